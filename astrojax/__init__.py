@@ -1,0 +1,112 @@
+"""Astrocyte-gated associative memory in JAX: batched simulation, search and reproducible runs.
+
+Public names are listed here and loaded when first used, so that importing the package, and the help of the command line,
+cost nothing.
+"""
+
+from importlib import import_module as _import_module
+from importlib.metadata import PackageNotFoundError as _PackageNotFoundError
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._checks import InputError as InputError
+    from .activations import activation as activation
+    from .activations import lagrangian as lagrangian
+    from .corruption import Erasures as Erasures
+    from .corruption import Flips as Flips
+    from .corruption import GaussianNoise as GaussianNoise
+    from .corruption import add_noise as add_noise
+    from .corruption import erase as erase
+    from .corruption import flip as flip
+    from .decoders import bayes_decoder as bayes_decoder
+    from .decoders import nearest_pattern as nearest_pattern
+    from .experiment import load_config as load_config
+    from .experiment import run as run
+    from .models import AbstractMemory as AbstractMemory
+    from .models import AstrocyteMemory as AstrocyteMemory
+    from .models import AstrocyteState as AstrocyteState
+    from .models import DenseMemory as DenseMemory
+    from .models import HopfieldMemory as HopfieldMemory
+    from .models import ModernHopfieldMemory as ModernHopfieldMemory
+    from .models import NeuronAstrocyteMemory as NeuronAstrocyteMemory
+    from .models import NeuronAstrocyteState as NeuronAstrocyteState
+    from .models import NeuronState as NeuronState
+    from .observables import hamming_error as hamming_error
+    from .observables import overlap as overlap
+    from .observables import perplexity as perplexity
+    from .observables import soft_hamming_error as soft_hamming_error
+    from .observables import success as success
+    from .patterns import biased_patterns as biased_patterns
+    from .patterns import digits as digits
+    from .patterns import hierarchical_patterns as hierarchical_patterns
+    from .patterns import load_patterns as load_patterns
+    from .patterns import pooled_patterns as pooled_patterns
+    from .patterns import random_patterns as random_patterns
+    from .retrieval import Recall as Recall
+    from .retrieval import Status as Status
+    from .retrieval import retrieve as retrieve
+    from .runs.store import load as load
+    from .scores import AbstractScore as AbstractScore
+    from .scores import LinearScore as LinearScore
+    from .scores import PowerScore as PowerScore
+    from .scores import SquaredScore as SquaredScore
+    from .sweep import Sweep as Sweep
+    from .sweep import SweepResult as SweepResult
+    from .sweep import run_sweeps as run_sweeps
+    from .trial import DecoderTrial as DecoderTrial
+    from .trial import RecallTrial as RecallTrial
+    from .trial import Task as Task
+
+_NAMES = {
+    "_checks": ["InputError"],
+    "activations": ["activation", "lagrangian"],
+    "corruption": ["Erasures", "Flips", "GaussianNoise", "add_noise", "erase", "flip"],
+    "decoders": ["bayes_decoder", "nearest_pattern"],
+    "experiment": ["load_config", "run"],
+    "models": [
+        "AbstractMemory",
+        "AstrocyteMemory",
+        "AstrocyteState",
+        "DenseMemory",
+        "HopfieldMemory",
+        "ModernHopfieldMemory",
+        "NeuronAstrocyteMemory",
+        "NeuronAstrocyteState",
+        "NeuronState",
+    ],
+    "observables": ["hamming_error", "overlap", "perplexity", "soft_hamming_error", "success"],
+    "patterns": [
+        "biased_patterns",
+        "digits",
+        "hierarchical_patterns",
+        "load_patterns",
+        "pooled_patterns",
+        "random_patterns",
+    ],
+    "retrieval": ["Recall", "Status", "retrieve"],
+    "runs.store": ["load"],
+    "scores": ["AbstractScore", "LinearScore", "PowerScore", "SquaredScore"],
+    "sweep": ["Sweep", "SweepResult", "run_sweeps"],
+    "trial": ["DecoderTrial", "RecallTrial", "Task"],
+}
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
+
+__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        try:
+            return _version("astrojax")
+        except _PackageNotFoundError:  # run from a checkout that was not installed
+            return "unknown"
+    if name in _HOME:
+        value = getattr(_import_module(f".{_HOME[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__, "__version__"])

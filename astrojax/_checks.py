@@ -1,0 +1,66 @@
+"""Checks of input: static faults raise `InputError`, faults of traced values are left to the status of a trajectory."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+import jax
+import jax.numpy as jnp
+
+
+class InputError(ValueError):
+    """An input that cannot be used. The message names the field, what was given and what is allowed."""
+
+
+def concrete(condition: jax.Array | bool) -> bool | None:
+    """The truth of a condition, or `None` while JAX traces it and its value is not known."""
+    try:
+        return bool(condition)
+    except jax.errors.ConcretizationTypeError:
+        return None
+
+
+def one_of(name: str, value: object, allowed: Iterable[str]) -> None:
+    """Raise `InputError` unless `value` is one of the `allowed` names."""
+    names = list(allowed)
+    if value not in names:
+        raise InputError(f"{name} must be one of {', '.join(names)}; got {value!r}{did_you_mean(value, names)}")
+
+
+def did_you_mean(value: object, names: Iterable[str]) -> str:
+    """A hint such as ` (did you mean 'tau_x'?)`, or nothing when no name is close."""
+    close = get_close_matches(str(value), list(names), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def floating(values: jax.typing.ArrayLike) -> jax.Array:
+    """`values` as an array of floats: floats keep their precision, integers take JAX's default one."""
+    array = jnp.asarray(values)
+    return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(jnp.result_type(float))
+
+
+def positive(name: str, value: jax.typing.ArrayLike, dtype: jnp.dtype) -> jax.Array:
+    """`value` as a scalar of type `dtype`; `InputError` unless it is a positive, finite number."""
+    try:
+        array = jnp.asarray(value, dtype)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be a positive number; got {value!r}") from error
+    if array.shape != ():
+        raise InputError(
+            f"{name} must be a single number; got an array of shape {array.shape} (build one memory per value with jax.vmap)"
+        )
+    if concrete((array > 0) & jnp.isfinite(array)) is False:
+        raise InputError(f"{name} must be a positive, finite number in {array.dtype}; got {value}")
+    return array
+
+
+def shaped(name: str, array: jax.Array, shape: tuple[int, ...], meaning: str) -> None:
+    """Raise `InputError` unless `array` has the given shape, described by `meaning`."""
+    if array.shape != shape:
+        raise InputError(f"{name} must have shape {shape}, {meaning}; got {array.shape}")
+
+
+def finite(name: str, array: jax.Array) -> None:
+    """Raise `InputError` if a concrete `array` has entries that are NaN or infinite, naming the first."""
+    if concrete(jnp.all(jnp.isfinite(array))) is False:
+        where = tuple(int(i) for i in jnp.argwhere(~jnp.isfinite(array))[0])
+        raise InputError(f"{name} must be finite; entry {where} is {array[where]}")

@@ -1,0 +1,35 @@
+"""Array types shared by the whole package.
+
+Dimension names are checked together within one call when jaxtyping's run-time checks are on (they are in the tests).
+"""
+
+import jax
+from jaxtyping import Array, Bool, Float, Int, Key, Num
+
+Patterns = Float[Array, "neurons patterns"]
+"""Patterns as columns, shape (num_neurons, num_patterns)."""
+
+Neurons = Float[Array, " neurons"]
+"""One value per neuron."""
+
+PerPattern = Float[Array, " patterns"]
+"""One value per stored pattern."""
+
+Stored = Bool[Array, " patterns"]
+"""True where a column of a padded pattern array is really stored."""
+
+PerPair = Float[Array, " pairs"]
+"""One value per unordered pair of neurons, a neuron with itself included: the upper triangle of a matrix, row by row."""
+
+Couplings = Float[Array, "neurons neurons"]
+"""One value per ordered pair of neurons."""
+
+Scalar = Float[Array, ""]
+BoolScalar = Bool[Array, ""]
+IntScalar = Int[Array, ""]
+
+ScalarLike = float | int | Num[Array, ""] | Num[jax.numpy.ndarray, ""]
+"""A Python number or an array with no dimensions."""
+
+RandomKey = Key[Array, ""]
+"""A key made by `jax.random.key`."""

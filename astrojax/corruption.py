@@ -1,0 +1,115 @@
+"""Corruption: how a query comes from a pattern, and what that says to a decoder."""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from ._checks import InputError, concrete
+from ._types import Neurons, RandomKey, Scalar, ScalarLike
+
+LEAST_NOISE = 1e-6
+"""Noise levels are kept this far from 0 and 1 in a Bayes decoder, where they would make its evidence infinite."""
+
+
+def flip(key: RandomKey, pattern: Neurons, num_flips: ScalarLike) -> Neurons:
+    """Change the sign of exactly `num_flips` entries of a pattern, shape (N,), chosen at random.
+
+    Raises:
+        InputError (a ValueError): unless `num_flips` is an integer between 0 and N.
+    """
+    _check_level("num_flips", num_flips, 0, pattern.shape[0])
+    if concrete(jnp.asarray(num_flips) == jnp.round(jnp.asarray(num_flips))) is False:
+        raise InputError(f"num_flips must be an integer; got {num_flips}")
+    return jnp.where(_random_rank(key, pattern) < num_flips, -pattern, pattern)
+
+
+def erase(key: RandomKey, pattern: Neurons, fraction: ScalarLike) -> Neurons:
+    """Set a `fraction` of the entries of a pattern, shape (N,), to 0: the nearest whole number of them, chosen at random.
+
+    Raises:
+        InputError (a ValueError): unless `fraction` lies within [0, 1].
+    """
+    _check_level("fraction", fraction, 0, 1)
+    num_erased = jnp.round(jnp.asarray(fraction) * pattern.shape[0])
+    return jnp.where(_random_rank(key, pattern) < num_erased, jnp.zeros_like(pattern), pattern)
+
+
+def add_noise(key: RandomKey, pattern: Neurons, scale: ScalarLike) -> Neurons:
+    """Add independent Gaussian noise of standard deviation `scale` to a pattern, shape (N,).
+
+    Raises:
+        InputError (a ValueError): for a negative `scale`.
+    """
+    _check_level("scale", scale, 0, jnp.inf)
+    noise = jax.random.normal(key, pattern.shape, jnp.float32).astype(pattern.dtype)
+    return pattern + jnp.asarray(scale, pattern.dtype) * noise
+
+
+class AbstractCorruption(eqx.Module):
+    """A kind of corruption with a level, as an axis of a sweep."""
+
+    level_name: eqx.AbstractClassVar[str]
+
+    @abstractmethod
+    def __call__(self, key: RandomKey, pattern: Neurons, level: Scalar) -> Neurons:
+        """Query of shape (N,) from a pattern of shape (N,)."""
+
+    @abstractmethod
+    def evidence(self, level: Scalar, num_neurons: int) -> Scalar:
+        """The β for which a pattern ξ has the likelihood exp(β⟨ξ, query⟩), up to a constant; for `bayes_decoder`."""
+
+
+class Flips(AbstractCorruption):
+    """Exactly `num_flips` entries change sign. β = ½ log((1−η)/η) at the noise level η = num_flips/N."""
+
+    level_name: ClassVar[str] = "num_flips"
+
+    def __call__(self, key: RandomKey, pattern: Neurons, level: Scalar) -> Neurons:
+        return flip(key, pattern, level)
+
+    def evidence(self, level: Scalar, num_neurons: int) -> Scalar:
+        noise_level = jnp.clip(level / num_neurons, LEAST_NOISE, 1 - LEAST_NOISE)
+        return (jnp.log1p(-noise_level) - jnp.log(noise_level)) / 2
+
+
+class Erasures(AbstractCorruption):
+    """The share `erased_fraction` of the entries becomes 0; the others are certain, so β is as large as it gets."""
+
+    level_name: ClassVar[str] = "erased_fraction"
+
+    def __call__(self, key: RandomKey, pattern: Neurons, level: Scalar) -> Neurons:
+        return erase(key, pattern, level)
+
+    def evidence(self, level: Scalar, num_neurons: int) -> Scalar:
+        return Flips().evidence(jnp.zeros_like(level), num_neurons)
+
+
+class GaussianNoise(AbstractCorruption):
+    """Gaussian noise of standard deviation `noise_scale` is added. β = 1/noise_scale²."""
+
+    level_name: ClassVar[str] = "noise_scale"
+
+    def __call__(self, key: RandomKey, pattern: Neurons, level: Scalar) -> Neurons:
+        return add_noise(key, pattern, level)
+
+    def evidence(self, level: Scalar, num_neurons: int) -> Scalar:
+        return 1 / jnp.maximum(level**2, LEAST_NOISE)
+
+
+CORRUPTIONS: dict[str, type[AbstractCorruption]] = {"flips": Flips, "erasures": Erasures, "noise": GaussianNoise}
+
+
+def _random_rank(key: RandomKey, pattern: Neurons) -> jax.Array:
+    # The order of 32 random bits each: a permutation, uniform but for ties that sorting breaks once in many millions of draws.
+    return jnp.argsort(jax.random.bits(key, pattern.shape, jnp.uint32))
+
+
+def _check_level(name: str, value: ScalarLike, low: float, high: float) -> None:
+    level = jnp.asarray(value)
+    if level.shape != ():
+        raise InputError(f"{name} must be a single number; got an array of shape {level.shape}")
+    if concrete((level >= low) & (level <= high)) is False:
+        raise InputError(f"{name} must lie within [{low}, {high}]; got {value}")

@@ -1,0 +1,61 @@
+"""Decoders: the best any memory could do, without dynamics. No retrieval beats the Bayes decoder's Hamming error."""
+
+import jax
+import jax.numpy as jnp
+
+from ._types import Neurons, Patterns, RandomKey, ScalarLike, Stored
+
+
+def nearest_pattern(
+    key: RandomKey, patterns: Patterns, query: Neurons, *, signed: bool = True, stored: Stored | None = None
+) -> Neurons:
+    """The stored pattern with the largest overlap with the query; ties are broken uniformly at random.
+
+    Signed, it is the maximum-likelihood answer for uniform flips. Unsigned, it takes the largest |overlap|, with its sign:
+    the best single pattern for a memory that cannot tell a pattern from its negative.
+
+    Arguments:
+        key: for the ties, which are frequent among binary patterns; taking the first would flatter the result.
+        patterns: shape (N, K). query: shape (N,). stored: which columns count, shape (K,); all when left out.
+
+    Returns:
+        A pattern, or unsigned its negative, shape (N,).
+    """
+    overlaps = query @ patterns
+    likeness = overlaps if signed else jnp.abs(overlaps)
+    if stored is not None:
+        likeness = jnp.where(stored, likeness, -jnp.inf)
+    # One random number per column from a key of its own: the choice does not change when patterns are padded.
+    draw = jax.vmap(lambda index: jax.random.bits(jax.random.fold_in(key, index), dtype=jnp.uint32))
+    priority = draw(jnp.arange(patterns.shape[1])).astype(jnp.int32) // 2
+    winner = jnp.argmax(jnp.where(likeness == jnp.max(likeness), priority, jnp.iinfo(jnp.int32).min))
+    pattern = patterns[:, winner]
+    return jnp.where(overlaps[winner] < 0, -pattern, pattern) if not signed else pattern
+
+
+def bayes_decoder(
+    patterns: Patterns, query: Neurons, evidence: ScalarLike, *, signed: bool = True, stored: Stored | None = None
+) -> Neurons:
+    """Bit by bit the more probable sign given the query: it minimises the expected Hamming error.
+
+        signed: sign(Ξ softmax(βm)),   unsigned: sign(Ξ sinh(βm)),   m = Ξᵀ query
+
+    The signed one is one step of softmax attention at temperature 1/β. The unsigned one takes a pattern and its negative for
+    equally probable memories.
+
+    Arguments:
+        patterns: shape (N, K). query: shape (N,). stored: which columns count, shape (K,); all when left out.
+        evidence: β, such that a pattern has the likelihood exp(βm); ½ log((1−η)/η) for flips at rate η (see `Flips`).
+
+    Returns:
+        Signs, shape (N,); 0 where both signs are equally probable, which counts as half an error.
+    """
+    exponents = jnp.asarray(evidence, patterns.dtype) * (query @ patterns)
+    if signed:
+        return jnp.sign(patterns @ jax.nn.softmax(exponents, where=stored))
+    size = jnp.abs(exponents)
+    # sinh scaled by its largest term: the sign is the same, and nothing overflows. Zero columns of a padding add nothing.
+    weights = jnp.sign(exponents) * jnp.exp(size - jnp.max(size)) * -jnp.expm1(-2 * size)
+    if stored is not None:
+        weights = jnp.where(stored, weights, jnp.zeros_like(weights))
+    return jnp.sign(patterns @ weights)

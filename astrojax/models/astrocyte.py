@@ -1,0 +1,185 @@
+"""The astrocyte-gated associative memory, in its three gain regimes."""
+
+from typing import ClassVar, Literal, get_args
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .._checks import one_of, positive, shaped
+from .._types import Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
+from ..scores import AbstractScore, LinearScore, as_score
+from .base import AbstractMemory, checked_patterns, checked_query, largest
+
+GainRegime = Literal["dynamic", "adiabatic", "frozen"]
+GAIN_REGIMES: tuple[str, ...] = get_args(GainRegime)
+
+
+class AstrocyteState(eqx.Module):
+    """Neurons x and, in the dynamic regime, the logits z of the gains."""
+
+    x: Neurons
+    gain_logits: PerPattern | None
+
+
+class AstrocyteMemory(AbstractMemory):
+    """A Hopfield-type network whose couplings are multiplied, pattern by pattern, by competing astrocytic gains.
+
+    With firing rates φ(x) = tanh(σx), overlaps m = Ξᵀφ(x), gains p = softmax(z), a score g and its coupling constant c:
+
+        τx dx/dt = −x + c Ξ (p ⊙ g′(m))
+        τp dz/dt = g(m) − T z
+
+    The second line is the entropy-regularised replicator equation τp dp/dt = p ⊙ (F − ⟨p, F⟩), F = g(m) − T log p, written in
+    logits: it keeps p on the simplex exactly and never takes the logarithm of zero. The system descends the energy
+
+        −c⟨p, g(m)⟩ + cT⟨p, log p⟩ + Σ [xφ(x) − L(x)].
+
+    Arguments:
+        patterns: stored patterns as columns, shape (N, K), ±1 in the paper; their precision is that of the whole computation.
+        temperature: T, entropic regularisation of the gains, positive. At the paper's 0.01 one gain wins; at 10 and above the
+            gains stay nearly uniform.
+        tau_x: time constant of the neurons, positive, dimensionless. Larger values wait for the gains to decide.
+        tau_p: time constant of the gains, positive, dimensionless; without effect unless the regime is `dynamic`.
+        slope: σ of the firing rate, positive; 5 throughout this project, since the paper does not say.
+        score: `squared` (the paper), `linear`, `power`, or a score object such as `PowerScore(6)`.
+        gain_regime: `dynamic`; `adiabatic` (τp = 0: p = softmax(g(m)/T) at every instant); `frozen` (τp = ∞: p stays at its
+            start; with uniform gains and the squared score this is the classical Hopfield network).
+        stored: which columns are stored, shape (K,), boolean; all of them when left out.
+        initial_gain_logits: z at time 0, shape (K,); zeros, so uniform gains, when left out.
+
+    Raises:
+        InputError (a ValueError): for a parameter that is not positive, an unknown name, or arrays that do not fit.
+
+    Source: Vivet and Arenas (2026), arXiv:2604.25481, Eqs. 4-9; Σ is written without the misprints of its appendix.
+    """
+
+    patterns: Patterns
+    temperature: Scalar
+    tau_x: Scalar
+    tau_p: Scalar
+    slope: Scalar
+    stored: Stored | None
+    initial_gain_logits: PerPattern | None
+    score: AbstractScore
+    gain_regime: str = eqx.field(static=True)
+
+    positive_parameters: ClassVar[tuple[str, ...]] = ("temperature", "tau_x", "tau_p", "slope")
+
+    def __init__(
+        self,
+        patterns: jax.typing.ArrayLike,
+        *,
+        temperature: ScalarLike = 0.01,
+        tau_x: ScalarLike = 1.0,
+        tau_p: ScalarLike = 1.0,
+        slope: ScalarLike = 5.0,
+        score: str | AbstractScore = "squared",
+        gain_regime: GainRegime = "dynamic",
+        stored: jax.typing.ArrayLike | None = None,
+        initial_gain_logits: jax.typing.ArrayLike | None = None,
+    ) -> None:
+        self.patterns, self.stored = checked_patterns(patterns, stored)
+        dtype = self.patterns.dtype
+        self.temperature = positive("temperature", temperature, dtype)
+        self.tau_x = positive("tau_x", tau_x, dtype)
+        self.tau_p = positive("tau_p", tau_p, dtype)
+        self.slope = positive("slope", slope, dtype)
+        self.score = as_score(score)
+        one_of("gain_regime", gain_regime, GAIN_REGIMES)
+        self.gain_regime = gain_regime
+        if initial_gain_logits is None:
+            self.initial_gain_logits = None
+        else:
+            self.initial_gain_logits = jnp.asarray(initial_gain_logits, dtype)
+            shaped("initial_gain_logits", self.initial_gain_logits, (self.patterns.shape[1],), "one logit per pattern")
+
+    def initial_state(self, query: Neurons) -> AstrocyteState:
+        x = checked_query(query, self.patterns)
+        return AstrocyteState(x, self._initial_logits() if self.gain_regime == "dynamic" else None)
+
+    def vector_field(self, state: AstrocyteState) -> AstrocyteState:
+        scores, score_slopes = self.score.with_derivative(self.overlaps(state), self.num_neurons)
+        gains = self._softmax(self._logits(state, scores))
+        drive = self._coupling() * (self.patterns @ (gains * score_slopes))
+        dx = (drive - state.x) / self.tau_x
+        if state.gain_logits is None:
+            return AstrocyteState(dx, None)
+        return AstrocyteState(dx, (scores - self.temperature * state.gain_logits) / self.tau_p)
+
+    def gains(self, state: AstrocyteState) -> PerPattern:
+        return self._softmax(self._logits(state, self.scores(state)))
+
+    def log_gains(self, state: AstrocyteState) -> PerPattern:
+        return jax.nn.log_softmax(self._logits(state, self.scores(state)), where=self.stored)
+
+    def scores(self, state: AstrocyteState) -> PerPattern:
+        """Scores g(m) of the patterns, shape (K,)."""
+        return self.score(self.overlaps(state), self.num_neurons)
+
+    def energy(self, state: AstrocyteState) -> Scalar:
+        scores = self.scores(state)
+        logits = self._logits(state, scores)
+        gains = self._softmax(logits)
+        # ⟨p, log p⟩ from the logits: no logarithm of a gain that has underflowed, and no −inf from columns not stored.
+        negative_entropy = gains @ logits - jax.nn.logsumexp(logits, where=self.stored)
+        free_energy = self.temperature * negative_entropy - gains @ scores
+        return self._coupling() * free_energy + self.neuron_energy(state.x)
+
+    def energy_rate(self, state: AstrocyteState) -> Scalar:
+        """−(1/τx) Σ φ′(x) (τx dx/dt)² − (c/τp) Var_p(F); the second term is there in the dynamic regime alone."""
+        derivative = self.vector_field(state)
+        rate = self.neuron_dissipation(state.x, derivative.x)
+        if derivative.gain_logits is None:
+            return rate
+        # F = g(m) − T log p differs from τp dz/dt by a constant, which a variance does not see.
+        gains, dz = self.gains(state), derivative.gain_logits
+        return rate - self._coupling() * self.tau_p * (gains @ (dz - gains @ dz) ** 2)
+
+    def speed(self, state: AstrocyteState) -> Scalar:
+        """Largest of |dx/dt|∞ and |dp/dt|∞: the logits themselves drift long after the gains have settled."""
+        derivative = self.vector_field(state)
+        _, dp = jax.jvp(self.gains, (state,), (derivative,))
+        return largest(derivative.x, dp)
+
+    def _initial_logits(self) -> PerPattern:
+        if self.initial_gain_logits is None:
+            return jnp.zeros(self.patterns.shape[1], self.patterns.dtype)
+        return self.initial_gain_logits
+
+    def _logits(self, state: AstrocyteState, scores: PerPattern) -> PerPattern:
+        if state.gain_logits is not None:
+            return state.gain_logits
+        return scores / self.temperature if self.gain_regime == "adiabatic" else self._initial_logits()
+
+    def _softmax(self, logits: PerPattern) -> PerPattern:
+        return jax.nn.softmax(logits, where=self.stored)
+
+    def _coupling(self) -> Scalar:
+        return self.score.coupling(self.num_patterns)
+
+
+def ModernHopfieldMemory(  # noqa: N802 (named like the other memories, of which it is a special case)
+    patterns: jax.typing.ArrayLike,
+    *,
+    temperature: ScalarLike = 0.01,
+    tau_x: ScalarLike = 1.0,
+    slope: ScalarLike = 5.0,
+    stored: jax.typing.ArrayLike | None = None,
+) -> AstrocyteMemory:
+    """The modern Hopfield network, τx dx/dt = −x + Ξ softmax(Ξᵀφ(x)/T): softmax attention as a dynamical system.
+
+    It is the adiabatic, linear member of the astrocyte family; T = 1/β is the inverse of the inverse temperature.
+    Arguments and errors as for `AstrocyteMemory`.
+
+    Source: Ramsauer et al. (2021), arXiv:2008.02217.
+    """
+    return AstrocyteMemory(
+        patterns,
+        temperature=temperature,
+        tau_x=tau_x,
+        slope=slope,
+        score=LinearScore(),
+        gain_regime="adiabatic",
+        stored=stored,
+    )

@@ -1,0 +1,136 @@
+"""What every memory is: a pytree of patterns and parameters with a vector field, an energy and its rate."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import PyTree
+
+from .._checks import InputError, concrete, finite, floating, shaped
+from .._types import BoolScalar, Neurons, Patterns, PerPattern, Scalar, Stored
+from ..activations import activation, activation_slope, lagrangian
+
+
+class NeuronState(eqx.Module):
+    """State of a memory whose only dynamical variables are its neurons."""
+
+    x: Neurons
+
+
+class AbstractMemory(eqx.Module):
+    """An associative memory as a pytree: `jax.vmap` works over its patterns, its parameters and the mask `stored`.
+
+    All numbers are dimensionless. `stored` marks the columns of a padded pattern array that belong to the memory; memories of
+    different loads then have one shape and can share a batch. A padded memory behaves exactly like an unpadded one.
+    """
+
+    patterns: eqx.AbstractVar[Patterns]
+    stored: eqx.AbstractVar[Stored | None]
+    tau_x: eqx.AbstractVar[Scalar]
+    slope: eqx.AbstractVar[Scalar]
+
+    positive_parameters: ClassVar[tuple[str, ...]] = ("tau_x", "slope")
+    """Names of the parameters that must be positive: the dynamical parameters a sweep may vary."""
+
+    @abstractmethod
+    def initial_state(self, query: Neurons) -> PyTree:
+        """State at time 0 for a query given as neuronal state x(0), shape (N,)."""
+
+    @abstractmethod
+    def vector_field(self, state: Any) -> PyTree:
+        """Time derivative of a state, as a state."""
+
+    @abstractmethod
+    def energy(self, state: Any) -> Scalar:
+        """Lyapunov function: never increases along a trajectory."""
+
+    @abstractmethod
+    def energy_rate(self, state: Any) -> Scalar:
+        """Exact time derivative of the energy along the trajectory through a state; never positive."""
+
+    @abstractmethod
+    def speed(self, state: Any) -> Scalar:
+        """Largest absolute rate of change among the neurons and the other physical variables, per unit of time."""
+
+    def prepared(self) -> "AbstractMemory":
+        """The same memory, with whatever its vector field would work out anew at every call worked out once."""
+        return self
+
+    def gains(self, state: Any) -> PerPattern | None:
+        """Astrocytic gains p on the probability simplex, shape (K,), or `None` for a memory without gains."""
+        return None
+
+    def log_gains(self, state: Any) -> PerPattern | None:
+        """Logarithms of the gains, −inf for columns that are not stored, or `None` for a memory without gains."""
+        return None
+
+    def readout(self, state: Any) -> Neurons:
+        """Firing rates φ(x) in (−1, 1), shape (N,)."""
+        return activation(state.x, self.slope)
+
+    def overlaps(self, state: Any) -> PerPattern:
+        """Unnormalised overlaps m = Ξᵀφ(x) in [−N, N], shape (K,)."""
+        return self.readout(state) @ self.patterns
+
+    @property
+    def num_neurons(self) -> int:
+        """Number of neurons N."""
+        return self.patterns.shape[0]
+
+    @property
+    def num_patterns(self) -> Scalar:
+        """Memory load K, as a number of the patterns' precision: how many columns are stored."""
+        if self.stored is None:
+            return jnp.asarray(self.patterns.shape[1], self.patterns.dtype)
+        return jnp.sum(self.stored, dtype=self.patterns.dtype)
+
+    def is_valid(self) -> BoolScalar:
+        """Whether all parameters and patterns are in range; the only such check there is for traced values."""
+        positive = [getattr(self, name) for name in self.positive_parameters]
+        return jnp.all(jnp.stack(positive) > 0) & jnp.all(jnp.isfinite(self.patterns))
+
+    def neuron_energy(self, x: Neurons) -> Scalar:
+        """The neurons' own part of every energy, Σ xφ(x) − L(x)."""
+        return jnp.sum(x * activation(x, self.slope) - lagrangian(x, self.slope))
+
+    def neuron_dissipation(self, x: Neurons, dx: Neurons) -> Scalar:
+        """The neurons' own part of every energy rate, −τx Σ φ′(x) (dx/dt)²."""
+        return -self.tau_x * jnp.sum(activation_slope(x, self.slope) * dx**2)
+
+
+def checked_patterns(patterns: jax.typing.ArrayLike, stored: jax.typing.ArrayLike | None) -> tuple[jax.Array, jax.Array | None]:
+    """Patterns as floats, with the columns that are not stored set to zero, and the mask.
+
+    Raises `InputError` for patterns that are not a matrix with at least one neuron and one pattern, that are not finite, or
+    that do not fit the mask, and for a mask that stores nothing.
+    """
+    array = floating(patterns)
+    if array.ndim != 2 or 0 in array.shape:
+        raise InputError(
+            f"patterns must have shape (num_neurons, num_patterns), one pattern per column, neither of them 0; got {array.shape}"
+        )
+    finite("patterns", array)
+    if stored is None:
+        return array, None
+    mask = jnp.asarray(stored)
+    if mask.dtype != jnp.bool_:
+        raise InputError(f"stored must be an array of booleans; got {mask.dtype}")
+    shaped("stored", mask, (array.shape[1],), "one boolean per pattern")
+    if concrete(jnp.any(mask)) is False:
+        raise InputError("stored must mark at least one pattern; got a mask that is False everywhere")
+    return jnp.where(mask, array, jnp.zeros_like(array)), mask
+
+
+def checked_query(query: jax.typing.ArrayLike, patterns: jax.Array) -> jax.Array:
+    """A query in the precision of the patterns; `InputError` unless it is finite and has one entry per neuron."""
+    array = jnp.asarray(query).astype(patterns.dtype)
+    shaped("query", array, (patterns.shape[0],), "one entry per neuron")
+    finite("query", array)
+    return array
+
+
+def largest(*arrays: jax.Array) -> jax.Array:
+    """The largest absolute entry of all the arrays."""
+    return jnp.max(jnp.stack([jnp.max(jnp.abs(array)) for array in arrays]))

@@ -1,0 +1,69 @@
+"""The dense associative memory."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .._checks import InputError, positive
+from .._types import Neurons, Patterns, Scalar, ScalarLike, Stored
+from .base import AbstractMemory, NeuronState, checked_patterns, checked_query, largest
+
+
+class DenseMemory(AbstractMemory):
+    """Dense associative memory, τx dx/dt = −x + Ξ (Ξᵀφ(x))ᵃ⁻¹ / Nᵃ⁻¹, of order a.
+
+    Order 2 is the classical Hopfield network; higher orders store more patterns by sharper competition between them.
+    Energy: −Σ mᵃ/(a Nᵃ⁻¹) + Σ [xφ(x) − L(x)].
+
+    Arguments:
+        patterns: stored patterns as columns, shape (N, K).
+        order: a, an integer of at least 2; at odd orders a pattern and its negative are not equivalent.
+        tau_x: time constant of the neurons, positive, dimensionless.
+        slope: σ of the firing rate tanh(σx), positive.
+        stored: which columns are stored, shape (K,), boolean; all of them when left out.
+
+    Raises:
+        InputError (a ValueError): for an order below 2, a parameter that is not positive or arrays that do not fit.
+
+    Source: Krotov and Hopfield (2016), arXiv:1606.01164; Krotov and Hopfield (2021), arXiv:2008.06996.
+    """
+
+    patterns: Patterns
+    tau_x: Scalar
+    slope: Scalar
+    stored: Stored | None
+    order: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        patterns: jax.typing.ArrayLike,
+        *,
+        order: int = 4,
+        tau_x: ScalarLike = 1.0,
+        slope: ScalarLike = 5.0,
+        stored: jax.typing.ArrayLike | None = None,
+    ) -> None:
+        if isinstance(order, bool) or not isinstance(order, int) or order < 2:
+            raise InputError(f"order must be an integer of at least 2; got {order!r}")
+        self.patterns, self.stored = checked_patterns(patterns, stored)
+        self.tau_x = positive("tau_x", tau_x, self.patterns.dtype)
+        self.slope = positive("slope", slope, self.patterns.dtype)
+        self.order = order
+
+    def initial_state(self, query: Neurons) -> NeuronState:
+        return NeuronState(checked_query(query, self.patterns))
+
+    def vector_field(self, state: NeuronState) -> NeuronState:
+        drive = self.patterns @ (self.overlaps(state) / self.num_neurons) ** (self.order - 1)
+        return NeuronState((drive - state.x) / self.tau_x)
+
+    def energy(self, state: NeuronState) -> Scalar:
+        relative = self.overlaps(state) / self.num_neurons
+        return self.neuron_energy(state.x) - self.num_neurons * jnp.sum(relative**self.order) / self.order
+
+    def energy_rate(self, state: NeuronState) -> Scalar:
+        """−(1/τx) Σ φ′(x) (τx dx/dt)²."""
+        return self.neuron_dissipation(state.x, self.vector_field(state).x)
+
+    def speed(self, state: NeuronState) -> Scalar:
+        return largest(self.vector_field(state).x)

@@ -1,0 +1,74 @@
+"""The classical Hopfield network with continuous neurons."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .._checks import positive
+from .._types import Neurons, Patterns, Scalar, ScalarLike, Stored
+from .base import AbstractMemory, NeuronState, checked_patterns, checked_query, largest
+
+
+class HopfieldMemory(AbstractMemory):
+    """Classical Hopfield network, τx dx/dt = −x + W φ(x) with Hebbian couplings W = ΞΞᵀ/N.
+
+    W is applied as Ξ(Ξᵀφ)/N and never formed. Energy: −½ φᵀWφ + Σ [xφ(x) − L(x)].
+
+    Arguments:
+        patterns: stored patterns as columns, shape (N, K).
+        tau_x: time constant of the neurons, positive, dimensionless.
+        slope: σ of the firing rate tanh(σx), positive.
+        zero_diagonal: leave out the self-couplings W_ii = K/N. The paper keeps them; at K ≫ N they freeze every neuron in
+            its starting sign, so that a fair comparison shows both.
+        stored: which columns are stored, shape (K,), boolean; all of them when left out.
+
+    Raises:
+        InputError (a ValueError): for a parameter that is not positive or arrays that do not fit.
+
+    Source: Hopfield (1984), doi:10.1073/pnas.81.10.3088; Vivet and Arenas (2026), arXiv:2604.25481, Eqs. 1-2.
+    """
+
+    patterns: Patterns
+    tau_x: Scalar
+    slope: Scalar
+    stored: Stored | None
+    zero_diagonal: bool = eqx.field(static=True)
+
+    def __init__(
+        self,
+        patterns: jax.typing.ArrayLike,
+        *,
+        tau_x: ScalarLike = 1.0,
+        slope: ScalarLike = 5.0,
+        zero_diagonal: bool = False,
+        stored: jax.typing.ArrayLike | None = None,
+    ) -> None:
+        self.patterns, self.stored = checked_patterns(patterns, stored)
+        self.tau_x = positive("tau_x", tau_x, self.patterns.dtype)
+        self.slope = positive("slope", slope, self.patterns.dtype)
+        self.zero_diagonal = zero_diagonal
+
+    def initial_state(self, query: Neurons) -> NeuronState:
+        return NeuronState(checked_query(query, self.patterns))
+
+    def vector_field(self, state: NeuronState) -> NeuronState:
+        drive = self.patterns @ self.overlaps(state) / self.num_neurons
+        if self.zero_diagonal:
+            drive = drive - self._diagonal() * self.readout(state)
+        return NeuronState((drive - state.x) / self.tau_x)
+
+    def energy(self, state: NeuronState) -> Scalar:
+        quadratic = jnp.sum(self.overlaps(state) ** 2) / self.num_neurons
+        if self.zero_diagonal:
+            quadratic = quadratic - self._diagonal() @ self.readout(state) ** 2
+        return self.neuron_energy(state.x) - quadratic / 2
+
+    def energy_rate(self, state: NeuronState) -> Scalar:
+        """−(1/τx) Σ φ′(x) (τx dx/dt)²."""
+        return self.neuron_dissipation(state.x, self.vector_field(state).x)
+
+    def speed(self, state: NeuronState) -> Scalar:
+        return largest(self.vector_field(state).x)
+
+    def _diagonal(self) -> Neurons:
+        return jnp.sum(self.patterns**2, axis=1) / self.num_neurons

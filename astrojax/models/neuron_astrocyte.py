@@ -1,0 +1,162 @@
+"""The neuron-synapse-astrocyte memory of Kozachkov, Slotine and Krotov."""
+
+import math
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._checks import positive
+from .._types import Couplings, Neurons, PerPair, Patterns, Scalar, ScalarLike, Stored
+from ..activations import activation, activation_slope, lagrangian
+from .base import AbstractMemory, checked_patterns, checked_query, largest
+
+CLIP = 1e-6
+"""Arguments of artanh in the initial state are kept this far inside (−1, 1)."""
+
+
+class NeuronAstrocyteState(eqx.Module):
+    """Neurons x, synapses S and astrocyte processes P.
+
+    S and P are symmetric and stay so. Each is kept as its N(N+1)/2 entries on and above the diagonal, row by row; `symmetric`
+    makes a matrix of them.
+    """
+
+    x: Neurons
+    synapses: PerPair
+    processes: PerPair
+
+
+class NeuronAstrocyteMemory(AbstractMemory):
+    """Tripartite memory of neurons, synapses and astrocyte processes that exchange signals inside the astrocyte.
+
+    With h = tanh(βx), G = tanh(βS), Ψ = tanh(βP) and the astrocyte's transport 𝒯Ψ = (1/N³) Σ_μ ξ_μ ξ_μᵀ (ξ_μᵀ Ψ ξ_μ):
+
+        τx dx/dt = −x + G h
+        τs dS/dt = −S + h hᵀ + Ψ
+        τa dP/dt = −P + 𝒯Ψ + G
+
+    𝒯 is applied through the products of pairs of entries of each pattern; the tensor with N⁴ entries is never formed. The energy is
+    Σ[xh − L] + ½Σ[S⊙G − L] + ½Σ[P⊙Ψ − L] − ½hᵀGh − ½⟨Ψ, G⟩ − ¼⟨Ψ, 𝒯Ψ⟩.
+    A query x(0) starts at Ψ = −hhᵀ and G = −𝒯Ψ (arguments of artanh clipped inside (−1, 1)).
+
+    Arguments:
+        patterns: stored patterns as columns, shape (N, K).
+        tau_x, tau_s, tau_a: time constants of neurons, synapses and processes, positive, dimensionless.
+        slope: β of the activation tanh(βx), positive; 5 in the published tutorial.
+        stored: which columns are stored, shape (K,), boolean; all of them when left out.
+
+    Raises:
+        InputError (a ValueError): for a parameter that is not positive or arrays that do not fit.
+
+    Source: Kozachkov, Slotine and Krotov (2025), PNAS 122, e2417788122, arXiv:2311.08135.
+    """
+
+    patterns: Patterns
+    tau_x: Scalar
+    tau_s: Scalar
+    tau_a: Scalar
+    slope: Scalar
+    stored: Stored | None
+    pair_products: Float[Array, "pairs patterns"] | None
+
+    positive_parameters: ClassVar[tuple[str, ...]] = ("tau_x", "tau_s", "tau_a", "slope")
+
+    def __init__(
+        self,
+        patterns: jax.typing.ArrayLike,
+        *,
+        tau_x: ScalarLike = 1.0,
+        tau_s: ScalarLike = 1.0,
+        tau_a: ScalarLike = 1.0,
+        slope: ScalarLike = 5.0,
+        stored: jax.typing.ArrayLike | None = None,
+    ) -> None:
+        self.patterns, self.stored = checked_patterns(patterns, stored)
+        dtype = self.patterns.dtype
+        self.tau_x = positive("tau_x", tau_x, dtype)
+        self.tau_s = positive("tau_s", tau_s, dtype)
+        self.tau_a = positive("tau_a", tau_a, dtype)
+        self.slope = positive("slope", slope, dtype)
+        self.pair_products = None
+
+    def prepared(self) -> "NeuronAstrocyteMemory":
+        pair_products = self._pair_products()
+        return eqx.tree_at(lambda m: m.pair_products, self, pair_products, is_leaf=lambda leaf: leaf is None)
+
+    def initial_state(self, query: Neurons) -> NeuronAstrocyteState:
+        x = checked_query(query, self.patterns)
+        h = activation(x, self.slope)
+        processes = -self._outer(h)
+        synapses = -self.transport(processes)
+        return NeuronAstrocyteState(x, self._inverse_activation(synapses), self._inverse_activation(processes))
+
+    def vector_field(self, state: NeuronAstrocyteState) -> NeuronAstrocyteState:
+        h, g, psi = self._activations(state)
+        return NeuronAstrocyteState(
+            (symmetric(g) @ h - state.x) / self.tau_x,
+            (self._outer(h) + psi - state.synapses) / self.tau_s,
+            (self.transport(psi) + g - state.processes) / self.tau_a,
+        )
+
+    def energy(self, state: NeuronAstrocyteState) -> Scalar:
+        h, g, psi = self._activations(state)
+        synapses = state.synapses * g - lagrangian(state.synapses, self.slope)
+        processes = state.processes * psi - lagrangian(state.processes, self.slope)
+        interaction = h @ symmetric(g) @ h + self._total(psi * g) + self._total(psi * self.transport(psi)) / 2
+        return self.neuron_energy(state.x) + (self._total(synapses + processes) - interaction) / 2
+
+    def energy_rate(self, state: NeuronAstrocyteState) -> Scalar:
+        """−τx Σ φ′(x)(dx/dt)² − ½τs Σ φ′(S)(dS/dt)² − ½τa Σ φ′(P)(dP/dt)²."""
+        derivative = self.vector_field(state)
+        synapses = self._total(activation_slope(state.synapses, self.slope) * derivative.synapses**2)
+        processes = self._total(activation_slope(state.processes, self.slope) * derivative.processes**2)
+        return self.neuron_dissipation(state.x, derivative.x) - (self.tau_s * synapses + self.tau_a * processes) / 2
+
+    def speed(self, state: NeuronAstrocyteState) -> Scalar:
+        derivative = self.vector_field(state)
+        return largest(derivative.x, derivative.synapses, derivative.processes)
+
+    def transport(self, psi: PerPair) -> PerPair:
+        """𝒯Ψ = (1/N³) Σ_μ ξ_μ ξ_μᵀ (ξ_μᵀ Ψ ξ_μ), in the storage of the state."""
+        products = self._pair_products() if self.pair_products is None else self.pair_products
+        return products @ ((self._multiplicity() * psi) @ products) / self.num_neurons**3
+
+    def _pair_products(self) -> Float[Array, "pairs patterns"]:
+        rows, columns = np.triu_indices(self.num_neurons)
+        return self.patterns[rows] * self.patterns[columns]
+
+    def _activations(self, state: NeuronAstrocyteState) -> tuple[Neurons, PerPair, PerPair]:
+        return (
+            activation(state.x, self.slope),
+            activation(state.synapses, self.slope),
+            activation(state.processes, self.slope),
+        )
+
+    def _inverse_activation(self, y: PerPair) -> PerPair:
+        return jnp.arctanh(jnp.clip(y, -1 + CLIP, 1 - CLIP)) / self.slope
+
+    def _outer(self, h: Neurons) -> PerPair:
+        rows, columns = np.triu_indices(self.num_neurons)
+        return h[rows] * h[columns]
+
+    def _total(self, pairs: PerPair) -> Scalar:
+        """Sum over the whole symmetric matrix."""
+        return self._multiplicity() @ pairs
+
+    def _multiplicity(self) -> PerPair:
+        """How often each stored entry stands in the symmetric matrix: once on the diagonal, twice off it."""
+        rows, columns = np.triu_indices(self.num_neurons)
+        return jnp.asarray(np.where(rows == columns, 1, 2), self.patterns.dtype)
+
+
+def symmetric(pairs: PerPair) -> Couplings:
+    """The symmetric matrix, shape (N, N), whose N(N+1)/2 entries on and above the diagonal are `pairs`, row by row."""
+    num_neurons = (math.isqrt(8 * pairs.shape[0] + 1) - 1) // 2
+    rows, columns = np.triu_indices(num_neurons)
+    position = np.empty((num_neurons, num_neurons), np.int32)
+    position[rows, columns] = position[columns, rows] = np.arange(rows.size)
+    return pairs[position]

@@ -1,0 +1,43 @@
+"""Observables: what is measured of a recalled state. Functions of arrays; errors count neurons, from 0 to N."""
+
+import jax.numpy as jnp
+
+from ._types import Neurons, PerPattern, Scalar
+
+
+def hamming_error(target: Neurons, x: Neurons) -> Scalar:
+    """Hamming error ½ Σ |ξ − sign(x)|, in [0, N]; an entry of exactly 0 counts as half an error.
+
+    Arguments: the target pattern ξ and the neuronal state x, both of shape (N,).
+    Source: Vivet and Arenas (2026), arXiv:2604.25481, Eq. 15.
+    """
+    return jnp.sum(jnp.abs(target - jnp.sign(x))) / 2
+
+
+def soft_hamming_error(target: Neurons, readout: Neurons) -> Scalar:
+    """Soft Hamming error ½ Σ |ξ − φ(x)|, in [0, N], of firing rates φ(x) of shape (N,).
+
+    Source: Vivet and Arenas (2026), arXiv:2604.25481, Eq. 13.
+    """
+    return jnp.sum(jnp.abs(target - readout)) / 2
+
+
+def overlap(target: Neurons, readout: Neurons) -> Scalar:
+    """Overlap ⟨ξ, φ(x)⟩/N with the target, in [−1, 1]."""
+    return target @ readout / target.shape[0]
+
+
+def success(target: Neurons, x: Neurons) -> Scalar:
+    """1 where the Hamming error is 0, else 0."""
+    return (hamming_error(target, x) == 0).astype(x.dtype)
+
+
+def perplexity(log_gains: PerPattern) -> Scalar:
+    """Perplexity exp(−Σ p log p) of the gains, in [1, K]: how many patterns share them.
+
+    Arguments: log p, shape (K,), with −inf for columns that are not stored (see `AbstractMemory.log_gains`).
+    Source: Vivet and Arenas (2026), arXiv:2604.25481, Eq. 14.
+    """
+    present = jnp.isfinite(log_gains)
+    safe = jnp.where(present, log_gains, 0)
+    return jnp.exp(-jnp.sum(jnp.where(present, jnp.exp(safe) * safe, 0)))

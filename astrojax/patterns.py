@@ -1,0 +1,203 @@
+"""Ensembles of patterns, drawn from a key or read from a file. Patterns are columns: shape (num_neurons, num_patterns).
+
+Pattern number μ is drawn from a key of its own, derived from the given key and μ. So the first K of K′ patterns are the K
+patterns that the same key gives, whatever the padding, the batch or the floating-point precision.
+"""
+
+import os
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ._checks import InputError, concrete
+from ._types import Neurons, Patterns, RandomKey, ScalarLike
+
+
+def random_patterns(key: RandomKey, *, num_neurons: int, num_patterns: int) -> Patterns:
+    """Independent random patterns, each entry −1 or +1 with equal probability.
+
+    Arguments:
+        key: a key from `jax.random.key`.
+        num_neurons, num_patterns: N and K, at least 1.
+
+    Returns:
+        Patterns, shape (N, K), ±1.
+
+    Raises:
+        InputError (a ValueError): for sizes below 1.
+    """
+    _check_sizes(num_neurons, num_patterns)
+    return _columns(key, num_patterns, lambda k: _signs(jax.random.bits(k, (num_neurons,), jnp.uint8) % 2 == 1))
+
+
+def biased_patterns(key: RandomKey, *, num_neurons: int, num_patterns: int, mean: ScalarLike) -> Patterns:
+    """Independent random patterns whose entries are ±1 with the given `mean`, within [−1, 1].
+
+    Two such patterns overlap by mean² on average. Otherwise as `random_patterns`.
+    """
+    _check_sizes(num_neurons, num_patterns)
+    _check_range("mean", mean, -1, 1)
+    return _columns(key, num_patterns, lambda k: _biased_signs(k, num_neurons, mean))
+
+
+def hierarchical_patterns(
+    key: RandomKey, *, num_neurons: int, num_patterns: int, num_prototypes: int, overlap: ScalarLike
+) -> Patterns:
+    """Correlated patterns: pattern μ is a noisy copy of prototype μ mod `num_prototypes`.
+
+    Prototypes are random. Each entry of a copy agrees with its prototype with probability (1 + √overlap)/2, so that two
+    copies of one prototype have the expected `overlap` ⟨ξ, ξ′⟩/N within [0, 1], and copies of different ones have none.
+    Otherwise as `random_patterns`.
+    """
+    _check_sizes(num_neurons, num_patterns)
+    if num_prototypes < 1:
+        raise InputError(f"num_prototypes must be at least 1; got {num_prototypes}")
+    _check_range("overlap", overlap, 0, 1)
+    prototype_key, copy_key = jax.random.split(key)
+    prototypes = random_patterns(prototype_key, num_neurons=num_neurons, num_patterns=num_prototypes)
+    mean = jnp.sqrt(jnp.asarray(overlap, jnp.float32))
+    agreement = _columns(copy_key, num_patterns, lambda k: _biased_signs(k, num_neurons, mean))
+    return prototypes[:, jnp.arange(num_patterns) % num_prototypes] * agreement
+
+
+def pooled_patterns(key: RandomKey, *, pool: Patterns, num_patterns: int) -> Patterns:
+    """`num_patterns` different columns of a `pool` of patterns, shape (N, M), in random order.
+
+    Raises:
+        InputError (a ValueError): if the pool holds fewer patterns than asked for.
+    """
+    if not 1 <= num_patterns <= pool.shape[1]:
+        raise InputError(f"num_patterns must be between 1 and {pool.shape[1]}, the size of the pool; got {num_patterns}")
+    return pool[:, jax.random.permutation(key, pool.shape[1])[:num_patterns]]
+
+
+def digits(*, threshold: float = 7) -> Patterns:
+    """Handwritten digits, 8×8 pixels, as binary patterns: entries above the `threshold` (of 16 grey levels) are +1.
+
+    Returns:
+        The distinct patterns of scikit-learn's bundled set, in its order, shape (64, 1750) at the default threshold, ±1.
+
+    Source: Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, doi:10.24432/C50P49.
+    """
+    from sklearn.datasets import load_digits
+
+    rows = np.where(load_digits().data > threshold, 1.0, -1.0)
+    _, first = np.unique(rows, axis=0, return_index=True)
+    return jnp.asarray(rows[np.sort(first)].T, jnp.result_type(float))
+
+
+def load_patterns(
+    path: str | os.PathLike[str],
+    *,
+    array: str | None = None,
+    threshold: float | None = None,
+    binary: bool = True,
+    max_duplicates: int = 0,
+) -> Patterns:
+    """Patterns from a file with one pattern per row: `.npy`, `.npz` or `.csv` (numbers between commas, no header).
+
+    Arguments:
+        path: the file. Pickled arrays are never loaded.
+        array: which array of an `.npz` file; not needed if it holds one.
+        threshold: when given, entries above it become +1 and the others −1.
+        binary: whether every entry must be −1 or +1.
+        max_duplicates: how many rows may repeat an earlier one.
+
+    Returns:
+        Patterns as columns, shape (N, K).
+
+    Raises:
+        InputError (a ValueError): for a file that is missing or cannot be read, and for rows that are not numbers, not
+            finite, not ±1, or too often the same; the message names file, row and column.
+    """
+    path = Path(path)
+    rows = _read(path, array)
+    where = f"patterns in {path}"
+    if rows.ndim != 2 or 0 in rows.shape:
+        raise InputError(f"{where} must be a table with one pattern per row; got an array of shape {rows.shape}")
+    if rows.dtype.kind not in "biuf":
+        raise InputError(f"{where} must be real numbers; got an array of type {rows.dtype}")
+    rows = rows.astype(np.float64)
+    _refuse_entries(where, rows, ~np.isfinite(rows), "must be finite")
+    if threshold is not None:
+        rows = np.where(rows > threshold, 1.0, -1.0)
+    if binary:
+        hint = "; give a threshold to make them binary" if np.unique(rows).size > 1 else ""
+        _refuse_entries(where, rows, np.abs(rows) != 1, "must be -1 or +1", hint)
+    _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    repeats = np.flatnonzero(first[inverse.ravel()] != np.arange(len(rows)))
+    if len(repeats) > max_duplicates:
+        row, original = repeats[0], first[inverse.ravel()[repeats[0]]]
+        raise InputError(
+            f"{where}: {len(repeats)} rows repeat an earlier one, at most {max_duplicates} may; "
+            f"the first is row {row + 1}, the same as row {original + 1}"
+        )
+    return jnp.asarray(rows.T, jnp.result_type(float))
+
+
+def _columns(key: RandomKey, num_patterns: int, draw) -> Patterns:
+    keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(jnp.arange(num_patterns))
+    return jax.vmap(draw, out_axes=1)(keys)
+
+
+def _signs(up: jax.Array) -> Neurons:
+    one = jnp.ones((), jnp.result_type(float))
+    return jnp.where(up, one, -one)
+
+
+def _biased_signs(key: RandomKey, num_neurons: int, mean: ScalarLike) -> Neurons:
+    # Compared in single precision always, so that a key means the same patterns in every precision.
+    uniform = jax.random.uniform(key, (num_neurons,), jnp.float32)
+    return _signs(uniform < (1 + jnp.asarray(mean, jnp.float32)) / 2)
+
+
+def _check_sizes(num_neurons: int, num_patterns: int) -> None:
+    for name, size in (("num_neurons", num_neurons), ("num_patterns", num_patterns)):
+        if size < 1:
+            raise InputError(f"{name} must be at least 1; got {size}")
+
+
+def _check_range(name: str, value: ScalarLike, low: float, high: float) -> None:
+    if concrete((value >= low) & (value <= high)) is False:
+        raise InputError(f"{name} must lie within [{low}, {high}]; got {value}")
+
+
+def _read(path: Path, array: str | None) -> np.ndarray:
+    if not path.is_file():
+        raise InputError(f"pattern file {path} does not exist" if not path.exists() else f"{path} is not a file")
+    try:
+        match path.suffix.lower():
+            case ".npy":
+                return np.load(path, allow_pickle=False)
+            case ".npz":
+                with np.load(path, allow_pickle=False) as archive:
+                    return _pick(path, archive, array)
+            case ".csv":
+                return np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64)
+    except InputError:
+        raise
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"pattern file {path} cannot be read: {reason}") from error
+    raise InputError(f"pattern file {path} must end in .npy, .npz or .csv")
+
+
+def _pick(path: Path, archive, array: str | None) -> np.ndarray:
+    names = archive.files
+    if array is None and len(names) == 1:
+        return archive[names[0]]
+    if array not in names:
+        asked = "name one with array" if array is None else f"got array={array!r}"
+        raise InputError(f"pattern file {path} holds the arrays {', '.join(names)}; {asked}")
+    return archive[array]
+
+
+def _refuse_entries(where: str, rows: np.ndarray, bad: np.ndarray, rule: str, hint: str = "") -> None:
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise InputError(
+            f"{where} {rule}: {int(bad.sum())} entries are not, the first at row {row + 1}, column {column + 1} "
+            f"is {rows[row, column]:g}{hint}"
+        )

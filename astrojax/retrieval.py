@@ -1,0 +1,229 @@
+"""Retrieval: one query to one result. The only place that calls `diffrax.diffeqsolve`."""
+
+from enum import IntEnum
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optimistix as optx
+from jaxtyping import PyTree
+
+from ._checks import InputError, concrete, finite, one_of, positive
+from ._types import BoolScalar, Float, IntScalar, Neurons, PerPattern, Scalar, ScalarLike
+from .models.base import AbstractMemory
+
+SOLVERS: dict[str, type[diffrax.AbstractAdaptiveSolver]] = {
+    "heun": diffrax.Heun,
+    "bosh3": diffrax.Bosh3,
+    "tsit5": diffrax.Tsit5,
+    "dopri5": diffrax.Dopri5,
+    "dopri8": diffrax.Dopri8,
+    "kvaerno3": diffrax.Kvaerno3,
+    "kvaerno5": diffrax.Kvaerno5,
+}
+"""Adaptive solvers that can be named: explicit ones by rising order, then implicit ones for stiff corners."""
+
+
+class Status(IntEnum):
+    """How a trajectory ended. Only the states of an `OK` trajectory mean anything."""
+
+    OK = 0
+    MAX_STEPS = 1
+    """The horizon was not reached within `max_steps` steps: the problem is stiff, or the tolerances are too tight."""
+    NON_FINITE = 2
+    """The query or the final state holds NaN or infinity."""
+    INVALID_MEMORY = 3
+    """A parameter of the memory is not positive, or its patterns are not finite."""
+    SOLVER_FAILED = 4
+    """The solver gave up for another reason, such as an implicit stage that did not converge."""
+
+
+class Recall(eqx.Module):
+    """Result of one retrieval.
+
+    Arguments:
+        state: state at the horizon; its parts depend on the memory, `x` is always there.
+        gains: gains p at the horizon, shape (K,), or `None` for a memory without gains.
+        status: a `Status` as an integer.
+        stats: numbers of accepted and of rejected steps.
+        ts: times at which states were saved, shape (T,), or `None`.
+        states: states at `ts`, with a leading axis of length T, or `None`.
+        convergence_time: first time at which the speed of the memory was below `convergence_speed`; infinite if it never was
+            within the horizon; `None` if no speed was given.
+    """
+
+    state: Any
+    gains: PerPattern | None
+    status: IntScalar
+    stats: dict[str, IntScalar]
+    ts: Float[jax.Array, " times"] | None
+    states: Any
+    convergence_time: Scalar | None
+
+    @property
+    def x(self) -> Neurons:
+        """Neuronal state x at the horizon, shape (N,)."""
+        return self.state.x
+
+
+def retrieve(
+    memory: AbstractMemory,
+    query: jax.typing.ArrayLike,
+    *,
+    t1: ScalarLike,
+    ts: jax.typing.ArrayLike | None = None,
+    solver: str | diffrax.AbstractAdaptiveSolver = "tsit5",
+    rtol: ScalarLike = 1e-4,
+    atol: ScalarLike = 1e-4,
+    max_steps: int = 4096,
+    convergence_speed: ScalarLike | None = None,
+    adjoint: diffrax.AbstractAdjoint | None = None,
+) -> Recall:
+    """Let a memory recall from one query: integrate it from time 0 to the horizon `t1`.
+
+    Batch it with `jax.vmap`, over queries, memories or both. A trajectory never raises inside a batch: look at `status`.
+    Precision is that of the memory's patterns.
+
+    Arguments:
+        memory: the memory; see `AstrocyteMemory` and its siblings.
+        query: neuronal state x(0), shape (N,), for instance a corrupted pattern.
+        t1: horizon, positive, in the dimensionless time of the memory's time constants.
+        ts: times at which to save states, shape (T,), increasing within [0, t1].
+        solver: a name from `SOLVERS` or a diffrax solver with an error estimate.
+        rtol, atol: relative and absolute tolerance of one step, on the component with the largest error. This norm, unlike a
+            mean, does not change when a memory is padded.
+        max_steps: largest number of steps, accepted and rejected.
+        convergence_speed: when given, the trajectory is solved once more, ten times more tightly than this speed, until an
+            event finds the time at which neurons and gains both move more slowly than it.
+        adjoint: how to differentiate. The default allows forward and reverse mode; for reverse mode alone
+            `diffrax.RecursiveCheckpointAdjoint()` is faster, for forward mode or none `diffrax.ForwardMode()`.
+
+    Returns:
+        A `Recall`.
+
+    Raises:
+        InputError (a ValueError): for a query or times that do not fit, an unknown solver, or settings out of range.
+    """
+    memory = memory.prepared()
+    y0 = memory.initial_state(query)
+    dtype = memory.patterns.dtype
+    end = positive("t1", t1, dtype)
+    positive("rtol", rtol, dtype)
+    positive("atol", atol, dtype)
+    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
+        raise InputError(f"max_steps must be a positive integer; got {max_steps!r}")
+    method = _as_solver(solver)
+    adjoint = diffrax.DirectAdjoint() if adjoint is None else adjoint
+    save_times = None if ts is None else _checked_times(ts, end)
+
+    saved = {"end": diffrax.SubSaveAt(t1=True)}
+    if save_times is not None:
+        saved["along"] = diffrax.SubSaveAt(ts=save_times)
+    solution = _solve(memory, y0, end, method, rtol, atol, max_steps, adjoint, diffrax.SaveAt(subs=saved), None)
+    state = jax.tree.map(lambda leaf: leaf[0], solution.ys["end"])
+    convergence_time = None
+    if convergence_speed is not None:
+        speed = positive("convergence_speed", convergence_speed, dtype)
+        convergence_time = _convergence_time(memory, y0, end, speed, method, max_steps, adjoint)
+    return Recall(
+        state=state,
+        gains=memory.gains(state),
+        status=_status(memory, state, solution.result),
+        stats={
+            "num_accepted_steps": solution.stats["num_accepted_steps"],
+            "num_rejected_steps": solution.stats["num_rejected_steps"],
+        },
+        ts=save_times,
+        states=solution.ys.get("along"),
+        convergence_time=convergence_time,
+    )
+
+
+def _solve(
+    memory: AbstractMemory,
+    y0: PyTree,
+    t1: Scalar,
+    solver: diffrax.AbstractAdaptiveSolver,
+    rtol: ScalarLike,
+    atol: ScalarLike,
+    max_steps: int,
+    adjoint: diffrax.AbstractAdjoint,
+    saveat: diffrax.SaveAt,
+    event: diffrax.Event | None,
+) -> diffrax.Solution:
+    return diffrax.diffeqsolve(
+        diffrax.ODETerm(_vector_field),
+        solver,
+        t0=jnp.zeros_like(t1),
+        t1=t1,
+        dt0=None,
+        y0=y0,
+        args=memory,
+        saveat=saveat,
+        stepsize_controller=diffrax.PIDController(rtol=rtol, atol=atol, norm=optx.max_norm),
+        adjoint=adjoint,
+        event=event,
+        max_steps=max_steps,
+        throw=False,
+    )
+
+
+def _vector_field(t: Scalar, y: PyTree, memory: AbstractMemory) -> PyTree:
+    return memory.vector_field(y)
+
+
+def _convergence_time(
+    memory: AbstractMemory,
+    y0: PyTree,
+    t1: Scalar,
+    speed: Scalar,
+    solver: diffrax.AbstractAdaptiveSolver,
+    max_steps: int,
+    adjoint: diffrax.AbstractAdjoint,
+) -> Scalar:
+    """First time at which the speed of the memory falls below `speed`, or infinity.
+
+    At loose tolerances an explicit solver never comes to rest: the error it may make keeps the state moving about the fixed
+    point. Here a step may err by a tenth of what would move the state at the given speed, plus a few units of rounding; and
+    an explicit method is Tsit5, whose interpolant is good to fourth order.
+    """
+
+    def excess(t: Scalar, y: PyTree, args: AbstractMemory, **kwargs: Any) -> Scalar:
+        return args.speed(y) / speed - 1
+
+    # The excess falls through zero: saying so (`flip`) spares the bisection a check that would throw inside a batch.
+    event = diffrax.Event(excess, optx.Bisection(rtol=1e-4, atol=1e-3, flip=True), direction=False)
+    method = solver if isinstance(solver, diffrax.AbstractImplicitSolver) else diffrax.Tsit5()
+    rtol = max(8 * float(jnp.finfo(t1.dtype).eps), 1e-9)
+    saveat = diffrax.SaveAt(t1=True)
+    solution = _solve(memory, y0, t1, method, rtol, speed / 10, max_steps, adjoint, saveat, event)
+    assert solution.ts is not None
+    time = jnp.where(solution.event_mask, solution.ts[-1], jnp.inf)
+    return jnp.where(memory.speed(y0) <= speed, 0, time)
+
+
+def _status(memory: AbstractMemory, state: PyTree, result: diffrax.RESULTS) -> IntScalar:
+    finite_state = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(state)]))
+    status = jnp.where(result == diffrax.RESULTS.successful, Status.OK, Status.SOLVER_FAILED)
+    status = jnp.where(result == diffrax.RESULTS.max_steps_reached, Status.MAX_STEPS, status)
+    status = jnp.where(finite_state, status, Status.NON_FINITE)
+    return jnp.where(memory.is_valid(), status, Status.INVALID_MEMORY)
+
+
+def _as_solver(solver: str | diffrax.AbstractAdaptiveSolver) -> diffrax.AbstractAdaptiveSolver:
+    if isinstance(solver, diffrax.AbstractAdaptiveSolver):
+        return solver
+    one_of("solver", solver, SOLVERS)
+    return SOLVERS[solver]()
+
+
+def _checked_times(ts: jax.typing.ArrayLike, t1: jax.Array) -> jax.Array:
+    times = jnp.asarray(ts, t1.dtype)
+    if times.ndim != 1 or times.size == 0:
+        raise InputError(f"ts must be a list of times; got an array of shape {times.shape}")
+    finite("ts", times)
+    if concrete(jnp.all(times[1:] > times[:-1]) & (times[0] >= 0) & (times[-1] <= t1)) is False:
+        raise InputError(f"ts must increase within [0, t1] = [0, {t1}]; got {times.tolist()}")
+    return times

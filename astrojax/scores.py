@@ -1,0 +1,77 @@
+"""Scores: how much a pattern's overlap with the neurons feeds the gain of that pattern.
+
+A score is a differentiable function g of the overlap m together with a coupling constant c. The neurons receive the drive
+c Ξ (p ⊙ g′(m)); g′ is derived from g by automatic differentiation.
+"""
+
+from abc import abstractmethod
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from ._checks import InputError, one_of
+from ._types import PerPattern, Scalar
+
+
+class AbstractScore(eqx.Module):
+    """A score g(m) and its coupling constant c."""
+
+    @abstractmethod
+    def __call__(self, overlaps: PerPattern, num_neurons: int) -> PerPattern:
+        """Scores g(m) of the unnormalised overlaps m in [−N, N]."""
+
+    @abstractmethod
+    def coupling(self, num_patterns: Scalar) -> Scalar:
+        """Coupling constant c for a memory load of `num_patterns`."""
+
+    def with_derivative(self, overlaps: PerPattern, num_neurons: int) -> tuple[PerPattern, PerPattern]:
+        """Scores g(m) and their derivatives g′(m)."""
+        return jax.jvp(lambda m: self(m, num_neurons), (overlaps,), (jnp.ones_like(overlaps),))
+
+
+class SquaredScore(AbstractScore):
+    """g(m) = m²/(2N), c = K: the score of Vivet and Arenas (2026, arXiv:2604.25481), Eqs. 4-8."""
+
+    def __call__(self, overlaps: PerPattern, num_neurons: int) -> PerPattern:
+        return overlaps**2 / (2 * num_neurons)
+
+    def coupling(self, num_patterns: Scalar) -> Scalar:
+        return num_patterns
+
+
+class LinearScore(AbstractScore):
+    """g(m) = m, c = 1: the drive is Ξp, and with instantaneous gains the readout of softmax attention."""
+
+    def __call__(self, overlaps: PerPattern, num_neurons: int) -> PerPattern:
+        return overlaps
+
+    def coupling(self, num_patterns: Scalar) -> Scalar:
+        return jnp.ones_like(num_patterns)
+
+
+class PowerScore(AbstractScore):
+    """g(m) = mᵃ/(a Nᵃ⁻¹), c = K, for an even order a ≥ 2: order 2 is the squared score, higher ones route more sharply."""
+
+    order: int = eqx.field(static=True, default=4)
+
+    def __check_init__(self) -> None:
+        if isinstance(self.order, bool) or not isinstance(self.order, int) or self.order < 2 or self.order % 2:
+            raise InputError(f"order of a power score must be an even integer of at least 2; got {self.order!r}")
+
+    def __call__(self, overlaps: PerPattern, num_neurons: int) -> PerPattern:
+        return num_neurons * (overlaps / num_neurons) ** self.order / self.order
+
+    def coupling(self, num_patterns: Scalar) -> Scalar:
+        return num_patterns
+
+
+SCORES: dict[str, type[AbstractScore]] = {"squared": SquaredScore, "linear": LinearScore, "power": PowerScore}
+
+
+def as_score(score: str | AbstractScore) -> AbstractScore:
+    """A score given by name (`squared`, `linear`, `power`) or as an object; `InputError` for any other name."""
+    if isinstance(score, AbstractScore):
+        return score
+    one_of("score", score, SCORES)
+    return SCORES[score]()

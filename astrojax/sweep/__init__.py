@@ -1,0 +1,5 @@
+"""Batched sweeps of samples over axes."""
+
+from .execution import Sweep as Sweep
+from .execution import SweepResult as SweepResult
+from .execution import run_sweeps as run_sweeps

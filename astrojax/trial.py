@@ -1,0 +1,151 @@
+"""One sample, as a pure function: coordinates → patterns → query → memory → recall → observables."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from ._types import Neurons, Patterns, RandomKey, Scalar, Stored
+from .corruption import AbstractCorruption
+from .decoders import bayes_decoder, nearest_pattern
+from .models.base import AbstractMemory
+from .observables import hamming_error, overlap, perplexity, soft_hamming_error, success
+from .retrieval import Recall, Status, retrieve
+
+Coordinates = Mapping[str, jax.Array]
+"""Where a sample lies along the axes of a sweep, by the axes' names."""
+
+Observables = dict[str, jax.Array]
+"""Scalars measured in one sample, by name."""
+
+
+class Problem(eqx.Module):
+    """What a memory is asked: patterns to store, and a query that is a corrupted target, the first pattern."""
+
+    patterns: Patterns
+    stored: Stored
+    target: Neurons
+    query: Neurons
+    tie_key: RandomKey
+
+
+class Task(eqx.Module):
+    """A distribution of problems: an ensemble of patterns and a corruption.
+
+    The random key of a problem is derived from the root key and from its coordinates (load, level of corruption, trial)
+    alone. Memories and dynamical parameters share the problems, so comparisons between them are paired.
+
+    Arguments:
+        ensemble: `ensemble(key, num_patterns=K)` gives patterns of shape (N, K), the first of them the same for every K.
+        corruption: `corruption(key, pattern, level)` gives a query.
+    """
+
+    ensemble: Callable[..., Patterns]
+    corruption: AbstractCorruption
+
+    def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
+        """The problem at the coordinates `num_patterns`, the corruption's level and `trial`, padded to `capacity` patterns."""
+        num_patterns, trial = coordinates["num_patterns"], coordinates["trial"]
+        level = coordinates[self.corruption.level_name]
+        # Folded in by a loop of the compiled program: hashing is slow to compile, and this compiles it once.
+        parts = jnp.stack([_as_bits(part) for part in (num_patterns, level, trial)])
+        key, _ = jax.lax.scan(lambda key, part: (jax.random.fold_in(key, part), None), root_key, parts)
+        pattern_key, corruption_key, tie_key = jax.random.split(key, 3)
+        patterns = self.ensemble(pattern_key, num_patterns=capacity)
+        target = patterns[:, 0]
+        return Problem(
+            patterns=patterns,
+            stored=jnp.arange(capacity) < num_patterns,
+            target=target,
+            query=self.corruption(corruption_key, target, level),
+            tie_key=tie_key,
+        )
+
+
+class RecallTrial(eqx.Module):
+    """Recall by a memory. Called with a root key, coordinates and a capacity, it gives the observables of one sample.
+
+    Arguments:
+        task: where problems come from.
+        build: `build(patterns, stored=…, **parameters)` gives a memory.
+        parameters: dynamical parameters by name; coordinates of the same name take their place.
+        t1, rtol, atol, convergence_speed: numbers for `retrieve`, traced; solver, max_steps: static.
+    """
+
+    task: Task
+    build: Callable[..., AbstractMemory] = eqx.field(static=True)
+    parameters: dict[str, jax.typing.ArrayLike]
+    t1: jax.typing.ArrayLike
+    rtol: jax.typing.ArrayLike
+    atol: jax.typing.ArrayLike
+    convergence_speed: jax.typing.ArrayLike | None
+    solver: str = eqx.field(static=True)
+    max_steps: int = eqx.field(static=True)
+
+    def __call__(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Observables:
+        problem = self.task.draw(root_key, coordinates, capacity)
+        parameters: dict[str, Any] = {name: coordinates.get(name, value) for name, value in self.parameters.items()}
+        memory = self.build(problem.patterns, stored=problem.stored, **parameters)
+        recall = retrieve(
+            memory,
+            problem.query,
+            t1=self.t1,
+            solver=self.solver,
+            rtol=self.rtol,
+            atol=self.atol,
+            max_steps=self.max_steps,
+            convergence_speed=self.convergence_speed,
+            adjoint=diffrax.ForwardMode(),
+        )
+        return observe(memory, problem.target, recall)
+
+
+class DecoderTrial(eqx.Module):
+    """The four decoders, on the problems that `RecallTrial` meets at the same coordinates: their Hamming errors by name."""
+
+    task: Task
+
+    def __call__(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Observables:
+        problem = self.task.draw(root_key, coordinates, capacity)
+        level = coordinates[self.task.corruption.level_name]
+        evidence = self.task.corruption.evidence(level, problem.query.shape[0])
+        given = (problem.patterns, problem.query)
+        answers = {
+            "nearest_signed": nearest_pattern(problem.tie_key, *given, signed=True, stored=problem.stored),
+            "nearest_unsigned": nearest_pattern(problem.tie_key, *given, signed=False, stored=problem.stored),
+            "bayes_signed": bayes_decoder(*given, evidence, signed=True, stored=problem.stored),
+            "bayes_unsigned": bayes_decoder(*given, evidence, signed=False, stored=problem.stored),
+        }
+        return {name: hamming_error(problem.target, answer) for name, answer in answers.items()}
+
+
+def observe(memory: AbstractMemory, target: Neurons, recall: Recall) -> Observables:
+    """All observables of a recall whose target is the first pattern; NaN where its status is not `OK` or there are no gains.
+
+    Returns scalars: `hamming_error`, `soft_hamming_error`, `overlap`, `success`, `perplexity`, `log_target_gain`,
+    `num_steps` (accepted), `status`, and `convergence_time` if it was asked for.
+    """
+    readout, log_gains = memory.readout(recall.state), memory.log_gains(recall.state)
+    missing = jnp.asarray(jnp.nan, readout.dtype)
+    measured: dict[str, Scalar] = {
+        "hamming_error": hamming_error(target, recall.x),
+        "soft_hamming_error": soft_hamming_error(target, readout),
+        "overlap": overlap(target, readout),
+        "success": success(target, recall.x),
+        "perplexity": missing if log_gains is None else perplexity(log_gains),
+        "log_target_gain": missing if log_gains is None else log_gains[0],
+    }
+    if recall.convergence_time is not None:
+        measured["convergence_time"] = recall.convergence_time
+    measured = {name: jnp.where(recall.status == Status.OK, value, missing) for name, value in measured.items()}
+    return measured | {"num_steps": recall.stats["num_accepted_steps"], "status": recall.status}
+
+
+def _as_bits(coordinate: jax.Array) -> jax.Array:
+    """A coordinate as an integer that is the same in every precision."""
+    if jnp.issubdtype(coordinate.dtype, jnp.integer):
+        return coordinate.astype(jnp.uint32)
+    return jax.lax.bitcast_convert_type(coordinate.astype(jnp.float32), jnp.uint32)
