@@ -3,7 +3,7 @@
 Dimension names are checked together within one call when jaxtyping's run-time checks are on (they are in the tests).
 """
 
-import jax
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, Num
 
 Patterns = Float[Array, "neurons patterns"]
@@ -28,8 +28,8 @@ Scalar = Float[Array, ""]
 BoolScalar = Bool[Array, ""]
 IntScalar = Int[Array, ""]
 
-ScalarLike = float | int | Num[Array, ""] | Num[jax.numpy.ndarray, ""]
-"""A Python number or an array with no dimensions."""
+ScalarLike = float | int | np.number | Num[Array, ""] | Num[np.ndarray, ""]
+"""A number, or an array with no dimensions."""
 
 RandomKey = Key[Array, ""]
 """A key made by `jax.random.key`."""

@@ -107,7 +107,7 @@ def _random_rank(key: RandomKey, pattern: Neurons) -> jax.Array:
     return jnp.argsort(jax.random.bits(key, pattern.shape, jnp.uint32))
 
 
-def _check_level(name: str, value: ScalarLike, low: float, high: float) -> None:
+def _check_level(name: str, value: ScalarLike, low: ScalarLike, high: ScalarLike) -> None:
     level = jnp.asarray(value)
     if level.shape != ():
         raise InputError(f"{name} must be a single number; got an array of shape {level.shape}")

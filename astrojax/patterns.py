@@ -73,7 +73,7 @@ def pooled_patterns(key: RandomKey, *, pool: Patterns, num_patterns: int) -> Pat
     return pool[:, jax.random.permutation(key, pool.shape[1])[:num_patterns]]
 
 
-def digits(*, threshold: float = 7) -> Patterns:
+def digits(*, threshold: ScalarLike = 7) -> Patterns:
     """Handwritten digits, 8×8 pixels, as binary patterns: entries above the `threshold` (of 16 grey levels) are +1.
 
     Returns:
@@ -92,7 +92,7 @@ def load_patterns(
     path: str | os.PathLike[str],
     *,
     array: str | None = None,
-    threshold: float | None = None,
+    threshold: ScalarLike | None = None,
     binary: bool = True,
     max_duplicates: int = 0,
 ) -> Patterns:
@@ -159,7 +159,7 @@ def _check_sizes(num_neurons: int, num_patterns: int) -> None:
             raise InputError(f"{name} must be at least 1; got {size}")
 
 
-def _check_range(name: str, value: ScalarLike, low: float, high: float) -> None:
+def _check_range(name: str, value: ScalarLike, low: ScalarLike, high: ScalarLike) -> None:
     if concrete((value >= low) & (value <= high)) is False:
         raise InputError(f"{name} must lie within [{low}, {high}]; got {value}")
 

@@ -1,5 +1,6 @@
 """Retrieval: one query to one result. The only place that calls `diffrax.diffeqsolve`."""
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -8,10 +9,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optimistix as optx
-from jaxtyping import PyTree
+from jaxtyping import Array, Float, PyTree
 
 from ._checks import InputError, concrete, finite, one_of, positive
-from ._types import BoolScalar, Float, IntScalar, Neurons, PerPattern, Scalar, ScalarLike
+from ._types import IntScalar, Neurons, PerPattern, Scalar, ScalarLike
 from .models.base import AbstractMemory
 
 SOLVERS: dict[str, type[diffrax.AbstractAdaptiveSolver]] = {
@@ -58,7 +59,7 @@ class Recall(eqx.Module):
     gains: PerPattern | None
     status: IntScalar
     stats: dict[str, IntScalar]
-    ts: Float[jax.Array, " times"] | None
+    ts: Float[Array, " times"] | None
     states: Any
     convergence_time: Scalar | None
 
@@ -73,7 +74,7 @@ def retrieve(
     query: jax.typing.ArrayLike,
     *,
     t1: ScalarLike,
-    ts: jax.typing.ArrayLike | None = None,
+    ts: jax.typing.ArrayLike | Sequence[ScalarLike] | None = None,
     solver: str | diffrax.AbstractAdaptiveSolver = "tsit5",
     rtol: ScalarLike = 1e-4,
     atol: ScalarLike = 1e-4,
@@ -191,7 +192,8 @@ def _convergence_time(
     """
 
     def excess(t: Scalar, y: PyTree, args: AbstractMemory, **kwargs: Any) -> Scalar:
-        return args.speed(y) / speed - 1
+        # In JAX's default precision whatever the memory's: diffrax 0.7 compares it with a plain 0.0 while it finds the root.
+        return (args.speed(y) / speed - 1).astype(jnp.result_type(float))
 
     # The excess falls through zero: saying so (`flip`) spares the bisection a check that would throw inside a batch.
     event = diffrax.Event(excess, optx.Bisection(rtol=1e-4, atol=1e-3, flip=True), direction=False)
@@ -200,7 +202,7 @@ def _convergence_time(
     saveat = diffrax.SaveAt(t1=True)
     solution = _solve(memory, y0, t1, method, rtol, speed / 10, max_steps, adjoint, saveat, event)
     assert solution.ts is not None
-    time = jnp.where(solution.event_mask, solution.ts[-1], jnp.inf)
+    time = jnp.where(solution.event_mask, solution.ts[-1].astype(t1.dtype), jnp.inf)
     return jnp.where(memory.speed(y0) <= speed, 0, time)
 
 
@@ -219,7 +221,7 @@ def _as_solver(solver: str | diffrax.AbstractAdaptiveSolver) -> diffrax.Abstract
     return SOLVERS[solver]()
 
 
-def _checked_times(ts: jax.typing.ArrayLike, t1: jax.Array) -> jax.Array:
+def _checked_times(ts: jax.typing.ArrayLike | Sequence[ScalarLike], t1: jax.Array) -> jax.Array:
     times = jnp.asarray(ts, t1.dtype)
     if times.ndim != 1 or times.size == 0:
         raise InputError(f"ts must be a list of times; got an array of shape {times.shape}")
