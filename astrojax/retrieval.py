@@ -107,38 +107,44 @@ def retrieve(
     Raises:
         InputError (a ValueError): for a query or times that do not fit, an unknown solver, or settings out of range.
     """
-    memory = memory.prepared()
     y0 = memory.initial_state(query)
     dtype = memory.patterns.dtype
     end = positive("t1", t1, dtype)
-    positive("rtol", rtol, dtype)
-    positive("atol", atol, dtype)
+    tolerances = positive("rtol", rtol, dtype), positive("atol", atol, dtype)
     if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
         raise InputError(f"max_steps must be a positive integer; got {max_steps!r}")
-    method = _as_solver(solver)
+    times = None if ts is None else _checked_times(ts, end)
+    speed = None if convergence_speed is None else positive("convergence_speed", convergence_speed, dtype)
     adjoint = diffrax.DirectAdjoint() if adjoint is None else adjoint
-    save_times = None if ts is None else _checked_times(ts, end)
+    return _recall(memory.prepared(), y0, end, times, _as_solver(solver), *tolerances, max_steps, speed, adjoint)
 
+
+@eqx.filter_jit
+def _recall(
+    memory: AbstractMemory,
+    y0: PyTree,
+    t1: Scalar,
+    ts: Float[Array, " times"] | None,
+    solver: diffrax.AbstractAdaptiveSolver,
+    rtol: Scalar,
+    atol: Scalar,
+    max_steps: int,
+    speed: Scalar | None,
+    adjoint: diffrax.AbstractAdjoint,
+) -> Recall:
     saved = {"end": diffrax.SubSaveAt(t1=True)}
-    if save_times is not None:
-        saved["along"] = diffrax.SubSaveAt(ts=save_times)
-    solution = _solve(memory, y0, end, method, rtol, atol, max_steps, adjoint, diffrax.SaveAt(subs=saved), None)
+    if ts is not None:
+        saved["along"] = diffrax.SubSaveAt(ts=ts)
+    solution = _solve(memory, y0, t1, solver, rtol, atol, max_steps, adjoint, diffrax.SaveAt(subs=saved), None)
     state = jax.tree.map(lambda leaf: leaf[0], solution.ys["end"])
-    convergence_time = None
-    if convergence_speed is not None:
-        speed = positive("convergence_speed", convergence_speed, dtype)
-        convergence_time = _convergence_time(memory, y0, end, speed, method, max_steps, adjoint)
     return Recall(
         state=state,
         gains=memory.gains(state),
         status=_status(memory, state, solution.result),
-        stats={
-            "num_accepted_steps": solution.stats["num_accepted_steps"],
-            "num_rejected_steps": solution.stats["num_rejected_steps"],
-        },
-        ts=save_times,
+        stats={name: solution.stats[name] for name in ("num_accepted_steps", "num_rejected_steps")},
+        ts=ts,
         states=solution.ys.get("along"),
-        convergence_time=convergence_time,
+        convergence_time=None if speed is None else _convergence_time(memory, y0, t1, speed, solver, max_steps, adjoint),
     )
 
 
