@@ -9,8 +9,10 @@ from .axes import Lanes
 MULTIPLE = 8
 """Capacities are multiples of this, which keeps batched products of patterns fast."""
 
-NUM_CAPACITIES = 3
-"""How many capacities a sweep uses at most: each halves the one before. More waste less padding but compile longer."""
+MAX_CAPACITIES = 3
+LANES_PER_CAPACITY = 10_000
+"""A sweep has one capacity for each so many lanes, and at most `MAX_CAPACITIES`; each is half of the one before. More of them
+waste less on padding, but each is a program to compile, which takes as long as about so many lanes take to run."""
 
 
 class Batch(NamedTuple):
@@ -33,8 +35,9 @@ def batches(lanes: Lanes, largest_capacity: int | None = None) -> list[Batch]:
 
 
 def capacities(loads: np.ndarray, largest_capacity: int | None = None) -> np.ndarray:
-    """The capacity of each load: the smallest of at most `NUM_CAPACITIES` that holds it."""
-    sizes = np.array([_round_up(loads.max() / 2**halvings) for halvings in range(NUM_CAPACITIES)])[::-1]
+    """The capacity of each lane, given its memory load: the smallest capacity of the sweep that holds it."""
+    number = min(MAX_CAPACITIES, 1 + loads.size // LANES_PER_CAPACITY)
+    sizes = np.array([_round_up(loads.max() / 2**halvings) for halvings in range(number)])[::-1]
     chosen = sizes[np.searchsorted(sizes, loads)]
     return chosen if largest_capacity is None else np.minimum(chosen, largest_capacity)
 

@@ -1,0 +1,39 @@
+# `make run` and `make test` set up what they need. Python 3.11 or later: make PYTHON=python3.12 run
+PYTHON ?= python3.11
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
+STYLED := astrojax tests experiments benchmarks
+
+.PHONY: help setup run test check smoke clean
+help:           ## show this
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+setup: .venv/dev        ## virtual environment with everything for development
+
+run: .venv/base         ## the main job: the paper's benchmark and real digits, a few minutes
+	@$(BIN)/python experiments/main_job.py
+
+test: .venv/dev         ## all tests
+	@$(BIN)/python -m pytest --numprocesses 2
+
+check: .venv/dev        ## style and types
+	@$(BIN)/ruff check $(STYLED)
+	@$(BIN)/ruff format --check $(STYLED)
+	@$(BIN)/mypy
+
+smoke: .venv/base       ## a small sweep, seconds
+	@$(BIN)/astrojax run configs/smoke/fig4.yaml
+
+clean:          ## remove the environment and caches, keep runs
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/base: pyproject.toml constraints.txt
+	@echo "setting up .venv (once, a minute or two)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(PIP) --editable .
+	@touch $@
+
+.venv/dev: .venv/base
+	@$(PIP) --editable '.[dev]'
+	@touch $@

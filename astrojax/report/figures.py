@@ -1,0 +1,206 @@
+"""Figures of a run. Each function returns a matplotlib figure; `draw_all` writes those that fit a run to its folder."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.colors import CenteredNorm
+from matplotlib.figure import Figure
+
+LABELS = {
+    "num_patterns": "memory load $K$",
+    "num_flips": "flipped entries $n$",
+    "erased_fraction": "erased fraction",
+    "noise_scale": "noise",
+    "temperature": "temperature $T$",
+    "tau_x": r"$\tau_x$",
+    "tau_p": r"$\tau_p$",
+    "tau_s": r"$\tau_s$",
+    "tau_a": r"$\tau_a$",
+    "slope": r"slope $\sigma$",
+}
+REFERENCE = "bayes_signed"
+"""The decoder that no memory can beat, shown as the reference."""
+
+
+def draw_all(results: xr.Dataset, folder: Path) -> list[Path]:
+    """Write all figures that the axes of a run allow as PNG files into `folder`, and return their paths."""
+    figures: dict[str, Figure] = {}
+    axes = [str(dim) for dim in results.hamming_error.dims if dim not in ("model", "trial") and results.sizes[dim] > 1]
+    if len(axes) >= 2:
+        first, second = axes[:2]
+        figures["hamming_error"] = heat_maps(results, first, second)
+        names = [str(name) for name in results.model.values]
+        for other in names[1:]:
+            figures[f"difference_{names[0]}_{other}"] = difference_map(results, names[0], other, first, second)
+    for axis in axes:
+        figures[f"along_{axis}"] = bands(results, axis)
+    folder.mkdir(exist_ok=True)
+    paths = []
+    for name, figure in figures.items():
+        paths.append(folder / f"{_file_name(name)}.png")
+        figure.savefig(paths[-1], dpi=150)
+    return paths
+
+
+def heat_maps(results: xr.Dataset, vertical: str = "num_patterns", horizontal: str = "num_flips") -> Figure:
+    """Mean Hamming error of every model over two axes, in one scale of colours, beside the Bayes decoder as the limit."""
+    panels = {str(name): results.hamming_error.sel(model=name) for name in results.model.values}
+    if "decoder_error" in results and {vertical, horizontal} <= set(results.decoder_error.dims):
+        panels["limit: Bayes decoder"] = results.decoder_error.sel(decoder=REFERENCE)
+    means = {name: _mean(values, vertical, horizontal) for name, values in panels.items()}
+    top = max(float(np.nanmax(mean)) for mean in means.values()) or 1.0
+    figure = Figure(figsize=(3.1 * len(means) + 1, 3.6), layout="constrained")
+    axes = figure.subplots(1, len(means), sharey=True, squeeze=False)[0]
+    for ax, (name, mean) in zip(axes, means.items(), strict=True):
+        image = _image(ax, results, mean, vertical, horizontal, vmin=0, vmax=top, cmap="viridis")
+        ax.set_title(name)
+    axes[0].set_ylabel(LABELS[vertical])
+    figure.colorbar(image, ax=axes, label="mean Hamming error (neurons)")
+    return figure
+
+
+def difference_map(
+    results: xr.Dataset, model: str, other: str, vertical: str = "num_patterns", horizontal: str = "num_flips"
+) -> Figure:
+    """Mean Hamming error of one model minus that of another over two axes: blue where the first is better, red where worse.
+
+    The samples are paired. Where the difference is less than two of its standard errors it is drawn pale.
+    """
+    pairs = results.hamming_error.sel(model=model, drop=True) - results.hamming_error.sel(model=other, drop=True)
+    rest = [dim for dim in pairs.dims if dim not in (vertical, horizontal)]
+    mean = _mean(pairs, vertical, horizontal)
+    spread = pairs.std(rest, ddof=1).transpose(vertical, horizontal).values
+    count = pairs.notnull().sum(rest).transpose(vertical, horizontal).values
+    certain = np.abs(mean) >= 2 * spread / np.sqrt(count)
+    figure = Figure(figsize=(5, 4), layout="constrained")
+    ax = figure.subplots()
+    norm = CenteredNorm(halfrange=float(np.nanmax(np.abs(mean))) or 1.0)
+    image = _image(ax, results, mean, vertical, horizontal, norm=norm, cmap="RdBu_r", alpha=np.where(certain, 1.0, 0.35))
+    ax.set_ylabel(LABELS[vertical])
+    ax.set_title(f"{model} minus {other}\n(pale: less than two standard errors)", fontsize="medium")
+    figure.colorbar(image, ax=ax, label="difference of mean Hamming errors")
+    return figure
+
+
+def bands(results: xr.Dataset, axis: str, variable: str = "hamming_error") -> Figure:
+    """Mean, and the band from the 25th to the 75th percentile, of an observable along one axis, over all others; unsmoothed."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    ax = figure.subplots()
+    positions = results[axis].values
+    for name in results.model.values:
+        values = results[variable].sel(model=name)
+        rest = [dim for dim in values.dims if dim != axis]
+        if not bool(values.notnull().any()):
+            continue
+        low, high = values.quantile([0.25, 0.75], rest).values
+        (line,) = ax.plot(positions, values.mean(rest).values, label=str(name), marker="." if positions.size < 30 else None)
+        ax.fill_between(positions, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+    if variable == "hamming_error" and "decoder_error" in results and axis in results.decoder_error.dims:
+        limit = results.decoder_error.sel(decoder=REFERENCE)
+        ax.plot(positions, limit.mean([dim for dim in limit.dims if dim != axis]).values, "k--", label="limit: Bayes decoder")
+    if _is_logarithmic(positions):
+        ax.set_xscale("log")
+    ax.set_xlabel(LABELS[axis])
+    units = results[variable].attrs.get("units", "")
+    ax.set_ylabel(f"{variable.replace('_', ' ')} ({units}): mean and quartiles")
+    ax.legend()
+    return figure
+
+
+def film_strip(
+    times: Any,
+    states: Any,
+    gains: Any | None,
+    energies: Any,
+    overlaps: Any,
+    *,
+    query: Any,
+    target: Any,
+    picture_shape: tuple[int, int],
+    num_frames: int = 6,
+    title: str = "",
+) -> Figure:
+    """One retrieval as a film: query, states along time and target as pictures; below them gains, overlaps and energy.
+
+    Arguments:
+        times: shape (T,). states: firing rates in [−1, 1], shape (T, N). gains: shape (T, K), or `None`.
+        energies: shape (T,). overlaps: ⟨ξ, φ⟩ by pattern, shape (T, K), the target first.
+        query, target: shape (N,). picture_shape: rows and columns of a picture, whose product is N.
+    """
+    times, states, energies, overlaps = (np.asarray(values) for values in (times, states, energies, overlaps))
+    shown = _frames(states, num_frames)
+    pictures = [("query", np.asarray(query))]
+    pictures += [(f"t = {times[index]:.2g}", states[index]) for index in shown]
+    pictures += [("target", np.asarray(target))]
+    figure = Figure(figsize=(1.5 * len(pictures), 4.8), layout="constrained")
+    strip, curves = figure.subfigures(2, 1, height_ratios=(1, 1.7))
+    figure.suptitle(title)
+    for ax, (name, picture) in zip(strip.subplots(1, len(pictures)), pictures, strict=True):
+        ax.imshow(picture.reshape(picture_shape), cmap="gray", vmin=-1, vmax=1)
+        ax.set_title(name, fontsize="medium")
+        ax.set_xticks([])
+        ax.set_yticks([])
+    left, middle, right = curves.subplots(1, 3)
+    size = overlaps / states.shape[1]
+    if gains is None:
+        left.set_axis_off()
+    else:
+        _target_among_others(left, times, np.asarray(gains))
+        left.set_ylabel("gain $p$")
+    _target_among_others(middle, times, size)
+    middle.set_ylabel("overlap $m/N$")
+    middle.legend(loc="best", fontsize="small")
+    right.plot(times, energies, color="k")
+    right.set_ylabel("energy")
+    for ax in (left, middle, right):
+        ax.set_xlabel("time")
+        ax.set_xscale("symlog", linthresh=max(float(times[1]), 1e-6))
+        ax.set_xlim(left=0)
+        # Powers of ten on a symmetric scale crowd at zero: a few of them are enough.
+        ax.xaxis.set_major_locator(mpl.ticker.SymmetricalLogLocator(base=10, linthresh=max(float(times[1]), 1e-6)))
+    return figure
+
+
+def _target_among_others(ax: Any, times: np.ndarray, values: np.ndarray) -> None:
+    strongest = np.argsort(-np.abs(values[:, 1:]).max(axis=0))[:20] + 1
+    for number, index in enumerate(strongest):
+        ax.plot(times, values[:, index], color="0.7", linewidth=0.8, label="other patterns" if number == 0 else None)
+    ax.plot(times, values[:, 0], color="C0", linewidth=2, label="target")
+
+
+def _frames(states: np.ndarray, number: int) -> list[int]:
+    """Frames that share the path equally, so that the film shows where the state moves rather than where it rests."""
+    path = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(states, axis=0)).sum(axis=1))])
+    places = np.searchsorted(path, np.linspace(0, path[-1], number + 1)[1:])
+    return sorted({int(min(place, len(states) - 1)) for place in places})
+
+
+def _mean(values: xr.DataArray, vertical: str, horizontal: str) -> np.ndarray:
+    rest = [dim for dim in values.dims if dim not in (vertical, horizontal)]
+    return values.mean(rest).transpose(vertical, horizontal).values
+
+
+def _image(ax: Any, results: xr.Dataset, grid: np.ndarray, vertical: str, horizontal: str, **style: Any) -> Any:
+    rows, columns = results[vertical].values, results[horizontal].values
+    image = ax.imshow(grid, origin="lower", aspect="auto", interpolation="nearest", **style)
+    for axis, values in ((ax.yaxis, rows), (ax.xaxis, columns)):
+        places = np.unique(np.linspace(0, len(values) - 1, min(len(values), 6)).round().astype(int))
+        axis.set_ticks(places, [f"{values[place]:.3g}" for place in places])
+    ax.set_xlabel(LABELS[horizontal])
+    return image
+
+
+def _is_logarithmic(positions: np.ndarray) -> bool:
+    return positions.size > 2 and positions.min() > 0 and positions.max() / positions.min() >= 100 and not _is_even(positions)
+
+
+def _is_even(positions: np.ndarray) -> bool:
+    steps = np.diff(positions)
+    return bool(np.allclose(steps, steps[0]))
+
+
+def _file_name(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
