@@ -6,9 +6,13 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Num
 
 from ._checks import InputError, concrete
 from ._types import Neurons, RandomKey, Scalar, ScalarLike
+
+Level = Num[Array, ""]
+"""A level of corruption: how many flips, which fraction, which scale."""
 
 LEAST_NOISE = 1e-6
 """Noise levels are kept this far from 0 and 1 in a Bayes decoder, where they would make its evidence infinite."""
@@ -54,11 +58,11 @@ class AbstractCorruption(eqx.Module):
     level_name: eqx.AbstractClassVar[str]
 
     @abstractmethod
-    def __call__(self, key: RandomKey, pattern: Neurons, level: Scalar) -> Neurons:
+    def __call__(self, key: RandomKey, pattern: Neurons, level: Level) -> Neurons:
         """Query of shape (N,) from a pattern of shape (N,)."""
 
     @abstractmethod
-    def evidence(self, level: Scalar, num_neurons: int) -> Scalar:
+    def evidence(self, level: Level, num_neurons: int) -> Scalar:
         """The β for which a pattern ξ has the likelihood exp(β⟨ξ, query⟩), up to a constant; for `bayes_decoder`."""
 
 
@@ -67,10 +71,10 @@ class Flips(AbstractCorruption):
 
     level_name: ClassVar[str] = "num_flips"
 
-    def __call__(self, key: RandomKey, pattern: Neurons, level: Scalar) -> Neurons:
+    def __call__(self, key: RandomKey, pattern: Neurons, level: Level) -> Neurons:
         return flip(key, pattern, level)
 
-    def evidence(self, level: Scalar, num_neurons: int) -> Scalar:
+    def evidence(self, level: Level, num_neurons: int) -> Scalar:
         noise_level = jnp.clip(level / num_neurons, LEAST_NOISE, 1 - LEAST_NOISE)
         return (jnp.log1p(-noise_level) - jnp.log(noise_level)) / 2
 
@@ -80,10 +84,10 @@ class Erasures(AbstractCorruption):
 
     level_name: ClassVar[str] = "erased_fraction"
 
-    def __call__(self, key: RandomKey, pattern: Neurons, level: Scalar) -> Neurons:
+    def __call__(self, key: RandomKey, pattern: Neurons, level: Level) -> Neurons:
         return erase(key, pattern, level)
 
-    def evidence(self, level: Scalar, num_neurons: int) -> Scalar:
+    def evidence(self, level: Level, num_neurons: int) -> Scalar:
         return Flips().evidence(jnp.zeros_like(level), num_neurons)
 
 
@@ -92,10 +96,10 @@ class GaussianNoise(AbstractCorruption):
 
     level_name: ClassVar[str] = "noise_scale"
 
-    def __call__(self, key: RandomKey, pattern: Neurons, level: Scalar) -> Neurons:
+    def __call__(self, key: RandomKey, pattern: Neurons, level: Level) -> Neurons:
         return add_noise(key, pattern, level)
 
-    def evidence(self, level: Scalar, num_neurons: int) -> Scalar:
+    def evidence(self, level: Level, num_neurons: int) -> Scalar:
         return 1 / jnp.maximum(level**2, LEAST_NOISE)
 
 

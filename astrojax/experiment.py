@@ -4,7 +4,7 @@ import functools
 import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,9 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "dense": DenseMemory,
     "modern_hopfield": ModernHopfieldMemory,
 }
+
+Values = dict[str, Sequence[float | int]]
+"""Values along axes, by name."""
 
 DECODERS = "decoders"
 """Name under which progress of the decoders is reported."""
@@ -102,7 +105,9 @@ def num_trajectories(config: Config) -> int:
     return sum(counts)
 
 
-def _model_sweep(config: Config, task: Task, model: Any, axes: dict[str, list[float]], pool_size: int | None) -> Sweep:
+def _model_sweep(
+    config: Config, task: Task, model: Any, axes: dict[str, Sequence[float | int]], pool_size: int | None
+) -> Sweep:
     settings = model.model_dump(exclude={"kind"})
     parameters = {name: settings.pop(name) for name in PARAMETERS if name in settings}
     if isinstance(model, Astrocyte):
@@ -131,8 +136,12 @@ def _task(config: Config) -> tuple[Task, int | None]:
     if isinstance(patterns, DigitPatterns | FilePatterns):
         pool = _pool(config)
         return Task(eqx.Partial(pooled_patterns, pool=pool), corruption), pool.shape[1]
-    drawn = {"random": random_patterns, "biased": biased_patterns, "hierarchical": hierarchical_patterns}[patterns.kind]
-    return Task(eqx.Partial(drawn, **patterns.model_dump(exclude={"kind"})), corruption), None
+    ensembles: dict[str, Callable[..., Any]] = {
+        "random": random_patterns,
+        "biased": biased_patterns,
+        "hierarchical": hierarchical_patterns,
+    }
+    return Task(eqx.Partial(ensembles[patterns.kind], **patterns.model_dump(exclude={"kind"})), corruption), None
 
 
 def _pool(config: Config) -> jax.Array:
@@ -191,5 +200,5 @@ def _times(results: dict[str, SweepResult], seconds: float) -> dict[str, Any]:
     return {"wall_clock": round(seconds, 3), "parts": parts}
 
 
-def _without(axes: dict[str, list[float]], names: Any) -> dict[str, list[float]]:
+def _without(axes: Values, names: Any) -> Values:
     return {name: values for name, values in axes.items() if name not in names}

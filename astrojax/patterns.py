@@ -5,7 +5,9 @@ patterns that the same key gives, whatever the padding, the batch or the floatin
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -137,7 +139,7 @@ def load_patterns(
     return jnp.asarray(rows.T, jnp.result_type(float))
 
 
-def _columns(key: RandomKey, num_patterns: int, draw) -> Patterns:
+def _columns(key: RandomKey, num_patterns: int, draw: Callable[[RandomKey], Neurons]) -> Patterns:
     keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(jnp.arange(num_patterns))
     return jax.vmap(draw, out_axes=1)(keys)
 
@@ -160,7 +162,8 @@ def _check_sizes(num_neurons: int, num_patterns: int) -> None:
 
 
 def _check_range(name: str, value: ScalarLike, low: ScalarLike, high: ScalarLike) -> None:
-    if concrete((value >= low) & (value <= high)) is False:
+    level = jnp.asarray(value)
+    if concrete((level >= low) & (level <= high)) is False:
         raise InputError(f"{name} must lie within [{low}, {high}]; got {value}")
 
 
@@ -184,7 +187,7 @@ def _read(path: Path, array: str | None) -> np.ndarray:
     raise InputError(f"pattern file {path} must end in .npy, .npz or .csv")
 
 
-def _pick(path: Path, archive, array: str | None) -> np.ndarray:
+def _pick(path: Path, archive: Any, array: str | None) -> np.ndarray:
     names = archive.files
     if array is None and len(names) == 1:
         return archive[names[0]]

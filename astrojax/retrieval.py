@@ -107,7 +107,7 @@ def retrieve(
     Raises:
         InputError (a ValueError): for a query or times that do not fit, an unknown solver, or settings out of range.
     """
-    y0 = memory.initial_state(query)
+    y0 = memory.initial_state(jnp.asarray(query))
     dtype = memory.patterns.dtype
     end = positive("t1", t1, dtype)
     tolerances = positive("rtol", rtol, dtype), positive("atol", atol, dtype)
@@ -136,14 +136,15 @@ def _recall(
     if ts is not None:
         saved["along"] = diffrax.SubSaveAt(ts=ts)
     solution = _solve(memory, y0, t1, solver, rtol, atol, max_steps, adjoint, diffrax.SaveAt(subs=saved), None)
-    state = jax.tree.map(lambda leaf: leaf[0], solution.ys["end"])
+    saved_states: Any = solution.ys
+    state = jax.tree.map(lambda leaf: leaf[0], saved_states["end"])
     return Recall(
         state=state,
         gains=memory.gains(state),
         status=_status(memory, state, solution.result),
         stats={name: solution.stats[name] for name in ("num_accepted_steps", "num_rejected_steps")},
         ts=ts,
-        states=solution.ys.get("along"),
+        states=saved_states.get("along"),
         convergence_time=None if speed is None else _convergence_time(memory, y0, t1, speed, solver, max_steps, adjoint),
     )
 
@@ -153,8 +154,8 @@ def _solve(
     y0: PyTree,
     t1: Scalar,
     solver: diffrax.AbstractAdaptiveSolver,
-    rtol: ScalarLike,
-    atol: ScalarLike,
+    rtol: Scalar,
+    atol: Scalar,
     max_steps: int,
     adjoint: diffrax.AbstractAdjoint,
     saveat: diffrax.SaveAt,
@@ -177,7 +178,7 @@ def _solve(
     )
 
 
-def _vector_field(t: Scalar, y: PyTree, memory: AbstractMemory) -> PyTree:
+def _vector_field(t: Any, y: PyTree, memory: AbstractMemory) -> PyTree:
     return memory.vector_field(y)
 
 
@@ -202,12 +203,16 @@ def _convergence_time(
         return (args.speed(y) / speed - 1).astype(jnp.result_type(float))
 
     # The excess falls through zero: saying so (`flip`) spares the bisection a check that would throw inside a batch.
-    event = diffrax.Event(excess, optx.Bisection(rtol=1e-4, atol=1e-3, flip=True), direction=False)
+    bisection: Any = optx.Bisection(  # type: ignore[call-arg]
+        rtol=1e-4, atol=1e-3, flip=True
+    )
+    event = diffrax.Event(excess, bisection, direction=False)
     method = solver if isinstance(solver, diffrax.AbstractImplicitSolver) else diffrax.Tsit5()
-    rtol = max(8 * float(jnp.finfo(t1.dtype).eps), 1e-9)
+    rtol = jnp.asarray(max(8 * float(jnp.finfo(t1.dtype).eps), 1e-9), t1.dtype)
     saveat = diffrax.SaveAt(t1=True)
     solution = _solve(memory, y0, t1, method, rtol, speed / 10, max_steps, adjoint, saveat, event)
     assert solution.ts is not None
+    assert solution.event_mask is not None
     time = jnp.where(solution.event_mask, solution.ts[-1].astype(t1.dtype), jnp.inf)
     return jnp.where(memory.speed(y0) <= speed, 0, time)
 

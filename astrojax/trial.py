@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ._types import Neurons, Patterns, RandomKey, Scalar, Stored
+from ._types import Neurons, Patterns, RandomKey, Scalar, ScalarLike, Stored
 from .corruption import AbstractCorruption
 from .decoders import bayes_decoder, nearest_pattern
 from .models.base import AbstractMemory
@@ -77,11 +77,11 @@ class RecallTrial(eqx.Module):
 
     task: Task
     build: Callable[..., AbstractMemory] = eqx.field(static=True)
-    parameters: dict[str, jax.typing.ArrayLike]
-    t1: jax.typing.ArrayLike
-    rtol: jax.typing.ArrayLike
-    atol: jax.typing.ArrayLike
-    convergence_speed: jax.typing.ArrayLike | None
+    parameters: dict[str, ScalarLike]
+    t1: ScalarLike
+    rtol: ScalarLike
+    atol: ScalarLike
+    convergence_speed: ScalarLike | None
     solver: str = eqx.field(static=True)
     max_steps: int = eqx.field(static=True)
 

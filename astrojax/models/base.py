@@ -109,7 +109,7 @@ def checked_patterns(patterns: jax.typing.ArrayLike, stored: jax.typing.ArrayLik
     array = floating(patterns)
     if array.ndim != 2 or 0 in array.shape:
         raise InputError(
-            f"patterns must have shape (num_neurons, num_patterns), one pattern per column, neither of them 0; got {array.shape}"
+            f"patterns must have shape (num_neurons, num_patterns), one pattern per column and neither 0; got {array.shape}"
         )
     finite("patterns", array)
     if stored is None:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import positive
-from .._types import Couplings, Neurons, PerPair, Patterns, Scalar, ScalarLike, Stored
+from .._types import Couplings, Neurons, Patterns, PerPair, Scalar, ScalarLike, Stored
 from ..activations import activation, activation_slope, lagrangian
 from .base import AbstractMemory, checked_patterns, checked_query, largest
 
@@ -39,8 +39,8 @@ class NeuronAstrocyteMemory(AbstractMemory):
         τs dS/dt = −S + h hᵀ + Ψ
         τa dP/dt = −P + 𝒯Ψ + G
 
-    𝒯 is applied through the products of pairs of entries of each pattern; the tensor with N⁴ entries is never formed. The energy is
-    Σ[xh − L] + ½Σ[S⊙G − L] + ½Σ[P⊙Ψ − L] − ½hᵀGh − ½⟨Ψ, G⟩ − ¼⟨Ψ, 𝒯Ψ⟩.
+    𝒯 is applied through the products of pairs of entries of each pattern; the tensor with N⁴ entries is never formed. The
+    energy is Σ[xh − L] + ½Σ[S⊙G − L] + ½Σ[P⊙Ψ − L] − ½hᵀGh − ½⟨Ψ, G⟩ − ¼⟨Ψ, 𝒯Ψ⟩.
     A query x(0) starts at Ψ = −hhᵀ and G = −𝒯Ψ (arguments of artanh clipped inside (−1, 1)).
 
     Arguments:

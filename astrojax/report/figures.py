@@ -136,7 +136,8 @@ def film_strip(
     pictures += [(f"t = {times[index]:.2g}", states[index]) for index in shown]
     pictures += [("target", np.asarray(target))]
     figure = Figure(figsize=(1.5 * len(pictures), 4.8), layout="constrained")
-    strip, curves = figure.subfigures(2, 1, height_ratios=(1, 1.7))
+    parts: Any = figure.subfigures(2, 1, height_ratios=(1, 1.7))
+    strip, curves = parts
     figure.suptitle(title)
     for ax, (name, picture) in zip(strip.subplots(1, len(pictures)), pictures, strict=True):
         ax.imshow(picture.reshape(picture_shape), cmap="gray", vmin=-1, vmax=1)

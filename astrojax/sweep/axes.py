@@ -7,7 +7,7 @@ import numpy as np
 
 from .._checks import InputError
 
-Axes = Mapping[str, Sequence[float]]
+Axes = Mapping[str, Sequence[float | int]]
 """Values along each axis, by name, in the order of the result's dimensions."""
 
 
@@ -28,6 +28,6 @@ def product(axes: Axes) -> Lanes:
     return Lanes(grids[0].shape if grids else (), {name: grid.ravel() for name, grid in zip(arrays, grids, strict=True)})
 
 
-def _values(values: Sequence[float]) -> np.ndarray:
+def _values(values: Sequence[float | int]) -> np.ndarray:
     array = np.asarray(values)
     return array.astype(np.int32 if array.dtype.kind in "iu" else np.float64)

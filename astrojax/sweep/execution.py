@@ -79,9 +79,7 @@ def run_sweeps(
     num_threads = num_threads or ((os.cpu_count() or 1) if on_cpu else 1)
     lanes = {name: product(sweep.axes) for name, sweep in sweeps.items()}
     results = {name: SweepResult(num_trajectories=int(np.prod(lanes[name].shape))) for name in sweeps}
-    jobs = [
-        (name, batch) for name, sweep in sweeps.items() for batch in batches(lanes[name], sweep.largest_capacity)
-    ]
+    jobs = [(name, batch) for name, sweep in sweeps.items() for batch in batches(lanes[name], sweep.largest_capacity)]
     jobs.sort(key=lambda job: -job[1].capacity * job[1].lanes.size)
 
     with ThreadPoolExecutor(num_threads) as pool:
@@ -122,7 +120,8 @@ def _run_batch(
         traced = jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float) else leaf, sample)
 
         started = time.perf_counter()
-        program = eqx.filter_jit(_all_lanes).lower(traced, root_key, stepped, capacity).compile()
+        jitted: Any = eqx.filter_jit(_all_lanes)
+        program = jitted.lower(traced, root_key, stepped, capacity).compile()
         compiled = time.perf_counter()
         observables = jax.block_until_ready(program(traced, root_key, stepped, capacity))
         finished = time.perf_counter()
@@ -130,9 +129,7 @@ def _run_batch(
         return values, compiled - started, finished - compiled
 
 
-def _all_lanes(
-    sample: Sample, root_key: RandomKey, coordinates: dict[str, jax.Array], capacity: int
-) -> dict[str, jax.Array]:
+def _all_lanes(sample: Sample, root_key: RandomKey, coordinates: dict[str, jax.Array], capacity: int) -> dict[str, jax.Array]:
     one_step = jax.vmap(lambda lane: sample(root_key, lane, capacity))
     return jax.lax.map(one_step, coordinates)
 

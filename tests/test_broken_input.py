@@ -1,0 +1,164 @@
+"""Everything wrong with a configuration or an input gives one clear report, exit status 2, and no run folder."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from astrojax.cli import main
+from astrojax.runs.reading import ConfigError, read_config
+
+GOOD = {
+    "patterns": {"kind": "random", "num_neurons": 8},
+    "axes": {"num_patterns": [2, 3], "num_flips": [0, 1]},
+    "trials": 2,
+    "models": {"a": {"kind": "astrocyte"}, "h": {"kind": "hopfield"}},
+    "retrieval": {"t1": 1},
+}
+
+# Overrides of the good configuration, and the path and the words that the report must contain.
+BROKEN = {
+    "unknown key": (["--modles", "{}"], ["modles: unknown key", "did you mean 'models'?"]),
+    "unknown key in a section": (["--retrieval.solvr", "heun"], ["retrieval.solvr: unknown key", "did you mean 'solver'?"]),
+    "unknown key in a model": (["--models.a.tau", "1"], ["models.a.tau: unknown key", "did you mean"]),
+    "wrong type": (["--trials", "many"], ["trials:", "integer", "'many'"]),
+    "fraction for an integer": (["--trials", "2.5"], ["trials:", "integer", "2.5"]),
+    "no trials": (["--trials", "0"], ["trials:", "greater than or equal to 1", "got 0"]),
+    "negative temperature": (["--models.a.temperature", "-1"], ["models.a.temperature:", "greater than 0", "got -1"]),
+    "zero tau": (["--models.h.tau_x", "0"], ["models.h.tau_x:", "greater than 0"]),
+    "text for a number": (["--models.a.slope", "steep"], ["models.a.slope:", "number", "'steep'"]),
+    "NaN parameter": (["--models.a.slope", ".nan"], ["models.a.slope:", "finite"]),
+    "infinite horizon": (["--retrieval.t1", ".inf"], ["retrieval.t1:", "finite"]),
+    "negative horizon": (["--retrieval.t1", "-1"], ["retrieval.t1:", "greater than 0", "got -1"]),
+    "unknown solver": (["--retrieval.solver", "heunn"], ["retrieval.solver:", "heun, bosh3", "did you mean 'heun'?"]),
+    "unknown model": (["--models.a.kind", "astro"], ["models.a.kind:", "'astro'", "did you mean 'astrocyte'?"]),
+    "model without a kind": (["--models.b", "{}"], ["models.b.kind: is missing"]),
+    "no models": (["--models", "{}"], ["models:", "at least 1"]),
+    "unknown score": (["--models.a.score", "cubic"], ["models.a.score:", "squared, linear, power", "'cubic'"]),
+    "odd order": (["--models.a.score", "power", "--models.a.order", "3"], ["models.a.order:", "multiple of 2", "got 3"]),
+    "order without power": (["--models.a.order", "4"], ["models.a:", "order is for the score power"]),
+    "unknown regime": (["--models.a.gain_regime", "frosen"], ["models.a.gain_regime:", "did you mean 'frozen'?"]),
+    "no pattern": (["--axes.num_patterns", "0"], ["axes.num_patterns[0]:", "greater than or equal to 1", "got 0"]),
+    "empty axis": (["--axes.num_flips", "[]"], ["axes.num_flips:", "at least 1"]),
+    "repeated value": (["--axes.num_flips", "[1, 1]"], ["axes.num_flips:", "twice"]),
+    "flips beyond the neurons": (["--axes.num_flips", "[1, 9]"], ["axes.num_flips:", "got 9", "num_neurons = 8"]),
+    "backward range": (["--axes.num_patterns", "{start: 5, stop: 2}"], ["axes.num_patterns:", "start <= stop"]),
+    "range without an end": (["--axes.num_patterns", "{start: 5}"], ["axes.num_patterns:", "{start, stop, step}"]),
+    "log range from zero": (
+        ["--axes.temperature", "{start: 0, stop: 1, num: 3, scale: log}"],
+        ["axes.temperature:", "start > 0 on a log scale"],
+    ),
+    "axis of no model": (["--axes.tau_s", "[1, 2]"], ["axes.tau_s:", "none of the models"]),
+    "axis of another corruption": (["--axes.noise_scale", "1"], ["axes.noise_scale:", "corruption: noise"]),
+    "corruption without its axis": (["--corruption", "erasures"], ["axes.erased_fraction: is missing"]),
+    "unknown patterns": (["--patterns.kind", "radnom"], ["patterns.kind:", "did you mean 'random'?"]),
+    "overlap beyond one": (
+        ["--patterns", "{kind: hierarchical, num_prototypes: 2, overlap: 1.5}"],
+        ["patterns.overlap:", "less than or equal to 1", "got 1.5"],
+    ),
+    "too many digits": (
+        ["--patterns", "{kind: digits}", "--axes.num_patterns", "2000"],
+        ["axes.num_patterns:", "got 2000", "1750 patterns"],
+    ),
+    "missing pattern file": (["--patterns", "{kind: file, path: nowhere.npy}"], ["patterns.path:", "does not exist"]),
+    "negative seed": (["--seed", "-1"], ["seed:", "greater than or equal to 0"]),
+    "unusable name": (["--name", "../elsewhere"], ["name:", "pattern"]),
+    "override without a value": (["--trials"], ["trials", "no value"]),
+    "override of a number's part": (["--trials.x", "1"], ["trials.x", "not a mapping"]),
+    "word that is no override": (["trials"], ["trials", "not an override"]),
+}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(GOOD))
+    return path
+
+
+def refused(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:
+    assert main(arguments) == 2
+    report = capsys.readouterr().err
+    assert "Traceback" not in report
+    assert "\n\n" not in report.strip()
+    return report
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_configuration_is_refused_naming_field_value_and_rule(case, config, tmp_path, capsys):
+    overrides, expected = BROKEN[case]
+    report = refused(capsys, ["run", str(config), "--out", str(tmp_path / "out"), *overrides])
+    for words in expected:
+        assert words in report
+    assert not (tmp_path / "out").exists()
+
+
+def test_all_faults_are_reported_at_once(config):
+    overrides = ["--trials", "0", "--modles", "1", "--models.a.temperature", "-1", "--axes.num_flips", "[20]"]
+    with pytest.raises(ConfigError, match="4 faults") as caught:
+        read_config(config, overrides)
+    assert {path for path, _ in caught.value.faults} == {"trials", "modles", "models.a.temperature", "axes.num_flips"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a: [", "is not YAML"), ("just words", "must be a mapping"), ("", "must be a mapping"), ("\0", "is not YAML")],
+)
+def test_a_file_that_is_no_configuration_is_refused(text, expected, tmp_path, capsys):
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    assert expected in refused(capsys, ["run", str(path)])
+
+
+def test_a_missing_configuration_is_refused(tmp_path, capsys):
+    assert "there is no such file" in refused(capsys, ["run", str(tmp_path / "nowhere.yaml")])
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "expected"),
+    [
+        ("nan.npy", np.array([[1.0, np.nan, 1.0], [1.0, 1.0, -1.0]]), "row 1, column 2"),
+        ("binary.npy", np.array([[0.0, 1.0, 1.0], [1.0, 1.0, 0.0]]), "must be -1 or +1"),
+        ("twice.npy", np.array([[1.0, -1.0], [1.0, -1.0]]), "row 2, the same as row 1"),
+        ("flat.npy", np.ones(4), "one pattern per row"),
+        ("small.npy", np.array([[1.0, -1.0], [1.0, 1.0]]), "there are 2 patterns"),
+    ],
+)
+def test_a_pattern_file_that_cannot_be_used_is_refused_saying_where(name, rows, expected, config, tmp_path, capsys):
+    np.save(tmp_path / name, rows)
+    given = ["--patterns", f"{{kind: file, path: {name}}}", "--axes.num_flips", "0"]
+    assert expected in refused(capsys, ["run", str(config), "--out", str(tmp_path / "out"), *given])
+    assert not (tmp_path / "out").exists()
+
+
+def test_text_in_an_array_file_is_refused(config, tmp_path, capsys):
+    (tmp_path / "text.npy").write_text("these are not numbers")
+    report = refused(capsys, ["run", str(config), "--patterns", "{kind: file, path: text.npy}"])
+    assert "text.npy cannot be read" in report
+
+
+def test_an_existing_run_folder_is_never_overwritten(config, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    assert "never overwritten" in refused(capsys, ["run", str(config), "--out", str(tmp_path / "out")])
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_an_unwritable_folder_is_refused(config, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    report = refused(capsys, ["run", str(config), "--out", str(tmp_path / "file" / "run")])
+    assert "--out" in report
+    assert "cannot be written" in report
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_refused(config, tmp_path, capsys):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    assert "cannot be written" in refused(capsys, ["run", str(config), "--out", str(tmp_path / "locked" / "run")])
+
+
+def test_showing_what_is_no_run_is_refused(tmp_path, capsys):
+    assert "is not a run folder" in refused(capsys, ["show", str(tmp_path)])
+    (tmp_path / "config.yaml").write_text("")
+    assert "did not finish" in refused(capsys, ["show", str(tmp_path)])

@@ -1,0 +1,159 @@
+"""A configuration becomes a run folder that repeats, and the command line shows it."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import xarray as xr
+
+import astrojax as aj
+from astrojax.cli import main
+from astrojax.corruption import CORRUPTIONS
+from astrojax.experiment import BUILDERS, num_trajectories, plan
+from astrojax.models.astrocyte import GAIN_REGIMES
+from astrojax.retrieval import SOLVERS
+from astrojax.runs import config as settings
+from astrojax.runs.reading import parse_config
+from astrojax.scores import SCORES
+
+TINY = {
+    "patterns": {"kind": "random", "num_neurons": 8},
+    "axes": {"num_patterns": [2, 5], "num_flips": [0, 2], "temperature": [0.01, 1]},
+    "trials": 3,
+    "models": {"a": {"kind": "astrocyte"}, "h": {"kind": "hopfield"}},
+    "retrieval": {"t1": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, xr.Dataset]:
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    return folder, aj.run(parse_config(TINY), folder)
+
+
+def test_the_same_configuration_gives_identical_results(run, tmp_path):
+    folder, _ = run
+    aj.run(aj.load_config(folder / "config.yaml"), tmp_path / "again")
+    first, second = aj.load(folder).load(), aj.load(tmp_path / "again").load()
+    xr.testing.assert_identical(first, second)
+    for name in first.data_vars:
+        assert first[name].values.tobytes() == second[name].values.tobytes()
+
+
+def test_the_run_folder_holds_what_is_needed_to_repeat_it(run):
+    folder, results = run
+    provenance = json.loads((folder / "provenance.json").read_text())
+    assert provenance["finished"]
+    assert provenance["versions"]["jax"] == jax.__version__
+    assert provenance["config_sha256"] == aj.load_config(folder / "config.yaml").sha256()
+    assert provenance["seconds"]["parts"]["a"]["trajectories"] == 24
+    stored = aj.load(folder)
+    assert dict(stored.sizes) == {"model": 2, "num_patterns": 2, "num_flips": 2, "temperature": 2, "trial": 3, "decoder": 4}
+    assert all({"units", "definition"} <= set(stored[name].attrs) for name in stored.data_vars)
+    assert results.hamming_error.dtype == np.float32
+
+
+def test_stored_samples_are_what_retrieve_gives_for_the_same_problem(run):
+    _, results = run
+    config = parse_config(TINY)
+    with jax.enable_x64(False):
+        task = plan(config)["a"].sample.task
+        point = {"num_patterns": jnp.int32(5), "num_flips": jnp.int32(2), "trial": jnp.int32(1)}
+        problem = task.draw(jax.random.key(config.seed), point, 5)
+        memory = aj.AstrocyteMemory(problem.patterns, temperature=1.0)
+        recall = aj.retrieve(memory, problem.query, t1=2.0, solver="bosh3", rtol=1e-2, atol=1e-2)
+        error = aj.soft_hamming_error(problem.target, memory.readout(recall.state))
+    stored = results.soft_hamming_error.sel(model="a", num_patterns=5, num_flips=2, temperature=1, trial=1)
+    assert float(stored) == pytest.approx(float(error), abs=1e-4)
+
+
+def test_a_memory_is_constant_along_a_parameter_it_does_not_have(run):
+    _, results = run
+    hopfield = results.hamming_error.sel(model="h")
+    np.testing.assert_array_equal(hopfield.isel(temperature=0), hopfield.isel(temperature=1))
+    assert num_trajectories(parse_config(TINY)) == 24 + 12 + 12
+
+
+def test_no_trajectory_failed_and_the_gains_have_a_perplexity(run):
+    _, results = run
+    assert not results.status.any()
+    perplexity = results.perplexity.sel(model="a")
+    assert bool(((perplexity >= 1 - 1e-5) & (perplexity <= perplexity.num_patterns + 1e-4)).all())
+    assert bool(results.perplexity.sel(model="h").isnull().all())
+
+
+def test_failed_trajectories_are_nan_with_their_status(tmp_path):
+    raw = TINY | {"retrieval": {"t1": 2, "max_steps": 2}, "models": {"a": {"kind": "astrocyte"}}, "decoders": False}
+    results = aj.run(parse_config(raw), tmp_path / "failing")
+    assert bool((results.status == int(aj.Status.MAX_STEPS)).all())
+    assert bool(results.hamming_error.isnull().all())
+
+
+def test_the_command_line_runs_and_shows(tmp_path, capsys):
+    path = tmp_path / "tiny.json"
+    path.write_text(json.dumps(TINY | {"models": {"a": {"kind": "astrocyte"}}}))  # JSON is YAML
+    folder = tmp_path / "run"
+    assert main(["run", str(path), "--out", str(folder), "--trials=4", "--axes.num_patterns", "{start: 2, stop: 3}"]) == 0
+    printed = capsys.readouterr().out
+    assert "a: mean Hamming error" in printed
+    assert str(folder) in printed.replace("\n", "")
+    assert aj.load(folder).sizes["trial"] == 4
+    assert json.loads((folder / "summary.json").read_text())["trajectories"] == 32
+    assert {path.name for path in (folder / "figures").iterdir()} >= {"hamming_error.png", "along_temperature.png"}
+    assert main(["show", str(folder)]) == 0
+    assert "seed 0" in capsys.readouterr().out
+
+
+def test_schema_and_info_answer(capsys):
+    assert main(["schema"]) == 0
+    assert "axes" in json.loads(capsys.readouterr().out)["properties"]
+    assert main(["info"]) == 0
+    assert jax.__version__ in capsys.readouterr().out
+
+
+def test_help_does_not_import_jax():
+    code = "import sys; from astrojax.cli import main\ntry: main(['--help'])\nexcept SystemExit: print('jax' in sys.modules)"
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("False\n")
+    assert time.perf_counter() - started < 10  # a hang, not a speed test
+
+
+def test_names_in_the_configuration_are_those_of_the_library():
+    def literals(section: type, field: str) -> set[str]:
+        return set(get_args(section.model_fields[field].annotation))
+
+    assert literals(settings.Retrieval, "solver") == set(SOLVERS)
+    assert literals(settings.Astrocyte, "score") == set(SCORES)
+    assert literals(settings.Astrocyte, "gain_regime") == set(GAIN_REGIMES)
+    assert literals(settings.Config, "corruption") == set(CORRUPTIONS) == set(settings.LEVELS)
+    assert {kind: corruption.level_name for kind, corruption in CORRUPTIONS.items()} == settings.LEVELS
+    kinds = {get_args(s.model_fields["kind"].annotation)[0] for s in get_args(get_args(settings.Model)[0])}
+    assert kinds == set(BUILDERS)
+
+
+def test_ranges_are_inclusive_and_log_spaced_where_asked():
+    assert settings.axis_values({"start": 2, "stop": 6, "step": 2}) == [2, 4, 6]
+    assert settings.axis_values({"start": 0.0, "stop": 0.3, "step": 0.1}) == pytest.approx([0, 0.1, 0.2, 0.3])
+    assert settings.axis_values({"start": 1, "stop": 100, "num": 3, "scale": "log"}) == pytest.approx([1, 10, 100])
+    assert settings.axis_values(3) == [3]
+
+
+def test_own_patterns_from_a_file_are_recalled(tmp_path):
+    rows = np.where(np.random.default_rng(0).random((5, 16)) < 0.5, -1, 1)
+    np.savetxt(tmp_path / "own.csv", rows, delimiter=",", fmt="%d")
+    raw = {
+        "patterns": {"kind": "file", "path": "own.csv"},
+        "axes": {"num_patterns": 5, "num_flips": 1},
+        "trials": 10,
+        "models": {"a": {"kind": "astrocyte", "score": "linear"}},
+    }
+    results = aj.run(parse_config(raw, folder=tmp_path), tmp_path / "run")
+    assert float(results.success.mean()) == 1
