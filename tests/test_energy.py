@@ -1,0 +1,109 @@
+"""C2: every energy falls at exactly the stated rate, and never rises."""
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import astrojax as aj
+
+from .systems.problems import FAMILY, MODELS, batched, draw
+
+
+def tight(memory, query, ts):
+    settings = {"solver": "dopri8", "rtol": 1e-11, "atol": 1e-11, "max_steps": 100_000}
+    return aj.retrieve(memory, query, t1=ts[-1], ts=ts, adjoint=diffrax.ForwardMode(), **settings)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_c2_the_measured_rate_of_the_energy_is_the_exact_one(name):
+    """Fourth-order differences of the energy along tightly solved trajectories against the closed form of the rate."""
+    step = 2e-4
+    centres = np.array([0.01, 0.1, 0.5, 1.5])
+    ts = (centres[:, None] + step * np.arange(-2, 3)).ravel()
+
+    def rates(memory, query):
+        states = tight(memory, query, jnp.asarray(ts)).states
+        energy = jax.vmap(memory.energy)(states).reshape(-1, 5)
+        measured = (energy[:, 0] - 8 * energy[:, 1] + 8 * energy[:, 3] - energy[:, 4]) / (12 * step)
+        exact = jax.vmap(memory.energy_rate)(states).reshape(-1, 5)[:, 2]
+        return measured, exact, jnp.abs(energy).max(axis=1)
+
+    measured, exact, size = (np.asarray(a) for a in batched(name, rates)(draw(name, 3, 40, 7, 6)))
+    assert np.all(exact <= 0)
+    # The difference quotient itself is good to rounding of the energy over the step.
+    rounding = 20 * np.finfo(float).eps * size / step
+    assert np.all(np.abs(measured - exact) <= 1e-5 * np.abs(exact) + rounding)
+    clear = np.abs(exact) > 1e6 * rounding
+    assert clear.sum() >= 20
+    assert np.max(np.abs(measured - exact)[clear] / np.abs(exact)[clear]) < 1e-5
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@pytest.mark.parametrize("name", MODELS)
+def test_c2_no_energy_increases_on_a_thousand_random_trajectories(name, dtype):
+    ts = np.geomspace(0.01, 5.0, 25)
+    tolerance = 1e-4
+
+    def along(memory, query):
+        times = jnp.asarray(ts, dtype)
+        recall = aj.retrieve(memory, query, t1=5.0, ts=times, adjoint=diffrax.ForwardMode(), max_steps=100_000)
+        start = memory.energy(memory.initial_state(query))
+        return jnp.concatenate([start[None], jax.vmap(memory.energy)(recall.states)]), recall.status
+
+    energies, status = batched(name, along)(draw(name, 4, 1000, 8, 12), dtype)
+    energies = np.asarray(energies)
+    assert energies.dtype == dtype
+    assert not np.any(status)
+    # A step errs by `tolerance` relative to the state, so relative to the scale of the energy.
+    scale = np.abs(energies).max(axis=1, keepdims=True) + 1
+    rounding = 100 * np.finfo(energies.dtype).eps
+    assert np.max(np.diff(energies, axis=1) / scale) < tolerance + rounding
+    assert np.all(energies[:, -1] < energies[:, 0] + tolerance * scale[:, 0])
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_the_energy_is_that_of_the_paper_up_to_a_constant(name):
+    """Eq. 9 has the Kullback-Leibler divergence from uniform gains: larger by c T log K than the form used here.
+
+    In the adiabatic regime both reduce to −c T log Σ exp(g/T).
+    """
+    problems = draw(name, 5, 30, 9, 7)
+
+    def parts(memory, query):
+        state = memory.initial_state(query)
+        if state.gain_logits is not None:
+            state = aj.AstrocyteState(state.x, jnp.linspace(-1.0, 1.5, 7))
+        return memory.energy(state), memory.gains(state), memory.scores(state)
+
+    energy, gains, scores = (np.asarray(a) for a in batched(name, parts)(problems))
+    for index in range(len(energy)):
+        stored = problems.stored[index]
+        given = {key: value[index] for key, value in problems.parameters.items()}
+        p, g, k = gains[index][stored], scores[index][stored], stored.sum()
+        c = 1 if name.startswith("linear") else k
+        x, slope = problems.query[index], given["slope"]
+        neurons = np.sum(x * np.tanh(slope * x) - np.log(np.cosh(slope * x)) / slope)
+        divergence = np.sum(np.where(p > 0, p * np.log(np.maximum(p, 1e-300) * k), 0))
+        paper = -c * p @ g + c * given["temperature"] * divergence + neurons
+        shift = c * given["temperature"] * np.log(k)
+        np.testing.assert_allclose(energy[index], paper - shift, rtol=1e-10, atol=1e-9)
+        if name.endswith("adiabatic"):
+            t = given["temperature"]
+            free = -c * (g.max() + t * np.log(np.sum(np.exp((g - g.max()) / t))))
+            np.testing.assert_allclose(energy[index], free + neurons, rtol=1e-10, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_neurons_descend_the_gradient_of_the_energy(name):
+    """−∂E/∂x = φ′(x) τx dx/dt at fixed gains, for every model."""
+
+    def both(memory, query):
+        state = memory.initial_state(0.3 * query)
+        gradient = jax.grad(memory.energy)(state).x
+        slope = 1 - jnp.tanh(memory.slope * state.x) ** 2
+        return -gradient, memory.slope * slope * memory.tau_x * memory.vector_field(state).x
+
+    descent, field = batched(name, both)(draw(name, 6, 30, 8, 6))
+    np.testing.assert_allclose(descent, field, rtol=1e-8, atol=1e-8)
