@@ -96,7 +96,7 @@ def retrieve(
         rtol, atol: relative and absolute tolerance of one step, on the component with the largest error. This norm, unlike a
             mean, does not change when a memory is padded.
         max_steps: largest number of steps, accepted and rejected.
-        convergence_speed: when given, the trajectory is solved once more, ten times more tightly than this speed, until an
+        convergence_speed: when given, the trajectory is solved once more, a hundred times more tightly than this speed, until an
             event finds the time at which neurons and gains both move more slowly than it.
         adjoint: how to differentiate. The default allows forward and reverse mode; for reverse mode alone
             `diffrax.RecursiveCheckpointAdjoint()` is faster, for forward mode or none `diffrax.ForwardMode()`.
@@ -194,7 +194,7 @@ def _convergence_time(
     """First time at which the speed of the memory falls below `speed`, or infinity.
 
     At loose tolerances an explicit solver never comes to rest: the error it may make keeps the state moving about the fixed
-    point. Here a step may err by a tenth of what would move the state at the given speed, plus a few units of rounding; and
+    point. Here a step may err by a hundredth of what would move the state at the given speed, plus a few units of rounding; and
     an explicit method is Tsit5, whose interpolant is good to fourth order.
     """
 
@@ -210,7 +210,7 @@ def _convergence_time(
     method = solver if isinstance(solver, diffrax.AbstractImplicitSolver) else diffrax.Tsit5()
     rtol = jnp.asarray(max(8 * float(jnp.finfo(t1.dtype).eps), 1e-9), t1.dtype)
     saveat = diffrax.SaveAt(t1=True)
-    solution = _solve(memory, y0, t1, method, rtol, speed / 10, max_steps, adjoint, saveat, event)
+    solution = _solve(memory, y0, t1, method, rtol, speed / 100, max_steps, adjoint, saveat, event)
     assert solution.ts is not None
     assert solution.event_mask is not None
     time = jnp.where(solution.event_mask, solution.ts[-1].astype(t1.dtype), jnp.inf)

@@ -12,12 +12,15 @@ from .systems import equations
 from .systems.problems import MODELS, Problems, batched, draw
 
 HORIZON = 4.0
+TOLERANCE = 1e-12
+"""Of both sides. Some problems amplify an error a million-fold on their way past a saddle: at 1e-10 differences reach 7e-4."""
+
 SHAPES = [(5, 6), (17, 24)]
 """Neurons and largest load; loads below it are masked."""
 
 
 def scipy_final(field, y0, arguments):
-    solution = solve_ivp(field, (0, HORIZON), y0, "DOP853", args=arguments, rtol=1e-10, atol=1e-10)
+    solution = solve_ivp(field, (0, HORIZON), y0, "DOP853", args=arguments, rtol=TOLERANCE, atol=TOLERANCE)
     assert solution.success
     return solution.y[:, -1]
 
@@ -57,7 +60,7 @@ def reference(name: str, problems: Problems, index: int) -> tuple[np.ndarray, np
 @pytest.mark.parametrize("name", MODELS)
 def test_the_final_state_agrees_with_scipy_on_random_problems(name):
     def final(memory, query):
-        settings = {"solver": "dopri8", "rtol": 1e-10, "atol": 1e-10, "max_steps": 100_000}
+        settings = {"solver": "dopri8", "rtol": TOLERANCE, "atol": TOLERANCE, "max_steps": 100_000}
         recall = aj.retrieve(memory, query, t1=HORIZON, adjoint=diffrax.ForwardMode(), **settings)
         return recall.state, recall.gains, recall.status
 
@@ -78,4 +81,4 @@ def test_the_final_state_agrees_with_scipy_on_random_problems(name):
                 kept = np.asarray(gains[index])[problems.stored[index]]
                 difference = max(difference, np.linalg.norm(kept - p) / np.linalg.norm(p))
             worst = max(worst, difference)
-    assert worst < 1e-5
+    assert worst < 1e-5, f"largest relative difference {worst:.1e}"

@@ -1,6 +1,6 @@
 """The astrocyte-gated associative memory, in its three gain regimes."""
 
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -11,8 +11,7 @@ from .._types import Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
 from ..scores import AbstractScore, LinearScore, as_score
 from .base import AbstractMemory, checked_patterns, checked_query, largest
 
-GainRegime = Literal["dynamic", "adiabatic", "frozen"]
-GAIN_REGIMES: tuple[str, ...] = get_args(GainRegime)
+GAIN_REGIMES = ("dynamic", "adiabatic", "frozen")
 
 
 class AstrocyteState(eqx.Module):
@@ -75,7 +74,7 @@ class AstrocyteMemory(AbstractMemory):
         tau_p: ScalarLike = 1.0,
         slope: ScalarLike = 5.0,
         score: str | AbstractScore = "squared",
-        gain_regime: GainRegime = "dynamic",
+        gain_regime: str = "dynamic",
         stored: jax.typing.ArrayLike | None = None,
         initial_gain_logits: jax.typing.ArrayLike | None = None,
     ) -> None:

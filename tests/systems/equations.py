@@ -34,10 +34,10 @@ def coupling_matrix(patterns, gains, name, x, slope):
 def astrocyte_dynamic(t, y, patterns, name, temperature, tau_x, tau_p, slope):
     """Eqs. 4 and 6, in x and p."""
     n, k = patterns.shape
-    x, p = y[:n], y[n:]
+    # A gain that has rounded below zero is zero, and stays there: p log p → 0.
+    x, p = y[:n], np.maximum(y[n:], 0)
     score, derivative, coupling = SCORES[name]
     m = patterns.T @ np.tanh(slope * x)
-    # A gain that has rounded to zero or below stays there: p log p → 0.
     log_p = np.log(np.maximum(p, 1e-300))
     fitness = score(m, n) - temperature * log_p
     dx = (-x + coupling(k) * patterns @ (p * derivative(m, n))) / tau_x

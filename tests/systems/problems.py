@@ -53,7 +53,9 @@ def draw(name: str, seed: int, number: int, num_neurons: int, capacity: int) -> 
     for parameter in PARAMETERS[name]:
         low, high = ranges.get(parameter, (0.2, 5.0))
         parameters[parameter] = np.exp(rng.uniform(np.log(low), np.log(high), number))
-    return Problems(patterns, np.arange(capacity) < loads[:, None], patterns[:, :, 0] * flips, parameters)
+    # Not quite ±1: in small problems binary queries are often exact ties between patterns, which rounding then decides.
+    query = patterns[:, :, 0] * flips + rng.normal(0, 0.2, flips.shape)
+    return Problems(patterns, np.arange(capacity) < loads[:, None], query, parameters)
 
 
 def build(name: str, patterns, stored, parameters):
@@ -66,9 +68,7 @@ def batched(name: str, function):
 
     @jax.jit
     def run(patterns, stored, query, parameters):
-        return jax.vmap(lambda *one: function(build(name, one[0], one[1], one[3]), one[2]))(
-            patterns, stored, query, parameters
-        )
+        return jax.vmap(lambda *one: function(build(name, one[0], one[1], one[3]), one[2]))(patterns, stored, query, parameters)
 
     def call(problems: Problems, dtype=jnp.float64):
         patterns, query = (jnp.asarray(array, dtype) for array in (problems.patterns, problems.query))

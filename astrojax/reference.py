@@ -1,0 +1,44 @@
+"""The paper's own protocol, explicit Euler on the gains: a reference for tests and benchmarks, not a way to compute."""
+
+import jax
+import jax.numpy as jnp
+
+from ._checks import InputError
+from ._types import Neurons, PerPattern
+from .models.astrocyte import AstrocyteMemory
+
+
+def euler_on_gains(
+    memory: AstrocyteMemory, query: Neurons, *, t1: float = 10.0, dt: float = 0.001
+) -> tuple[Neurons, PerPattern]:
+    """Integrate Eqs. 4 and 6 in x and p with t1/dt explicit Euler steps of equal length.
+
+    The paper takes dt = 0.001, and 0.05 α where a swept time constant or temperature α is 0.01 or less.
+
+    Arguments:
+        memory: a memory in the dynamic regime, with any score.
+        query: neuronal state x(0), shape (N,).
+        t1: horizon, dimensionless. dt: length of a step.
+
+    Returns:
+        Neuronal state x, shape (N,), and gains p, shape (K,), at the horizon.
+
+    Raises:
+        InputError (a ValueError): for a memory in another regime.
+
+    Source: Vivet and Arenas (2026), arXiv:2604.25481, Section III.
+    """
+    if memory.gain_regime != "dynamic":
+        raise InputError(f"the Euler protocol needs the gain regime dynamic; got {memory.gain_regime}")
+    num_steps, step_size = round(t1 / dt), jnp.asarray(dt, memory.patterns.dtype)
+
+    def step(_: int, state: tuple[Neurons, PerPattern]) -> tuple[Neurons, PerPattern]:
+        x, p = state
+        scores, score_slopes = memory.score.with_derivative(jnp.tanh(memory.slope * x) @ memory.patterns, memory.num_neurons)
+        drive = memory.score.coupling(memory.num_patterns) * (memory.patterns @ (p * score_slopes))
+        fitness = scores - memory.temperature * jnp.log(jnp.where(p > 0, p, 1))
+        return x + step_size * (drive - x) / memory.tau_x, p + step_size * p * (fitness - p @ fitness) / memory.tau_p
+
+    stored = jnp.ones(memory.patterns.shape[1], bool) if memory.stored is None else memory.stored
+    uniform = stored.astype(memory.patterns.dtype) / memory.num_patterns
+    return jax.lax.fori_loop(0, num_steps, step, (query, uniform))

@@ -1,0 +1,131 @@
+"""Retrieval composes with JAX's transformations, reports how it went, and times convergence."""
+
+import functools
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import astrojax as aj
+from astrojax._checks import positive
+
+PATTERNS = aj.random_patterns(jax.random.key(0), num_neurons=12, num_patterns=5)
+QUERY = aj.flip(jax.random.key(1), PATTERNS[:, 0], 2)
+FAST = {"adjoint": diffrax.ForwardMode()}
+
+
+@pytest.mark.parametrize("regime", ["dynamic", "adiabatic", "frozen"])
+def test_gradients_in_both_modes_equal_finite_differences(regime):
+    names = ("temperature", "tau_x", "tau_p", "slope")
+    point = jnp.array([1.0, 0.8, 1.2, 0.7])
+    weights = jnp.arange(12.0) - 5.5
+
+    @jax.jit
+    def loss(values):
+        parameters = dict(zip(names, values, strict=True))
+        memory = aj.AstrocyteMemory(PATTERNS, gain_regime=regime, **parameters)
+        return weights @ aj.retrieve(memory, QUERY, t1=1.0, rtol=1e-9, atol=1e-9, max_steps=512).x
+
+    reverse = jax.jit(jax.grad(loss))(point)
+    forward = jax.jit(jax.vmap(lambda tangent: jax.jvp(loss, (point,), (tangent,))[1]))(jnp.eye(4))
+    step = 1e-5
+    differences = [(loss(point + step * unit) - loss(point - step * unit)) / (2 * step) for unit in jnp.eye(4)]
+    np.testing.assert_allclose(reverse, differences, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(forward, differences, rtol=1e-4, atol=1e-5)
+    needed = {"dynamic": [1, 1, 1, 1], "adiabatic": [1, 1, 0, 1], "frozen": [0, 1, 0, 1]}[regime]
+    assert [int(abs(value) > 1e-4) for value in reverse] == needed
+
+
+def test_a_batch_over_memories_and_queries_equals_single_retrievals():
+    temperatures = jnp.array([0.01, 1.0, 10.0])
+    queries = jnp.stack([QUERY, PATTERNS[:, 1], -QUERY])
+
+    def one(temperature, query):
+        return aj.retrieve(aj.AstrocyteMemory(PATTERNS, temperature=temperature), query, t1=5.0, **FAST).x
+
+    together = jax.jit(jax.vmap(one))(temperatures, queries)
+    for index in range(3):
+        np.testing.assert_allclose(together[index], one(temperatures[index], queries[index]), rtol=1e-9, atol=1e-9)
+
+
+def test_precision_is_that_of_the_patterns():
+    ours = aj.retrieve(aj.AstrocyteMemory(PATTERNS.astype(jnp.float32)), QUERY, t1=5.0, ts=[1.0, 5.0], convergence_speed=0.01)
+    assert {leaf.dtype for leaf in jax.tree.leaves((ours.state, ours.gains, ours.states, ours.convergence_time))} == {
+        jnp.dtype("float32")
+    }
+    double = aj.retrieve(aj.AstrocyteMemory(PATTERNS), QUERY, t1=5.0)
+    np.testing.assert_allclose(ours.x, double.x, rtol=1e-3)
+    np.testing.assert_array_equal(ours.states.x[-1], ours.x)
+
+
+def test_convergence_time_is_the_analytic_one_of_a_saturated_network():
+    """One neuron, one pattern: x' = −x + tanh(σx) with tanh = 1 far from 0, so the speed from x(0) = 3 is 2 exp(−t)."""
+    memory = aj.HopfieldMemory(jnp.ones((1, 1)), slope=30.0)
+    timed = functools.partial(aj.retrieve, memory, jnp.array([3.0]), **FAST)
+    assert float(timed(t1=50.0, convergence_speed=1e-3).convergence_time) == pytest.approx(np.log(2e3), rel=1e-3)
+    assert float(timed(t1=50.0, convergence_speed=0.5).convergence_time) == pytest.approx(np.log(4), rel=1e-2)
+    assert float(timed(t1=2.0, convergence_speed=1e-3).convergence_time) == np.inf
+    assert float(aj.retrieve(memory, jnp.array([1.0]), t1=2.0, convergence_speed=1e-3).convergence_time) == 0
+
+
+def test_observing_convergence_does_not_change_the_result():
+    memory = aj.AstrocyteMemory(PATTERNS)
+    plain, timed = (aj.retrieve(memory, QUERY, t1=20.0, convergence_speed=speed, **FAST) for speed in (None, 1e-2))
+    np.testing.assert_array_equal(plain.x, timed.x)
+    assert 0 < timed.convergence_time < 20
+
+
+def test_gains_that_have_settled_count_as_converged_while_their_logits_drift():
+    """At low temperature the logits go on moving for a time of order 1/T; the neurons and the gains are long at rest."""
+    memory = aj.AstrocyteMemory(PATTERNS, temperature=0.001)
+    recall = aj.retrieve(memory, QUERY, t1=30.0, convergence_speed=1e-3, **FAST)
+    assert recall.convergence_time < 25
+    assert jnp.max(jnp.abs(memory.vector_field(recall.state).gain_logits)) > 0.1
+
+
+def test_the_status_says_what_went_wrong_in_a_batch():
+    def status(temperature, query, max_steps=4096):
+        memory = aj.AstrocyteMemory(PATTERNS, temperature=temperature)
+        return aj.retrieve(memory, query, t1=10.0, max_steps=max_steps, **FAST).status
+
+    batch = jax.jit(jax.vmap(status))(jnp.array([0.01, -1.0, 0.01]), jnp.stack([QUERY, QUERY, QUERY.at[3].set(jnp.nan)]))
+    assert list(batch) == [aj.Status.OK, aj.Status.INVALID_MEMORY, aj.Status.NON_FINITE]
+    assert status(0.01, QUERY, max_steps=3) == aj.Status.MAX_STEPS
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"t1": -1.0}, "t1 must be a positive"),
+        ({"t1": float("nan")}, "t1 must be a positive"),
+        ({"t1": 1.0, "rtol": 0.0}, "rtol must be"),
+        ({"t1": 1.0, "solver": "tsit"}, "did you mean 'tsit5'"),
+        ({"t1": 1.0, "max_steps": 0}, "max_steps must be"),
+        ({"t1": 1.0, "ts": [0.5, 2.0]}, "ts must increase within"),
+        ({"t1": 1.0, "ts": [0.5, 0.2]}, "ts must increase within"),
+    ],
+)
+def test_settings_out_of_range_are_refused_by_name(settings, words):
+    with pytest.raises(aj.InputError, match=words):
+        aj.retrieve(aj.AstrocyteMemory(PATTERNS), QUERY, **settings)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: aj.AstrocyteMemory(PATTERNS, temperature=-1.0), "temperature must be a positive"),
+        (lambda: positive("tau_x", jnp.ones(3), jnp.dtype("float64")), "build one memory per value"),
+        (lambda: aj.AstrocyteMemory(PATTERNS, score="cubic"), "score must be one of squared, linear, power"),
+        (lambda: aj.AstrocyteMemory(PATTERNS, gain_regime="frosen"), "did you mean 'frozen'"),
+        (lambda: aj.HopfieldMemory(PATTERNS[0]), "patterns must have shape"),
+        (lambda: aj.HopfieldMemory(PATTERNS.at[2, 3].set(jnp.nan)), r"patterns must be finite; entry \(2, 3\)"),
+        (lambda: aj.HopfieldMemory(PATTERNS, stored=jnp.zeros(5, bool)), "at least one pattern"),
+        (lambda: aj.DenseMemory(PATTERNS, order=1), "order must be an integer"),
+        (lambda: aj.AstrocyteMemory(PATTERNS).initial_state(QUERY[:-1]), r"query must have shape \(12,\)"),
+    ],
+)
+def test_memories_that_make_no_sense_are_refused_by_name(make, words):
+    with pytest.raises(aj.InputError, match=words):
+        make()
