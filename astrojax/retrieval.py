@@ -96,7 +96,7 @@ def retrieve(
         rtol, atol: relative and absolute tolerance of one step, on the component with the largest error. This norm, unlike a
             mean, does not change when a memory is padded.
         max_steps: largest number of steps, accepted and rejected.
-        convergence_speed: when given, the trajectory is solved once more, a hundred times more tightly than this speed, until an
+        convergence_speed: when given, the trajectory is solved once more, more tightly than this speed by far, until an
             event finds the time at which neurons and gains both move more slowly than it.
         adjoint: how to differentiate. The default allows forward and reverse mode; for reverse mode alone
             `diffrax.RecursiveCheckpointAdjoint()` is faster, for forward mode or none `diffrax.ForwardMode()`.

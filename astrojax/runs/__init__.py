@@ -1,0 +1,1 @@
+"""Configuration, provenance and storage of runs: arrays and settings, no models."""

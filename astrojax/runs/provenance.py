@@ -1,0 +1,48 @@
+"""Where a run came from: versions, commit, device, seed and times."""
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+NUMERICAL = ("astrojax", "jax", "jaxlib", "diffrax", "equinox", "optimistix", "lineax", "optax", "numpy", "xarray", "zarr")
+
+
+def environment() -> dict[str, Any]:
+    """Versions of everything numerical, the commit if there is one, and the device."""
+    import jax
+
+    devices = jax.devices()
+    return {
+        "versions": {name: _version(name) for name in NUMERICAL},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "backend": jax.default_backend(),
+        "devices": [device.device_kind for device in devices],
+        "commit": commit(),
+    }
+
+
+def commit() -> dict[str, Any] | None:
+    """Commit of the checkout the package was imported from, and whether it was clean; `None` outside a checkout."""
+    folder = Path(__file__).resolve().parents[2]
+    if not (folder / ".git").exists():
+        return None
+    try:
+        identity = _git(folder, "rev-parse", "HEAD")
+        return {"id": identity, "clean": not _git(folder, "status", "--porcelain")}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(folder: Path, *words: str) -> str:
+    command = ["git", "-C", str(folder), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,185 @@
+"""Reading a configuration: YAML, overrides from the command line, and one report of everything that is wrong."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from .._checks import InputError, did_you_mean
+from .config import Config, FilePatterns, contradictions
+
+Fault = tuple[str, str]
+"""The path of a field and what is wrong with it."""
+
+
+class ConfigError(InputError):
+    """A configuration that cannot be used; `faults` lists everything wrong with it as pairs of path and text."""
+
+    def __init__(self, source: str, faults: Sequence[Fault]) -> None:
+        self.faults = list(faults)
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        lines = [f"  {path}: {text}" if path else f"  {text}" for path, text in self.faults]
+        super().__init__("\n".join([f"{source} has {count}:", *lines]))
+
+
+def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """The configuration in a YAML file, with overrides such as `["--retrieval.t1", "20", "--trials=10"]`.
+
+    Raises:
+        ConfigError (an InputError): with every fault, if the file cannot be read or anything in it is wrong.
+    """
+    path = Path(path)
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(str(path), [("", "there is no such file")]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), [("", f"cannot be read: {error}")]) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(str(path), [("", "is not YAML: " + " ".join(str(error).split()))]) from error
+    if not isinstance(raw, dict):
+        raise ConfigError(str(path), [("", f"must be a mapping of keys to values; got {_shown(raw)}")])
+    faults = _apply(raw, overrides)
+    return parse_config(raw, source=str(path), folder=path.parent, faults=faults)
+
+
+def parse_config(
+    raw: Mapping[Any, Any], *, source: str = "configuration", folder: Path | None = None, faults: Sequence[Fault] = ()
+) -> Config:
+    """A configuration from a mapping; relative paths in it start at `folder`. Raises `ConfigError` with every fault."""
+    found = [*faults, *_faults(raw)]
+    if found:
+        raise ConfigError(source, found)
+    config = Config.model_validate(raw)
+    if isinstance(config.patterns, FilePatterns):
+        path = ((folder or Path()) / config.patterns.path).resolve()
+        patterns = config.patterns.model_copy(update={"path": path})
+        config = config.model_copy(update={"patterns": patterns})
+    return config
+
+
+def _faults(raw: Mapping[Any, Any]) -> list[Fault]:
+    """Every fault: of the fields, and between the sections that are valid by themselves."""
+    faults: list[Fault] = []
+    sections: dict[str, Any] = {}
+    for name in raw:
+        if name not in Config.model_fields:
+            faults.append((str(name), "unknown key" + _hint(name, Config)))
+    for name, field in Config.model_fields.items():
+        if name not in raw:
+            if field.is_required():
+                faults.append((name, "is missing"))
+            else:
+                sections[name] = field.default
+            continue
+        try:
+            declared: Any = Annotated[field.annotation, field]
+            sections[name] = TypeAdapter(declared).validate_python(raw[name])
+        except ValidationError as error:
+            faults.extend(_described(name, fault) for fault in error.errors())
+    return faults + contradictions(sections)
+
+
+def _described(section: str, fault: Any) -> Fault:
+    path, parent = _walk((section, *fault["loc"]))
+    text, given = fault["msg"], f"got {_shown(fault['input'])}"
+    match fault["type"]:
+        case "extra_forbidden":
+            return path, "unknown key" + _hint(fault["loc"][-1], parent)
+        case "missing" | "union_tag_not_found":
+            field = "" if fault["type"] == "missing" else ".kind"
+            return path + field, "is missing"
+        case "union_tag_invalid":
+            expected = fault["ctx"]["expected_tags"].replace("'", "")
+            return f"{path}.kind", f"must be one of {expected}; got {fault['ctx']['tag']!r}" + did_you_mean(
+                fault["ctx"]["tag"], expected.split(", ")
+            )
+        case "literal_error":
+            expected = fault["ctx"]["expected"]
+            names = [name.strip("' ") for name in expected.replace(" or ", ", ").split(",")]
+            return path, f"must be one of {', '.join(names)}; {given}{did_you_mean(fault['input'], names)}"
+        case _:
+            rule = text.removeprefix("Value error, ").removeprefix("Input ")
+            return path, f"{rule[:1].lower()}{rule[1:]}; {given}"
+
+
+def _walk(loc: Sequence[Any]) -> tuple[str, type[BaseModel] | None]:
+    """The path of a field as the user wrote it, and the section it stands in.
+
+    Pydantic puts the kind of a pattern or a model into a location; the user did not write it there.
+    """
+    parts: list[str] = []
+    sections: list[type[BaseModel]] = [Config]
+    in_mapping, parent = False, None
+    for part in loc:
+        tagged = [section for section in sections if _kind(section) == part]
+        if tagged and len(sections) > 1 and not in_mapping:
+            sections = tagged
+            continue
+        parts.append(f"[{part}]" if isinstance(part, int) else f".{part}")
+        if in_mapping:
+            in_mapping = False
+            continue
+        parent = sections[0] if len(sections) == 1 else None
+        fields = parent.model_fields if parent is not None else {}
+        annotation = fields[part].annotation if part in fields else None
+        in_mapping = get_origin(annotation) is dict
+        sections = list(_sections_in(annotation))
+    return "".join(parts).removeprefix("."), parent
+
+
+def _sections_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) in (Annotated, Union, UnionType, dict):
+        for inner in get_args(annotation):
+            yield from _sections_in(inner)
+
+
+def _kind(section: type[BaseModel]) -> str | None:
+    field = section.model_fields.get("kind")
+    return get_args(field.annotation)[0] if field is not None else None
+
+
+def _hint(key: object, section: type[BaseModel] | None) -> str:
+    if section is None:
+        return ""
+    names = list(section.model_fields)
+    return did_you_mean(key, names) or f"; allowed are {', '.join(names)}"
+
+
+def _apply(raw: dict[Any, Any], overrides: Sequence[str]) -> list[Fault]:
+    """Put overrides into a raw configuration, and say which could not be."""
+    faults: list[Fault] = []
+    words = iter(overrides)
+    for word in words:
+        if not word.startswith("--") or word == "--":
+            faults.append((word, "is not an override; one is written --dotted.key value"))
+            continue
+        key, equals, value = word[2:].partition("=")
+        if not equals:
+            given = next(words, None)
+            if given is None:
+                faults.append((key, "has no value; an override is written --dotted.key value"))
+                continue
+            value = given
+        *parents, last = key.split(".")
+        section: Any = raw
+        for parent in parents:
+            section = section.setdefault(parent, {}) if isinstance(section, dict) else None
+        if not isinstance(section, dict):
+            faults.append((key, f"cannot be set: {'.'.join(parents)} is not a mapping"))
+            continue
+        try:
+            section[last] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            faults.append((key, f"is not YAML; got {_shown(value)}"))
+    return faults
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

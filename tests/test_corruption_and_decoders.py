@@ -1,0 +1,110 @@
+"""Corruption does exactly what it says, and the decoders are the optimal ones."""
+
+import itertools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import astrojax as aj
+
+KEYS = jax.random.split(jax.random.key(0), 4000)
+PATTERN = aj.random_patterns(jax.random.key(1), num_neurons=20, num_patterns=1)[:, 0]
+
+
+def test_exactly_n_entries_flip_at_uniformly_random_places():
+    queries = jax.vmap(lambda key: aj.flip(key, PATTERN, 6))(KEYS)
+    flipped = np.asarray(queries != PATTERN)
+    assert np.all(flipped.sum(1) == 6)
+    np.testing.assert_allclose(flipped.mean(0), 0.3, atol=5 * np.sqrt(0.21 / 4000))
+
+
+def test_exactly_the_fraction_is_erased():
+    queries = jax.vmap(lambda key: aj.erase(key, PATTERN, 0.25))(KEYS)
+    assert np.all((np.asarray(queries) == 0).sum(1) == 5)
+    assert np.all((queries == PATTERN) | (queries == 0))
+
+
+def test_noise_has_the_given_scale():
+    noise = np.asarray(jax.vmap(lambda key: aj.add_noise(key, PATTERN, 0.7))(KEYS) - PATTERN)
+    assert noise.std() == pytest.approx(0.7, rel=0.02)
+    assert abs(noise.mean()) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("corrupt", "words"),
+    [
+        (lambda: aj.flip(KEYS[0], PATTERN, 21), r"num_flips must lie within \[0, 20\]; got 21"),
+        (lambda: aj.flip(KEYS[0], PATTERN, -1), "num_flips must lie within"),
+        (lambda: aj.flip(KEYS[0], PATTERN, 1.5), "num_flips must be an integer"),
+        (lambda: aj.erase(KEYS[0], PATTERN, 1.1), "fraction must lie within"),
+        (lambda: aj.add_noise(KEYS[0], PATTERN, -0.1), "scale must lie within"),
+    ],
+)
+def test_impossible_corruption_is_refused(corrupt, words):
+    with pytest.raises(aj.InputError, match=words):
+        corrupt()
+
+
+def test_the_nearest_pattern_is_that_of_a_brute_force_search():
+    rng = np.random.default_rng(2)
+    patterns, query = rng.choice([-1.0, 1.0], (15, 8)), rng.normal(size=15)
+    overlaps = patterns.T @ query
+    signed = aj.nearest_pattern(KEYS[0], jnp.asarray(patterns), jnp.asarray(query))
+    np.testing.assert_array_equal(signed, patterns[:, overlaps.argmax()])
+    unsigned = aj.nearest_pattern(KEYS[0], jnp.asarray(patterns), -3 * jnp.asarray(query), signed=False)
+    best = np.abs(overlaps).argmax()
+    np.testing.assert_array_equal(unsigned, -np.sign(overlaps[best]) * patterns[:, best])
+
+
+def test_ties_are_broken_uniformly_and_padding_changes_no_choice():
+    patterns = jnp.array([[1.0, 1.0, 1.0, -1.0], [1.0, -1.0, 1.0, -1.0], [-1.0, 1.0, 1.0, 1.0]])
+    query = jnp.array([1.0, 0.0, 0.0])  # the first three are equally near
+    padded, stored = jnp.pad(patterns, ((0, 0), (0, 3))), jnp.arange(7) < 4
+    chosen = jax.vmap(lambda key: aj.nearest_pattern(key, patterns, query))(KEYS)
+    again = jax.vmap(lambda key: aj.nearest_pattern(key, padded, query, stored=stored))(KEYS)
+    np.testing.assert_array_equal(chosen, again)
+    counts = [np.mean(np.all(np.asarray(chosen) == np.asarray(patterns[:, index]), axis=1)) for index in range(4)]
+    np.testing.assert_allclose(counts, [1 / 3, 1 / 3, 1 / 3, 0], atol=5 * np.sqrt(2 / 9 / 4000))
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_bayes_is_the_marginal_of_the_whole_posterior(signed):
+    rng = np.random.default_rng(3)
+    patterns = rng.choice([-1.0, 1.0], (6, 5))
+    candidates = patterns if signed else np.concatenate([patterns, -patterns], axis=1)
+    rate = 0.2
+    evidence = float(aj.Flips().evidence(jnp.asarray(1.2), 6))
+    assert evidence == pytest.approx(0.5 * np.log(0.8 / 0.2))
+    for query in itertools.product([-1.0, 1.0], repeat=6):
+        wrong = (candidates != np.array(query)[:, None]).sum(0)
+        posterior = rate**wrong * (1 - rate) ** (6 - wrong)
+        marginal = candidates @ (posterior / posterior.sum())
+        answer = aj.bayes_decoder(jnp.asarray(patterns), jnp.asarray(query), evidence, signed=signed)
+        clear = np.abs(marginal) > 1e-12
+        np.testing.assert_array_equal(np.asarray(answer)[clear], np.sign(marginal)[clear])
+
+
+REFERENCE = {
+    # K, n: unsigned nearest, unsigned Bayes, signed nearest, signed Bayes; 3,000 draws each
+    (50, 3): (0.37, 0.34, 0.18, 0.19),
+    (100, 3): (0.63, 0.62, 0.32, 0.33),
+    (200, 3): (1.24, 1.21, 0.64, 0.65),
+    (50, 5): (4.97, 4.61, 3.23, 3.27),
+    (100, 5): (6.33, 5.18, 5.06, 4.65),
+    (200, 5): (6.66, 5.17, 6.24, 5.15),
+}
+
+
+def test_the_decoders_meet_the_reference_figures():
+    trial = aj.DecoderTrial(aj.Task(eqx.Partial(aj.random_patterns, num_neurons=20), aj.Flips()))
+    axes = {"num_patterns": [50, 100, 200], "num_flips": [3, 5], "trial": range(3000)}
+    errors = aj.run_sweeps({"decoders": aj.Sweep(trial, axes)}, jax.random.key(0))["decoders"].observables
+    names = ("nearest_unsigned", "bayes_unsigned", "nearest_signed", "bayes_signed")
+    for (load, flips), expected in REFERENCE.items():
+        for name, figure in zip(names, expected, strict=True):
+            sample = errors[name][[50, 100, 200].index(load), [3, 5].index(flips)]
+            allowed = 4 * np.sqrt(2) * sample.std() / np.sqrt(3000) + 0.005
+            assert abs(sample.mean() - figure) < allowed, (load, flips, name, sample.mean(), figure)

@@ -1,0 +1,75 @@
+"""Activations, scores and observables against hand-computed values and finite differences."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import astrojax as aj
+
+X = jnp.linspace(-2.0, 2.0, 9)
+
+
+def test_the_lagrangian_s_derivatives_are_the_firing_rate_and_its_slope():
+    slope = jnp.asarray(1.7)
+    first = jax.vmap(jax.grad(aj.lagrangian), (0, None))(X, slope)
+    second = jax.vmap(jax.grad(jax.grad(aj.lagrangian)), (0, None))(X, slope)
+    np.testing.assert_allclose(first, np.tanh(1.7 * X), atol=1e-14)
+    np.testing.assert_allclose(second, 1.7 / np.cosh(1.7 * X) ** 2, atol=1e-14)
+
+
+def test_the_lagrangian_has_its_tangent_in_the_slope():
+    _, tangent = jax.jvp(lambda slope: aj.lagrangian(X, slope), (jnp.asarray(1.7),), (jnp.asarray(1.0),))
+
+    def exact(slope):
+        return np.log(np.cosh(slope * X)) / slope
+
+    np.testing.assert_allclose(tangent, (exact(1.7 + 1e-6) - exact(1.7 - 1e-6)) / 2e-6, atol=1e-8)
+
+
+def test_the_lagrangian_does_not_overflow():
+    value = aj.lagrangian(jnp.float32(1e4), jnp.float32(5.0))
+    assert value.dtype == jnp.float32
+    assert float(value) == pytest.approx(1e4 - np.log(2) / 5, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("score", "value", "slope", "coupling"),
+    [
+        (aj.SquaredScore(), lambda m: m**2 / 14, lambda m: m / 7, 3),
+        (aj.LinearScore(), lambda m: m, np.ones_like, 1),
+        (aj.PowerScore(2), lambda m: m**2 / 14, lambda m: m / 7, 3),
+        (aj.PowerScore(6), lambda m: m**6 / (6 * 7**5), lambda m: m**5 / 7**5, 3),
+    ],
+)
+def test_scores_have_the_value_slope_and_coupling_of_the_specification(score, value, slope, coupling):
+    m = np.array([-7.0, -1.5, 0.0, 2.0, 7.0])
+    values, slopes = score.with_derivative(jnp.asarray(m), 7)
+    np.testing.assert_allclose(values, value(m), rtol=1e-13)
+    np.testing.assert_allclose(slopes, slope(m), rtol=1e-13)
+    assert score.coupling(jnp.asarray(3.0)) == coupling
+
+
+@pytest.mark.parametrize("order", [0, 3, -2, 2.0, True])
+def test_odd_orders_of_a_score_are_refused(order):
+    with pytest.raises((aj.InputError, TypeError), match="order"):
+        aj.PowerScore(order)
+
+
+def test_errors_count_neurons_and_half_an_error_at_zero():
+    target = jnp.array([1.0, 1.0, -1.0, -1.0])
+    x = jnp.array([0.5, -3.0, 0.0, -0.1])
+    assert aj.hamming_error(target, x) == 1.5
+    assert aj.success(target, x) == 0
+    assert aj.success(target, target) == 1
+    readout = jnp.array([1.0, 0.0, -0.5, 1.0])
+    assert aj.soft_hamming_error(target, readout) == pytest.approx((0 + 1 + 0.5 + 2) / 2)
+    assert aj.overlap(target, readout) == pytest.approx((1 + 0 + 0.5 - 1) / 4)
+
+
+def test_perplexity_is_how_many_patterns_share_the_gains():
+    assert aj.perplexity(jnp.full(8, -jnp.log(8.0))) == pytest.approx(8)
+    assert aj.perplexity(jnp.array([0.0, -jnp.inf, -jnp.inf])) == 1
+    assert aj.perplexity(jnp.log(jnp.array([0.5, 0.25, 0.25]))) == pytest.approx(2**1.5)
+    gradient = jax.grad(aj.perplexity)(jnp.array([0.0, -800.0, -jnp.inf]))
+    assert np.all(np.isfinite(gradient))

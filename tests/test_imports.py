@@ -1,0 +1,99 @@
+"""Imports run one way, the core needs the JAX stack alone, and nothing heavy happens at import."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import astrojax as aj
+
+ROOT = Path(aj.__file__).parent
+LAYERS = [
+    {"_types", "_checks"},
+    {"activations", "scores", "patterns", "corruption", "observables", "decoders"},
+    {"models"},
+    {"retrieval", "reference"},
+    {"trial"},
+    {"sweep"},
+    {"experiment"},
+    {"cli"},
+]
+"""Each may import those before it and its own package; `runs` and `report` stand beside, see below."""
+
+BESIDE = {"runs": {"_types", "_checks"}, "report": set()}
+"""What these packages may import of the others: settings and arrays, no models."""
+
+USES_BESIDE = {"experiment": {"runs"}, "cli": {"runs", "report"}}
+CORE_STACK = {"jax", "jaxtyping", "equinox", "diffrax", "optimistix", "lineax", "optax", "numpy"}
+MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+
+
+def part(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> tuple[set[str], set[str]]:
+    """Parts of the package, and packages from outside, that a module imports anywhere."""
+    inside, outside = set(), set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            outside |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            outside.add((node.module or "").split(".")[0])
+        elif isinstance(node, ast.ImportFrom):
+            folder = path.parents[node.level - 1]
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            inside |= {(folder / name.replace(".", "/")).relative_to(ROOT).parts[0] for name in names}
+    return inside - {"__version__"}, outside
+
+
+def allowed(name: str) -> set[str]:
+    if name in BESIDE:
+        return BESIDE[name] | {name}
+    level = next(level for level, names in enumerate(LAYERS) if name in names)
+    below = set().union(*LAYERS[:level]) | {name} | USES_BESIDE.get(name, set())
+    return below | LAYERS[0] if level == 0 else below
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_run_one_way(path):
+    inside, _ = imports(path)
+    assert inside <= allowed(part(path))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_numerical_core_needs_the_jax_stack_alone(path):
+    if part(path) in {"runs", "report", "experiment", "cli"}:
+        return
+    _, outside = imports(path)
+    extra = {"sklearn"} if part(path) == "patterns" else set()
+    assert outside <= CORE_STACK | extra | set(sys.stdlib_module_names)
+
+
+def test_public_names_resolve_and_are_those_spelled_out_for_editors():
+    tree = ast.parse((ROOT / "__init__.py").read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    spelled = {alias.asname for node in ast.walk(block) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert spelled == set(aj.__all__)
+    for name in aj.__all__:
+        assert getattr(aj, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        aj.nothing  # noqa: B018
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = "import sys, astrojax; print([name for name in ('jax', 'numpy', 'pydantic') if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_core_works_without_the_libraries_of_runs_and_reports():
+    code = (
+        "import sys\n"
+        "for name in ('pydantic', 'zarr', 'xarray', 'matplotlib', 'rich', 'yaml', 'sklearn'): sys.modules[name] = None\n"
+        "import jax, astrojax as aj\n"
+        "patterns = aj.random_patterns(jax.random.key(0), num_neurons=8, num_patterns=2)\n"
+        "print(aj.retrieve(aj.HopfieldMemory(patterns), patterns[:, 0], t1=1.0).status)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "0\n"

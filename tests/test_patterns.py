@@ -1,0 +1,139 @@
+"""Ensembles have the statistics they promise, and files that cannot be used are refused saying where."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import astrojax as aj
+
+KEY = jax.random.key(0)
+
+
+def overlaps(patterns):
+    return np.asarray(patterns.T @ patterns) / patterns.shape[0]
+
+
+def test_random_patterns_are_unbiased_and_uncorrelated():
+    patterns = aj.random_patterns(KEY, num_neurons=500, num_patterns=200)
+    assert set(np.unique(patterns)) == {-1.0, 1.0}
+    assert abs(patterns.mean()) < 4 / np.sqrt(100_000)
+    off = overlaps(patterns)[np.triu_indices(200, 1)]
+    assert off.std() == pytest.approx(1 / np.sqrt(500), rel=0.05)
+    assert abs(off.mean()) < 1e-3
+
+
+def test_biased_patterns_have_the_given_mean():
+    patterns = aj.biased_patterns(KEY, num_neurons=500, num_patterns=200, mean=0.4)
+    assert patterns.mean() == pytest.approx(0.4, abs=4 * np.sqrt(1 - 0.16) / np.sqrt(100_000))
+    assert overlaps(patterns)[np.triu_indices(200, 1)].mean() == pytest.approx(0.16, abs=0.01)
+
+
+def test_copies_of_one_prototype_overlap_as_asked_and_others_do_not():
+    patterns = aj.hierarchical_patterns(KEY, num_neurons=4000, num_patterns=30, num_prototypes=3, overlap=0.5)
+    group = np.arange(30) % 3
+    matrix, same = overlaps(patterns), group[:, None] == group
+    np.fill_diagonal(same, False)
+    assert matrix[same].mean() == pytest.approx(0.5, abs=0.02)
+    assert abs(matrix[group[:, None] != group].mean()) < 0.03
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda k: aj.random_patterns(KEY, num_neurons=9, num_patterns=k),
+        lambda k: aj.biased_patterns(KEY, num_neurons=9, num_patterns=k, mean=0.2),
+        lambda k: aj.hierarchical_patterns(KEY, num_neurons=9, num_patterns=k, num_prototypes=2, overlap=0.3),
+        lambda k: aj.pooled_patterns(KEY, pool=aj.digits(), num_patterns=k),
+    ],
+)
+def test_fewer_patterns_are_the_first_of_more_in_every_precision(draw):
+    few, many = draw(4), draw(11)
+    np.testing.assert_array_equal(few, many[:, :4])
+    with jax.enable_x64(False):
+        np.testing.assert_array_equal(draw(11), many)
+
+
+def test_digits_are_those_of_the_specification():
+    digits = aj.digits()
+    assert digits.shape == (64, 1750)
+    assert np.unique(digits, axis=1).shape == (64, 1750)
+    absolute = np.abs(overlaps(digits))[np.triu_indices(1750, 1)]
+    assert absolute.mean() == pytest.approx(0.47, abs=0.005)
+
+
+def test_a_pool_gives_different_patterns():
+    drawn = aj.pooled_patterns(KEY, pool=aj.digits(), num_patterns=1750)
+    assert np.unique(drawn, axis=1).shape == (64, 1750)
+    with pytest.raises(aj.InputError, match="between 1 and 1750"):
+        aj.pooled_patterns(KEY, pool=aj.digits(), num_patterns=1751)
+
+
+ROWS = np.array([[1, -1, 1], [-1, -1, 1]])
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz", "csv"])
+def test_rows_of_a_file_become_columns(suffix, tmp_path):
+    path = tmp_path / f"patterns.{suffix}"
+    match suffix:
+        case "npy":
+            np.save(path, ROWS)
+        case "npz":
+            np.savez(path, ROWS)
+        case "csv":
+            np.savetxt(path, ROWS, delimiter=",", fmt="%d")
+    np.testing.assert_array_equal(aj.load_patterns(path), ROWS.T)
+
+
+def test_a_threshold_makes_grey_values_binary(tmp_path):
+    np.save(tmp_path / "grey.npy", np.array([[0.0, 9.0], [12.0, 3.0]]))
+    np.testing.assert_array_equal(aj.load_patterns(tmp_path / "grey.npy", threshold=7), [[-1, 1], [1, -1]])
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.array([[1.0, 1.0], [1.0, np.nan]]), "row 2, column 2"),
+        (np.array([[1.0, np.inf]]), "must be finite"),
+        (np.array([[0, 1], [1, 1]]), r"must be -1 or \+1: 1 entries are not, the first at row 1, column 1 is 0"),
+        (np.array([[1, -1], [1, 1], [1, -1]]), "the first is row 3, the same as row 1"),
+        (np.ones(3), "one pattern per row"),
+        (np.ones((0, 3)), "one pattern per row"),
+        (np.ones((2, 2), complex), "real numbers"),
+        (np.array([["a", "b"]]), "real numbers"),
+    ],
+)
+def test_arrays_that_are_no_patterns_are_refused_saying_where(array, words, tmp_path):
+    np.save(tmp_path / "bad.npy", array)
+    with pytest.raises(aj.InputError, match=words):
+        aj.load_patterns(tmp_path / "bad.npy")
+
+
+def test_pickled_arrays_are_never_loaded(tmp_path):
+    np.save(tmp_path / "object.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(aj.InputError, match="cannot be read"):
+        aj.load_patterns(tmp_path / "object.npy")
+
+
+def test_files_that_are_none_are_refused(tmp_path):
+    (tmp_path / "text.csv").write_text("1,2\nx,y\n")
+    np.savez(tmp_path / "two.npz", a=ROWS, b=ROWS)
+    for name, words in {
+        "nowhere.npy": "does not exist",
+        ".": "is not a file",
+        "text.csv": "cannot be read",
+        "two.npz": "holds the arrays a, b",
+    }.items():
+        with pytest.raises(aj.InputError, match=words):
+            aj.load_patterns(tmp_path / name)
+    (tmp_path / "patterns.txt").write_text("1 1")
+    with pytest.raises(aj.InputError, match=r"must end in \.npy, \.npz or \.csv"):
+        aj.load_patterns(tmp_path / "patterns.txt")
+    np.testing.assert_array_equal(aj.load_patterns(tmp_path / "two.npz", array="b"), ROWS.T)
+
+
+def test_sizes_and_ranges_are_checked():
+    with pytest.raises(aj.InputError, match="num_patterns must be at least 1; got 0"):
+        aj.random_patterns(KEY, num_neurons=3, num_patterns=0)
+    with pytest.raises(aj.InputError, match="mean must lie within"):
+        aj.biased_patterns(KEY, num_neurons=3, num_patterns=2, mean=jnp.asarray(1.5))
