@@ -27,7 +27,7 @@ def flip(key: RandomKey, pattern: Neurons, num_flips: ScalarLike) -> Neurons:
     _check_level("num_flips", num_flips, 0, pattern.shape[0])
     if concrete(jnp.asarray(num_flips) == jnp.round(jnp.asarray(num_flips))) is False:
         raise InputError(f"num_flips must be an integer; got {num_flips}")
-    return jnp.where(_random_rank(key, pattern) < num_flips, -pattern, pattern)
+    return jnp.where(_random_rank(key, pattern) < _count(num_flips), -pattern, pattern)
 
 
 def erase(key: RandomKey, pattern: Neurons, fraction: ScalarLike) -> Neurons:
@@ -37,7 +37,7 @@ def erase(key: RandomKey, pattern: Neurons, fraction: ScalarLike) -> Neurons:
         InputError (a ValueError): unless `fraction` lies within [0, 1].
     """
     _check_level("fraction", fraction, 0, 1)
-    num_erased = jnp.round(jnp.asarray(fraction) * pattern.shape[0])
+    num_erased = _count(jnp.asarray(fraction) * pattern.shape[0])
     return jnp.where(_random_rank(key, pattern) < num_erased, jnp.zeros_like(pattern), pattern)
 
 
@@ -108,7 +108,11 @@ CORRUPTIONS: dict[str, type[AbstractCorruption]] = {"flips": Flips, "erasures": 
 
 def _random_rank(key: RandomKey, pattern: Neurons) -> jax.Array:
     # The order of 32 random bits each: a permutation, uniform but for ties that sorting breaks once in many millions of draws.
-    return jnp.argsort(jax.random.bits(key, pattern.shape, jnp.uint32))
+    return jnp.argsort(jax.random.bits(key, pattern.shape, jnp.uint32)).astype(jnp.int32)
+
+
+def _count(number: jax.typing.ArrayLike) -> jax.Array:
+    return jnp.round(jnp.asarray(number)).astype(jnp.int32)
 
 
 def _check_level(name: str, value: ScalarLike, low: ScalarLike, high: ScalarLike) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from ._checks import InputError, concrete
 from ._types import Neurons, Patterns, RandomKey, ScalarLike
@@ -64,7 +65,7 @@ def hierarchical_patterns(
     return prototypes[:, jnp.arange(num_patterns) % num_prototypes] * agreement
 
 
-def pooled_patterns(key: RandomKey, *, pool: Patterns, num_patterns: int) -> Patterns:
+def pooled_patterns(key: RandomKey, *, pool: Float[Array, "neurons pool"], num_patterns: int) -> Patterns:
     """`num_patterns` different columns of a `pool` of patterns, shape (N, M), in random order.
 
     Raises:

@@ -58,7 +58,7 @@ class Task(eqx.Module):
         target = patterns[:, 0]
         return Problem(
             patterns=patterns,
-            stored=jnp.arange(capacity) < num_patterns,
+            stored=jnp.arange(capacity, dtype=num_patterns.dtype) < num_patterns,
             target=target,
             query=self.corruption(corruption_key, target, level),
             tie_key=tie_key,
