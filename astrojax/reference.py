@@ -32,7 +32,7 @@ def euler_on_gains(
         raise InputError(f"the Euler protocol needs the gain regime dynamic; got {memory.gain_regime}")
     num_steps, step_size = round(t1 / dt), jnp.asarray(dt, memory.patterns.dtype)
 
-    def step(_: int, state: tuple[Neurons, PerPattern]) -> tuple[Neurons, PerPattern]:
+    def step(_: jax.typing.ArrayLike, state: tuple[Neurons, PerPattern]) -> tuple[Neurons, PerPattern]:
         x, p = state
         scores, score_slopes = memory.score.with_derivative(jnp.tanh(memory.slope * x) @ memory.patterns, memory.num_neurons)
         drive = memory.score.coupling(memory.num_patterns) * (memory.patterns @ (p * score_slopes))
