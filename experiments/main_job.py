@@ -8,7 +8,7 @@ import fig4
 
 def main() -> None:
     started = time.perf_counter()
-    print("1 of 2: the retrieval benchmark of Fig. 4, three memories on the whole grid of load × flips", flush=True)
+    print("1 of 2: the retrieval benchmark of Fig. 4, all memories on the whole grid of load × flips", flush=True)
     fig4.main()
     print("\n2 of 2: handwritten digits as memories", flush=True)
     digits.main()

@@ -21,8 +21,8 @@ LABELS = {
     "tau_a": r"$\tau_a$",
     "slope": r"slope $\sigma$",
 }
-REFERENCE = "bayes_signed"
-"""The decoder that no memory can beat, shown as the reference."""
+REFERENCES = {"bayes_signed": ("Bayes decoder", "--"), "bayes_unsigned": ("Bayes decoder, blind to x → −x", ":")}
+"""Decoders shown as references, the first in maps and all along an axis: their labels and styles of line."""
 
 
 def draw_all(results: xr.Dataset, folder: Path) -> list[Path]:
@@ -46,10 +46,11 @@ def draw_all(results: xr.Dataset, folder: Path) -> list[Path]:
 
 
 def heat_maps(results: xr.Dataset, vertical: str = "num_patterns", horizontal: str = "num_flips") -> Figure:
-    """Mean Hamming error of every model over two axes, in one scale of colours, beside the Bayes decoder as the limit."""
+    """Mean Hamming error of every model over two axes, in one scale of colours, beside the Bayes decoder."""
     panels = {str(name): results.hamming_error.sel(model=name) for name in results.model.values}
     if "decoder_error" in results and {vertical, horizontal} <= set(results.decoder_error.dims):
-        panels["limit: Bayes decoder"] = results.decoder_error.sel(decoder=REFERENCE)
+        reference, (label, _) = next(iter(REFERENCES.items()))
+        panels[label] = results.decoder_error.sel(decoder=reference)
     means = {name: _mean(values, vertical, horizontal) for name, values in panels.items()}
     top = max(float(np.nanmax(mean)) for mean in means.values()) or 1.0
     figure = Figure(figsize=(3.1 * len(means) + 1, 3.6), layout="constrained")
@@ -99,8 +100,10 @@ def bands(results: xr.Dataset, axis: str, variable: str = "hamming_error") -> Fi
         (line,) = ax.plot(positions, values.mean(rest).values, label=str(name), marker="." if positions.size < 30 else None)
         ax.fill_between(positions, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
     if variable == "hamming_error" and "decoder_error" in results and axis in results.decoder_error.dims:
-        limit = results.decoder_error.sel(decoder=REFERENCE)
-        ax.plot(positions, limit.mean([dim for dim in limit.dims if dim != axis]).values, "k--", label="limit: Bayes decoder")
+        for decoder, (label, style) in REFERENCES.items():
+            errors = results.decoder_error.sel(decoder=decoder)
+            means = errors.mean([dim for dim in errors.dims if dim != axis]).values
+            ax.plot(positions, means, color="k", linestyle=style, label=label)
     if _is_logarithmic(positions):
         ax.set_xscale("log")
     ax.set_xlabel(LABELS[axis])

@@ -7,60 +7,67 @@ import xarray as xr
 from rich.console import Console
 from rich.table import Table
 
-MAX_ROWS = 8
+MAX_ROWS, MAX_COLUMNS = 8, 16
 """Rows and columns of a table: a longer axis is shown at evenly spread values."""
 
 
 def summary(results: xr.Dataset) -> dict[str, Any]:
-    """Plain data of the printed tables: per model the mean Hamming error and its standard error along the table's axes.
+    """Plain data of the printed tables: mean Hamming errors and their standard errors by model and decoder.
 
-    Samples that failed are left out of the means and counted in `failed`.
+    They run along at most two axes of the sweep, `axes`; the means are over all others. Samples that failed are left out of
+    the means and counted in `failed`.
     """
-    rows, columns = table_axes(results)
+    one_model = results.hamming_error.isel(model=0, drop=True)
+    axes = table_axes(results)
+    places = {dim: _spread(results.sizes[dim], limit) for dim, limit in zip(axes, (MAX_ROWS, MAX_COLUMNS), strict=False)}
     tables = {}
     for name, errors in _errors(results).items():
-        shown = _spread(errors, rows, columns)
-        others = [dim for dim in shown.dims if dim not in (rows, columns)]
+        # Along a parameter of the models a decoder's error is the same everywhere.
+        shown = errors.broadcast_like(one_model).isel(places)
+        others = [dim for dim in shown.dims if dim not in axes]
         count = shown.notnull().sum(others)
         tables[name] = {
-            "mean_hamming_error": _plain(shown.mean(others), rows, columns),
-            "standard_error": _plain(shown.std(others, ddof=1) / np.sqrt(count), rows, columns),
+            "mean_hamming_error": _plain(shown.mean(others).transpose(*axes)),
+            "standard_error": _plain((shown.std(others, ddof=1) / np.sqrt(count)).transpose(*axes)),
         }
     return {
-        "rows": rows,
-        "columns": columns,
-        rows: _spread(results, rows, columns)[rows].values.tolist(),
-        columns: _spread(results, rows, columns)[columns].values.tolist(),
+        "axes": {dim: results[dim].values[places[dim]].tolist() for dim in axes},
         "hamming_error": tables,
-        "success": {str(name): float(results.success.sel(model=name).mean()) for name in results.model.values},
+        "success": {str(name): _plain(results.success.sel(model=name).mean()) for name in results.model.values},
         "failed": {str(name): int((results.status.sel(model=name) != 0).sum()) for name in results.model.values},
         "trajectories": int(results.status.size),
     }
 
 
 def print_tables(console: Console, content: dict[str, Any]) -> None:
-    """Print the tables of a `summary`, one for each model and decoder."""
-    rows, columns = content["rows"], content["columns"]
-    for name, table in content["hamming_error"].items():
-        grid = Table(title=f"{name}: mean Hamming error", title_justify="left", caption_justify="left")
-        grid.add_column(f"{rows} \\ {columns}", justify="right")
-        for value in content[columns]:
-            grid.add_column(f"{value:g}", justify="right")
-        for value, line in zip(content[rows], table["mean_hamming_error"], strict=True):
-            grid.add_row(f"{value:g}", *("-" if mean is None else f"{mean:.2f}" for mean in line))
-        console.print(grid)
-    failed = {name: count for name, count in content["failed"].items() if count}
-    for name, count in failed.items():
-        console.print(f"{name}: {count} trajectories failed; they are NaN in the results, and `status` says why")
+    """Print the tables of a `summary`: one for each model and decoder, or a single one where they run along one axis."""
+    means = {name: table["mean_hamming_error"] for name, table in content["hamming_error"].items()}
+    match list(content["axes"].items()):
+        case [(rows, row_values), (columns, values)]:
+            for name, lines in means.items():
+                named = {f"{value:g}": line for value, line in zip(row_values, lines, strict=True)}
+                console.print(_table(f"{name}: mean Hamming error", f"{rows} \\ {columns}", values, named))
+        case [(columns, values)]:
+            console.print(_table("mean Hamming error", columns, values, means))
+    for name, count in content["failed"].items():
+        if count:
+            console.print(f"{name}: {count} trajectories failed; they are NaN in the results, and `status` says why")
 
 
-def table_axes(results: xr.Dataset) -> tuple[str, str]:
-    """Which axes the tables run along: the load, and of the others the first with more than one value, or the corruption."""
-    dims = [str(dim) for dim in results.hamming_error.dims if dim not in ("model", "trial")]
-    if len(dims) == 1:
-        return dims[0], dims[0]
-    others = [dim for dim in dims[1:] if results.sizes[dim] > 1]
-    return dims[0], others[0] if others else dims[1]
+def table_axes(results: xr.Dataset) -> list[str]:
+    """The axes along which tables run: the first two with more than one value, or the memory load if there is none."""
+    axes = [str(dim) for dim in results.hamming_error.dims if dim not in ("model", "trial") and results.sizes[dim] > 1]
+    return axes[:2] or ["num_patterns"]
+
+
+def _table(title: str, corner: str, columns: list[float], lines: dict[str, list[float | None]]) -> Table:
+    # At least as wide as its title, which would be broken otherwise.
+    table = Table(title=title, title_justify="left", min_width=len(title))
+    for heading in (corner, *(f"{value:g}" for value in columns)):
+        table.add_column(heading, justify="right")
+    for name, line in lines.items():
+        table.add_row(name, *("-" if mean is None else f"{mean:.2f}" for mean in line))
+    return table
 
 
 def _errors(results: xr.Dataset) -> dict[str, xr.DataArray]:
@@ -71,18 +78,11 @@ def _errors(results: xr.Dataset) -> dict[str, xr.DataArray]:
     return errors
 
 
-def _spread(values: Any, rows: str, columns: str) -> Any:
-    places = {}
-    for dim in {rows, columns}:
-        if dim in values.dims:
-            limit = MAX_ROWS if dim == rows else 2 * MAX_ROWS
-            size = values.sizes[dim]
-            places[dim] = np.unique(np.linspace(0, size - 1, min(size, limit)).round().astype(int))
-    return values.isel(places)
+def _spread(size: int, limit: int) -> np.ndarray:
+    return np.unique(np.linspace(0, size - 1, min(size, limit)).round().astype(int))
 
 
-def _plain(values: xr.DataArray, rows: str, columns: str) -> list[list[float | None]]:
-    if columns not in values.dims:  # a decoder does not depend on a parameter of the models
-        values = values.expand_dims({columns: 1}, axis=-1)
-    grid = values.transpose(rows, columns).values
-    return [[round(float(value), 6) if np.isfinite(value) else None for value in line] for line in grid]
+def _plain(values: xr.DataArray) -> Any:
+    """Numbers in lists as deep as the array has dimensions; `None` for what is not finite."""
+    rounded = np.round(values.values.astype(float), 6)
+    return np.where(np.isfinite(rounded), rounded, None).tolist()

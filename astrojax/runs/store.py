@@ -30,7 +30,7 @@ DEFINITIONS = {
     "convergence_time": ("dimensionless time", "first time at which everything moves below the stated speed; inf if never"),
     "num_steps": ("steps", "accepted steps of the solver"),
     "status": ("1", "0 ok, 1 max_steps, 2 non_finite, 3 invalid_memory, 4 solver_failed; failed samples are NaN"),
-    "decoder_error": ("neurons", "Hamming error of a decoder on the same problem: a limit, without dynamics"),
+    "decoder_error": ("neurons", "Hamming error of a decoder on the same problem, for reference"),
 }
 """Units and definition of every stored variable."""
 
