@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 class InputError(ValueError):
@@ -32,10 +34,41 @@ def did_you_mean(value: object, names: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def floating(values: jax.typing.ArrayLike) -> jax.Array:
-    """`values` as an array of floats: floats keep their precision, integers take JAX's default one."""
-    array = jnp.asarray(values)
-    return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(jnp.result_type(float))
+def real(name: str, values: Any) -> jax.Array:
+    """`values` as an array of floats: floats keep their precision, integers take JAX's default one.
+
+    Raises `InputError` for anything but real numbers.
+    """
+    try:
+        array = jnp.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be an array of real numbers; got {_shown(values)}") from error
+    if jnp.issubdtype(array.dtype, jnp.floating):
+        return array
+    if jnp.issubdtype(array.dtype, jnp.integer) or array.dtype == jnp.bool_:
+        return array.astype(jnp.result_type(float))
+    raise InputError(f"{name} must be an array of real numbers; got one of type {array.dtype}")
+
+
+def at_least(name: str, value: object, least: int) -> None:
+    """Raise `InputError` unless `value` is an integer of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise InputError(f"{name} must be an integer of at least {least}; got {_shown(value)}")
+
+
+def within(name: str, value: Any, low: float | int, high: float | int) -> None:
+    """Raise `InputError` unless `value` is a single real number within [low, high]."""
+    level = real(name, value)
+    if level.shape != ():
+        raise InputError(f"{name} must be a single number; got an array of shape {level.shape}")
+    if concrete((level >= low) & (level <= high)) is False:
+        raise InputError(f"{name} must lie within [{low}, {high}]; got {value}")
+
+
+def random_key(key: object) -> None:
+    """Raise `InputError` unless `key` is a single random key."""
+    if not isinstance(key, jax.Array) or not jnp.issubdtype(key.dtype, jax.dtypes.prng_key) or key.shape != ():
+        raise InputError(f"key must be a single key made by jax.random.key; got {_shown(key)}")
 
 
 def positive(name: str, value: jax.typing.ArrayLike, dtype: jnp.dtype) -> jax.Array:
@@ -43,7 +76,7 @@ def positive(name: str, value: jax.typing.ArrayLike, dtype: jnp.dtype) -> jax.Ar
     try:
         array = jnp.asarray(value, dtype)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{name} must be a positive number; got {value!r}") from error
+        raise InputError(f"{name} must be a positive number; got {_shown(value)}") from error
     if array.shape != ():
         raise InputError(
             f"{name} must be a single number; got an array of shape {array.shape} (build one memory per value with jax.vmap)"
@@ -64,3 +97,8 @@ def finite(name: str, array: jax.Array) -> None:
     if concrete(jnp.all(jnp.isfinite(array))) is False:
         where = tuple(int(i) for i in jnp.argwhere(~jnp.isfinite(array))[0])
         raise InputError(f"{name} must be finite; entry {where} is {array[where]}")
+
+
+def _shown(value: object) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else text[:57] + "..."

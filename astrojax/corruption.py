@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Num
 
-from ._checks import InputError, concrete
+from ._checks import InputError, concrete, random_key, real, within
 from ._types import Neurons, RandomKey, Scalar, ScalarLike
 
 Level = Num[Array, ""]
@@ -24,7 +24,8 @@ def flip(key: RandomKey, pattern: Neurons, num_flips: ScalarLike) -> Neurons:
     Raises:
         InputError (a ValueError): unless `num_flips` is an integer between 0 and N.
     """
-    _check_level("num_flips", num_flips, 0, pattern.shape[0])
+    pattern = _checked(key, pattern)
+    within("num_flips", num_flips, 0, pattern.shape[0])
     if concrete(jnp.asarray(num_flips) == jnp.round(jnp.asarray(num_flips))) is False:
         raise InputError(f"num_flips must be an integer; got {num_flips}")
     return jnp.where(_random_rank(key, pattern) < _count(num_flips), -pattern, pattern)
@@ -36,7 +37,8 @@ def erase(key: RandomKey, pattern: Neurons, fraction: ScalarLike) -> Neurons:
     Raises:
         InputError (a ValueError): unless `fraction` lies within [0, 1].
     """
-    _check_level("fraction", fraction, 0, 1)
+    pattern = _checked(key, pattern)
+    within("fraction", fraction, 0, 1)
     num_erased = _count(jnp.asarray(fraction) * pattern.shape[0])
     return jnp.where(_random_rank(key, pattern) < num_erased, jnp.zeros_like(pattern), pattern)
 
@@ -47,7 +49,8 @@ def add_noise(key: RandomKey, pattern: Neurons, scale: ScalarLike) -> Neurons:
     Raises:
         InputError (a ValueError): for a negative `scale`.
     """
-    _check_level("scale", scale, 0, jnp.inf)
+    pattern = _checked(key, pattern)
+    within("scale", scale, 0, jnp.inf)
     noise = jax.random.normal(key, pattern.shape, jnp.float32).astype(pattern.dtype)
     return pattern + jnp.asarray(scale, pattern.dtype) * noise
 
@@ -115,9 +118,9 @@ def _count(number: jax.typing.ArrayLike) -> jax.Array:
     return jnp.round(jnp.asarray(number)).astype(jnp.int32)
 
 
-def _check_level(name: str, value: ScalarLike, low: ScalarLike, high: ScalarLike) -> None:
-    level = jnp.asarray(value)
-    if level.shape != ():
-        raise InputError(f"{name} must be a single number; got an array of shape {level.shape}")
-    if concrete((level >= low) & (level <= high)) is False:
-        raise InputError(f"{name} must lie within [{low}, {high}]; got {value}")
+def _checked(key: RandomKey, pattern: Neurons) -> Neurons:
+    random_key(key)
+    array = real("pattern", pattern)
+    if array.ndim != 1:
+        raise InputError(f"pattern must have shape (num_neurons,); got {array.shape} (corrupt many with jax.vmap)")
+    return array

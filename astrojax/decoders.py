@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from ._checks import random_key, shaped
 from ._types import Neurons, Patterns, RandomKey, ScalarLike, Stored
 
 
@@ -20,7 +21,12 @@ def nearest_pattern(
 
     Returns:
         A pattern, or unsigned its negative, shape (N,).
+
+    Raises:
+        InputError (a ValueError): for a query that does not fit the patterns, or a key that is none.
     """
+    random_key(key)
+    shaped("query", query, patterns.shape[:1], "one entry per neuron")
     overlaps = query @ patterns
     likeness = overlaps if signed else jnp.abs(overlaps)
     if stored is not None:
@@ -52,7 +58,11 @@ def bayes_decoder(
 
     Returns:
         Signs, shape (N,); 0 where both signs are equally probable, which counts as half an error.
+
+    Raises:
+        InputError (a ValueError): for a query that does not fit the patterns.
     """
+    shaped("query", query, patterns.shape[:1], "one entry per neuron")
     exponents = jnp.asarray(evidence, patterns.dtype) * (query @ patterns)
     if signed:
         return jnp.sign(patterns @ jax.nn.softmax(exponents, where=stored))

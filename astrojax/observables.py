@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 
+from ._checks import shaped
 from ._types import Neurons, PerPattern, Scalar
 
 
@@ -11,6 +12,7 @@ def hamming_error(target: Neurons, x: Neurons) -> Scalar:
     Arguments: the target pattern ξ and the neuronal state x, both of shape (N,).
     Source: Vivet and Arenas (2026), arXiv:2604.25481, Eq. 15.
     """
+    shaped("x", x, target.shape, "that of the target")
     return jnp.sum(jnp.abs(target - jnp.sign(x))) / 2
 
 
@@ -19,11 +21,13 @@ def soft_hamming_error(target: Neurons, readout: Neurons) -> Scalar:
 
     Source: Vivet and Arenas (2026), arXiv:2604.25481, Eq. 13.
     """
+    shaped("readout", readout, target.shape, "that of the target")
     return jnp.sum(jnp.abs(target - readout)) / 2
 
 
 def overlap(target: Neurons, readout: Neurons) -> Scalar:
     """Overlap ⟨ξ, φ(x)⟩/N with the target, in [−1, 1]."""
+    shaped("readout", readout, target.shape, "that of the target")
     return target @ readout / target.shape[0]
 
 
@@ -38,6 +42,7 @@ def perplexity(log_gains: PerPattern) -> Scalar:
     Arguments: log p, shape (K,), with −inf for columns that are not stored (see `AbstractMemory.log_gains`).
     Source: Vivet and Arenas (2026), arXiv:2604.25481, Eq. 14.
     """
+    shaped("log_gains", log_gains, (log_gains.size,), "one entry per pattern")
     present = jnp.isfinite(log_gains)
     safe = jnp.where(present, log_gains, 0)
     return jnp.exp(-jnp.sum(jnp.where(present, jnp.exp(safe) * safe, 0)))

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ._checks import InputError, concrete
+from ._checks import InputError, at_least, random_key, within
 from ._types import Neurons, Patterns, RandomKey, ScalarLike
 
 
@@ -31,7 +31,7 @@ def random_patterns(key: RandomKey, *, num_neurons: int, num_patterns: int) -> P
     Raises:
         InputError (a ValueError): for sizes below 1.
     """
-    _check_sizes(num_neurons, num_patterns)
+    _check(key, num_neurons, num_patterns)
     return _columns(key, num_patterns, lambda k: _signs(jax.random.bits(k, (num_neurons,), jnp.uint8) % 2 == 1))
 
 
@@ -40,8 +40,8 @@ def biased_patterns(key: RandomKey, *, num_neurons: int, num_patterns: int, mean
 
     Two such patterns overlap by mean² on average. Otherwise as `random_patterns`.
     """
-    _check_sizes(num_neurons, num_patterns)
-    _check_range("mean", mean, -1, 1)
+    _check(key, num_neurons, num_patterns)
+    within("mean", mean, -1, 1)
     return _columns(key, num_patterns, lambda k: _biased_signs(k, num_neurons, mean))
 
 
@@ -54,10 +54,9 @@ def hierarchical_patterns(
     copies of one prototype have the expected `overlap` ⟨ξ, ξ′⟩/N within [0, 1], and copies of different ones have none.
     Otherwise as `random_patterns`.
     """
-    _check_sizes(num_neurons, num_patterns)
-    if num_prototypes < 1:
-        raise InputError(f"num_prototypes must be at least 1; got {num_prototypes}")
-    _check_range("overlap", overlap, 0, 1)
+    _check(key, num_neurons, num_patterns)
+    at_least("num_prototypes", num_prototypes, 1)
+    within("overlap", overlap, 0, 1)
     prototype_key, copy_key = jax.random.split(key)
     prototypes = random_patterns(prototype_key, num_neurons=num_neurons, num_patterns=num_prototypes)
     mean = jnp.sqrt(jnp.asarray(overlap, jnp.float32))
@@ -71,8 +70,12 @@ def pooled_patterns(key: RandomKey, *, pool: Float[Array, "neurons pool"], num_p
     Raises:
         InputError (a ValueError): if the pool holds fewer patterns than asked for.
     """
-    if not 1 <= num_patterns <= pool.shape[1]:
-        raise InputError(f"num_patterns must be between 1 and {pool.shape[1]}, the size of the pool; got {num_patterns}")
+    random_key(key)
+    if pool.ndim != 2:
+        raise InputError(f"pool must have shape (num_neurons, size of the pool); got {pool.shape}")
+    at_least("num_patterns", num_patterns, 1)
+    if num_patterns > pool.shape[1]:
+        raise InputError(f"num_patterns must be at most {pool.shape[1]}, the size of the pool; got {num_patterns}")
     return pool[:, jax.random.permutation(key, pool.shape[1])[:num_patterns]]
 
 
@@ -82,8 +85,12 @@ def digits(*, threshold: ScalarLike = 7) -> Patterns:
     Returns:
         The distinct patterns of scikit-learn's bundled set, in its order, shape (64, 1750) at the default threshold, ±1.
 
+    Raises:
+        InputError (a ValueError): for a threshold outside [0, 15], which would leave no pixel or no difference.
+
     Source: Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, doi:10.24432/C50P49.
     """
+    within("threshold", threshold, 0, 15)
     from sklearn.datasets import load_digits
 
     rows = np.where(load_digits().data > threshold, 1.0, -1.0)
@@ -156,16 +163,10 @@ def _biased_signs(key: RandomKey, num_neurons: int, mean: ScalarLike) -> Neurons
     return _signs(uniform < (1 + jnp.asarray(mean, jnp.float32)) / 2)
 
 
-def _check_sizes(num_neurons: int, num_patterns: int) -> None:
-    for name, size in (("num_neurons", num_neurons), ("num_patterns", num_patterns)):
-        if size < 1:
-            raise InputError(f"{name} must be at least 1; got {size}")
-
-
-def _check_range(name: str, value: ScalarLike, low: ScalarLike, high: ScalarLike) -> None:
-    level = jnp.asarray(value)
-    if concrete((level >= low) & (level <= high)) is False:
-        raise InputError(f"{name} must lie within [{low}, {high}]; got {value}")
+def _check(key: RandomKey, num_neurons: int, num_patterns: int) -> None:
+    random_key(key)
+    at_least("num_neurons", num_neurons, 1)
+    at_least("num_patterns", num_patterns, 1)
 
 
 def _read(path: Path, array: str | None) -> np.ndarray:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, Float, PyTree
 
-from ._checks import InputError, concrete, finite, one_of, positive
+from ._checks import InputError, at_least, concrete, finite, one_of, positive, real
 from ._types import IntScalar, Neurons, PerPattern, Scalar, ScalarLike
 from .models.base import AbstractMemory
 
@@ -107,12 +107,15 @@ def retrieve(
     Raises:
         InputError (a ValueError): for a query or times that do not fit, an unknown solver, or settings out of range.
     """
-    y0 = memory.initial_state(jnp.asarray(query))
+    if not isinstance(memory, AbstractMemory):
+        raise InputError(f"memory must be a memory such as AstrocyteMemory; got {type(memory).__name__}")
+    if adjoint is not None and not isinstance(adjoint, diffrax.AbstractAdjoint):
+        raise InputError(f"adjoint must be a diffrax adjoint; got {adjoint!r}")
+    y0 = memory.initial_state(real("query", query))
     dtype = memory.patterns.dtype
     end = positive("t1", t1, dtype)
     tolerances = positive("rtol", rtol, dtype), positive("atol", atol, dtype)
-    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
-        raise InputError(f"max_steps must be a positive integer; got {max_steps!r}")
+    at_least("max_steps", max_steps, 1)
     times = None if ts is None else _checked_times(ts, end)
     speed = None if convergence_speed is None else positive("convergence_speed", convergence_speed, dtype)
     adjoint = diffrax.DirectAdjoint() if adjoint is None else adjoint
@@ -233,7 +236,7 @@ def _as_solver(solver: str | diffrax.AbstractAdaptiveSolver) -> diffrax.Abstract
 
 
 def _checked_times(ts: jax.typing.ArrayLike | Sequence[ScalarLike], t1: jax.Array) -> jax.Array:
-    times = jnp.asarray(ts, t1.dtype)
+    times = real("ts", ts).astype(t1.dtype)
     if times.ndim != 1 or times.size == 0:
         raise InputError(f"ts must be a list of times; got an array of shape {times.shape}")
     finite("ts", times)

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._checks import one_of, positive, shaped
+from .._checks import finite, one_of, positive, real, shaped
 from .._types import Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
 from ..scores import AbstractScore, LinearScore, as_score
 from .base import AbstractMemory, checked_patterns, checked_query, largest
@@ -90,7 +90,8 @@ class AstrocyteMemory(AbstractMemory):
         if initial_gain_logits is None:
             self.initial_gain_logits = None
         else:
-            self.initial_gain_logits = jnp.asarray(initial_gain_logits, dtype)
+            self.initial_gain_logits = real("initial_gain_logits", initial_gain_logits).astype(dtype)
+            finite("initial_gain_logits", self.initial_gain_logits)
             shaped("initial_gain_logits", self.initial_gain_logits, (self.patterns.shape[1],), "one logit per pattern")
 
     def initial_state(self, query: Neurons) -> AstrocyteState:

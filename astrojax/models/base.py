@@ -1,14 +1,16 @@
 """What every memory is: a pytree of patterns and parameters with a vector field, an energy and its rate."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import PyTree
 
-from .._checks import InputError, concrete, finite, floating, shaped
+from .._checks import InputError, concrete, finite, real, shaped
 from .._types import BoolScalar, Neurons, Patterns, PerPattern, Scalar, Stored
 from ..activations import activation, activation_slope, lagrangian
 
@@ -106,7 +108,7 @@ def checked_patterns(patterns: jax.typing.ArrayLike, stored: jax.typing.ArrayLik
     Raises `InputError` for patterns that are not a matrix with at least one neuron and one pattern, that are not finite, or
     that do not fit the mask, and for a mask that stores nothing.
     """
-    array = floating(patterns)
+    array = real("patterns", patterns)
     if array.ndim != 2 or 0 in array.shape:
         raise InputError(
             f"patterns must have shape (num_neurons, num_patterns), one pattern per column and neither 0; got {array.shape}"
@@ -114,9 +116,10 @@ def checked_patterns(patterns: jax.typing.ArrayLike, stored: jax.typing.ArrayLik
     finite("patterns", array)
     if stored is None:
         return array, None
-    mask = jnp.asarray(stored)
-    if mask.dtype != jnp.bool_:
-        raise InputError(f"stored must be an array of booleans; got {mask.dtype}")
+    mask = np.asarray(stored) if isinstance(stored, Sequence) else stored
+    if getattr(mask, "dtype", None) != np.bool_:
+        raise InputError(f"stored must be an array of booleans; got {stored!r}")
+    mask = jnp.asarray(mask)
     shaped("stored", mask, (array.shape[1],), "one boolean per pattern")
     if concrete(jnp.any(mask)) is False:
         raise InputError("stored must mark at least one pattern; got a mask that is False everywhere")
@@ -125,7 +128,7 @@ def checked_patterns(patterns: jax.typing.ArrayLike, stored: jax.typing.ArrayLik
 
 def checked_query(query: jax.typing.ArrayLike, patterns: jax.Array) -> jax.Array:
     """A query in the precision of the patterns; `InputError` unless it is finite and has one entry per neuron."""
-    array = jnp.asarray(query).astype(patterns.dtype)
+    array = real("query", query).astype(patterns.dtype)
     shaped("query", array, (patterns.shape[0],), "one entry per neuron")
     finite("query", array)
     return array

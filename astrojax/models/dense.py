@@ -4,7 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._checks import InputError, positive
+from .._checks import at_least, positive
 from .._types import Neurons, Patterns, Scalar, ScalarLike, Stored
 from .base import AbstractMemory, NeuronState, checked_patterns, checked_query, largest
 
@@ -43,8 +43,7 @@ class DenseMemory(AbstractMemory):
         slope: ScalarLike = 5.0,
         stored: jax.typing.ArrayLike | None = None,
     ) -> None:
-        if isinstance(order, bool) or not isinstance(order, int) or order < 2:
-            raise InputError(f"order must be an integer of at least 2; got {order!r}")
+        at_least("order", order, 2)
         self.patterns, self.stored = checked_patterns(patterns, stored)
         self.tau_x = positive("tau_x", tau_x, self.patterns.dtype)
         self.slope = positive("slope", slope, self.patterns.dtype)

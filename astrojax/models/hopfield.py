@@ -4,7 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._checks import positive
+from .._checks import InputError, positive
 from .._types import Neurons, Patterns, Scalar, ScalarLike, Stored
 from .base import AbstractMemory, NeuronState, checked_patterns, checked_query, largest
 
@@ -46,6 +46,8 @@ class HopfieldMemory(AbstractMemory):
         self.patterns, self.stored = checked_patterns(patterns, stored)
         self.tau_x = positive("tau_x", tau_x, self.patterns.dtype)
         self.slope = positive("slope", slope, self.patterns.dtype)
+        if not isinstance(zero_diagonal, bool):
+            raise InputError(f"zero_diagonal must be True or False; got {zero_diagonal!r}")
         self.zero_diagonal = zero_diagonal
 
     def initial_state(self, query: Neurons) -> NeuronState:

@@ -60,7 +60,7 @@ def table_axes(results: xr.Dataset) -> list[str]:
     return axes[:2] or ["num_patterns"]
 
 
-def _table(title: str, corner: str, columns: list[float], lines: dict[str, list[float | None]]) -> Table:
+def _table(title: str, corner: str, columns: list[float | int], lines: dict[str, list[float | None]]) -> Table:
     # At least as wide as its title, which would be broken otherwise.
     table = Table(title=title, title_justify="left", min_width=len(title))
     for heading in (corner, *(f"{value:g}" for value in columns)):
@@ -84,5 +84,7 @@ def _spread(size: int, limit: int) -> np.ndarray:
 
 def _plain(values: xr.DataArray) -> Any:
     """Numbers in lists as deep as the array has dimensions; `None` for what is not finite."""
-    rounded = np.round(values.values.astype(float), 6)
-    return np.where(np.isfinite(rounded), rounded, None).tolist()
+    numbers = np.asarray(values.values, float)
+    plain = np.asarray(np.round(numbers, 6), object)
+    plain[~np.isfinite(numbers)] = None
+    return plain.tolist()

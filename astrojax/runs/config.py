@@ -51,7 +51,7 @@ class DigitPatterns(Section):
     """Handwritten digits of 8×8 pixels."""
 
     kind: Literal["digits"]
-    threshold: float = Field(7.0, ge=0, lt=16, description="grey levels above it become +1")
+    threshold: float = Field(7.0, ge=0, le=15, description="grey levels above it become +1")
 
 
 class FilePatterns(Section):
