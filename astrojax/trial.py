@@ -125,8 +125,8 @@ class DecoderTrial(eqx.Module):
 def observe(memory: AbstractMemory, target: Neurons, recall: Recall) -> Observables:
     """All observables of a recall whose target is the first pattern; NaN where its status is not `OK` or there are no gains.
 
-    Returns scalars: `hamming_error`, `soft_hamming_error`, `overlap`, `success`, `perplexity`, `log_target_gain`,
-    `num_steps` (accepted), `status`, and `convergence_time` if it was asked for.
+    Returns scalars: `hamming_error`, `soft_hamming_error`, `overlap`, `success`, `perplexity`, `log_target_gain`, `energy`,
+    `energy_rate`, `num_steps` (accepted), `status`, and `convergence_time` if it was asked for.
     """
     readout, log_gains = memory.readout(recall.state), memory.log_gains(recall.state)
     missing = jnp.asarray(jnp.nan, readout.dtype)
@@ -137,6 +137,8 @@ def observe(memory: AbstractMemory, target: Neurons, recall: Recall) -> Observab
         "success": success(target, recall.x),
         "perplexity": missing if log_gains is None else perplexity(log_gains),
         "log_target_gain": missing if log_gains is None else log_gains[0],
+        "energy": memory.energy(recall.state),
+        "energy_rate": memory.energy_rate(recall.state),
     }
     if recall.convergence_time is not None:
         measured["convergence_time"] = recall.convergence_time

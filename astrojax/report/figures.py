@@ -9,6 +9,8 @@ import xarray as xr
 from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 
+from .tables import long_axes
+
 LABELS = {
     "num_patterns": "memory load $K$",
     "num_flips": "flipped entries $n$",
@@ -24,11 +26,13 @@ LABELS = {
 REFERENCES = {"bayes_signed": ("Bayes decoder", "--"), "bayes_unsigned": ("Bayes decoder, blind to x → −x", ":")}
 """Decoders shown as references, the first in maps and all along an axis: their labels and styles of line."""
 
+MAX_PANELS = 3
+
 
 def draw_all(results: xr.Dataset, folder: Path) -> list[Path]:
     """Write all figures that the axes of a run allow as PNG files into `folder`, and return their paths."""
     figures: dict[str, Figure] = {}
-    axes = [str(dim) for dim in results.hamming_error.dims if dim not in ("model", "trial") and results.sizes[dim] > 1]
+    axes = long_axes(results)
     if len(axes) >= 2:
         first, second = axes[:2]
         figures["hamming_error"] = heat_maps(results, first, second)
@@ -52,7 +56,7 @@ def heat_maps(results: xr.Dataset, vertical: str = "num_patterns", horizontal: s
         reference, (label, _) = next(iter(REFERENCES.items()))
         panels[label] = results.decoder_error.sel(decoder=reference)
     means = {name: _mean(values, vertical, horizontal) for name, values in panels.items()}
-    top = max(float(np.nanmax(mean)) for mean in means.values()) or 1.0
+    top = max(float(np.nanmax(mean, initial=0)) for mean in means.values()) or 1.0
     figure = Figure(figsize=(3.1 * len(means) + 1, 3.6), layout="constrained")
     axes = figure.subplots(1, len(means), sharey=True, squeeze=False)[0]
     for ax, (name, mean) in zip(axes, means.items(), strict=True):
@@ -78,7 +82,7 @@ def difference_map(
     certain = np.abs(mean) >= 2 * spread / np.sqrt(count)
     figure = Figure(figsize=(5, 4), layout="constrained")
     ax = figure.subplots()
-    norm = CenteredNorm(halfrange=float(np.nanmax(np.abs(mean))) or 1.0)
+    norm = CenteredNorm(halfrange=float(np.nanmax(np.abs(mean), initial=0)) or 1.0)
     image = _image(ax, results, mean, vertical, horizontal, norm=norm, cmap="RdBu_r", alpha=np.where(certain, 1.0, 0.35))
     ax.set_ylabel(LABELS[vertical])
     ax.set_title(f"{model} minus {other}\n(pale: less than two standard errors)", fontsize="medium")
@@ -87,29 +91,25 @@ def difference_map(
 
 
 def bands(results: xr.Dataset, axis: str, variable: str = "hamming_error") -> Figure:
-    """Mean, and the band from the 25th to the 75th percentile, of an observable along one axis, over all others; unsmoothed."""
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    ax = figure.subplots()
-    positions = results[axis].values
-    for name in results.model.values:
-        values = results[variable].sel(model=name)
-        rest = [dim for dim in values.dims if dim != axis]
-        if not bool(values.notnull().any()):
+    """Mean, and the band from the 25th to the 75th percentile, of an observable along one axis; unsmoothed.
+
+    Where the run has another axis of several values there is a panel for each of up to `MAX_PANELS` of them, spread over that
+    axis; statistics are over all the rest.
+    """
+    across = next((dim for dim in long_axes(results) if dim != axis), None)
+    places = [None] if across is None else _spread_inside(results.sizes[across], MAX_PANELS)
+    figure = Figure(figsize=(1 + 4.2 * len(places), 4), layout="constrained")
+    panels = figure.subplots(1, len(places), sharey=True, squeeze=False)[0]
+    for ax, place in zip(panels, places, strict=True):
+        if place is None:
+            _band(ax, results, axis, variable)
             continue
-        low, high = values.quantile([0.25, 0.75], rest).values
-        (line,) = ax.plot(positions, values.mean(rest).values, label=str(name), marker="." if positions.size < 30 else None)
-        ax.fill_between(positions, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
-    if variable == "hamming_error" and "decoder_error" in results and axis in results.decoder_error.dims:
-        for decoder, (label, style) in REFERENCES.items():
-            errors = results.decoder_error.sel(decoder=decoder)
-            means = errors.mean([dim for dim in errors.dims if dim != axis]).values
-            ax.plot(positions, means, color="k", linestyle=style, label=label)
-    if _is_logarithmic(positions):
-        ax.set_xscale("log")
-    ax.set_xlabel(LABELS[axis])
+        chosen = results.isel({across: place})
+        ax.set_title(f"{LABELS[str(across)]} = {chosen[across].item():.4g}")
+        _band(ax, chosen, axis, variable)
     units = results[variable].attrs.get("units", "")
-    ax.set_ylabel(f"{variable.replace('_', ' ')} ({units}): mean and quartiles")
-    ax.legend()
+    panels[0].set_ylabel(f"{variable.replace('_', ' ')} ({units}): mean and quartiles")
+    panels[0].legend(fontsize="small")
     return figure
 
 
@@ -168,6 +168,26 @@ def film_strip(
     return figure
 
 
+def _band(ax: Any, results: xr.Dataset, axis: str, variable: str) -> None:
+    positions = results[axis].values
+    for name in results.model.values:
+        values = results[variable].sel(model=name)
+        rest = [dim for dim in values.dims if dim != axis]
+        if not bool(values.notnull().any()):
+            continue
+        low, high = values.quantile([0.25, 0.75], rest).values
+        (line,) = ax.plot(positions, values.mean(rest).values, label=str(name), marker="." if positions.size < 30 else None)
+        ax.fill_between(positions, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+    if variable == "hamming_error" and "decoder_error" in results and axis in results.decoder_error.dims:
+        for decoder, (label, style) in REFERENCES.items():
+            errors = results.decoder_error.sel(decoder=decoder)
+            means = errors.mean([dim for dim in errors.dims if dim != axis]).values
+            ax.plot(positions, means, color="k", linestyle=style, label=label)
+    if _is_logarithmic(positions):
+        ax.set_xscale("log")
+    ax.set_xlabel(LABELS[axis])
+
+
 def _target_among_others(ax: Any, times: np.ndarray, values: np.ndarray) -> None:
     strongest = np.argsort(-np.abs(values[:, 1:]).max(axis=0))[:20] + 1
     for number, index in enumerate(strongest):
@@ -180,6 +200,12 @@ def _frames(states: np.ndarray, number: int) -> list[int]:
     path = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(states, axis=0)).sum(axis=1))])
     places = np.searchsorted(path, np.linspace(0, path[-1], number + 1)[1:])
     return sorted({int(min(place, len(states) - 1)) for place in places})
+
+
+def _spread_inside(size: int, limit: int) -> list[int]:
+    """Up to `limit` places along an axis, the middles of equal parts of it: its ends are often trivial."""
+    number = min(size, limit)
+    return [int((2 * part + 1) * size // (2 * number)) for part in range(number)]
 
 
 def _mean(values: xr.DataArray, vertical: str, horizontal: str) -> np.ndarray:
@@ -198,7 +224,8 @@ def _image(ax: Any, results: xr.Dataset, grid: np.ndarray, vertical: str, horizo
 
 
 def _is_logarithmic(positions: np.ndarray) -> bool:
-    return positions.size > 2 and positions.min() > 0 and positions.max() / positions.min() >= 100 and not _is_even(positions)
+    wide = positions.size > 2 and positions.min() > 0 and positions.max() / positions.min() >= 100
+    return bool(wide) and not _is_even(positions)
 
 
 def _is_even(positions: np.ndarray) -> bool:

@@ -18,7 +18,7 @@ def summary(results: xr.Dataset) -> dict[str, Any]:
     the means and counted in `failed`.
     """
     one_model = results.hamming_error.isel(model=0, drop=True)
-    axes = table_axes(results)
+    axes = long_axes(results)[:2] or ["num_patterns"]
     places = {dim: _spread(results.sizes[dim], limit) for dim, limit in zip(axes, (MAX_ROWS, MAX_COLUMNS), strict=False)}
     tables = {}
     for name, errors in _errors(results).items():
@@ -54,10 +54,9 @@ def print_tables(console: Console, content: dict[str, Any]) -> None:
             console.print(f"{name}: {count} trajectories failed; they are NaN in the results, and `status` says why")
 
 
-def table_axes(results: xr.Dataset) -> list[str]:
-    """The axes along which tables run: the first two with more than one value, or the memory load if there is none."""
-    axes = [str(dim) for dim in results.hamming_error.dims if dim not in ("model", "trial") and results.sizes[dim] > 1]
-    return axes[:2] or ["num_patterns"]
+def long_axes(results: xr.Dataset) -> list[str]:
+    """The axes of a sweep with more than one value, trials aside."""
+    return [str(dim) for dim in results.hamming_error.dims if dim not in ("model", "trial") and results.sizes[dim] > 1]
 
 
 def _table(title: str, corner: str, columns: list[float | int], lines: dict[str, list[float | None]]) -> Table:

@@ -1,0 +1,109 @@
+"""Figures and tables show the numbers of the run they are drawn from."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+
+from astrojax.report.figures import bands, difference_map, draw_all, film_strip, heat_maps
+from astrojax.report.tables import summary
+
+LOADS, FLIPS, TRIALS = [2, 5, 9, 12], [0, 1, 2], 40
+
+
+@pytest.fixture
+def results() -> xr.Dataset:
+    rng = np.random.default_rng(0)
+    axes = ("num_patterns", "num_flips", "trial")
+    errors = rng.integers(0, 9, (2, 4, 3, TRIALS)).astype(np.float32)
+    errors[0, 0, 0, :5] = np.nan
+    errors[1, :, 2] = errors[0, :, 2] + 1
+    return xr.Dataset(
+        {
+            "hamming_error": (("model", *axes), errors, {"units": "neurons"}),
+            "success": (("model", *axes), np.where(np.isnan(errors), np.nan, errors == 0)),
+            "status": (("model", *axes), np.where(np.isnan(errors), 2, 0)),
+            "decoder_error": (("decoder", *axes), rng.integers(0, 9, (2, 4, 3, TRIALS)).astype(np.float32)),
+        },
+        {
+            "model": ["a", "b"],
+            "num_patterns": LOADS,
+            "num_flips": FLIPS,
+            "trial": range(TRIALS),
+            "decoder": ["bayes_signed", "bayes_unsigned"],
+        },
+    )
+
+
+def test_heat_maps_show_the_means_in_one_scale_of_colours(results):
+    panels = [ax for ax in heat_maps(results).axes if ax.images]
+    assert [ax.get_title() for ax in panels] == ["a", "b", "Bayes decoder"]
+    images = [ax.images[0] for ax in panels]
+    assert len({image.get_clim() for image in images}) == 1
+    for image, name in zip(images, "ab", strict=False):
+        np.testing.assert_allclose(image.get_array(), np.nanmean(results.hamming_error.sel(model=name).values, axis=2))
+    np.testing.assert_allclose(images[2].get_array(), results.decoder_error.values[0].mean(axis=2))
+
+
+def test_the_difference_map_is_signed_and_pale_where_it_is_not_certain(results):
+    image = next(ax for ax in difference_map(results, "a", "b").axes if ax.images).images[0]
+    pairs = results.hamming_error.values[0] - results.hamming_error.values[1]
+    np.testing.assert_allclose(image.get_array(), np.nanmean(pairs, axis=2), rtol=1e-6)
+    assert image.get_clim()[0] == -image.get_clim()[1]
+    np.testing.assert_array_equal(image.get_array()[:, 2], -1)
+    np.testing.assert_array_equal(np.asarray(image.get_alpha())[:, 2], 1)
+    spread = np.nanstd(pairs, axis=2, ddof=1) / np.sqrt((~np.isnan(pairs)).sum(axis=2))
+    np.testing.assert_array_equal(image.get_alpha() == 1, np.abs(np.nanmean(pairs, axis=2)) >= 2 * spread)
+
+
+def test_bands_have_a_panel_for_values_of_the_other_axis_and_statistics_over_trials(results):
+    figure = bands(results, "num_patterns")
+    assert [ax.get_title() for ax in figure.axes] == [f"flipped entries $n$ = {flips}" for flips in FLIPS]
+    for place, ax in enumerate(figure.axes):
+        means = {line.get_label(): line.get_ydata() for line in ax.lines}
+        assert list(means) == ["a", "b", "Bayes decoder", "Bayes decoder, blind to x → −x"]
+        errors = results.hamming_error.values[0, :, place]
+        np.testing.assert_allclose(means["a"], np.nanmean(errors, axis=1))
+        corners = ax.collections[0].get_paths()[0].vertices
+        low, high = np.nanquantile(errors, [0.25, 0.75], axis=1)
+        for x, bottom, top in zip(LOADS, low, high, strict=True):
+            assert {bottom, top} <= set(corners[corners[:, 0] == x, 1])
+        assert to_rgba(ax.lines[0].get_color())[:3] == tuple(ax.collections[0].get_facecolor()[0][:3])
+
+
+def test_every_figure_that_fits_is_written(results, tmp_path):
+    names = {path.name for path in draw_all(results, tmp_path / "figures")}
+    assert names == {"hamming_error.png", "difference_a_b.png", "along_num_patterns.png", "along_num_flips.png"}
+    one = results.isel(num_patterns=[0], num_flips=[1])
+    assert draw_all(one, tmp_path / "none") == []
+
+
+def test_the_film_strip_shows_query_states_and_target(tmp_path):
+    rng = np.random.default_rng(1)
+    times, states = np.geomspace(0.01, 10, 30), np.tanh(rng.normal(size=(30, 6)))
+    gains, overlaps = rng.random((30, 4)), rng.normal(size=(30, 4))
+    query, target = np.sign(rng.normal(size=(2, 6)))
+    given = {"query": query, "target": target, "picture_shape": (2, 3), "num_frames": 4}
+    figure = film_strip(times, states, gains, -times, overlaps, **given)
+    assert isinstance(figure, Figure)
+    pictures = [np.asarray(ax.images[0].get_array()).ravel() for ax in figure.axes if ax.images]
+    np.testing.assert_array_equal(pictures[0], query)
+    np.testing.assert_array_equal(pictures[-1], target)
+    np.testing.assert_array_equal(pictures[-2], states[-1])
+    curves = {ax.get_ylabel(): ax.lines[-1].get_ydata() for ax in figure.axes if ax.lines}
+    np.testing.assert_array_equal(curves["gain $p$"], gains[:, 0])
+    np.testing.assert_array_equal(curves["overlap $m/N$"], overlaps[:, 0] / 6)
+    np.testing.assert_array_equal(curves["energy"], -times)
+
+
+def test_the_summary_has_means_standard_errors_and_counts_of_failures(results):
+    content = summary(results)
+    assert content["axes"] == {"num_patterns": LOADS, "num_flips": FLIPS}
+    assert content["failed"] == {"a": 5, "b": 0}
+    table, errors = content["hamming_error"]["a"], results.hamming_error.values[0]
+    np.testing.assert_allclose(table["mean_hamming_error"], np.nanmean(errors, axis=2), atol=1e-6)
+    number = (~np.isnan(errors)).sum(axis=2)
+    np.testing.assert_allclose(table["standard_error"], np.nanstd(errors, axis=2, ddof=1) / np.sqrt(number), atol=1e-6)
+    lost = results.where(results.num_flips > 0)
+    assert summary(lost)["hamming_error"]["b"]["mean_hamming_error"][0][0] is None
