@@ -42,7 +42,7 @@ def real(name: str, values: Any) -> jax.Array:
     try:
         array = jnp.asarray(values)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{name} must be an array of real numbers; got {_shown(values)}") from error
+        raise InputError(f"{name} must be an array of real numbers; got {shown(values)}") from error
     if jnp.issubdtype(array.dtype, jnp.floating):
         return array
     if jnp.issubdtype(array.dtype, jnp.integer) or array.dtype == jnp.bool_:
@@ -53,7 +53,7 @@ def real(name: str, values: Any) -> jax.Array:
 def at_least(name: str, value: object, least: int) -> None:
     """Raise `InputError` unless `value` is an integer of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise InputError(f"{name} must be an integer of at least {least}; got {_shown(value)}")
+        raise InputError(f"{name} must be an integer of at least {least}; got {shown(value)}")
 
 
 def within(name: str, value: Any, low: float | int, high: float | int) -> None:
@@ -68,15 +68,17 @@ def within(name: str, value: Any, low: float | int, high: float | int) -> None:
 def random_key(key: object) -> None:
     """Raise `InputError` unless `key` is a single random key."""
     if not isinstance(key, jax.Array) or not jnp.issubdtype(key.dtype, jax.dtypes.prng_key) or key.shape != ():
-        raise InputError(f"key must be a single key made by jax.random.key; got {_shown(key)}")
+        raise InputError(f"key must be a single key made by jax.random.key; got {shown(key)}")
 
 
 def positive(name: str, value: jax.typing.ArrayLike, dtype: jnp.dtype) -> jax.Array:
     """`value` as a scalar of type `dtype`; `InputError` unless it is a positive, finite number."""
     try:
-        array = jnp.asarray(value, dtype)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} must be a positive number; got {_shown(value)}") from error
+        array = real(name, value).astype(dtype)
+    except InputError as error:
+        raise InputError(f"{name} must be a positive number; got {shown(value)}") from error
+    if array.size == 1 and isinstance(value, bool):
+        raise InputError(f"{name} must be a positive number; got {value}")
     if array.shape != ():
         raise InputError(
             f"{name} must be a single number; got an array of shape {array.shape} (build one memory per value with jax.vmap)"
@@ -99,6 +101,7 @@ def finite(name: str, array: jax.Array) -> None:
         raise InputError(f"{name} must be finite; entry {where} is {array[where]}")
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as an error message shows it: on one line, and cut where it is long."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else text[:57] + "..."

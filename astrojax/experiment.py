@@ -46,7 +46,7 @@ def load_config(path: str | Path, **overrides: Any) -> Config:
     Raises:
         ConfigError (an InputError and a ValueError): with everything that is wrong, at once.
     """
-    return read_config(path, [f"--{key}={value}" for key, value in overrides.items()])
+    return read_config(path, overrides)
 
 
 def run(config: Config, out: str | Path, *, on_batch: Callable[[str, int], None] | None = None) -> xr.Dataset:

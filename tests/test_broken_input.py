@@ -63,6 +63,19 @@ BROKEN = {
         ["axes.num_patterns:", "got 2000", "1750 patterns"],
     ),
     "missing pattern file": (["--patterns", "{kind: file, path: nowhere.npy}"], ["patterns.path:", "does not exist"]),
+    "yes for a number": (["--trials", "true"], ["trials:", "must be a number", "got True"]),
+    "yes for a parameter": (["--models.a.tau_x", "yes"], ["models.a.tau_x:", "must be a number"]),
+    "fraction for a number of values": (
+        ["--axes.tau_x", "{start: 1, stop: 9, num: 2.7}"],
+        ["axes.tau_x:", "num must be an integer"],
+    ),
+    "load beyond all bounds": (
+        ["--axes.num_patterns", "3000000000"],
+        ["axes.num_patterns[0]:", "less than or equal to", "3000000000"],
+    ),
+    "trials beyond all bounds": (["--trials", "1000000000000"], ["trials:", "less than or equal to"]),
+    "more points than can be computed": (["--trials", "90000000"], ["axes:", "360,000,000 points"]),
+    "name of a model that no override could reach": (["--models", "{a.b: {kind: hopfield}}"], ["models.a.b", "pattern"]),
     "negative seed": (["--seed", "-1"], ["seed:", "greater than or equal to 0"]),
     "unusable name": (["--name", "../elsewhere"], ["name:", "pattern"]),
     "override without a value": (["--trials"], ["trials", "no value"]),
@@ -104,7 +117,13 @@ def test_all_faults_are_reported_at_once(config):
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("a: [", "is not YAML"), ("just words", "must be a mapping"), ("", "must be a mapping"), ("\0", "is not YAML")],
+    [
+        ("a: [", "is not YAML"),
+        ("just words", "must be a mapping"),
+        ("", "must be a mapping"),
+        ("\0", "is not YAML"),
+        ("trials: 2\ntrials: 3", "'trials' stands twice"),
+    ],
 )
 def test_a_file_that_is_no_configuration_is_refused(text, expected, tmp_path, capsys):
     path = tmp_path / "broken.yaml"

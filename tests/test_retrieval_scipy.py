@@ -76,7 +76,9 @@ def test_the_final_state_agrees_with_scipy_on_random_problems(name):
             if name == "neuron-astrocyte":
                 matrices = (symmetric(part[index]) for part in (state.synapses, state.processes))
                 ours = np.concatenate([ours, *(np.asarray(matrix).ravel() for matrix in matrices)])
-            difference = np.linalg.norm(ours - x) / np.linalg.norm(x)
+            # A state decayed to the absolute tolerance's size (x = 0 is stable at high orders) has no digits to compare.
+            scale = max(np.linalg.norm(x), 1e6 * TOLERANCE)
+            difference = np.linalg.norm(ours - x) / scale
             if p is not None and gains is not None:
                 kept = np.asarray(gains[index])[problems.stored[index]]
                 difference = max(difference, np.linalg.norm(kept - p) / np.linalg.norm(p))

@@ -20,38 +20,52 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-Positive = Annotated[float, Field(gt=0)]
+def _no_boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+Integer = Annotated[int, BeforeValidator(_no_boolean)]
+Real = Annotated[float, BeforeValidator(_no_boolean)]
+Positive = Annotated[Real, Field(gt=0)]
+
+LARGEST = 10_000_000
+"""Largest memory load or number of flips."""
+
+MOST_TRAJECTORIES = 100_000_000
+"""Most points of a product of axes."""
 
 
 class RandomPatterns(Section):
     """Independent random ±1 patterns."""
 
     kind: Literal["random"] = "random"
-    num_neurons: int = Field(20, ge=1, description="neurons N")
+    num_neurons: Integer = Field(20, ge=1, le=LARGEST, description="neurons N")
 
 
 class BiasedPatterns(Section):
     """Independent ±1 patterns with a mean other than zero."""
 
     kind: Literal["biased"]
-    num_neurons: int = Field(20, ge=1, description="neurons N")
-    mean: float = Field(0.0, ge=-1, le=1, description="expected value of every entry")
+    num_neurons: Integer = Field(20, ge=1, le=LARGEST, description="neurons N")
+    mean: Real = Field(0.0, ge=-1, le=1, description="expected value of every entry")
 
 
 class HierarchicalPatterns(Section):
     """Correlated ±1 patterns: noisy copies of random prototypes."""
 
     kind: Literal["hierarchical"]
-    num_neurons: int = Field(20, ge=1, description="neurons N")
-    num_prototypes: int = Field(ge=1, description="how many prototypes")
-    overlap: float = Field(ge=0, le=1, description="expected overlap of two copies of one prototype")
+    num_neurons: Integer = Field(20, ge=1, le=LARGEST, description="neurons N")
+    num_prototypes: Integer = Field(ge=1, le=LARGEST, description="how many prototypes")
+    overlap: Real = Field(ge=0, le=1, description="expected overlap of two copies of one prototype")
 
 
 class DigitPatterns(Section):
     """Handwritten digits of 8×8 pixels."""
 
     kind: Literal["digits"]
-    threshold: float = Field(7.0, ge=0, le=15, description="grey levels above it become +1")
+    threshold: Real = Field(7.0, ge=0, le=15, description="grey levels above it become +1")
 
 
 class FilePatterns(Section):
@@ -60,8 +74,8 @@ class FilePatterns(Section):
     kind: Literal["file"]
     path: Path
     array: str | None = Field(None, description="which array of an .npz file")
-    threshold: float | None = Field(None, description="when given, entries above it become +1 and the others -1")
-    max_duplicates: int = Field(0, ge=0, description="how many rows may repeat an earlier one")
+    threshold: Real | None = Field(None, description="when given, entries above it become +1 and the others -1")
+    max_duplicates: Integer = Field(0, ge=0, description="how many rows may repeat an earlier one")
 
 
 Patterns = Annotated[
@@ -74,7 +88,7 @@ class Astrocyte(Section):
 
     kind: Literal["astrocyte"]
     score: Literal["squared", "linear", "power"] = "squared"
-    order: int | None = Field(None, ge=2, multiple_of=2, description="order of the power score; 4 when left out")
+    order: Integer | None = Field(None, ge=2, multiple_of=2, description="order of the power score; 4 when left out")
     gain_regime: Literal["dynamic", "adiabatic", "frozen"] = "dynamic"
     temperature: Positive = 0.01
     tau_x: Positive = 1.0
@@ -111,7 +125,7 @@ class Dense(Section):
     """The dense associative memory."""
 
     kind: Literal["dense"]
-    order: int = Field(4, ge=2)
+    order: Integer = Field(4, ge=2)
     tau_x: Positive = 1.0
     slope: Positive = 5.0
 
@@ -148,11 +162,13 @@ def axis_values(given: Any) -> Any:
     if stop < start or (scale == "log" and start <= 0):
         raise ValueError("a range must have start <= stop, and start > 0 on a log scale")
     if "num" in given:
-        num = int(_number(given["num"], "num"))
-        if not 1 <= num <= 1_000_000:
-            raise ValueError("num must be between 1 and 1000000")
-        values = np.geomspace(start, stop, num) if scale == "log" else np.linspace(start, stop, num)
-        return [float(value) for value in values]
+        num = _number(given["num"], "num")
+        if not num.is_integer() or not 1 <= num <= 1_000_000:
+            raise ValueError("num must be an integer between 1 and 1000000")
+        values = (np.geomspace if scale == "log" else np.linspace)(start, stop, int(num))
+        # A value that only rounding keeps from being an integer is one: so {start: 5, stop: 500, num: 3, scale: log} has loads.
+        whole = np.round(values)
+        return [float(value) for value in np.where(np.isclose(values, whole, rtol=1e-12, atol=0), whole, values)]
     step = _number(given.get("step", 1), "step")
     if step <= 0 or scale == "log" or (stop - start) / step > 1_000_000:
         raise ValueError("step must be positive, on a linear scale, and give at most 1000000 values")
@@ -171,10 +187,10 @@ def _number(value: Any, name: str) -> float:
     return number
 
 
-Counts = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), BeforeValidator(axis_values)]
-Loads = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1), BeforeValidator(axis_values)]
-Fractions = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1), BeforeValidator(axis_values)]
-Scales = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1), BeforeValidator(axis_values)]
+Counts = Annotated[list[Annotated[Integer, Field(ge=0, le=LARGEST)]], Field(min_length=1), BeforeValidator(axis_values)]
+Loads = Annotated[list[Annotated[Integer, Field(ge=1, le=LARGEST)]], Field(min_length=1), BeforeValidator(axis_values)]
+Fractions = Annotated[list[Annotated[Real, Field(ge=0, le=1)]], Field(min_length=1), BeforeValidator(axis_values)]
+Scales = Annotated[list[Annotated[Real, Field(ge=0)]], Field(min_length=1), BeforeValidator(axis_values)]
 Positives = Annotated[list[Positive], Field(min_length=1), BeforeValidator(axis_values)]
 
 
@@ -198,9 +214,9 @@ class Retrieval(Section):
 
     t1: Positive = Field(10.0, description="horizon, in units of the time constants")
     solver: Literal["heun", "bosh3", "tsit5", "dopri5", "dopri8", "kvaerno3", "kvaerno5"] = "bosh3"
-    rtol: float = Field(1e-2, gt=0, lt=1)
-    atol: float = Field(1e-2, gt=0)
-    max_steps: int = Field(4096, ge=1)
+    rtol: Real = Field(1e-2, gt=0, lt=1)
+    atol: Real = Field(1e-2, gt=0)
+    max_steps: Integer = Field(4096, ge=1, lt=2**31)
     convergence_speed: Positive | None = Field(None, description="when given, convergence times are found at this speed")
 
 
@@ -208,13 +224,13 @@ class Config(Section):
     """Everything that determines the results of a run."""
 
     name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="names the run folder")
-    seed: int = Field(0, ge=0, lt=2**31)
+    seed: Integer = Field(0, ge=0, lt=2**31)
     precision: Literal["float32", "float64"] = "float32"
     patterns: Patterns = RandomPatterns()
     corruption: Literal["flips", "erasures", "noise"] = "flips"
     axes: Axes
-    trials: int = Field(50, ge=1, description="independent samples at every point")
-    models: dict[Annotated[str, Field(min_length=1)], Model] = Field(min_length=1)
+    trials: Integer = Field(50, ge=1, le=MOST_TRAJECTORIES, description="independent samples at every point")
+    models: dict[Annotated[str, Field(pattern=r"^[^.=]+$")], Model] = Field(min_length=1)
     decoders: bool = Field(True, description="whether the decoders are computed on the same problems")
     retrieval: Retrieval = Retrieval()
 
@@ -228,7 +244,7 @@ class Config(Section):
     def swept_axes(self) -> dict[str, Sequence[float | int]]:
         """The axes that were given, in the order of the results' dimensions, `trial` last."""
         given = {name: values for name, values in self.axes.model_dump().items() if values is not None}
-        return given | {"trial": list(range(self.trials))}
+        return given | {"trial": range(self.trials)}
 
     def sha256(self) -> str:
         """SHA-256 of the canonical form: JSON with sorted keys."""
@@ -256,6 +272,11 @@ def contradictions(sections: dict[str, Any]) -> list[tuple[str, str]]:
     if num_neurons is not None and axes.num_flips is not None and max(axes.num_flips) > num_neurons:
         text = f"got {max(axes.num_flips)}; at most num_neurons = {num_neurons} entries can be flipped"
         faults.append(("axes.num_flips", text))
+    lanes = math.prod(len(values) for values in axes.model_dump().values() if values is not None) * (
+        sections.get("trials") or 1
+    )
+    if lanes > MOST_TRAJECTORIES:
+        faults.append(("axes", f"and trials make {lanes:,} points; at most {MOST_TRAJECTORIES:,} can be computed in one run"))
     if models:
         known = {name for model in models.values() for name in type(model).model_fields}
         for name in PARAMETERS:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from .._checks import InputError, did_you_mean
+from .._checks import InputError, did_you_mean, shown
 from .config import Config, FilePatterns, contradictions
 
 Fault = tuple[str, str]
@@ -25,15 +25,17 @@ class ConfigError(InputError):
         super().__init__("\n".join([f"{source} has {count}:", *lines]))
 
 
-def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """The configuration in a YAML file, with overrides such as `["--retrieval.t1", "20", "--trials=10"]`.
+def read_config(path: str | Path, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Config:
+    """The configuration in a YAML file, with overrides.
+
+    These are words of a command line such as `["--retrieval.t1", "20", "--trials=10"]`, or values by dotted key.
 
     Raises:
         ConfigError (an InputError): with every fault, if the file cannot be read or anything in it is wrong.
     """
     path = Path(path)
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         raise ConfigError(str(path), [("", "there is no such file")]) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -41,8 +43,10 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     except yaml.YAMLError as error:
         raise ConfigError(str(path), [("", "is not YAML: " + " ".join(str(error).split()))]) from error
     if not isinstance(raw, dict):
-        raise ConfigError(str(path), [("", f"must be a mapping of keys to values; got {_shown(raw)}")])
-    faults = _apply(raw, overrides)
+        raise ConfigError(str(path), [("", f"must be a mapping of keys to values; got {shown(raw)}")])
+    faults: list[Fault] = []
+    pairs = overrides if isinstance(overrides, Mapping) else _pairs(overrides, faults)
+    _apply(raw, pairs, faults)
     return parse_config(raw, source=str(path), folder=path.parent, faults=faults)
 
 
@@ -50,6 +54,8 @@ def parse_config(
     raw: Mapping[Any, Any], *, source: str = "configuration", folder: Path | None = None, faults: Sequence[Fault] = ()
 ) -> Config:
     """A configuration from a mapping; relative paths in it start at `folder`. Raises `ConfigError` with every fault."""
+    if isinstance(raw.get("patterns"), dict):
+        raw = {**raw, "patterns": {"kind": "random"} | raw["patterns"]}
     found = [*faults, *_faults(raw)]
     if found:
         raise ConfigError(source, found)
@@ -85,7 +91,7 @@ def _faults(raw: Mapping[Any, Any]) -> list[Fault]:
 
 def _described(section: str, fault: Any) -> Fault:
     path, parent = _walk((section, *fault["loc"]))
-    text, given = fault["msg"], f"got {_shown(fault['input'])}"
+    text, given = fault["msg"], f"got {shown(fault['input'])}"
     match fault["type"]:
         case "extra_forbidden":
             return path, "unknown key" + _hint(fault["loc"][-1], parent)
@@ -151,35 +157,48 @@ def _hint(key: object, section: type[BaseModel] | None) -> str:
     return did_you_mean(key, names) or f"; allowed are {', '.join(names)}"
 
 
-def _apply(raw: dict[Any, Any], overrides: Sequence[str]) -> list[Fault]:
-    """Put overrides into a raw configuration, and say which could not be."""
-    faults: list[Fault] = []
-    words = iter(overrides)
-    for word in words:
+def _pairs(words: Sequence[str], faults: list[Fault]) -> dict[str, Any]:
+    """Values by dotted key from the words of a command line; words that are no override become faults."""
+    pairs: dict[str, Any] = {}
+    remaining = iter(words)
+    for word in remaining:
         if not word.startswith("--") or word == "--":
             faults.append((word, "is not an override; one is written --dotted.key value"))
             continue
         key, equals, value = word[2:].partition("=")
         if not equals:
-            given = next(words, None)
-            if given is None:
+            following = next(remaining, None)
+            if following is None:
                 faults.append((key, "has no value; an override is written --dotted.key value"))
                 continue
-            value = given
+            value = following
+        try:
+            pairs[key] = yaml.load(value, _Loader)
+        except yaml.YAMLError:
+            faults.append((key, f"is not YAML; got {shown(value)}"))
+    return pairs
+
+
+def _apply(raw: dict[Any, Any], pairs: Mapping[str, Any], faults: list[Fault]) -> None:
+    """Put values by dotted key into a raw configuration; those that cannot be put become faults."""
+    for key, value in pairs.items():
         *parents, last = key.split(".")
         section: Any = raw
         for parent in parents:
             section = section.setdefault(parent, {}) if isinstance(section, dict) else None
-        if not isinstance(section, dict):
+        if isinstance(section, dict):
+            section[last] = value
+        else:
             faults.append((key, f"cannot be set: {'.'.join(parents)} is not a mapping"))
-            continue
-        try:
-            section[last] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            faults.append((key, f"is not YAML; got {_shown(value)}"))
-    return faults
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+class _Loader(yaml.SafeLoader):
+    """Plain YAML, in which a key may stand only once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} stands twice", key.start_mark)
+            seen.add(key.value if isinstance(key.value, str) else repr(key.value))
+        return super().construct_mapping(node, deep)

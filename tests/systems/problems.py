@@ -48,10 +48,10 @@ def draw(name: str, seed: int, number: int, num_neurons: int, capacity: int) -> 
     patterns = np.where((np.arange(number) % 2 == 0)[:, None, None], patterns, copies)
     loads = rng.integers(1, capacity + 1, number)
     flips = np.where(rng.random((number, num_neurons)) < 0.2, -1.0, 1.0)
-    ranges = {"temperature": (0.02, 5.0), "slope": (0.5, 8.0)}
+    ranges = {"temperature": (0.01, 10.0), "slope": (0.5, 8.0)}
     parameters = {}
     for parameter in PARAMETERS[name]:
-        low, high = ranges.get(parameter, (0.2, 5.0))
+        low, high = ranges.get(parameter, (0.1, 10.0))
         parameters[parameter] = np.exp(rng.uniform(np.log(low), np.log(high), number))
     # Not quite ±1: in small problems binary queries are often exact ties between patterns, which rounding then decides.
     query = patterns[:, :, 0] * flips + rng.normal(0, 0.2, flips.shape)
