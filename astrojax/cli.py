@@ -52,6 +52,10 @@ def run_config(path: str | Path, out: str | Path | None = None, overrides: Seque
 
 
 def _run(options: argparse.Namespace) -> int:
+    if not Path(options.config).exists() and any(Path(word).is_file() for word in options.overrides):
+        from ._checks import InputError
+
+        raise InputError("the configuration comes first: astrojax run CONFIG [--out DIR] [--dotted.key value ...]")
     run_config(options.config, options.out, options.overrides)
     return 0
 
@@ -63,9 +67,10 @@ def _show(options: argparse.Namespace) -> int:
     results = store.load(folder)
     console = _console()
     provenance = store.read_json(folder / store.PROVENANCE)
-    versions = ", ".join(f"{name} {provenance['versions'][name]}" for name in ("astrojax", "jax", "diffrax"))
-    console.print(f"{folder}: started {provenance['started']}, {versions}, {provenance['backend']}")
-    console.print(f"seed {provenance['seed']}, configuration SHA-256 {provenance['config_sha256'][:16]}")
+    known = {"versions": {}, "started": "?", "backend": "?", "seed": "?", "config_sha256": "?"} | provenance
+    versions = ", ".join(f"{name} {known['versions'].get(name, '?')}" for name in ("astrojax", "jax", "diffrax"))
+    console.print(f"{folder}: started {known['started']}, {versions}, {known['backend']}")
+    console.print(f"seed {known['seed']}, configuration SHA-256 {known['config_sha256'][:16]}")
     _report(console, folder, results, folder.name)
     return 0
 

@@ -5,6 +5,8 @@ patterns that the same key gives, whatever the padding, the batch or the floatin
 """
 
 import os
+import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -174,23 +176,30 @@ def _read(path: Path, array: str | None) -> np.ndarray:
         raise InputError(f"pattern file {path} does not exist" if not path.exists() else f"{path} is not a file")
     try:
         match path.suffix.lower():
-            case ".npy":
-                return np.load(path, allow_pickle=False)
-            case ".npz":
-                with np.load(path, allow_pickle=False) as archive:
-                    return _pick(path, archive, array)
+            case ".npy" | ".npz":
+                loaded = np.load(path, allow_pickle=False)
+                if isinstance(loaded, np.ndarray):
+                    return loaded
+                with loaded:
+                    return _pick(path, loaded, array)
             case ".csv":
-                return np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", UserWarning)  # of a file without data, whose shape is refused later
+                    return np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64)
     except InputError:
         raise
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        # NumPy counts rows from 0 and columns from 1.
+        reason = re.sub(r"at row (\d+)", lambda found: f"at row {int(found[1]) + 1}", reason)
         raise InputError(f"pattern file {path} cannot be read: {reason}") from error
     raise InputError(f"pattern file {path} must end in .npy, .npz or .csv")
 
 
 def _pick(path: Path, archive: Any, array: str | None) -> np.ndarray:
     names = archive.files
+    if not names:
+        raise InputError(f"pattern file {path} holds no arrays")
     if array is None and len(names) == 1:
         return archive[names[0]]
     if array not in names:

@@ -1,6 +1,7 @@
 """Everything wrong with a configuration or an input gives one clear report, exit status 2, and no run folder."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -181,3 +182,23 @@ def test_showing_what_is_no_run_is_refused(tmp_path, capsys):
     assert "is not a run folder" in refused(capsys, ["show", str(tmp_path)])
     (tmp_path / "config.yaml").write_text("")
     assert "did not finish" in refused(capsys, ["show", str(tmp_path)])
+
+
+def test_showing_a_damaged_or_unfinished_run_is_refused(config, tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert main(["run", str(config), "--out", str(folder)]) == 0
+    provenance = (folder / "provenance.json").read_text()
+    for damaged, words in (("{}", "did not finish"), ("[]", "holds no object"), ("{", "cannot be read")):
+        (folder / "provenance.json").write_text(damaged)
+        assert words in refused(capsys, ["show", str(folder)])
+    (folder / "provenance.json").write_text(provenance)
+    shutil.rmtree(folder / "results.zarr" / "status")
+    assert "status is missing" in refused(capsys, ["show", str(folder)])
+
+
+def test_a_folder_that_cannot_even_be_looked_for_is_refused(config, tmp_path, capsys):
+    assert "cannot be written" in refused(capsys, ["run", str(config), "--out", str(tmp_path / ("x" * 300))])
+
+
+def test_a_configuration_that_does_not_come_first_is_refused(config, capsys):
+    assert "comes first" in refused(capsys, ["run", "--trials", "3", str(config)])

@@ -117,11 +117,15 @@ def test_pickled_arrays_are_never_loaded(tmp_path):
 
 def test_files_that_are_none_are_refused(tmp_path):
     (tmp_path / "text.csv").write_text("1,2\nx,y\n")
+    (tmp_path / "empty.csv").write_text("")
     np.savez(tmp_path / "two.npz", a=ROWS, b=ROWS)
+    np.savez(tmp_path / "none.npz")
     for name, words in {
         "nowhere.npy": "does not exist",
         ".": "is not a file",
-        "text.csv": "cannot be read",
+        "text.csv": r"cannot be read: .*'x'.* at row 2, column 1",
+        "empty.csv": "one pattern per row",
+        "none.npz": "holds no arrays",
         "two.npz": "holds the arrays a, b",
     }.items():
         with pytest.raises(aj.InputError, match=words):
@@ -129,7 +133,10 @@ def test_files_that_are_none_are_refused(tmp_path):
     (tmp_path / "patterns.txt").write_text("1 1")
     with pytest.raises(aj.InputError, match=r"must end in \.npy, \.npz or \.csv"):
         aj.load_patterns(tmp_path / "patterns.txt")
-    np.testing.assert_array_equal(aj.load_patterns(tmp_path / "two.npz", array="b"), ROWS.T)
+    for name in ("two.npz", "really_an_archive.npy"):
+        path = (tmp_path / "two.npz").rename(tmp_path / name)
+        np.testing.assert_array_equal(aj.load_patterns(path, array="b"), ROWS.T)
+        path.rename(tmp_path / "two.npz")
 
 
 def test_sizes_and_ranges_are_checked():

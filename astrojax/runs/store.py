@@ -43,9 +43,9 @@ def create(folder: Path, config: Config) -> None:
     Raises:
         InputError (a ValueError): if something is there already, or the folder cannot be written.
     """
-    if folder.exists():
-        raise InputError(f"--out: {folder} exists already and is never overwritten; give another folder or remove it")
     try:
+        if folder.exists():
+            raise InputError(f"--out: {folder} exists already and is never overwritten; give another folder or remove it")
         (folder / FIGURES).mkdir(parents=True)
         text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=120)
         (folder / CONFIG).write_text(text, encoding="utf-8")
@@ -56,8 +56,11 @@ def create(folder: Path, config: Config) -> None:
 def free_folder(parent: Path, name: str) -> Path:
     """`parent/name`, or with the first number appended that is free."""
     folder, number = parent / name, 2
-    while folder.exists():
-        folder, number = parent / f"{name}-{number}", number + 1
+    try:
+        while folder.exists():
+            folder, number = parent / f"{name}-{number}", number + 1
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror or error}") from error
     return folder
 
 
@@ -81,6 +84,12 @@ def dataset(
         stacked = [_expanded(observables[name], swept, sizes) for swept, observables in models.values()]
         variables[name] = (("model", *axes), np.stack(stacked), _attributes(name))
     coordinates: dict[str, Any] = {"model": _strings(models)} | {name: np.asarray(values) for name, values in axes.items()}
+    swept_axes = _strings(" ".join(swept) for swept, _ in models.values())
+    coordinates["swept_axes"] = (
+        "model",
+        swept_axes,
+        {"definition": "axes the model was computed along; it repeats along others"},
+    )
     if decoders is not None:
         swept, errors = decoders
         variables["decoder_error"] = (("decoder", *swept), np.stack(list(errors.values())), _attributes("decoder_error"))
@@ -100,14 +109,20 @@ def load(run: str | Path) -> xr.Dataset:
         InputError (a ValueError): if the folder holds no finished run, or its results cannot be read.
     """
     folder = Path(run)
-    if not (folder / CONFIG).is_file():
-        raise InputError(f"{folder} is not a run folder: it holds no {CONFIG}")
-    if not (folder / RESULTS).is_dir():
-        raise InputError(f"{folder} holds no {RESULTS}: the run did not finish; start it again in another folder")
     try:
-        return xr.open_zarr(folder / RESULTS, consolidated=False, chunks=None)
-    except (OSError, ValueError, KeyError, FileNotFoundError) as error:
+        if not (folder / CONFIG).is_file():
+            raise InputError(f"{folder} is not a run folder: it holds no {CONFIG}")
+        if not (folder / RESULTS).is_dir() or not read_json(folder / PROVENANCE).get("finished"):
+            raise InputError(f"{folder} holds no finished {RESULTS}: the run did not finish; start it again in another folder")
+        results = xr.open_zarr(folder / RESULTS, consolidated=False, chunks=None)
+    except (OSError, ValueError, KeyError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"{folder / RESULTS} cannot be read: {error}") from error
+    missing = [name for name in ("model", "trial", "hamming_error", "success", "status") if name not in results.variables]
+    if missing:
+        raise InputError(f"{folder / RESULTS} is damaged: {', '.join(missing)} is missing")
+    return results
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -116,11 +131,14 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file; `InputError` if it is missing or damaged."""
+    """Read a JSON file that holds an object; `InputError` if it is missing or damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} cannot be read: it holds no object")
+    return content
 
 
 def _expanded(values: np.ndarray, swept: list[str], sizes: Mapping[str, int]) -> np.ndarray:
