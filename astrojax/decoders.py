@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from ._checks import random_key, shaped
+from ._checks import finite, random_key, shaped
 from ._types import Neurons, Patterns, RandomKey, ScalarLike, Stored
 
 
@@ -27,6 +27,7 @@ def nearest_pattern(
     """
     random_key(key)
     shaped("query", query, patterns.shape[:1], "one entry per neuron")
+    finite("query", query)
     overlaps = query @ patterns
     likeness = overlaps if signed else jnp.abs(overlaps)
     if stored is not None:
@@ -63,12 +64,13 @@ def bayes_decoder(
         InputError (a ValueError): for a query that does not fit the patterns.
     """
     shaped("query", query, patterns.shape[:1], "one entry per neuron")
+    finite("query", query)
     exponents = jnp.asarray(evidence, patterns.dtype) * (query @ patterns)
     if signed:
         return jnp.sign(patterns @ jax.nn.softmax(exponents, where=stored))
-    size = jnp.abs(exponents)
-    # sinh scaled by its largest term: the sign is the same, and nothing overflows. Zero columns of a padding add nothing.
-    weights = jnp.sign(exponents) * jnp.exp(size - jnp.max(size)) * -jnp.expm1(-2 * size)
     if stored is not None:
-        weights = jnp.where(stored, weights, jnp.zeros_like(weights))
+        exponents = jnp.where(stored, exponents, jnp.zeros_like(exponents))  # sinh(0) adds nothing
+    size = jnp.abs(exponents)
+    # sinh scaled by its largest term: the sign is the same, and nothing overflows.
+    weights = jnp.sign(exponents) * jnp.exp(size - jnp.max(size)) * -jnp.expm1(-2 * size)
     return jnp.sign(patterns @ weights)

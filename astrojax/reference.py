@@ -39,6 +39,5 @@ def euler_on_gains(
         fitness = scores - memory.temperature * jnp.log(jnp.where(p > 0, p, 1))
         return x + step_size * (drive - x) / memory.tau_x, p + step_size * p * (fitness - p @ fitness) / memory.tau_p
 
-    stored = jnp.ones(memory.patterns.shape[1], bool) if memory.stored is None else memory.stored
-    uniform = stored.astype(memory.patterns.dtype) / memory.num_patterns
-    return jax.lax.fori_loop(0, num_steps, step, (query, uniform))
+    start = memory.initial_state(query)
+    return jax.lax.fori_loop(0, num_steps, step, (start.x, memory.gains(start)))

@@ -12,7 +12,7 @@ import optimistix as optx
 from jaxtyping import Array, Float, PyTree
 
 from ._checks import InputError, at_least, concrete, finite, one_of, positive, real
-from ._types import IntScalar, Neurons, PerPattern, Scalar, ScalarLike
+from ._types import BoolScalar, IntScalar, Neurons, PerPattern, Scalar, ScalarLike
 from .models.base import AbstractMemory
 
 SOLVERS: dict[str, type[diffrax.AbstractAdaptiveSolver]] = {
@@ -27,6 +27,10 @@ SOLVERS: dict[str, type[diffrax.AbstractAdaptiveSolver]] = {
 """Adaptive solvers that can be named: explicit ones by rising order, then implicit ones for stiff corners."""
 
 
+CONVERGENCE_MAX_STEPS = 16**4
+"""Largest number of steps of the solve that looks for the convergence time, which is tighter than the one for the result."""
+
+
 class Status(IntEnum):
     """How a trajectory ended. Only the states of an `OK` trajectory mean anything."""
 
@@ -36,9 +40,11 @@ class Status(IntEnum):
     NON_FINITE = 2
     """The query or the final state holds NaN or infinity."""
     INVALID_MEMORY = 3
-    """A parameter of the memory is not positive, or its patterns are not finite."""
+    """A parameter of the memory is not positive and finite, its patterns are not finite, or none of them is stored."""
     SOLVER_FAILED = 4
     """The solver gave up for another reason, such as an implicit stage that did not converge."""
+    INVALID_SETTINGS = 5
+    """The horizon or a tolerance is not positive and finite, or the times to save do not increase within the horizon."""
 
 
 class Recall(eqx.Module):
@@ -52,7 +58,7 @@ class Recall(eqx.Module):
         ts: times at which states were saved, shape (T,), or `None`.
         states: states at `ts`, with a leading axis of length T, or `None`.
         convergence_time: first time at which the speed of the memory was below `convergence_speed`; infinite if it never was
-            within the horizon; `None` if no speed was given.
+            within the horizon; NaN if the solve that looks for it failed; `None` if no speed was given.
     """
 
     state: Any
@@ -97,7 +103,8 @@ def retrieve(
             mean, does not change when a memory is padded.
         max_steps: largest number of steps, accepted and rejected.
         convergence_speed: when given, the trajectory is solved once more, more tightly than this speed by far, until an
-            event finds the time at which neurons and gains both move more slowly than it.
+            event finds the time at which neurons and gains both move more slowly than it. Rounding alone moves a neuron at
+            about ε|x|/τx, with ε = 1e-7 in float32: a speed below that is never seen.
         adjoint: how to differentiate. The default allows forward and reverse mode; for reverse mode alone
             `diffrax.RecursiveCheckpointAdjoint()` is faster, for forward mode or none `diffrax.ForwardMode()`.
 
@@ -135,8 +142,15 @@ def _recall(
     speed: Scalar | None,
     adjoint: diffrax.AbstractAdjoint,
 ) -> Recall:
+    # Static faults have been refused; faults of traced values are replaced by something harmless here, and become a status.
+    t1, valid = _usable(t1, (t1 > 0) & jnp.isfinite(t1), jnp.ones_like(t1))
+    rtol, rtol_valid = _usable(rtol, (rtol > 0) & jnp.isfinite(rtol), jnp.ones_like(rtol))
+    atol, atol_valid = _usable(atol, (atol > 0) & jnp.isfinite(atol), jnp.ones_like(atol))
+    valid = valid & rtol_valid & atol_valid
     saved = {"end": diffrax.SubSaveAt(t1=True)}
     if ts is not None:
+        ts, ts_valid = _usable(ts, _increase_within(ts, t1), jnp.linspace(jnp.zeros_like(t1), t1, ts.size))
+        valid = valid & ts_valid
         saved["along"] = diffrax.SubSaveAt(ts=ts)
     solution = _solve(memory, y0, t1, solver, rtol, atol, max_steps, adjoint, diffrax.SaveAt(subs=saved), None)
     saved_states: Any = solution.ys
@@ -144,11 +158,11 @@ def _recall(
     return Recall(
         state=state,
         gains=memory.gains(state),
-        status=_status(memory, state, solution.result),
+        status=jnp.where(valid, _status(memory, state, solution.result), Status.INVALID_SETTINGS),
         stats={name: solution.stats[name] for name in ("num_accepted_steps", "num_rejected_steps")},
         ts=ts,
         states=saved_states.get("along"),
-        convergence_time=None if speed is None else _convergence_time(memory, y0, t1, speed, solver, max_steps, adjoint),
+        convergence_time=None if speed is None else _convergence_time(memory, y0, t1, speed, solver, adjoint),
     )
 
 
@@ -191,10 +205,9 @@ def _convergence_time(
     t1: Scalar,
     speed: Scalar,
     solver: diffrax.AbstractAdaptiveSolver,
-    max_steps: int,
     adjoint: diffrax.AbstractAdjoint,
 ) -> Scalar:
-    """First time at which the speed of the memory falls below `speed`, or infinity.
+    """First time at which the speed of the memory falls below `speed`; infinity if it does not, NaN if the solve fails.
 
     At loose tolerances an explicit solver never comes to rest: the error it may make keeps the state moving about the fixed
     point. Here a step may err by a hundredth of what would move the state at the given speed, plus a few units of rounding; and
@@ -213,11 +226,20 @@ def _convergence_time(
     method = solver if isinstance(solver, diffrax.AbstractImplicitSolver) else diffrax.Tsit5()
     rtol = jnp.asarray(max(8 * float(jnp.finfo(t1.dtype).eps), 1e-9), t1.dtype)
     saveat = diffrax.SaveAt(t1=True)
-    solution = _solve(memory, y0, t1, method, rtol, speed / 100, max_steps, adjoint, saveat, event)
+    solution = _solve(memory, y0, t1, method, rtol, speed / 100, CONVERGENCE_MAX_STEPS, adjoint, saveat, event)
     assert solution.ts is not None
     assert solution.event_mask is not None
-    time = jnp.where(solution.event_mask, solution.ts[-1].astype(t1.dtype), jnp.inf)
+    never = jnp.where(solution.result == diffrax.RESULTS.successful, jnp.inf, jnp.nan)
+    time = jnp.where(solution.event_mask, solution.ts[-1].astype(t1.dtype), never.astype(t1.dtype))
     return jnp.where(memory.speed(y0) <= speed, 0, time)
+
+
+def _increase_within(ts: jax.Array, t1: Scalar) -> BoolScalar:
+    return jnp.all(ts[1:] > ts[:-1]) & (ts[0] >= 0) & (ts[-1] <= t1)
+
+
+def _usable(value: jax.Array, valid: BoolScalar, harmless: jax.Array) -> tuple[jax.Array, BoolScalar]:
+    return jnp.where(valid, value, harmless), valid
 
 
 def _status(memory: AbstractMemory, state: PyTree, result: diffrax.RESULTS) -> IntScalar:
@@ -240,6 +262,6 @@ def _checked_times(ts: jax.typing.ArrayLike | Sequence[ScalarLike], t1: jax.Arra
     if times.ndim != 1 or times.size == 0:
         raise InputError(f"ts must be a list of times; got an array of shape {times.shape}")
     finite("ts", times)
-    if concrete(jnp.all(times[1:] > times[:-1]) & (times[0] >= 0) & (times[-1] <= t1)) is False:
+    if concrete(_increase_within(times, t1)) is False:
         raise InputError(f"ts must increase within [0, t1] = [0, {t1}]; got {times.tolist()}")
     return times

@@ -71,6 +71,16 @@ def test_ties_are_broken_uniformly_and_padding_changes_no_choice():
 
 
 @pytest.mark.parametrize("signed", [True, False])
+def test_columns_that_are_not_stored_say_nothing_to_the_bayes_decoder(signed):
+    rng = np.random.default_rng(5)
+    patterns, query = jnp.asarray(rng.choice([-1.0, 1.0], (200, 4))), jnp.asarray(rng.choice([-1.0, 1.0], 200))
+    padded, stored = jnp.concatenate([patterns, query[:, None]], axis=1), jnp.arange(5) < 4
+    answer = aj.bayes_decoder(padded, query, 2.0, signed=signed, stored=stored)
+    np.testing.assert_array_equal(answer, aj.bayes_decoder(patterns, query, 2.0, signed=signed))
+    assert np.all(np.asarray(answer) != 0)
+
+
+@pytest.mark.parametrize("signed", [True, False])
 def test_bayes_is_the_marginal_of_the_whole_posterior(signed):
     rng = np.random.default_rng(3)
     patterns = rng.choice([-1.0, 1.0], (6, 5))

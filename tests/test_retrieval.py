@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import astrojax as aj
+from astrojax import retrieval
 from astrojax._checks import positive
 
 PATTERNS = aj.random_patterns(jax.random.key(0), num_neurons=12, num_patterns=5)
@@ -93,6 +94,45 @@ def test_the_status_says_what_went_wrong_in_a_batch():
     batch = jax.jit(jax.vmap(status))(jnp.array([0.01, -1.0, 0.01]), jnp.stack([QUERY, QUERY, QUERY.at[3].set(jnp.nan)]))
     assert list(batch) == [aj.Status.OK, aj.Status.INVALID_MEMORY, aj.Status.NON_FINITE]
     assert status(0.01, QUERY, max_steps=3) == aj.Status.MAX_STEPS
+
+
+def test_a_convergence_that_could_not_be_looked_for_is_nan_and_one_that_is_late_is_infinite(monkeypatch):
+    memory = aj.AstrocyteMemory(PATTERNS, tau_x=0.9)
+    few = aj.retrieve(memory, QUERY, t1=20.0, convergence_speed=1e-4, max_steps=64, **FAST)
+    many = aj.retrieve(memory, QUERY, t1=20.0, convergence_speed=1e-4, **FAST)
+    assert few.status == aj.Status.OK
+    assert 0 < few.convergence_time == many.convergence_time < 20
+    assert aj.retrieve(memory, QUERY, t1=1.0, convergence_speed=1e-4, **FAST).convergence_time == np.inf
+    monkeypatch.setattr(retrieval, "CONVERGENCE_MAX_STEPS", 16)
+    jax.clear_caches()
+    failed = aj.retrieve(aj.AstrocyteMemory(PATTERNS, tau_x=0.9), QUERY, t1=20.0, convergence_speed=1e-4, **FAST)
+    assert failed.status == aj.Status.OK
+    assert np.isnan(failed.convergence_time)
+
+
+def test_settings_that_are_traced_and_out_of_range_become_a_status_in_a_batch():
+    memory = aj.AstrocyteMemory(PATTERNS)
+
+    def status(t1, ts, rtol):
+        recall = aj.retrieve(memory, QUERY, t1=t1, ts=ts, rtol=rtol, **FAST)
+        return recall.status, recall.x
+
+    rows = [
+        (1.0, (0.5, 1.0), 1e-4, aj.Status.OK),
+        (-1.0, (0.5, 1.0), 1e-4, aj.Status.INVALID_SETTINGS),
+        (jnp.nan, (0.5, 1.0), 1e-4, aj.Status.INVALID_SETTINGS),
+        (1.0, (1.0, 0.5), 1e-4, aj.Status.INVALID_SETTINGS),
+        (1.0, (0.5, 2.0), 1e-4, aj.Status.INVALID_SETTINGS),
+        (1.0, (jnp.nan, 1.0), 1e-4, aj.Status.INVALID_SETTINGS),
+        (1.0, (0.5, 1.0), 0.0, aj.Status.INVALID_SETTINGS),
+    ]
+    t1, ts, rtol, expected = (jnp.asarray(column) for column in zip(*rows, strict=True))
+    found, x = jax.jit(jax.vmap(status))(t1, ts, rtol)
+    assert list(found) == list(expected)
+    np.testing.assert_allclose(x[0], aj.retrieve(memory, QUERY, t1=1.0, **FAST).x, rtol=1e-10)
+    stored = jnp.array([[True, False, False, False, False], [False] * 5])
+    nothing = jax.vmap(lambda mask: aj.retrieve(aj.HopfieldMemory(PATTERNS, stored=mask), QUERY, t1=1.0, **FAST).status)
+    assert list(nothing(stored)) == [aj.Status.OK, aj.Status.INVALID_MEMORY]
 
 
 @pytest.mark.parametrize(

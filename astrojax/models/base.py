@@ -90,8 +90,9 @@ class AbstractMemory(eqx.Module):
 
     def is_valid(self) -> BoolScalar:
         """Whether all parameters and patterns are in range; the only such check there is for traced values."""
-        positive = [getattr(self, name) for name in self.positive_parameters]
-        return jnp.all(jnp.stack(positive) > 0) & jnp.all(jnp.isfinite(self.patterns))
+        parameters = jnp.stack([getattr(self, name) for name in self.positive_parameters])
+        valid = jnp.all((parameters > 0) & jnp.isfinite(parameters)) & jnp.all(jnp.isfinite(self.patterns))
+        return valid if self.stored is None else valid & jnp.any(self.stored)
 
     def neuron_energy(self, x: Neurons) -> Scalar:
         """The neurons' own part of every energy, Σ xφ(x) − L(x)."""

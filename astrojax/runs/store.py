@@ -29,9 +29,15 @@ DEFINITIONS = {
     "log_target_gain": ("1", "logarithm of the target's gain; NaN for memories without gains"),
     "energy": ("dimensionless energy", "Lyapunov function of the final state; differs from memory to memory"),
     "energy_rate": ("dimensionless energy per time", "its exact time derivative at the final state; minus the dissipation"),
-    "convergence_time": ("dimensionless time", "first time at which everything moves below the stated speed; inf if never"),
+    "convergence_time": (
+        "dimensionless time",
+        "first time at which all moves below the stated speed; inf: not within the horizon",
+    ),
     "num_steps": ("steps", "accepted steps of the solver"),
-    "status": ("1", "0 ok, 1 max_steps, 2 non_finite, 3 invalid_memory, 4 solver_failed; failed samples are NaN"),
+    "status": (
+        "1",
+        "0 ok, 1 max_steps, 2 non_finite, 3 invalid_memory, 4 solver_failed, 5 invalid_settings; failed samples are NaN",
+    ),
     "decoder_error": ("neurons", "Hamming error of a decoder on the same problem, for reference"),
 }
 """Units and definition of every stored variable."""
