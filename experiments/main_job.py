@@ -1,5 +1,6 @@
 """The main job: the paper's retrieval benchmark, then real handwritten digits. Run by `make run`."""
 
+import shlex
 import time
 
 import digits
@@ -13,7 +14,7 @@ def main() -> None:
     print("\n2 of 2: handwritten digits as memories", flush=True)
     digits.main()
     print(f"\nDone in {time.perf_counter() - started:.0f} s. Look at the figures named above. Next, try for instance")
-    print("  .venv/bin/astrojax run configs/digits.yaml --models.tau_x\\ =\\ 10.temperature 0.1 --trials 50")
+    print(f"  .venv/bin/astrojax run {shlex.join(digits.NEXT)}")
 
 
 if __name__ == "__main__":

@@ -71,6 +71,13 @@ def test_c13_even_scores_and_no_others_are_blind_to_the_sign_of_the_state(score)
     assert symmetric == (score != "linear")
 
 
+def test_c13_the_negative_of_a_query_is_recalled_as_the_negative_of_its_recall():
+    memory = aj.AstrocyteMemory(PATTERNS)
+    plus, minus = (aj.retrieve(memory, sign * QUERY, t1=10.0) for sign in (1.0, -1.0))
+    np.testing.assert_array_equal(minus.x, -plus.x)
+    np.testing.assert_array_equal(minus.gains, plus.gains)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_permutations_change_nothing_and_a_padded_memory_is_an_unpadded_one(name):
     number, num_neurons, load, capacity = 6, 8, 5, 12

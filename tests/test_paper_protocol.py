@@ -11,6 +11,17 @@ from astrojax.reference import euler_on_gains
 NUMBER = 2000
 
 
+def test_the_protocol_starts_from_the_memory_s_own_gains():
+    patterns = aj.random_patterns(jax.random.key(0), num_neurons=10, num_patterns=5)
+    logits = jnp.linspace(-1.0, 2.0, 5)
+    memory = aj.AstrocyteMemory(patterns, initial_gain_logits=logits, temperature=1.0, stored=jnp.arange(5) != 2)
+    x, gains = euler_on_gains(memory, patterns[:, 0], t1=0.5, dt=1e-4)
+    recall = aj.retrieve(memory, patterns[:, 0], t1=0.5, rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(x, recall.x, atol=1e-3)
+    np.testing.assert_allclose(gains, recall.gains, atol=1e-3)
+    assert gains[2] == 0
+
+
 def test_forty_steps_recall_as_well_as_ten_thousand():
     def pair(key):
         pattern_key, flip_key = jax.random.split(key)

@@ -28,6 +28,7 @@ def results() -> xr.Dataset:
         },
         {
             "model": ["a", "b"],
+            "swept_axes": ("model", ["num_patterns num_flips trial"] * 2),
             "num_patterns": LOADS,
             "num_flips": FLIPS,
             "trial": range(TRIALS),
@@ -107,3 +108,17 @@ def test_the_summary_has_means_standard_errors_and_counts_of_failures(results):
     np.testing.assert_allclose(table["standard_error"], np.nanstd(errors, axis=2, ddof=1) / np.sqrt(number), atol=1e-6)
     lost = results.where(results.num_flips > 0)
     assert summary(lost)["hamming_error"]["b"]["mean_hamming_error"][0][0] is None
+
+
+def test_copies_along_a_shared_parameter_are_no_new_samples(results):
+    copied = results.expand_dims(temperature=16).transpose(
+        "model", "decoder", "num_patterns", "num_flips", "temperature", "trial"
+    )
+    copied = copied.assign_coords(temperature=np.geomspace(0.01, 1, 16))
+    plain, content = summary(results), summary(copied)
+    for name, table in plain["hamming_error"].items():
+        for entry, values in table.items():
+            np.testing.assert_allclose(content["hamming_error"][name][entry], values, rtol=1e-5)
+    assert (content["failed"], content["trajectories"]) == (plain["failed"], plain["trajectories"])
+    images = [next(ax for ax in difference_map(run, "a", "b").axes if ax.images).images[0] for run in (results, copied)]
+    np.testing.assert_array_equal(images[0].get_alpha(), images[1].get_alpha())

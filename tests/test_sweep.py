@@ -55,6 +55,20 @@ def test_every_point_is_taken_once_at_its_place(lanes_per_step, num_threads):
     assert sum(number for _, number in seen) == result.num_trajectories == 48
 
 
+def test_progress_is_reported_along_the_way_and_an_interruption_ends_the_sweep():
+    seen = []
+    sweep = aj.Sweep(Echo(2.5), {"num_patterns": [3], "trial": range(100)})
+
+    def stop_at_the_third(name, number):
+        seen.append(number)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        aj.run_sweeps({"echo": sweep}, jax.random.key(0), lanes_per_step=2, num_threads=1, on_batch=stop_at_the_third)
+    assert seen == [8, 8, 8]  # fifty steps of two lanes, in calls of four steps
+
+
 def test_results_are_those_of_single_retrievals_whatever_the_batching():
     results = [
         aj.run_sweeps({"a": aj.Sweep(trial(), AXES)}, jax.random.key(3), lanes_per_step=width)["a"].observables

@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 
-from .tables import long_axes
+from .tables import long_axes, mean_and_error
 
 LABELS = {
     "num_patterns": "memory load $K$",
@@ -55,7 +55,7 @@ def heat_maps(results: xr.Dataset, vertical: str = "num_patterns", horizontal: s
     if "decoder_error" in results and {vertical, horizontal} <= set(results.decoder_error.dims):
         reference, (label, _) = next(iter(REFERENCES.items()))
         panels[label] = results.decoder_error.sel(decoder=reference)
-    means = {name: _mean(values, vertical, horizontal) for name, values in panels.items()}
+    means = {name: mean_and_error(values, [vertical, horizontal])[0].values for name, values in panels.items()}
     top = max(float(np.nanmax(mean, initial=0)) for mean in means.values()) or 1.0
     figure = Figure(figsize=(3.1 * len(means) + 1, 3.6), layout="constrained")
     axes = figure.subplots(1, len(means), sharey=True, squeeze=False)[0]
@@ -75,11 +75,8 @@ def difference_map(
     The samples are paired. Where the difference is less than two of its standard errors it is drawn pale.
     """
     pairs = results.hamming_error.sel(model=model, drop=True) - results.hamming_error.sel(model=other, drop=True)
-    rest = [dim for dim in pairs.dims if dim not in (vertical, horizontal)]
-    mean = _mean(pairs, vertical, horizontal)
-    spread = pairs.std(rest, ddof=1).transpose(vertical, horizontal).values
-    count = pairs.notnull().sum(rest).transpose(vertical, horizontal).values
-    certain = np.abs(mean) >= 2 * spread / np.sqrt(count)
+    mean, error = (values.values for values in mean_and_error(pairs, [vertical, horizontal]))
+    certain = np.abs(mean) >= 2 * error
     figure = Figure(figsize=(5, 4), layout="constrained")
     ax = figure.subplots()
     norm = CenteredNorm(halfrange=float(np.nanmax(np.abs(mean), initial=0)) or 1.0)
@@ -206,11 +203,6 @@ def _spread_inside(size: int, limit: int) -> list[int]:
     """Up to `limit` places along an axis, the middles of equal parts of it: its ends are often trivial."""
     number = min(size, limit)
     return [int((2 * part + 1) * size // (2 * number)) for part in range(number)]
-
-
-def _mean(values: xr.DataArray, vertical: str, horizontal: str) -> np.ndarray:
-    rest = [dim for dim in values.dims if dim not in (vertical, horizontal)]
-    return values.mean(rest).transpose(vertical, horizontal).values
 
 
 def _image(ax: Any, results: xr.Dataset, grid: np.ndarray, vertical: str, horizontal: str, **style: Any) -> Any:

@@ -10,6 +10,9 @@ from rich.table import Table
 MAX_ROWS, MAX_COLUMNS = 8, 16
 """Rows and columns of a table: a longer axis is shown at evenly spread values."""
 
+PROBLEM_AXES = ("num_patterns", "num_flips", "erased_fraction", "noise_scale", "trial")
+"""Axes along which every point has a problem of its own; along all others the same problems are met."""
+
 
 def summary(results: xr.Dataset) -> dict[str, Any]:
     """Plain data of the printed tables: mean Hamming errors and their standard errors by model and decoder.
@@ -24,18 +27,15 @@ def summary(results: xr.Dataset) -> dict[str, Any]:
     for name, errors in _errors(results).items():
         # Along a parameter of the models a decoder's error is the same everywhere.
         shown = errors.broadcast_like(one_model).isel(places)
-        others = [dim for dim in shown.dims if dim not in axes]
-        count = shown.notnull().sum(others)
-        tables[name] = {
-            "mean_hamming_error": _plain(shown.mean(others).transpose(*axes)),
-            "standard_error": _plain((shown.std(others, ddof=1) / np.sqrt(count)).transpose(*axes)),
-        }
+        mean, error = mean_and_error(shown, axes)
+        tables[name] = {"mean_hamming_error": _plain(mean), "standard_error": _plain(error)}
+    computed = {str(name): _computed(results.status.sel(model=name)) for name in results.model.values}
     return {
         "axes": {dim: results[dim].values[places[dim]].tolist() for dim in axes},
         "hamming_error": tables,
         "success": {str(name): _plain(results.success.sel(model=name).mean()) for name in results.model.values},
-        "failed": {str(name): int((results.status.sel(model=name) != 0).sum()) for name in results.model.values},
-        "trajectories": int(results.status.size),
+        "failed": {name: int((status != 0).sum()) for name, status in computed.items()},
+        "trajectories": sum(status.size for status in computed.values()),
     }
 
 
@@ -54,9 +54,27 @@ def print_tables(console: Console, content: dict[str, Any]) -> None:
             console.print(f"{name}: {count} trajectories failed; they are NaN in the results, and `status` says why")
 
 
+def mean_and_error(values: xr.DataArray, axes: list[str]) -> tuple[xr.DataArray, xr.DataArray]:
+    """Mean over everything but `axes`, and its standard error; samples that failed, NaN, are left out of both.
+
+    Along parameters the same problems are solved again: only different problems count as independent samples.
+    """
+    rest = [dim for dim in values.dims if dim not in axes]
+    per_problem = values.mean([dim for dim in rest if dim not in PROBLEM_AXES])
+    problems = [dim for dim in rest if dim in PROBLEM_AXES]
+    error = per_problem.std(problems, ddof=1) / np.sqrt(per_problem.notnull().sum(problems))
+    return values.mean(rest).transpose(*axes), error.transpose(*axes)
+
+
 def long_axes(results: xr.Dataset) -> list[str]:
     """The axes of a sweep with more than one value, trials aside."""
     return [str(dim) for dim in results.hamming_error.dims if dim not in ("model", "trial") and results.sizes[dim] > 1]
+
+
+def _computed(values: xr.DataArray) -> xr.DataArray:
+    """What was computed of one model, without the copies along parameters that it does not have."""
+    swept = str(values.swept_axes.item()).split()
+    return values.isel({dim: 0 for dim in values.dims if dim not in swept})
 
 
 def _table(title: str, corner: str, columns: list[float | int], lines: dict[str, list[float | None]]) -> Table:

@@ -1,14 +1,16 @@
-"""Running a sweep: one compiled program per sample and capacity, called once for all its lanes.
+"""Running a sweep: one compiled program per sample and capacity, called for all its lanes.
 
 This layer batches samples and knows no model. A *sample* is a pytree that can be called as
 `sample(root_key, coordinates, capacity)` for a dictionary of scalars; its array leaves are traced, so changing a number
 compiles nothing.
 """
 
+import functools
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +24,9 @@ from .axes import Axes, product
 from .batching import Batch, batches
 
 Sample = Callable[[RandomKey, Mapping[str, jax.Array], int], dict[str, jax.Array]]
+
+REPORTS_PER_BATCH = 16
+"""Into how many calls of one compiled program a batch is split at most, so that progress is seen and an interruption heeded."""
 
 CPU_LANES = 32
 """Lanes that step together on a CPU: enough to pay for an operation, few enough to stay in the cache. On an accelerator all
@@ -67,7 +72,7 @@ def run_sweeps(
         num_threads: how many calls are compiled and run side by side: one per core on a CPU when left out, else one.
         lanes_per_step: how many lanes of a call step together; chosen for the device when left out. Results do not
             depend on it beyond rounding.
-        on_batch: called with a sweep's name and a number of trajectories whenever these are done.
+        on_batch: called with a sweep's name and a number of trajectories whenever these are done, by one thread at a time.
 
     Returns:
         A result for each sweep, by name.
@@ -82,6 +87,15 @@ def run_sweeps(
     jobs = [(name, batch) for name, sweep in sweeps.items() for batch in batches(lanes[name], sweep.largest_capacity)]
     jobs.sort(key=lambda job: -job[1].capacity * job[1].lanes.size)
 
+    stop, lock = threading.Event(), threading.Lock()
+
+    def report(name: str, number: int) -> None:
+        if stop.is_set():
+            raise CancelledError
+        if on_batch is not None:
+            with lock:
+                on_batch(name, number)
+
     with ThreadPoolExecutor(num_threads) as pool:
         futures = {}
         for name, batch in jobs:
@@ -89,7 +103,8 @@ def run_sweeps(
             width = lanes_per_step or (CPU_LANES if on_cpu else batch.lanes.size)
             # Each thread starts with JAX's default settings; precision is passed on by hand.
             precision = jax.config.jax_enable_x64  # type: ignore[attr-defined]
-            future = pool.submit(_run_batch, sweeps[name].sample, root_key, chosen, batch.capacity, width, precision)
+            inputs = sweeps[name].sample, root_key, chosen, batch.capacity
+            future = pool.submit(_run_batch, *inputs, width, precision, functools.partial(report, name))
             futures[future] = name, batch
         try:
             for future in as_completed(futures):
@@ -99,33 +114,47 @@ def run_sweeps(
                 results[name].num_programs += 1
                 results[name].compile_seconds += compile_seconds
                 results[name].run_seconds += run_seconds
-                if on_batch is not None:
-                    on_batch(name, batch.lanes.size)
         except BaseException:
+            stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return results
 
 
 def _run_batch(
-    sample: Any, root_key: RandomKey, coordinates: dict[str, np.ndarray], capacity: int, width: int, precision: bool
+    sample: Any,
+    root_key: RandomKey,
+    coordinates: dict[str, np.ndarray],
+    capacity: int,
+    width: int,
+    precision: bool,
+    report: Callable[[int], None],
 ) -> tuple[dict[str, np.ndarray], float, float]:
-    """Compile and run one call. Returns observables, one value per lane, and seconds of compiling and of running."""
+    """Compile one program and call it for all lanes; a call takes a number of steps, each of `width` lanes.
+
+    `report` is told how many lanes each call has done. Returns observables, one value per lane, and seconds of compiling and
+    of running.
+    """
     with jax.enable_x64(precision):
         num_lanes = len(next(iter(coordinates.values())))
         width = min(width, num_lanes)
-        # The last step is filled up with copies of the last lane, so that all steps have one shape.
-        index = np.minimum(np.arange(-(-num_lanes // width) * width), num_lanes - 1).reshape(-1, width)
-        stepped = {name: jnp.asarray(_in_precision(values)[index]) for name, values in coordinates.items()}
+        steps_per_call = -(-num_lanes // (width * REPORTS_PER_BATCH))
+        per_call = width * steps_per_call
+        # The last call is filled up with copies of the last lane, so that all calls have one shape.
+        index = np.minimum(np.arange(-(-num_lanes // per_call) * per_call), num_lanes - 1).reshape(-1, steps_per_call, width)
         traced = jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float) else leaf, sample)
+        calls = [{name: jnp.asarray(_in_precision(values)[part]) for name, values in coordinates.items()} for part in index]
 
         started = time.perf_counter()
         jitted: Any = eqx.filter_jit(_all_lanes)
-        program = jitted.lower(traced, root_key, stepped, capacity).compile()
+        program = jitted.lower(traced, root_key, calls[0], capacity).compile()
         compiled = time.perf_counter()
-        observables = jax.block_until_ready(program(traced, root_key, stepped, capacity))
+        parts = []
+        for number, call in enumerate(calls):
+            parts.append({name: np.asarray(value).ravel() for name, value in program(traced, root_key, call, capacity).items()})
+            report(min(per_call, num_lanes - number * per_call))
         finished = time.perf_counter()
-        values = {name: np.asarray(value).reshape(-1)[:num_lanes] for name, value in observables.items()}
+        values = {name: np.concatenate([part[name] for part in parts])[:num_lanes] for name in parts[0]}
         return values, compiled - started, finished - compiled
 
 

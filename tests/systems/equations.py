@@ -11,8 +11,9 @@ SCORES = {
     "squared": (lambda m, n: m**2 / (2 * n), lambda m, n: m / n, lambda k: k),
     "linear": (lambda m, n: m, lambda m, n: np.ones_like(m), lambda k: 1),
     "power": (lambda m, n: m**4 / (4 * n**3), lambda m, n: m**3 / n**3, lambda k: k),
+    "power6": (lambda m, n: m**6 / (6 * n**5), lambda m, n: m**5 / n**5, lambda k: k),
 }
-"""Score, derivative and coupling constant, by name; the power score of order 4."""
+"""Score, derivative and coupling constant, by name; the power score of orders 4 and 6."""
 
 
 def softmax(values):

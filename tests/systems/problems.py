@@ -9,9 +9,10 @@ import numpy as np
 
 import astrojax as aj
 
+SCORES = {"power6": aj.PowerScore(6)}
 FAMILY = {
-    f"{score}-{regime}": functools.partial(aj.AstrocyteMemory, score=score, gain_regime=regime)
-    for score in ("squared", "linear", "power")
+    f"{score}-{regime}": functools.partial(aj.AstrocyteMemory, score=SCORES.get(score, score), gain_regime=regime)
+    for score in ("squared", "linear", "power", "power6")
     for regime in ("dynamic", "adiabatic", "frozen")
 }
 MODELS = FAMILY | {
