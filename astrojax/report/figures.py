@@ -63,7 +63,7 @@ def heat_maps(results: xr.Dataset, vertical: str = "num_patterns", horizontal: s
         image = _image(ax, results, mean, vertical, horizontal, vmin=0, vmax=top, cmap="viridis")
         ax.set_title(name)
     axes[0].set_ylabel(LABELS[vertical])
-    figure.colorbar(image, ax=axes, label="mean Hamming error (neurons)")
+    figure.colorbar(image, ax=axes, label="mean Hamming error (neurons)", pad=0.01)
     return figure
 
 
