@@ -46,7 +46,15 @@ def run_config(path: str | Path, out: str | Path | None = None, overrides: Seque
 
     console = _console()
     with _Progress(console, num_trajectories(config)) as progress:
-        results = run(config, folder, on_batch=progress.advance)
+        try:
+            results = run(config, folder, on_batch=progress.advance)
+        except KeyboardInterrupt:
+            if (folder / store.CONFIG).exists():
+                print(f"astrojax: {folder} is unfinished, without results; remove it or give another folder", file=sys.stderr)
+            raise
+    if "pool_size" in results.attrs:
+        size, neurons = results.attrs["pool_size"], results.attrs["num_neurons"]
+        console.print(f"{size} patterns of {neurons} neurons to draw from")
     _report(console, folder, results, config.name)
     return folder, results
 

@@ -136,7 +136,8 @@ def load_patterns(
     if threshold is not None:
         rows = np.where(rows > threshold, 1.0, -1.0)
     if binary:
-        hint = "; give a threshold to make them binary" if np.unique(rows).size > 1 else ""
+        middle = (rows.min() + rows.max()) / 2
+        hint = f"; give a threshold, for instance {middle:g}, to make them binary" if rows.min() < rows.max() else ""
         _refuse_entries(where, rows, np.abs(rows) != 1, "must be -1 or +1", hint)
     _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     repeats = np.flatnonzero(first[inverse.ravel()] != np.arange(len(rows)))

@@ -17,8 +17,12 @@ from astrojax.cli import run_config
 from astrojax.report.figures import film_strip
 
 CONFIG = Path(__file__).parents[1] / "configs" / "digits.yaml"
-NEXT = [str(CONFIG.relative_to(CONFIG.parents[1])), "--models.tau_x-10.temperature", "0.1", "--trials", "50"]
-"""Arguments of `astrojax run` worth trying next."""
+NEXT = [
+    *(str(CONFIG.relative_to(CONFIG.parents[1])), "--name", "how-slow", "--axes.num_patterns", "200"),
+    *("--axes.tau_x", "{start: 1, stop: 1000, num: 7, scale: log}"),
+    *("--models", "{squared: {kind: astrocyte}, linear: {kind: astrocyte, score: linear}}"),
+]
+"""Arguments of `astrojax run` worth trying next: how slow should the neurons be?"""
 
 
 def main(overrides: Sequence[str] = ()) -> None:

@@ -13,7 +13,8 @@ def main() -> None:
     fig4.main()
     print("\n2 of 2: handwritten digits as memories", flush=True)
     digits.main()
-    print(f"\nDone in {time.perf_counter() - started:.0f} s. Look at the figures named above. Next, try for instance")
+    print(f"\nDone in {time.perf_counter() - started:.0f} s. Look at the figures named above.")
+    print("Next, see how slow the neurons should be:")
     print(f"  .venv/bin/astrojax run {shlex.join(digits.NEXT)}")
 
 

@@ -110,6 +110,16 @@ def test_the_summary_has_means_standard_errors_and_counts_of_failures(results):
     assert summary(lost)["hamming_error"]["b"]["mean_hamming_error"][0][0] is None
 
 
+def test_recalls_that_still_lose_energy_at_the_horizon_are_counted(results):
+    shape = results.hamming_error.dims, results.hamming_error.shape
+    energy = xr.DataArray(np.full(shape[1], -100.0), dims=shape[0])
+    rate = xr.zeros_like(energy)
+    rate[0, 0, 0, :7] = -0.2  # in a horizon of 10, two of a hundred
+    rate[1, 0, 0, :9] = -0.05
+    run = results.assign(energy=energy, energy_rate=rate).assign_attrs(horizon=10.0)
+    assert summary(run)["unsettled"] == {"a": 7, "b": 0}
+
+
 def test_copies_along_a_shared_parameter_are_no_new_samples(results):
     copied = results.expand_dims(temperature=16).transpose(
         "model", "decoder", "num_patterns", "num_flips", "temperature", "trial"

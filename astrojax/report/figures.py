@@ -105,7 +105,7 @@ def bands(results: xr.Dataset, axis: str, variable: str = "hamming_error") -> Fi
         ax.set_title(f"{LABELS[str(across)]} = {chosen[across].item():.4g}")
         _band(ax, chosen, axis, variable)
     units = results[variable].attrs.get("units", "")
-    panels[0].set_ylabel(f"{variable.replace('_', ' ')} ({units}): mean and quartiles")
+    panels[0].set_ylabel(f"{variable.replace('_', ' ').replace('hamming', 'Hamming')} ({units}): mean and quartiles")
     panels[0].legend(fontsize="small")
     return figure
 

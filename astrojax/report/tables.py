@@ -4,11 +4,15 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 MAX_ROWS, MAX_COLUMNS = 8, 16
 """Rows and columns of a table: a longer axis is shown at evenly spread values."""
+
+UNSETTLED = 0.01
+"""A recall is still under way if its energy, at its present rate, would fall by this share of itself in another horizon."""
 
 PROBLEM_AXES = ("num_patterns", "num_flips", "erased_fraction", "noise_scale", "trial")
 """Axes along which every point has a problem of its own; along all others the same problems are met."""
@@ -35,6 +39,7 @@ def summary(results: xr.Dataset) -> dict[str, Any]:
         "hamming_error": tables,
         "success": {str(name): _plain(results.success.sel(model=name).mean()) for name in results.model.values},
         "failed": {name: int((status != 0).sum()) for name, status in computed.items()},
+        "unsettled": {str(name): _unsettled(results.sel(model=name)) for name in results.model.values},
         "trajectories": sum(status.size for status in computed.values()),
     }
 
@@ -46,12 +51,18 @@ def print_tables(console: Console, content: dict[str, Any]) -> None:
         case [(rows, row_values), (columns, values)]:
             for name, lines in means.items():
                 named = {f"{value:g}": line for value, line in zip(row_values, lines, strict=True)}
-                console.print(_table(f"{name}: mean Hamming error", f"{rows} \\ {columns}", values, named))
+                console.print(_table(f"{name}: mean Hamming error, {rows} down, {columns} across", "", values, named))
         case [(columns, values)]:
             console.print(_table("mean Hamming error", columns, values, means))
     for name, count in content["failed"].items():
         if count:
             console.print(f"{name}: {count} trajectories failed; they are NaN in the results, and `status` says why")
+    unsettled = ", ".join(f"{name} {count}" for name, count in content["unsettled"].items() if count)
+    if unsettled:
+        console.print(
+            f"recalls still under way at the horizon: {unsettled} (their energy would fall by {UNSETTLED:.0%} or more in "
+            f"as long again; with a longer retrieval.t1 they may end elsewhere)"
+        )
 
 
 def mean_and_error(values: xr.DataArray, axes: list[str]) -> tuple[xr.DataArray, xr.DataArray]:
@@ -71,6 +82,14 @@ def long_axes(results: xr.Dataset) -> list[str]:
     return [str(dim) for dim in results.hamming_error.dims if dim not in ("model", "trial") and results.sizes[dim] > 1]
 
 
+def _unsettled(results: xr.Dataset) -> int:
+    """How many recalls of one model had not settled; neurons that only saturate further lose no energy, and do not count."""
+    if not {"energy", "energy_rate"} <= set(results) or "horizon" not in results.attrs:
+        return 0
+    moving = -results.energy_rate * results.attrs["horizon"] > UNSETTLED * np.abs(results.energy)
+    return int(_computed(moving).sum())
+
+
 def _computed(values: xr.DataArray) -> xr.DataArray:
     """What was computed of one model, without the copies along parameters that it does not have."""
     swept = str(values.swept_axes.item()).split()
@@ -78,10 +97,12 @@ def _computed(values: xr.DataArray) -> xr.DataArray:
 
 
 def _table(title: str, corner: str, columns: list[float | int], lines: dict[str, list[float | None]]) -> Table:
-    # At least as wide as its title, which would be broken otherwise.
-    table = Table(title=title, title_justify="left", min_width=len(title))
+    # At least as wide as its title, which would be broken otherwise; lean enough for eleven columns on 80 characters.
+    table = Table(
+        title=title, title_justify="left", min_width=len(title), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
+    )
     for heading in (corner, *(f"{value:g}" for value in columns)):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=heading != corner, overflow="fold")
     for name, line in lines.items():
         table.add_row(name, *("-" if mean is None else f"{mean:.2f}" for mean in line))
     return table
