@@ -176,7 +176,7 @@ def _dataset(config: Config, sweeps: dict[str, Sweep], results: dict[str, SweepR
 def _problem_attributes(config: Config) -> dict[str, Any]:
     task, pool_size = _task(config)
     shape = jax.eval_shape(lambda key: task.ensemble(key, num_patterns=1), jax.random.key(0)).shape
-    return {"horizon": config.retrieval.t1, "num_neurons": shape[0]} | ({} if pool_size is None else {"pool_size": pool_size})
+    return {"num_neurons": shape[0]} | ({} if pool_size is None else {"pool_size": pool_size})
 
 
 def _provenance(config: Config, started: datetime) -> dict[str, Any]:

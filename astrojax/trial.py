@@ -126,10 +126,14 @@ def observe(memory: AbstractMemory, target: Neurons, recall: Recall) -> Observab
     """All observables of a recall whose target is the first pattern; NaN where its status is not `OK` or there are no gains.
 
     Returns scalars: `hamming_error`, `soft_hamming_error`, `overlap`, `success`, `perplexity`, `log_target_gain`, `energy`,
-    `energy_rate`, `num_steps` (accepted), `status`, and `convergence_time` if it was asked for.
+    `energy_rate`, `settled`, `num_steps` (accepted), `status`, and `convergence_time` if it was asked for.
+
+    `settled` is 0 where some neuron is driven towards the other sign, so that a longer horizon changes the outcome. The drive
+    is x + τx dx/dt, which is x itself at a fixed point.
     """
     readout, log_gains = memory.readout(recall.state), memory.log_gains(recall.state)
     missing = jnp.asarray(jnp.nan, readout.dtype)
+    drive = recall.x + memory.tau_x * memory.vector_field(recall.state).x
     measured: dict[str, Scalar] = {
         "hamming_error": hamming_error(target, recall.x),
         "soft_hamming_error": soft_hamming_error(target, readout),
@@ -139,6 +143,7 @@ def observe(memory: AbstractMemory, target: Neurons, recall: Recall) -> Observab
         "log_target_gain": missing if log_gains is None else log_gains[0],
         "energy": memory.energy(recall.state),
         "energy_rate": memory.energy_rate(recall.state),
+        "settled": jnp.all(jnp.sign(drive) == jnp.sign(recall.x)).astype(readout.dtype),
     }
     if recall.convergence_time is not None:
         measured["convergence_time"] = recall.convergence_time

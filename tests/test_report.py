@@ -23,6 +23,7 @@ def results() -> xr.Dataset:
         {
             "hamming_error": (("model", *axes), errors, {"units": "neurons"}),
             "success": (("model", *axes), np.where(np.isnan(errors), np.nan, errors == 0)),
+            "settled": (("model", *axes), np.ones_like(errors)),
             "status": (("model", *axes), np.where(np.isnan(errors), 2, 0)),
             "decoder_error": (("decoder", *axes), rng.integers(0, 9, (2, 4, 3, TRIALS)).astype(np.float32)),
         },
@@ -110,14 +111,10 @@ def test_the_summary_has_means_standard_errors_and_counts_of_failures(results):
     assert summary(lost)["hamming_error"]["b"]["mean_hamming_error"][0][0] is None
 
 
-def test_recalls_that_still_lose_energy_at_the_horizon_are_counted(results):
-    shape = results.hamming_error.dims, results.hamming_error.shape
-    energy = xr.DataArray(np.full(shape[1], -100.0), dims=shape[0])
-    rate = xr.zeros_like(energy)
-    rate[0, 0, 0, :7] = -0.2  # in a horizon of 10, two of a hundred
-    rate[1, 0, 0, :9] = -0.05
-    run = results.assign(energy=energy, energy_rate=rate).assign_attrs(horizon=10.0)
-    assert summary(run)["unsettled"] == {"a": 7, "b": 0}
+def test_recalls_still_under_way_are_counted(results):
+    settled = results.settled.copy()
+    settled[0, 0, 0, :7] = 0
+    assert summary(results.assign(settled=settled))["unsettled"] == {"a": 7, "b": 0}
 
 
 def test_copies_along_a_shared_parameter_are_no_new_samples(results):

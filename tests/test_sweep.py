@@ -100,6 +100,14 @@ def test_a_part_of_a_sweep_gives_the_values_of_the_whole():
     np.testing.assert_allclose(part["soft_hamming_error"].ravel(), kept, rtol=1e-9)
 
 
+def test_recalls_cut_short_or_frozen_are_not_settled_and_long_ones_are():
+    axes = {"num_patterns": [3], "num_flips": [2], "tau_x": [1.0, 1e4], "trial": range(20)}
+    for t1, expected in ((60.0, [1, 0]), (0.02, [0, 0])):
+        long = eqx.tree_at(lambda sample: sample.t1, trial(), t1)
+        settled = aj.run_sweeps({"a": aj.Sweep(long, axes)}, jax.random.key(0))["a"].observables["settled"]
+        np.testing.assert_allclose(settled.mean(axis=(0, 1, 3)), expected, atol=0.05)
+
+
 def test_few_capacities_hold_all_loads():
     loads = np.repeat(np.arange(1, 201), 200)
     chosen = capacities(loads)

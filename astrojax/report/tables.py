@@ -11,9 +11,6 @@ from rich.table import Table
 MAX_ROWS, MAX_COLUMNS = 8, 16
 """Rows and columns of a table: a longer axis is shown at evenly spread values."""
 
-UNSETTLED = 0.01
-"""A recall is still under way if its energy, at its present rate, would fall by this share of itself in another horizon."""
-
 PROBLEM_AXES = ("num_patterns", "num_flips", "erased_fraction", "noise_scale", "trial")
 """Axes along which every point has a problem of its own; along all others the same problems are met."""
 
@@ -39,7 +36,7 @@ def summary(results: xr.Dataset) -> dict[str, Any]:
         "hamming_error": tables,
         "success": {str(name): _plain(results.success.sel(model=name).mean()) for name in results.model.values},
         "failed": {name: int((status != 0).sum()) for name, status in computed.items()},
-        "unsettled": {str(name): _unsettled(results.sel(model=name)) for name in results.model.values},
+        "unsettled": {str(name): int((_computed(results.settled.sel(model=name)) == 0).sum()) for name in results.model.values},
         "trajectories": sum(status.size for status in computed.values()),
     }
 
@@ -60,8 +57,8 @@ def print_tables(console: Console, content: dict[str, Any]) -> None:
     unsettled = ", ".join(f"{name} {count}" for name, count in content["unsettled"].items() if count)
     if unsettled:
         console.print(
-            f"recalls still under way at the horizon: {unsettled} (their energy would fall by {UNSETTLED:.0%} or more in "
-            f"as long again; with a longer retrieval.t1 they may end elsewhere)"
+            f"recalls still under way at the horizon: {unsettled} (neurons are driven towards the other sign; "
+            "a longer retrieval.t1 changes what they recall)"
         )
 
 
@@ -80,14 +77,6 @@ def mean_and_error(values: xr.DataArray, axes: list[str]) -> tuple[xr.DataArray,
 def long_axes(results: xr.Dataset) -> list[str]:
     """The axes of a sweep with more than one value, trials aside."""
     return [str(dim) for dim in results.hamming_error.dims if dim not in ("model", "trial") and results.sizes[dim] > 1]
-
-
-def _unsettled(results: xr.Dataset) -> int:
-    """How many recalls of one model had not settled; neurons that only saturate further lose no energy, and do not count."""
-    if not {"energy", "energy_rate"} <= set(results) or "horizon" not in results.attrs:
-        return 0
-    moving = -results.energy_rate * results.attrs["horizon"] > UNSETTLED * np.abs(results.energy)
-    return int(_computed(moving).sum())
 
 
 def _computed(values: xr.DataArray) -> xr.DataArray:

@@ -29,6 +29,7 @@ DEFINITIONS = {
     "log_target_gain": ("1", "logarithm of the target's gain; NaN for memories without gains"),
     "energy": ("dimensionless energy", "Lyapunov function of the final state; differs from memory to memory"),
     "energy_rate": ("dimensionless energy per time", "its exact time derivative at the final state; minus the dissipation"),
+    "settled": ("1", "0 where a neuron is still driven towards the other sign, so that a longer horizon changes the outcome"),
     "convergence_time": (
         "dimensionless time",
         "first time at which all moves below the stated speed; inf: not within the horizon",
@@ -125,7 +126,9 @@ def load(run: str | Path) -> xr.Dataset:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{folder / RESULTS} cannot be read: {error}") from error
-    missing = [name for name in ("model", "trial", "hamming_error", "success", "status") if name not in results.variables]
+    missing = [
+        name for name in ("model", "trial", "hamming_error", "success", "settled", "status") if name not in results.variables
+    ]
     if missing:
         raise InputError(f"{folder / RESULTS} is damaged: {', '.join(missing)} is missing")
     return results
