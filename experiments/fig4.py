@@ -48,10 +48,6 @@ def findings(results: xr.Dataset) -> list[str]:
             f"{'; '.join(f'{name} {mean:.2f}' for name, mean in means.items())} (± {spread:.2f} or less). The Bayes decoder "
             f"errs by {signed:.2f}, and by {unsigned:.2f} if it too must be blind to x → −x."
         )
-    lines.append(
-        "The Bayes decoder answers bit by bit with the likelier sign, for independent flips at the rate n/N. A network that "
-        "leaves the query as it is errs by exactly n, which at strong corruption is less."
-    )
     at = high.sel(num_flips=5)
     committed = ((at.hamming_error.sel(model=first) > 0) & (at.perplexity.sel(model=first) < 1.1)).mean()
     unchanged = {str(name): float((at.hamming_error.sel(model=name) == 5).mean()) for name in at.model.values}
@@ -59,6 +55,10 @@ def findings(results: xr.Dataset) -> list[str]:
     lines.append(
         f"There, at 5 flips, {float(committed):.0%} of its recalls end wrong and with a single gain: it commits to one memory. "
         f"The query's number of errors, 5, comes back unchanged from {left}."
+    )
+    lines.append(
+        "The Bayes decoder answers bit by bit with the likelier sign, for independent flips at the rate n/N. A network that "
+        "leaves the query as it is errs by exactly n, which at strong corruption is less."
     )
     return lines
 
