@@ -77,7 +77,7 @@ def positive(name: str, value: jax.typing.ArrayLike, dtype: jnp.dtype) -> jax.Ar
         array = real(name, value).astype(dtype)
     except InputError as error:
         raise InputError(f"{name} must be a positive number; got {shown(value)}") from error
-    if array.size == 1 and isinstance(value, bool):
+    if isinstance(value, bool):
         raise InputError(f"{name} must be a positive number; got {value}")
     if array.shape != ():
         raise InputError(

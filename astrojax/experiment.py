@@ -75,7 +75,7 @@ def run(config: Config, out: str | Path, *, on_batch: Callable[[str, int], None]
         clock = time.perf_counter()
         results = run_sweeps(sweeps, jax.random.key(config.seed), on_batch=on_batch)
         seconds = time.perf_counter() - clock
-    table = _dataset(config, sweeps, results).assign_attrs(_problem_attributes(config))
+    table = _dataset(config, sweeps, results).assign_attrs(_problem_attributes(next(iter(sweeps.values()))))
     store.save(folder, table)
     store.write_json(folder / store.PROVENANCE, provenance | {"finished": True, "seconds": _times(results, seconds)})
     return table
@@ -173,10 +173,9 @@ def _dataset(config: Config, sweeps: dict[str, Sweep], results: dict[str, SweepR
     return store.dataset(config.swept_axes(), models, decoders)
 
 
-def _problem_attributes(config: Config) -> dict[str, Any]:
-    task, pool_size = _task(config)
-    shape = jax.eval_shape(lambda key: task.ensemble(key, num_patterns=1), jax.random.key(0)).shape
-    return {"num_neurons": shape[0]} | ({} if pool_size is None else {"pool_size": pool_size})
+def _problem_attributes(sweep: Sweep) -> dict[str, Any]:
+    shape = jax.eval_shape(lambda key: sweep.sample.task.ensemble(key, num_patterns=1), jax.random.key(0)).shape
+    return {"num_neurons": shape[0]} | ({} if sweep.largest_capacity is None else {"pool_size": sweep.largest_capacity})
 
 
 def _provenance(config: Config, started: datetime) -> dict[str, Any]:

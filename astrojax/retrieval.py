@@ -143,14 +143,14 @@ def _recall(
     adjoint: diffrax.AbstractAdjoint,
 ) -> Recall:
     # Static faults have been refused; faults of traced values are replaced by something harmless here, and become a status.
-    t1, valid = _usable(t1, (t1 > 0) & jnp.isfinite(t1), jnp.ones_like(t1))
-    rtol, rtol_valid = _usable(rtol, (rtol > 0) & jnp.isfinite(rtol), jnp.ones_like(rtol))
-    atol, atol_valid = _usable(atol, (atol > 0) & jnp.isfinite(atol), jnp.ones_like(atol))
-    valid = valid & rtol_valid & atol_valid
+    in_range = [(value > 0) & jnp.isfinite(value) for value in (t1, rtol, atol)]
+    t1, rtol, atol = (jnp.where(ok, value, jnp.ones_like(value)) for ok, value in zip(in_range, (t1, rtol, atol), strict=True))
+    valid = jnp.all(jnp.stack(in_range))
     saved = {"end": diffrax.SubSaveAt(t1=True)}
     if ts is not None:
-        ts, ts_valid = _usable(ts, _increase_within(ts, t1), jnp.linspace(jnp.zeros_like(t1), t1, ts.size))
-        valid = valid & ts_valid
+        in_order = _increase_within(ts, t1)
+        ts = jnp.where(in_order, ts, jnp.linspace(jnp.zeros_like(t1), t1, ts.size))
+        valid = valid & in_order
         saved["along"] = diffrax.SubSaveAt(ts=ts)
     solution = _solve(memory, y0, t1, solver, rtol, atol, max_steps, adjoint, diffrax.SaveAt(subs=saved), None)
     saved_states: Any = solution.ys
@@ -236,10 +236,6 @@ def _convergence_time(
 
 def _increase_within(ts: jax.Array, t1: Scalar) -> BoolScalar:
     return jnp.all(ts[1:] > ts[:-1]) & (ts[0] >= 0) & (ts[-1] <= t1)
-
-
-def _usable(value: jax.Array, valid: BoolScalar, harmless: jax.Array) -> tuple[jax.Array, BoolScalar]:
-    return jnp.where(valid, value, harmless), valid
 
 
 def _status(memory: AbstractMemory, state: PyTree, result: diffrax.RESULTS) -> IntScalar:
