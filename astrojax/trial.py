@@ -22,6 +22,13 @@ Observables = dict[str, jax.Array]
 """Scalars measured in one sample, by name."""
 
 
+STABLE_STEP = 2.5
+"""Longest stable step of an explicit solver, times the fastest rate of relaxation, about."""
+
+RIVALRY_STEPS = 60.0
+"""Steps until the rivalry between equally similar patterns is decided, about."""
+
+
 class Problem(eqx.Module):
     """What a memory is asked: patterns to store, and a query that is a corrupted target, the first pattern."""
 
@@ -66,17 +73,17 @@ class Task(eqx.Module):
 
 
 class RecallTrial(eqx.Module):
-    """Recall by a memory. Called with a root key, coordinates and a capacity, it gives the observables of one sample.
+    """Recall by a memory: one sample of a sweep (see `astrojax.sweep.programs.Sample`).
 
     Arguments:
         task: where problems come from.
-        build: `build(patterns, stored=…, **parameters)` gives a memory.
+        build: `build(patterns, stored=…, **parameters)` gives a memory; an `equinox.Partial`, so that settings can be compared.
         parameters: dynamical parameters by name; coordinates of the same name take their place.
         t1, rtol, atol, convergence_speed: numbers for `retrieve`, traced; solver, max_steps: static.
     """
 
     task: Task
-    build: Callable[..., AbstractMemory] = eqx.field(static=True)
+    build: Callable[..., AbstractMemory]
     parameters: dict[str, ScalarLike]
     t1: ScalarLike
     rtol: ScalarLike
@@ -85,10 +92,25 @@ class RecallTrial(eqx.Module):
     solver: str = eqx.field(static=True)
     max_steps: int = eqx.field(static=True)
 
-    def __call__(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Observables:
-        problem = self.task.draw(root_key, coordinates, capacity)
-        parameters: dict[str, Any] = {name: coordinates.get(name, value) for name, value in self.parameters.items()}
-        memory = self.build(problem.patterns, stored=problem.stored, **parameters)
+    def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
+        """The problem at the given coordinates."""
+        return self.task.draw(root_key, coordinates, capacity)
+
+    def cost(self, problem: Problem, coordinates: Coordinates) -> Scalar:
+        """About how many steps a solver will take, up to a factor.
+
+        Fast relaxation is what limits the step of an explicit solver at rest. Before that, the state must be led out of the
+        rivalry between patterns, which takes the longer the closer the query is to two of them.
+        """
+        memory = self._memory(problem, coordinates)
+        relaxation = self.t1 * memory.fastest_rate() / STABLE_STEP
+        similarity = jnp.abs(problem.query @ memory.patterns)
+        first, second = jax.lax.top_k(similarity, min(2, similarity.size))[0][jnp.array([0, -1])]
+        return relaxation + RIVALRY_STEPS * (1 - (first - second) / memory.num_neurons)
+
+    def solve(self, problem: Problem, coordinates: Coordinates) -> Observables:
+        """What is measured when the memory recalls."""
+        memory = self._memory(problem, coordinates)
         recall = retrieve(
             memory,
             problem.query,
@@ -102,14 +124,26 @@ class RecallTrial(eqx.Module):
         )
         return observe(memory, problem.target, recall)
 
+    def _memory(self, problem: Problem, coordinates: Coordinates) -> AbstractMemory:
+        parameters: dict[str, Any] = {name: coordinates.get(name, value) for name, value in self.parameters.items()}
+        return self.build(problem.patterns, stored=problem.stored, **parameters)
+
 
 class DecoderTrial(eqx.Module):
     """The four decoders, on the problems that `RecallTrial` meets at the same coordinates: their Hamming errors by name."""
 
     task: Task
 
-    def __call__(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Observables:
-        problem = self.task.draw(root_key, coordinates, capacity)
+    def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
+        """The problem at the given coordinates."""
+        return self.task.draw(root_key, coordinates, capacity)
+
+    def cost(self, problem: Problem, coordinates: Coordinates) -> Scalar:
+        """The same for all."""
+        return jnp.zeros((), problem.query.dtype)
+
+    def solve(self, problem: Problem, coordinates: Coordinates) -> Observables:
+        """Errors by decoder."""
         level = coordinates[self.task.corruption.level_name]
         evidence = self.task.corruption.evidence(level, problem.query.shape[0])
         given = (problem.patterns, problem.query)

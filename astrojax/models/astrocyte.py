@@ -142,6 +142,10 @@ class AstrocyteMemory(AbstractMemory):
         _, dp = jax.jvp(self.gains, (state,), (derivative,))
         return largest(derivative.x, dp)
 
+    def fastest_rate(self) -> Scalar:
+        neurons = 1 / self.tau_x
+        return jnp.maximum(neurons, self.temperature / self.tau_p) if self.gain_regime == "dynamic" else neurons
+
     def _initial_logits(self) -> PerPattern:
         if self.initial_gain_logits is None:
             return jnp.zeros(self.patterns.shape[1], self.patterns.dtype)

@@ -56,6 +56,10 @@ class AbstractMemory(eqx.Module):
     def speed(self, state: Any) -> Scalar:
         """Largest absolute rate of change among the neurons and the other physical variables, per unit of time."""
 
+    def fastest_rate(self) -> Scalar:
+        """The fastest rate of linear relaxation, per unit of time: what limits the step of an explicit solver at rest."""
+        return 1 / self.tau_x
+
     def prepared(self) -> "AbstractMemory":
         """The same memory, with whatever its vector field would work out anew at every call worked out once."""
         return self

@@ -147,6 +147,9 @@ class NeuronAstrocyteMemory(AbstractMemory):
         """Sum over the whole symmetric matrix."""
         return self._multiplicity() @ pairs
 
+    def fastest_rate(self) -> Scalar:
+        return 1 / jnp.minimum(self.tau_x, jnp.minimum(self.tau_s, self.tau_a))
+
     def _multiplicity(self) -> PerPair:
         """How often each stored entry stands in the symmetric matrix: once on the diagonal, twice off it."""
         rows, columns = np.triu_indices(self.num_neurons)

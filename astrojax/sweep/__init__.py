@@ -1,5 +1,6 @@
 """Batched sweeps of samples over axes."""
 
+from .engine import Engine as Engine
 from .execution import Sweep as Sweep
 from .execution import SweepResult as SweepResult
 from .execution import run_sweeps as run_sweeps

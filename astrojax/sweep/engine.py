@@ -1,0 +1,220 @@
+"""The engine: computes lanes on the devices of this process, within a memory budget, many calls side by side."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from .._checks import InputError
+from .._types import RandomKey
+from .memory import OutOfMemory, default_budget, is_out_of_memory
+from .programs import Layout, Programs, arranged, call, problem_bytes, traced
+
+CPU_WIDTH = 32
+"""Lanes that step together on a CPU: enough to pay for an operation, few enough to stay in the cache."""
+
+ACCELERATOR_WIDTH = 16_384
+"""The same on an accelerator, where many lanes hide the latency of small operations."""
+
+CALL_STEPS = 32
+"""Most steps in one call of a program. Between calls an interruption is heeded; within one, lanes are put in order."""
+
+WORKING_COPIES = 8
+"""Memory that a solve takes, in multiples of its problem, before the compiler has said what it really takes."""
+
+PROGRAMS = Programs()
+"""Programs live as long as the process, so that another sweep of the same shapes compiles nothing."""
+
+
+class Lanes(NamedTuple):
+    """Lanes to compute.
+
+    Arguments:
+        name: what times are counted under.
+        sample: see `Sample`.
+        root_key: the key that all random keys are derived from.
+        coordinates: an array for each coordinate, by name, with one value per lane.
+        capacities: to how many patterns each lane is padded.
+    """
+
+    name: str
+    sample: Any
+    root_key: RandomKey
+    coordinates: dict[str, np.ndarray]
+    capacities: np.ndarray
+
+
+@dataclass
+class Clock:
+    """Seconds of compiling and of running, summed over calls; calls that ran side by side count each."""
+
+    compile_seconds: float = 0.0
+    run_seconds: float = 0.0
+    num_programs: int = 0
+    num_trajectories: int = 0
+
+
+class Engine:
+    """Computes lanes on the devices of this process. Its methods may be called from many threads.
+
+    Arguments:
+        num_devices: how many devices lanes are spread over; all when left out.
+        num_threads: how many calls run side by side: one per core on a single CPU device when left out, else two, so that
+            one is stored while the other computes.
+        lanes_per_step: how many lanes of a device step together; chosen for the device when left out.
+        memory: bytes of a device's memory that may be used; a safe share of what there is when left out.
+        on_notice: told in words when the engine had to change its mind.
+
+    Raises:
+        InputError (a ValueError): for settings out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_devices: int | None = None,
+        num_threads: int | None = None,
+        lanes_per_step: int | None = None,
+        memory: int | None = None,
+        on_notice: Callable[[str], None] | None = None,
+    ) -> None:
+        available = jax.local_devices()
+        if num_devices is not None and not 1 <= num_devices <= len(available):
+            raise InputError(f"num_devices must be between 1 and {len(available)}, the devices there are; got {num_devices}")
+        for name, value in {"num_threads": num_threads, "lanes_per_step": lanes_per_step, "memory": memory}.items():
+            if value is not None and value < 1:
+                raise InputError(f"{name} must be at least 1; got {value}")
+        on_cpu = available[0].platform == "cpu"
+        self.devices = tuple(available[:num_devices])
+        self.num_threads = num_threads or ((os.cpu_count() or 1) if on_cpu and len(self.devices) == 1 else 2)
+        self.memory = memory or default_budget(self.devices)
+        self.clocks: dict[str, Clock] = {}
+        self._width = lanes_per_step or (CPU_WIDTH if on_cpu else ACCELERATOR_WIDTH)
+        self._layouts: dict[tuple[str, int], Layout] = {}
+        self._on_notice = on_notice or (lambda text: None)
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+
+    def compute(self, lanes: Lanes) -> dict[str, np.ndarray]:
+        """Observables of lanes by name, one value per lane.
+
+        Raises:
+            OutOfMemory: if not even one lane at a time fits into memory.
+            CancelledError: if the engine was stopped.
+        """
+        sample = traced(lanes.sample)
+        results: dict[str, np.ndarray] = {}
+        for capacity in np.unique(lanes.capacities)[::-1]:
+            places = np.flatnonzero(lanes.capacities == capacity)
+            while places.size:
+                if self._stop.is_set():
+                    raise CancelledError
+                done, values = self._within_memory(lanes, sample, int(capacity), places)
+                for name, value in values.items():
+                    if name not in results:
+                        results[name] = np.empty(lanes.capacities.shape, value.dtype)
+                    results[name][places[:done]] = value
+                places = places[done:]
+        return results
+
+    def prepare(self, lanes: Lanes) -> None:
+        """Compile what `compute` will need for the first of the lanes."""
+        self._within_memory(lanes, traced(lanes.sample), int(lanes.capacities[0]), np.zeros(0, int))
+
+    def stop(self) -> None:
+        """Let every computation end before its next call."""
+        self._stop.set()
+
+    def run(self, jobs: Iterable[Callable[[], object]]) -> None:
+        """Do jobs side by side, begun in their order. If one fails, or on an interruption, the others stop and none begins.
+
+        Each job runs in the precision of the calling thread.
+        """
+        precision = jax.config.jax_enable_x64  # type: ignore[attr-defined]
+
+        def in_precision(job: Callable[[], object]) -> None:
+            # Each thread starts with JAX's default settings.
+            with jax.enable_x64(precision):
+                if not self._stop.is_set():
+                    job()
+
+        with ThreadPoolExecutor(self.num_threads) as pool:
+            try:
+                for future in as_completed([pool.submit(in_precision, job) for job in jobs]):
+                    future.result()
+            except BaseException:
+                self.stop()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _within_memory(
+        self, lanes: Lanes, sample: Any, capacity: int, places: np.ndarray
+    ) -> tuple[int, dict[str, np.ndarray]]:
+        """One call, for as many of the lanes as it takes; its steps are halved until they fit into memory."""
+        while True:
+            layout = self._layout(lanes, sample, capacity)
+            try:
+                return self._call(lanes, sample, capacity, places[: layout.lanes], layout)
+            except (OutOfMemory, jax.errors.JaxRuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._halve(lanes.name, capacity, layout, error)
+
+    def _call(
+        self, lanes: Lanes, sample: Any, capacity: int, places: np.ndarray, layout: Layout
+    ) -> tuple[int, dict[str, np.ndarray]]:
+        chosen = places if places.size else np.zeros(1, int)
+        coordinates = {name: values[chosen] for name, values in lanes.coordinates.items()}
+        started = time.perf_counter()
+        arguments, order = arranged(coordinates, layout)
+        program, compiled = PROGRAMS.get(sample, (lanes.root_key, *arguments), capacity, layout)
+        if compiled:
+            self._count(lanes.name, compile_seconds=time.perf_counter() - started, num_programs=1)
+            needed = program.memory_analysis()
+            if needed is not None and needed.temp_size_in_bytes > self.memory:
+                raise OutOfMemory(f"the program takes {needed.temp_size_in_bytes / 2**20:,.0f} MiB")
+        if not places.size:
+            return 0, {}
+        started = time.perf_counter()
+        values = call(program, sample, lanes.root_key, arguments, order)
+        self._count(lanes.name, run_seconds=time.perf_counter() - started, num_trajectories=places.size)
+        return places.size, values
+
+    def _layout(self, lanes: Lanes, sample: Any, capacity: int) -> Layout:
+        """How lanes are laid out follows from the memory of a problem, until running out of memory has taught better."""
+        key = lanes.name, capacity
+        if key not in self._layouts:
+            size = problem_bytes(sample, lanes.root_key, lanes.coordinates, capacity)
+            fitting = max(self.memory // (self.num_threads * max(size, 1)), 1)
+            width = 2 ** int(np.log2(max(fitting // WORKING_COPIES, 1)))
+            width = min(self._width, width)
+            steps = int(np.clip(fitting // (2 * width), 1, CALL_STEPS))
+            with self._lock:
+                self._layouts.setdefault(key, Layout(self.devices, width, steps))
+        return self._layouts[key]
+
+    def _halve(self, name: str, capacity: int, layout: Layout, error: Exception) -> None:
+        with self._lock:
+            if self._layouts[name, capacity] != layout:
+                return  # another thread has done so meanwhile
+            if layout.width == layout.steps == 1:
+                text = f"{name}: a single trajectory of {capacity} patterns does not fit into memory: {error}"
+                raise OutOfMemory(text) from error
+            width, steps = max(layout.width // 2, 1), max(layout.steps // 2, 1)
+            self._layouts[name, capacity] = Layout(self.devices, width, steps)
+        self._on_notice(
+            f"{name}: out of memory with {layout.width} × {layout.steps} trajectories of {capacity} patterns at a time; "
+            f"going on with {width} × {steps}"
+        )
+
+    def _count(self, name: str, **amounts: float) -> None:
+        with self._lock:
+            clock = self.clocks.setdefault(name, Clock())
+            for what, amount in amounts.items():
+                setattr(clock, what, getattr(clock, what) + amount)

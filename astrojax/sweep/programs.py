@@ -1,0 +1,180 @@
+"""Compiled programs: one for each kind of sample and padded shape, whatever the numbers in it.
+
+A program takes a fixed number of lanes on each device. It draws the problems of all of them, puts those that will take about
+equally many steps of a solver side by side, and solves them in *steps* of a fixed number of lanes that share one loop.
+Neither the number of lanes that are filled nor their order changes what is computed for any of them.
+"""
+
+import threading
+from collections.abc import Hashable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+
+from .._types import RandomKey
+
+Coordinates = Mapping[str, jax.Array]
+
+
+class Sample(Protocol):
+    """What a sweep takes: a pytree whose array leaves and floats are traced, so that changing a number compiles nothing."""
+
+    def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Any:
+        """The problem at the given scalar coordinates, padded to `capacity` patterns: any pytree of arrays."""
+
+    def cost(self, problem: Any, coordinates: Coordinates) -> jax.Array:
+        """About how many steps the problem will take, as a float; only the order of these numbers matters."""
+
+    def solve(self, problem: Any, coordinates: Coordinates) -> dict[str, jax.Array]:
+        """Scalars measured in the problem, by name."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How lanes are laid out in one call of a program.
+
+    Arguments:
+        devices: devices that lanes are spread over.
+        width: lanes of a device that step together.
+        steps: most steps of a device in one call.
+    """
+
+    devices: tuple[Any, ...]
+    width: int
+    steps: int
+
+    @property
+    def lanes(self) -> int:
+        """Most lanes of one call."""
+        return len(self.devices) * self.width * self.steps
+
+
+def traced(sample: Any) -> Any:
+    """A sample whose floats have become arrays, in JAX's current precision."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float) else leaf, sample)
+
+
+def problem_bytes(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray], capacity: int) -> int:
+    """Memory of one problem."""
+    one = {name: values[0] for name, values in in_precision(coordinates).items()}
+    shapes = eqx.filter_eval_shape(lambda key, lane: sample.draw(key, lane, capacity), root_key, one)
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes) if hasattr(leaf.dtype, "itemsize"))
+
+
+def outputs(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray]) -> dict[str, np.dtype]:
+    """Names and types of what a sample measures."""
+    one = {name: values[0] for name, values in in_precision(coordinates).items()}
+    shapes = eqx.filter_eval_shape(lambda key, lane: sample.solve(sample.draw(key, lane, 8), lane), root_key, one)
+    return {name: np.dtype(leaf.dtype) for name, leaf in shapes.items()}
+
+
+def in_precision(coordinates: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
+    """Coordinates as JAX takes them: integers as they are, real numbers in the current precision."""
+    real = jnp.result_type(float)
+    return {
+        name: jnp.asarray(values if values.dtype.kind in "iu" else values.astype(real)) for name, values in coordinates.items()
+    }
+
+
+class Programs:
+    """The programs that were compiled, each once however many threads ask for it."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[Hashable, Future[Any]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, sample: Any, arguments: tuple[Any, ...], capacity: int, layout: Layout) -> tuple[Any, bool]:
+        """A program for a traced sample and arguments like the given ones; and whether it was compiled just now."""
+        dynamic, static = eqx.partition(sample, eqx.is_array)
+        leaves, structure = jax.tree.flatten((dynamic, *arguments))
+        kinds = tuple((leaf.shape, leaf.dtype, getattr(leaf, "weak_type", False)) for leaf in leaves)
+        static_leaves, static_structure = jax.tree.flatten(static)
+        key = structure, kinds, tuple(static_leaves), static_structure, capacity, layout
+        with self._lock:
+            known = key in self._compiled
+            future = self._compiled.setdefault(key, Future())
+        if not known:
+            try:
+                program = jax.jit(_on_all_devices(static, capacity, layout))
+                future.set_result(program.lower(dynamic, *arguments).compile())
+            except BaseException as error:
+                with self._lock:
+                    del self._compiled[key]
+                future.set_exception(error)
+                raise
+        return future.result(), not known
+
+
+def call(program: Any, sample: Any, root_key: RandomKey, arguments: tuple[Any, jax.Array], order: np.ndarray) -> Any:
+    """Call a program with what `arranged` gave. Returns one value per lane, by name."""
+    dynamic, _ = eqx.partition(sample, eqx.is_array)
+    values = program(dynamic, root_key, *arguments)
+    return {name: np.asarray(value)[order] for name, value in values.items()}
+
+
+def arranged(coordinates: Mapping[str, np.ndarray], layout: Layout) -> tuple[tuple[Any, jax.Array], np.ndarray]:
+    """Arguments of a program for the given lanes, dealt out to the devices one by one; and where each lane went."""
+    number = len(next(iter(coordinates.values())))
+    num_devices, per_device = len(layout.devices), layout.lanes // len(layout.devices)
+    # Places that stay empty hold copies of the last lane, which are never looked at.
+    dealt = np.arange(per_device) * num_devices + np.arange(num_devices)[:, None]
+    source = np.minimum(dealt, number - 1).ravel()
+    filled = np.array([len(range(device, number, num_devices)) for device in range(num_devices)], np.int32)
+    lanes = np.arange(number)
+    order = lanes % num_devices * per_device + lanes // num_devices
+    return ({name: values[source] for name, values in in_precision(coordinates).items()}, jnp.asarray(filled)), order
+
+
+def _on_all_devices(static: Any, capacity: int, layout: Layout) -> Any:
+    def one_device(dynamic: Any, root_key: RandomKey, coordinates: Coordinates, filled: jax.Array) -> dict[str, jax.Array]:
+        return _in_steps(eqx.combine(dynamic, static), root_key, coordinates, filled[0], capacity, layout.width)
+
+    mesh = Mesh(np.array(layout.devices), ("lanes",))
+    same, spread = PartitionSpec(), PartitionSpec("lanes")
+    # Without check_vma, which diffrax's loops do not pass.
+    return jax.shard_map(
+        one_device, mesh=mesh, in_specs=(same, same, spread, spread), out_specs=spread, check_vma=False
+    )
+
+
+def _in_steps(
+    sample: Sample, root_key: RandomKey, coordinates: Coordinates, filled: jax.Array, capacity: int, width: int
+) -> dict[str, jax.Array]:
+    """All lanes of one device: the first `filled` of them are computed, and the others only where they share a step."""
+
+    def drawn(lane: Coordinates) -> tuple[Any, jax.Array]:
+        problem = sample.draw(root_key, lane, capacity)
+        return problem, sample.cost(problem, lane)
+
+    number = len(next(iter(coordinates.values())))
+    num_steps = -(-filled // width)
+    problems, costs = _for_steps(drawn, coordinates, width, num_steps, None)
+    # Empty places last: they belong to no step, or fill the last one.
+    costs = jnp.where(jnp.arange(number) < filled, costs, -jnp.inf)
+    order = jnp.argsort(-costs)
+    return _for_steps(lambda lane: sample.solve(*lane), (problems, coordinates), width, num_steps, order)
+
+
+def _for_steps(function: Any, lanes: Any, width: int, num_steps: jax.Array, order: jax.Array | None) -> Any:
+    """`function` of the lanes of the first steps, each of `width` lanes, taken in an order. Each result is at its lane's place.
+
+    The number of steps is traced, so that the compiler cannot treat a single step in another way than many.
+    """
+    number = jax.tree.leaves(lanes)[0].shape[0]
+    shapes = jax.eval_shape(function, jax.tree.map(lambda leaf: leaf[0], lanes))
+    results = jax.tree.map(lambda leaf: jnp.empty((number, *leaf.shape), leaf.dtype), shapes)  # zeros; keys too
+
+    def one_step(step: jax.Array, results: Any) -> Any:
+        places = step * width + jnp.arange(width, dtype=step.dtype)
+        taken = places if order is None else order[places]
+        values = jax.vmap(function)(jax.tree.map(lambda leaf: leaf[taken], lanes))
+        return jax.tree.map(lambda result, value: result.at[taken].set(value), results, values)
+
+    return jax.lax.fori_loop(jnp.zeros_like(num_steps), num_steps, one_step, results)
+

@@ -1,0 +1,66 @@
+"""Padded shapes: how few of them hold all memory loads of a sweep at little cost."""
+
+import numpy as np
+
+MULTIPLE = 8
+"""Capacities are multiples of this, which keeps batched products of patterns fast."""
+
+MAX_SHAPES = 3
+
+PROGRAM_COST = 10_000
+"""Compiling one more program costs as much as running so many lanes of the largest load (benchmarks/engine.py measures it)."""
+
+MOST_CANDIDATES = 64
+
+
+class Shapes:
+    """The padded shapes of a sweep, each a capacity: a number of patterns to which smaller loads are padded.
+
+    A lane goes into the smallest capacity that holds its load. The capacities are those that waste least: the patterns
+    computed, padding included, plus `PROGRAM_COST` for each capacity, are at their minimum.
+
+    Arguments:
+        loads, counts: different memory loads of a sweep, and how many lanes have each.
+        largest: how many patterns there are to draw from, where that is limited.
+    """
+
+    capacities: np.ndarray
+    """Rising; the last holds the largest load."""
+
+    padding: float
+    """Share of the patterns computed that is padding."""
+
+    def __init__(self, loads: np.ndarray, counts: np.ndarray, largest: int | None = None) -> None:
+        candidates = np.unique(np.ceil(loads / MULTIPLE).astype(int) * MULTIPLE)
+        if largest is not None:
+            candidates = np.unique(np.minimum(candidates, largest))
+        if candidates.size > MOST_CANDIDATES:
+            candidates = candidates[np.linspace(0, candidates.size - 1, MOST_CANDIDATES).round().astype(int)]
+        self.capacities = _cheapest(candidates, loads, counts)
+        computed = float(self.of(loads) @ counts)
+        self.padding = 1 - float(loads @ counts) / computed
+
+    def of(self, loads: np.ndarray) -> np.ndarray:
+        """The capacity of each load."""
+        return self.capacities[np.searchsorted(self.capacities, loads)]
+
+
+def _cheapest(candidates: np.ndarray, loads: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The subset of at most `MAX_SHAPES` candidates that costs least, found by dynamic programming over the largest."""
+    lanes_up_to = np.array([counts[loads <= size].sum() for size in candidates], float)
+    program = PROGRAM_COST * float(candidates[-1])
+    cost = candidates * lanes_up_to + program
+    chosen = [[index] for index in range(candidates.size)]
+    best, best_cost = chosen[-1], cost[-1]
+    for _ in range(MAX_SHAPES - 1):
+        # One capacity more: all lanes beyond a smaller capacity go into this one.
+        steps = [
+            cost[:index] + candidates[index] * (lanes_up_to[index] - lanes_up_to[:index]) + program
+            for index in range(candidates.size)
+        ]
+        below = [int(step.argmin()) if step.size else -1 for step in steps]
+        cost = np.array([step[at] if at >= 0 else np.inf for step, at in zip(steps, below, strict=True)])
+        chosen = [[*chosen[at], index] if at >= 0 else [] for index, at in enumerate(below)]
+        if cost[-1] < best_cost:
+            best, best_cost = chosen[-1], cost[-1]
+    return candidates[best]
