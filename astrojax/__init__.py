@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ._checks import InputError as InputError
+    from ._checks import RunError as RunError
     from .activations import activation as activation
     from .activations import lagrangian as lagrangian
     from .corruption import Erasures as Erasures
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from .corruption import flip as flip
     from .decoders import bayes_decoder as bayes_decoder
     from .decoders import nearest_pattern as nearest_pattern
+    from .experiment import Execution as Execution
     from .experiment import load_config as load_config
     from .experiment import run as run
+    from .experiment import verify as verify
     from .models import AbstractMemory as AbstractMemory
     from .models import AstrocyteMemory as AstrocyteMemory
     from .models import AstrocyteState as AstrocyteState
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from .scores import LinearScore as LinearScore
     from .scores import PowerScore as PowerScore
     from .scores import SquaredScore as SquaredScore
+    from .sweep import Engine as Engine
     from .sweep import Sweep as Sweep
     from .sweep import SweepResult as SweepResult
     from .sweep import run_sweeps as run_sweeps
@@ -59,11 +63,11 @@ if TYPE_CHECKING:
     from .trial import Task as Task
 
 _NAMES = {
-    "_checks": ["InputError"],
+    "_checks": ["InputError", "RunError"],
     "activations": ["activation", "lagrangian"],
     "corruption": ["Erasures", "Flips", "GaussianNoise", "add_noise", "erase", "flip"],
     "decoders": ["bayes_decoder", "nearest_pattern"],
-    "experiment": ["load_config", "run"],
+    "experiment": ["Execution", "load_config", "run", "verify"],
     "models": [
         "AbstractMemory",
         "AstrocyteMemory",
@@ -87,7 +91,7 @@ _NAMES = {
     "retrieval": ["Recall", "Status", "retrieve"],
     "runs.store": ["load"],
     "scores": ["AbstractScore", "LinearScore", "PowerScore", "SquaredScore"],
-    "sweep": ["Sweep", "SweepResult", "run_sweeps"],
+    "sweep": ["Engine", "Sweep", "SweepResult", "run_sweeps"],
     "trial": ["DecoderTrial", "RecallTrial", "Task"],
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}

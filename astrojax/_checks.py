@@ -13,6 +13,10 @@ class InputError(ValueError):
     """An input that cannot be used. The message names the field, what was given and what is allowed."""
 
 
+class RunError(RuntimeError):
+    """A computation that cannot go on, for a reason outside the input. What was computed before is kept."""
+
+
 def concrete(condition: jax.Array | bool) -> bool | None:
     """The truth of a condition, or `None` while JAX traces it and its value is not known."""
     try:

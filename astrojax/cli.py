@@ -1,6 +1,8 @@
 """The command line. Everything heavy is imported when it is needed, so that help answers at once."""
 
 import argparse
+import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,9 +15,11 @@ if TYPE_CHECKING:
 
 OVERRIDES = "Any key of the configuration can be overridden: --dotted.key value, for instance --retrieval.t1 20"
 
+VERIFIED = "Exit status 0 if counts of errors are the same and floats are within a relative 1e-5, else 1."
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0 done, 2 bad input, 130 interrupted."""
+    """Run the command line and return its exit status: 0 done, 1 given up, 2 bad input, 130 interrupted."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command is not _run:
@@ -26,31 +30,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("astrojax: interrupted", file=sys.stderr)
         return 130
-    except ValueError as error:
-        from ._checks import InputError
+    except (ValueError, RuntimeError) as error:
+        from ._checks import InputError, RunError
 
-        if not isinstance(error, InputError):
+        if not isinstance(error, InputError | RunError):
             raise
         print(f"astrojax: {error}", file=sys.stderr)
-        return 2
+        return 2 if isinstance(error, InputError) else 1
 
 
-def run_config(path: str | Path, out: str | Path | None = None, overrides: Sequence[str] = ()) -> tuple[Path, Any]:
-    """Run a configuration as `astrojax run` does: progress, tables, figures. Returns the run folder and the results."""
+def run_config(
+    path: str | Path, out: str | Path | None = None, overrides: Sequence[str] = (), execution: Any = None, dry_run: bool = False
+) -> tuple[Path, Any]:
+    """Run a configuration as `astrojax run` does: plan, progress, tables, figures. Returns the run folder and the results."""
     from .runs import store
     from .runs.reading import read_config
 
-    config = read_config(path, overrides)
-    folder = Path(out) if out is not None else store.free_folder(Path("runs"), config.name)
-    from .experiment import num_trajectories, run
+    path = Path(path)
+    if path.is_dir():  # a run folder, to be continued
+        if not (path / store.CONFIG).is_file():
+            from ._checks import InputError
 
-    console = _console()
-    with _Progress(console, num_trajectories(config)) as progress:
+            raise InputError(f"{path} is not a run folder: it holds no {store.CONFIG}")
+        out, path = out or path, path / store.CONFIG
+    config = read_config(path, overrides)
+    folder = Path(out) if out is not None else None
+    if folder is None:
+        folder = store.unfinished(Path("runs"), config.name, config) or store.free_folder(Path("runs"), config.name)
+    from .experiment import Execution, outline_of, run
+    from .report.plans import print_outline
+
+    console, execution = _console(), execution or Execution()
+    plan = outline_of(config, execution)
+    print_outline(console, config.name, plan)
+    if dry_run:
+        return folder, None
+    with _Progress(console, plan.num_trajectories) as progress:
+
+        def begin(stored: int, total: int) -> None:
+            if stored:
+                console.print(f"{folder}: {stored:,} of {total:,} trajectories are stored already", soft_wrap=True)
+                progress.advance("", stored)
+
+        def notice(text: str) -> None:
+            console.print(f"note: {text}", soft_wrap=True)
+
         try:
-            results = run(config, folder, on_batch=progress.advance)
-        except KeyboardInterrupt:
-            if (folder / store.CONFIG).exists():
-                print(f"astrojax: {folder} is unfinished, without results; remove it or give another folder", file=sys.stderr)
+            results = run(config, folder, execution=execution, on_begin=begin, on_chunk=progress.advance, on_notice=notice)
+        except BaseException as error:
+            if not isinstance(error, ValueError):
+                _say_how_to_go_on(folder)
             raise
     if "pool_size" in results.attrs:
         size, neurons = results.attrs["pool_size"], results.attrs["num_neurons"]
@@ -59,12 +88,63 @@ def run_config(path: str | Path, out: str | Path | None = None, overrides: Seque
     return folder, results
 
 
-def _run(options: argparse.Namespace) -> int:
-    if not Path(options.config).exists() and any(Path(word).is_file() for word in options.overrides):
-        from ._checks import InputError
+def _say_how_to_go_on(folder: Path) -> None:
+    from ._checks import InputError
+    from .runs import store
 
+    try:
+        done = store.is_done(folder)
+    except InputError:
+        return
+    print(
+        f"astrojax: {done.sum()} of {done.size} chunks are stored; continue with: astrojax run {shlex.quote(str(folder))}",
+        file=sys.stderr,
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    from ._checks import InputError
+
+    if not Path(options.config).exists() and any(Path(word).is_file() for word in options.overrides):
         raise InputError("the configuration comes first: astrojax run CONFIG [--out DIR] [--dotted.key value ...]")
-    run_config(options.config, options.out, options.overrides)
+    from .experiment import Execution
+
+    execution = Execution(
+        lanes_per_chunk=options.chunk,
+        memory=None if options.memory is None else _bytes(options.memory),
+        num_devices=options.devices,
+        num_threads=options.threads,
+        cluster=options.cluster,
+    )
+    run_config(options.config, options.out, options.overrides, execution, options.dry_run)
+    return 0
+
+
+def _bytes(text: str) -> int:
+    from ._checks import InputError
+
+    found = re.fullmatch(r"(\d+(?:\.\d*)?(?:e\d+)?)\s*([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
+    if not found:
+        raise InputError(f"--memory must be a number of bytes such as 800MB or 2GiB; got {text!r}")
+    number, prefix, binary = found.groups()
+    return int(float(number) * (1024 if binary else 1000) ** " KMGT".index(prefix.upper() or " "))
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from .experiment import verify
+    from .report.plans import print_comparison
+
+    console = _console()
+    with _Progress(console, None) as progress:
+        found = verify(options.run, share=options.share, seed=options.seed, on_chunk=progress.advance)
+    return 0 if print_comparison(console, found) else 1
+
+
+def _export(options: argparse.Namespace) -> int:
+    from .runs.export import export
+
+    path = export(options.run, options.format, options.out)
+    print(f"{path}: written")
     return 0
 
 
@@ -72,14 +152,17 @@ def _show(options: argparse.Namespace) -> int:
     from .runs import store
 
     folder = Path(options.run)
-    results = store.load(folder)
+    results = store.load(folder, partial=True)
     console = _console()
+    done = store.is_done(folder)
+    if not done.all():
+        console.print(f"unfinished: {done.sum()} of {done.size} chunks are computed; astrojax run {folder} continues it")
     provenance = store.read_json(folder / store.PROVENANCE)
     known = {"versions": {}, "started": "?", "backend": "?", "seed": "?", "config_sha256": "?"} | provenance
     versions = ", ".join(f"{name} {known['versions'].get(name, '?')}" for name in ("astrojax", "jax", "diffrax"))
     console.print(f"{folder}: started {known['started']}, {versions}, {known['backend']}")
     console.print(f"seed {known['seed']}, configuration SHA-256 {known['config_sha256'][:16]}")
-    _report(console, folder, results, folder.name)
+    _report(console, folder, results, folder.name, options.along and options.along.split(","))
     return 0
 
 
@@ -103,12 +186,12 @@ def _info(options: argparse.Namespace) -> int:
     return 0
 
 
-def _report(console: "Console", folder: Path, results: Any, title: str) -> None:
+def _report(console: "Console", folder: Path, results: Any, title: str, along: Sequence[str] | None = None) -> None:
     from .report.figures import draw_all
     from .report.tables import print_tables, summary
     from .runs import store
 
-    content = summary(results)
+    content = summary(results, along)
     print_tables(console, content)
     try:
         store.write_json(folder / store.SUMMARY, content)
@@ -123,7 +206,7 @@ def _report(console: "Console", folder: Path, results: Any, title: str) -> None:
 class _Progress:
     """A progress bar with trajectories per second and time left; silent where the output is not a terminal."""
 
-    def __init__(self, console: "Console", total: int) -> None:
+    def __init__(self, console: "Console", total: int | None) -> None:
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         self._progress = Progress(
@@ -171,10 +254,25 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     run = command("run", _run, "Compute a configuration and write its run folder.", OVERRIDES)
-    run.add_argument("config", metavar="CONFIG", help="a YAML file; `astrojax schema` says what may stand in it")
-    run.add_argument("--out", metavar="DIR", help="the run folder, which must not exist; runs/NAME when left out")
+    run.add_argument("config", metavar="CONFIG", help="a YAML file (see `astrojax schema`), or a run folder to be continued")
+    run.add_argument("--out", metavar="DIR", help="the run folder; an unfinished run in it is continued; runs/NAME when left out")
+    run.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    run.add_argument("--cluster", metavar="WHERE", help="a Dask scheduler's address or file, or local:4 for four workers here")
+    run.add_argument("--memory", metavar="SIZE", help="how much of a device's memory may be used, such as 2GiB")
+    run.add_argument("--devices", metavar="N", type=int, help="how many devices of this machine are used; all when left out")
+    run.add_argument("--threads", metavar="N", type=int, help="how many calls run side by side; one per core when left out")
+    run.add_argument("--chunk", metavar="N", type=int, help="trajectories that are computed and stored as one")
     show = command("show", _show, "Print the tables of a run folder and draw its figures again.")
-    show.add_argument("run", metavar="RUN", help="a run folder")
+    show.add_argument("run", metavar="RUN", help="a run folder, finished or not")
+    show.add_argument("--along", metavar="AXES", help="axes of the tables, one or two, with a comma between them")
+    verify = command("verify", _verify, "Compute a random share of a run's trajectories again and compare.", VERIFIED)
+    verify.add_argument("run", metavar="RUN", help="a run folder, finished or not")
+    verify.add_argument("--share", metavar="SHARE", type=float, default=0.01, help="which share, 0.01 when left out")
+    verify.add_argument("--seed", metavar="N", type=int, help="seed of the choice; another one every time when left out")
+    export = command("export", _export, "Write the results of a run as one file.")
+    export.add_argument("run", metavar="RUN", help="a run folder")
+    export.add_argument("--format", choices=("nc", "csv", "parquet"), required=True, help="netCDF, or a table with a row for each trajectory")
+    export.add_argument("--out", metavar="FILE", help="RUN/results.FORMAT when left out")
     command("schema", _schema, "Print the JSON Schema of a configuration.")
     command("info", _info, "Print versions and devices.")
     return parser

@@ -1,5 +1,6 @@
 """Tables of a run for the terminal, and their content as plain data."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def long_axes(results: xr.Dataset) -> list[str]:
 
 def _computed(values: xr.DataArray) -> xr.DataArray:
     """What was computed of one model, without the copies along parameters that it does not have."""
-    swept = str(values.swept_axes.item()).split()
+    swept = json.loads(str(values.swept_axes.item()))
     return values.isel({dim: 0 for dim in values.dims if dim not in swept})
 
 

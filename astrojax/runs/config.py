@@ -6,12 +6,15 @@ Names of models, scores and solvers are written out here, so that reading a conf
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+
+from .._checks import did_you_mean, shown
 
 
 class Section(BaseModel):
@@ -32,6 +35,9 @@ Positive = Annotated[Real, Field(gt=0)]
 
 LARGEST = 10_000_000
 """Largest memory load or number of flips."""
+
+MOST_VARIANTS = 10_000
+"""Most points of a product of axes over fields other than loads, levels of corruption and dynamical parameters."""
 
 MOST_TRAJECTORIES = 100_000_000
 """Most points of a product of axes."""
@@ -177,6 +183,13 @@ def axis_values(given: Any) -> Any:
     return [int(value) if value.is_integer() and step == int(step) else value for value in spread]
 
 
+def flattened(value: Any, path: str) -> dict[str, Any]:
+    """Values by dotted path; a range is a value."""
+    if not isinstance(value, dict) or "start" in value:
+        return {path: value}
+    return {key: inner for name, below in value.items() for key, inner in flattened(below, f"{path}.{name}").items()}
+
+
 def _number(value: Any, name: str) -> float:
     try:
         number = float(value)
@@ -187,6 +200,9 @@ def _number(value: Any, name: str) -> float:
     return number
 
 
+SECTIONS = ("patterns", "models", "retrieval")
+"""Sections whose numeric fields may be axes; so may `seed`."""
+
 Counts = Annotated[list[Annotated[Integer, Field(ge=0, le=LARGEST)]], Field(min_length=1), BeforeValidator(axis_values)]
 Loads = Annotated[list[Annotated[Integer, Field(ge=1, le=LARGEST)]], Field(min_length=1), BeforeValidator(axis_values)]
 Fractions = Annotated[list[Annotated[Real, Field(ge=0, le=1)]], Field(min_length=1), BeforeValidator(axis_values)]
@@ -194,10 +210,21 @@ Scales = Annotated[list[Annotated[Real, Field(ge=0)]], Field(min_length=1), Befo
 Positives = Annotated[list[Positive], Field(min_length=1), BeforeValidator(axis_values)]
 
 
-class Axes(Section):
-    """Axes of the sweep, each a number, a list or a range; their cartesian product is computed."""
+Numbers = Annotated[list[Integer | Real], Field(min_length=1), BeforeValidator(axis_values)]
+AxisName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 
-    num_patterns: Loads = Field(description="memory loads K")
+
+class Axes(Section):
+    """Axes of the sweep, each a number, a list or a range; their cartesian product is computed.
+
+    Besides the axes named here, any numeric field of the configuration is one under its dotted path, for instance
+    `retrieval.t1` or `models.astrocyte.tau_p`.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Numbers] = Field(init=False)
+
+    num_patterns: Loads | None = Field(None, description="memory loads K")
     num_flips: Counts | None = Field(None, description="flipped entries of the query, for corruption: flips")
     erased_fraction: Fractions | None = Field(None, description="erased share of the query, for corruption: erasures")
     noise_scale: Scales | None = Field(None, description="standard deviation of the noise, for corruption: noise")
@@ -207,6 +234,26 @@ class Axes(Section):
     tau_s: Positives | None = None
     tau_a: Positives | None = None
     slope: Positives | None = None
+    zipped: dict[AxisName, Annotated[dict[str, Numbers], Field(min_length=1)]] = Field(
+        {}, description="axes along which several coordinates run together: name: {coordinate: values, …}"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _dotted_paths(cls, given: Any) -> Any:
+        """Sections inside become dotted paths: {retrieval: {t1: …}} is {retrieval.t1: …}."""
+        if not isinstance(given, dict):
+            return given
+        flat: dict[Any, Any] = {}
+        for key, value in given.items():
+            flat |= flattened(value, str(key)) if key in SECTIONS else {key: value}
+        return flat
+
+    def coordinates(self) -> dict[str, dict[str, list[float | int]]]:
+        """Values by coordinate, by axis; an axis that is not zipped has one coordinate, of its own name."""
+        given = self.model_dump(exclude={"zipped"})
+        alone = {name: {name: values} for name, values in given.items() if values is not None}
+        return alone | {name: {key: list(values) for key, values in zipped.items()} for name, zipped in self.zipped.items()}
 
 
 class Retrieval(Section):
@@ -241,45 +288,149 @@ class Config(Section):
             raise ValueError("; ".join(f"{path}: {text}" for path, text in faults))
         return self
 
-    def swept_axes(self) -> dict[str, Sequence[float | int]]:
-        """The axes that were given, in the order of the results' dimensions, `trial` last."""
-        given = {name: values for name, values in self.axes.model_dump().items() if values is not None}
-        return given | {"trial": range(self.trials)}
+    def swept_axes(self) -> dict[str, dict[str, Sequence[float | int]]]:
+        """Values by coordinate, by axis, in the order of the results' dimensions, `trial` last."""
+        return self.axes.coordinates() | {"trial": {"trial": range(self.trials)}}
+
+    def replaced(self, values: Mapping[str, float | int]) -> "Config":
+        """The same configuration with other values of fields, given by dotted path."""
+        raw = self.model_dump()
+        for path, value in values.items():
+            *parents, last = path.split(".")
+            section = raw
+            for parent in parents:
+                section = section[parent]
+            section[last] = value
+        return type(self).model_validate(raw)
 
     def sha256(self) -> str:
         """SHA-256 of the canonical form: JSON with sorted keys."""
         return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
 
 
+def is_traced(coordinate: str) -> bool:
+    """Whether a coordinate is a number inside one compiled program, rather than a field of several configurations."""
+    return coordinate in {"num_patterns", "trial", *LEVELS.values(), *PARAMETERS}
+
+
 def contradictions(sections: dict[str, Any]) -> list[tuple[str, str]]:
     """Faults between sections that are each valid, as pairs of path and text; sections that are missing are passed over."""
-    faults: list[tuple[str, str]] = []
-    axes, corruption, patterns = (sections.get(name) for name in ("axes", "corruption", "patterns"))
-    models = sections.get("models") or {}
-    num_neurons = 64 if isinstance(patterns, DigitPatterns) else getattr(patterns, "num_neurons", None)
+    axes, models = sections.get("axes"), sections.get("models")
     if axes is None:
-        return faults
+        return []
+    faults = [*_level_faults(axes, sections.get("corruption")), *_shape_faults(axes, sections.get("trials") or 1)]
+    seen: dict[str, str] = {}
+    for axis, coordinates in axes.coordinates().items():
+        for name, values in coordinates.items():
+            path = _path(axes, axis, name)
+            if name in seen:
+                faults.append((path, f"runs along {seen[name]} already"))
+            seen[name] = path
+            if name in PARAMETERS and models:
+                if not any(name in type(model).model_fields for model in models.values()):
+                    faults.append((path, "is a parameter of none of the models"))
+            elif not is_traced(name):
+                faults += _field_faults(path, name, values, sections)
+    if "num_patterns" not in seen:
+        faults.append(("axes.num_patterns", "is missing"))
+    return faults + _flip_faults(axes, sections.get("patterns"))
+
+
+def _path(axes: Axes, axis: str, name: str) -> str:
+    return f"axes.zipped.{axis}.{name}" if axis in axes.zipped else f"axes.{name}"
+
+
+def _level_faults(axes: Axes, corruption: str | None) -> list[tuple[str, str]]:
+    names = {name for coordinates in axes.coordinates().values() for name in coordinates}
+    faults = []
     for kind, level in LEVELS.items():
-        given = getattr(axes, level) is not None
-        if corruption == kind and not given:
+        if corruption == kind and level not in names:
             faults.append((f"axes.{level}", f"is missing; corruption: {kind} needs it"))
-        if corruption is not None and corruption != kind and given:
+        if corruption is not None and corruption != kind and level in names:
             faults.append((f"axes.{level}", f"belongs to corruption: {kind}; the corruption is {corruption}"))
-    for name in type(axes).model_fields:
-        values = getattr(axes, name)
-        if values is not None and len(set(values)) < len(values):
-            faults.append((f"axes.{name}", "lists a value twice; every value must be different"))
-    if num_neurons is not None and axes.num_flips is not None and max(axes.num_flips) > num_neurons:
-        text = f"got {max(axes.num_flips)}; at most num_neurons = {num_neurons} entries can be flipped"
-        faults.append(("axes.num_flips", text))
-    lanes = math.prod(len(values) for values in axes.model_dump().values() if values is not None) * (
-        sections.get("trials") or 1
-    )
+    return faults
+
+
+def _shape_faults(axes: Axes, trials: int) -> list[tuple[str, str]]:
+    """Faults of lengths, repetitions, and of zipped values, which no field has checked."""
+    faults = []
+    sizes, outer = [trials], 1
+    for axis, coordinates in axes.coordinates().items():
+        path = f"axes.zipped.{axis}" if axis in axes.zipped else f"axes.{axis}"
+        lengths = {name: len(values) for name, values in coordinates.items()}
+        if len(set(lengths.values())) > 1:
+            faults.append((path, f"must have equally many values of each; got {lengths}"))
+        points = list(zip(*coordinates.values(), strict=False))
+        if len(set(points)) < len(points):
+            faults.append((path, "lists a value twice; every value must be different"))
+        if axis in axes.zipped and (axis in Axes.model_fields or axis == "trial"):
+            faults.append((path, "is the name of an axis of its own; zipped axes need another"))
+        for name, values in coordinates.items() if axis in axes.zipped else []:
+            if name in Axes.model_fields and name != "zipped":
+                faults += _value_faults(f"{path}.{name}", Axes.model_fields[name], values)
+        sizes.append(len(points))
+        outer *= 1 if all(is_traced(name) for name in coordinates) else len(points)
+    lanes = math.prod(sizes)
     if lanes > MOST_TRAJECTORIES:
         faults.append(("axes", f"and trials make {lanes:,} points; at most {MOST_TRAJECTORIES:,} can be computed in one run"))
-    if models:
-        known = {name for model in models.values() for name in type(model).model_fields}
-        for name in PARAMETERS:
-            if getattr(axes, name) is not None and name not in known:
-                faults.append((f"axes.{name}", "is a parameter of none of the models"))
+    if outer > MOST_VARIANTS:
+        faults.append(("axes", f"make {outer:,} different configurations; at most {MOST_VARIANTS:,} can be computed in one run"))
     return faults
+
+
+def _field_faults(path: str, name: str, values: list[Any], sections: dict[str, Any]) -> list[tuple[str, str]]:
+    """Faults of an axis over a field of the configuration: there must be such a number, and every value must be allowed."""
+    found = _field(name, sections)
+    if found is None:
+        return []
+    section, field = found
+    if section is None or not _is_numeric(section.model_fields.get(field)):
+        known = [axis for axis in Axes.model_fields if axis != "zipped"]
+        return [(path, "is neither an axis nor a number in this configuration" + did_you_mean(name, known))]
+    return _value_faults(path, section.model_fields[field], values, one_by_one=True)
+
+
+def _field(name: str, sections: dict[str, Any]) -> tuple[type[BaseModel] | None, str] | None:
+    """The section that a dotted path leads to and the field's name in it; `None` where that section has faults of its own."""
+    match name.split("."):
+        case ["seed"]:
+            return Config, "seed"
+        case ["models", model, field]:
+            return (type(sections["models"][model]) if model in sections["models"] else None, field) if "models" in sections else None
+        case ["patterns" | "retrieval" as section, field]:
+            return (type(sections[section]), field) if section in sections else None
+        case _:
+            return None, name
+
+
+def _is_numeric(field: FieldInfo | None) -> bool:
+    return field is not None and bool({int, float} & _types(field.annotation))
+
+
+def _types(annotation: Any) -> set[Any]:
+    inner = {kind for part in get_args(annotation) for kind in _types(part)}
+    return inner | {annotation} if isinstance(annotation, type) else inner
+
+
+def _value_faults(path: str, field: FieldInfo, values: list[Any], one_by_one: bool = False) -> list[tuple[str, str]]:
+    declared: Any = Annotated[field.annotation, field]
+    faults = []
+    for place, value in enumerate(values) if one_by_one else [(None, values)]:
+        try:
+            TypeAdapter(declared).validate_python(value)
+        except ValidationError as error:
+            for fault in error.errors():
+                index = f"[{place}]" if one_by_one else "".join(f"[{part}]" for part in fault["loc"] if isinstance(part, int))
+                text = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+                faults.append((path + index, f"{text[:1].lower()}{text[1:]}; got {shown(fault['input'])}"))
+    return faults
+
+
+def _flip_faults(axes: Axes, patterns: Any) -> list[tuple[str, str]]:
+    named = {name: values for coordinates in axes.coordinates().values() for name, values in coordinates.items()}
+    num_neurons = 64 if isinstance(patterns, DigitPatterns) else getattr(patterns, "num_neurons", None)
+    num_neurons = min(named.get("patterns.num_neurons", [num_neurons]))
+    if num_neurons is None or "num_flips" not in named or max(named["num_flips"]) <= num_neurons:
+        return []
+    text = f"got {max(named['num_flips'])}; at most num_neurons = {num_neurons} entries can be flipped"
+    return [("axes.num_flips", text)]

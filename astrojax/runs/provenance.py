@@ -1,10 +1,13 @@
 """Where a run came from: versions, commit, device, seed and times."""
 
+import hashlib
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from .config import Config, FilePatterns
 
 NUMERICAL = ("astrojax", "jax", "jaxlib", "diffrax", "equinox", "optimistix", "lineax", "optax", "numpy", "xarray", "zarr")
 
@@ -22,6 +25,12 @@ def environment() -> dict[str, Any]:
         "devices": [device.device_kind for device in devices],
         "commit": commit(),
     }
+
+
+def pattern_file_digest(config: Config) -> str | None:
+    """SHA-256 of the file that patterns are read from, or `None` if they are not."""
+    patterns = config.patterns
+    return hashlib.sha256(patterns.path.read_bytes()).hexdigest() if isinstance(patterns, FilePatterns) else None
 
 
 def commit() -> dict[str, Any] | None:

@@ -1,24 +1,24 @@
-"""The run folder: a configuration, its provenance and a labelled dataset."""
+"""The run folder: a configuration, its provenance, and a labelled dataset that grows (results.py)."""
 
+import contextlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 import yaml
+import zarr
+from filelock import FileLock, Timeout
 
-from .._checks import InputError
+from .._checks import InputError, shown
 from .config import Config
+from .reading import ConfigError, read_config
+from .results import DONE, RESULTS, StorageError
 
-CONFIG, PROVENANCE, RESULTS, SUMMARY, FIGURES = (
-    "config.yaml",
-    "provenance.json",
-    "results.zarr",
-    "summary.json",
-    "figures",
-)
+CONFIG, PROVENANCE, SUMMARY, FIGURES, LOCK = "config.yaml", "provenance.json", "summary.json", "figures", ".lock"
 
 DEFINITIONS = {
     "hamming_error": ("neurons", "half the sum of |target - sign(x)|; sign(0) counts as half an error"),
@@ -37,27 +37,109 @@ DEFINITIONS = {
     "num_steps": ("steps", "accepted steps of the solver"),
     "status": (
         "1",
-        "0 ok, 1 max_steps, 2 non_finite, 3 invalid_memory, 4 solver_failed, 5 invalid_settings; failed samples are NaN",
+        "0 ok, 1 max_steps, 2 non_finite, 3 invalid_memory, 4 solver_failed, 5 invalid_settings, "
+        "-1 not computed yet; failed samples are NaN",
     ),
     "decoder_error": ("neurons", "Hamming error of a decoder on the same problem, for reference"),
 }
 """Units and definition of every stored variable."""
 
 
-def create(folder: Path, config: Config) -> None:
-    """Make a new run folder and write the configuration into it.
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a run folder, made if need be, against other processes; the hold ends with the process, however it ends.
 
     Raises:
-        InputError (a ValueError): if something is there already, or the folder cannot be written.
+        InputError (a ValueError): if another process holds it, or it cannot be written.
     """
+    lock = FileLock(folder / LOCK)
     try:
-        if folder.exists():
-            raise InputError(f"--out: {folder} exists already and is never overwritten; give another folder or remove it")
-        (folder / FIGURES).mkdir(parents=True)
-        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=120)
-        (folder / CONFIG).write_text(text, encoding="utf-8")
+        if folder.exists() and any(folder.iterdir()) and not (folder / LOCK).exists():
+            raise InputError(f"--out: {folder} exists already, is no run folder, and is never overwritten; give another folder")
+        (folder / FIGURES).mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(f"--out: {folder} is in use: another process is computing it") from None
     except OSError as error:
         raise InputError(f"--out: {folder} cannot be written: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def begin(folder: Path, config: Config, digest: str | None, notice: Callable[[str], None]) -> bool:
+    """Write the configuration into a new run folder, or see that the folder holds the same one. Returns whether it is new.
+
+    Arguments:
+        folder: the run folder.
+        config: what is computed.
+        digest: SHA-256 of the pattern file, if there is one.
+        notice: told in words what was damaged and mended.
+
+    Raises:
+        InputError (a ValueError): if the folder holds another configuration, which is shown beside the given one.
+        StorageError: if the folder cannot be written.
+    """
+    if not (folder / CONFIG).exists() and not (folder / RESULTS).exists():
+        write_text(folder / CONFIG, _as_yaml(config))
+        return True
+    try:
+        before = read_json(folder / PROVENANCE)
+    except InputError as error:
+        before = {}
+        if (folder / PROVENANCE).exists():
+            notice(f"{error}; it is written again")
+    try:
+        stored = read_config(folder / CONFIG)
+    except ConfigError as error:
+        if before.get("config_sha256", config.sha256()) != config.sha256():
+            raise InputError(f"--out: {folder} holds another configuration, and that is damaged: {error}") from error
+        notice(f"{folder / CONFIG} was damaged, and is written again")
+        write_text(folder / CONFIG, _as_yaml(config))
+        return False
+    different = differences(stored, config)
+    if different:
+        lines = "\n".join(f"  {line}" for line in different)
+        raise InputError(f"--out: {folder} holds the run of another configuration; give another folder, or the same values:\n{lines}")
+    if before.get("pattern_file_sha256", digest) != digest:
+        raise InputError(f"--out: {folder} was begun with other patterns: the file at patterns.path has changed since")
+    return False
+
+
+def differences(there: Config, here: Config) -> list[str]:
+    """What differs between the configuration of a run folder and another one, a line for each field."""
+    first, second = (_leaves(config.model_dump(mode="json"), "") for config in (there, here))
+    missing = object()
+    lines = []
+    for path in sorted(first.keys() | second.keys()):
+        one, other = first.get(path, missing), second.get(path, missing)
+        if one != other:
+            words = ["nothing" if value is missing else shown(value) for value in (one, other)]
+            lines.append(f"{path}: {words[0]} there, {words[1]} here")
+    return lines
+
+
+def _leaves(value: Any, path: str) -> dict[str, Any]:
+    if isinstance(value, dict) and value:
+        return {key: leaf for name, inner in value.items() for key, leaf in _leaves(inner, f"{path}.{name}").items()}
+    return {path.removeprefix("."): value}
+
+
+def _as_yaml(config: Config) -> str:
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=120)
+
+
+def unfinished(parent: Path, name: str, config: Config) -> Path | None:
+    """A folder `parent/name` or `parent/name-NUMBER` that holds an unfinished run of the same configuration, if there is one."""
+    for folder in sorted(parent.glob(f"{name}*")):
+        try:
+            same = read_json(folder / PROVENANCE)["config_sha256"] == config.sha256()
+            if same and not all(is_done(folder)):
+                return folder
+        except (InputError, KeyError):
+            continue
+    return None
 
 
 def free_folder(parent: Path, name: str) -> Path:
@@ -71,72 +153,86 @@ def free_folder(parent: Path, name: str) -> Path:
     return folder
 
 
-def dataset(
-    axes: Mapping[str, Sequence[float | int]],
-    models: Mapping[str, tuple[list[str], Mapping[str, np.ndarray]]],
-    decoders: tuple[list[str], Mapping[str, np.ndarray]] | None,
+def coordinates_of(
+    axes: Mapping[str, Mapping[str, Sequence[float | int]]], models: Mapping[str, Sequence[str]], decoders: Sequence[str] | None
 ) -> xr.Dataset:
-    """One labelled dataset from the arrays of a sweep.
+    """The coordinates of a run's dataset.
 
     Arguments:
-        axes: values along all axes, by name, in the order of the dimensions.
-        models: for each model the names of the axes it was swept over and its observables; along the other axes, which are
-            parameters it does not have, its values are repeated.
-        decoders: the same for the decoders' errors by decoder, or `None`.
+        axes: values by coordinate, by axis, in the order of the dimensions.
+        models: for each model the axes that matter for it; along the others its values are repeated.
+        decoders: names of the decoders, if there are any.
     """
-    sizes = {name: len(values) for name, values in axes.items()}
-    names = list(dict.fromkeys(name for _, observables in models.values() for name in observables))
-    variables: dict[str, Any] = {}
-    for name in names:
-        stacked = [_expanded(observables[name], swept, sizes) for swept, observables in models.values()]
-        variables[name] = (("model", *axes), np.stack(stacked), _attributes(name))
-    coordinates: dict[str, Any] = {"model": _strings(models)} | {name: np.asarray(values) for name, values in axes.items()}
-    swept_axes = _strings(" ".join(swept) for swept, _ in models.values())
-    coordinates["swept_axes"] = (
-        "model",
-        swept_axes,
-        {"definition": "axes the model was computed along; it repeats along others"},
-    )
+    coordinates: dict[str, Any] = {"model": _strings(models)}
+    for axis, named in axes.items():
+        coordinates |= {name: (axis, np.asarray(values)) for name, values in named.items()}
+    definition = "axes that matter for the model, as a JSON list; along the others its values are repeated"
+    swept = _strings(json.dumps(list(names)) for names in models.values())
+    coordinates["swept_axes"] = ("model", swept, {"definition": definition})
     if decoders is not None:
-        swept, errors = decoders
-        variables["decoder_error"] = (("decoder", *swept), np.stack(list(errors.values())), _attributes("decoder_error"))
-        coordinates["decoder"] = _strings(errors)
-    return xr.Dataset(variables, coordinates)
+        coordinates["decoder"] = _strings(decoders)
+    return xr.Dataset(coords=coordinates)
 
 
-def save(folder: Path, results: xr.Dataset) -> None:
-    """Write a dataset as `results.zarr`."""
-    results.to_zarr(folder / RESULTS, mode="w-", zarr_format=3, consolidated=False)
+def attributes(name: str) -> dict[str, str]:
+    """Units and definition of a variable."""
+    units, definition = DEFINITIONS[name]
+    return {"units": units, "long_name": name.replace("_", " "), "definition": definition}
 
 
-def load(run: str | Path) -> xr.Dataset:
+def is_done(run: str | Path) -> np.ndarray:
+    """Which tasks of a run are done, shape (tasks,), boolean. `InputError` (a ValueError) if that cannot be read."""
+    try:
+        return zarr.open_array(Path(run) / DONE, mode="r")[:] == 1
+    except Exception as error:  # of whatever kind: zarr raises what it likes on damaged files
+        raise InputError(f"{Path(run) / DONE} cannot be read: {str(error) or type(error).__name__}") from error
+
+
+def load(run: str | Path, *, partial: bool = False) -> xr.Dataset:
     """The results of a run folder, read when used.
 
+    Arguments:
+        run: the run folder.
+        partial: whether a run may be unfinished; what is not computed yet is NaN and has status −1.
+
     Raises:
-        InputError (a ValueError): if the folder holds no finished run, or its results cannot be read.
+        InputError (a ValueError): if the folder holds no run, an unfinished one, or one that is damaged.
     """
     folder = Path(run)
+    if not (folder / CONFIG).is_file():
+        raise InputError(f"{folder} is not a run folder: it holds no {CONFIG}")
+    again = f"astrojax run {shlex.quote(str(folder))}"
+    if not (folder / RESULTS).is_dir():
+        raise InputError(f"{folder} holds no {RESULTS}: the run was not begun; {again} begins it")
+    done = is_done(folder)
+    if not partial and not done.all():
+        raise InputError(f"{folder} is unfinished: {done.sum()} of {done.size} chunks are computed; {again} continues it")
     try:
-        if not (folder / CONFIG).is_file():
-            raise InputError(f"{folder} is not a run folder: it holds no {CONFIG}")
-        if not (folder / RESULTS).is_dir() or not read_json(folder / PROVENANCE).get("finished"):
-            raise InputError(f"{folder} holds no finished {RESULTS}: the run did not finish; start it again in another folder")
         results = xr.open_zarr(folder / RESULTS, consolidated=False, chunks=None)
-    except (OSError, ValueError, KeyError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{folder / RESULTS} cannot be read: {error}") from error
-    missing = [
-        name for name in ("model", "trial", "hamming_error", "success", "settled", "status") if name not in results.variables
-    ]
+    except Exception as error:  # of whatever kind: xarray and zarr raise what they like on damaged files
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{folder / RESULTS} is damaged and cannot be read: {reason}; {again} mends it") from error
+    needed = ("model", "trial", "hamming_error", "success", "settled", "status")
+    missing = [name for name in needed if name not in results.variables]
     if missing:
-        raise InputError(f"{folder / RESULTS} is damaged: {', '.join(missing)} is missing")
+        raise InputError(f"{folder / RESULTS} is damaged: {', '.join(missing)} is missing; {again} mends it")
     return results
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file with line breaks."""
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    """Write a JSON file with line breaks, whole or not at all. Raises `StorageError` if it cannot be written."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, whole or not at all. Raises `StorageError` if it cannot be written."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -148,16 +244,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path} cannot be read: it holds no object")
     return content
-
-
-def _expanded(values: np.ndarray, swept: list[str], sizes: Mapping[str, int]) -> np.ndarray:
-    shape = [sizes[name] if name in swept else 1 for name in sizes]
-    return np.broadcast_to(values.reshape(shape), list(sizes.values()))
-
-
-def _attributes(name: str) -> dict[str, str]:
-    units, definition = DEFINITIONS[name]
-    return {"units": units, "long_name": name.replace("_", " "), "definition": definition}
 
 
 def _strings(names: Iterable[str]) -> np.ndarray:

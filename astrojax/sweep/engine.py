@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ import numpy as np
 from .._checks import InputError
 from .._types import RandomKey
 from .memory import OutOfMemory, default_budget, is_out_of_memory
-from .programs import Layout, Programs, arranged, call, problem_bytes, traced
+from .programs import Layout, Programs, arranged, call, kind_of, problem_bytes, traced
 
 CPU_WIDTH = 32
 """Lanes that step together on a CPU: enough to pay for an operation, few enough to stay in the cache."""
@@ -59,6 +59,15 @@ class Clock:
     num_programs: int = 0
     num_trajectories: int = 0
 
+    def add(self, other: "Clock") -> None:
+        """Add another clock's counts."""
+        for name, amount in vars(other).items():
+            setattr(self, name, getattr(self, name) + amount)
+
+    def since(self, before: "Clock") -> "Clock":
+        """What was counted since an earlier state of this clock."""
+        return Clock(**{name: amount - getattr(before, name) for name, amount in vars(self).items()})
+
 
 class Engine:
     """Computes lanes on the devices of this process. Its methods may be called from many threads.
@@ -96,7 +105,7 @@ class Engine:
         self.memory = memory or default_budget(self.devices)
         self.clocks: dict[str, Clock] = {}
         self._width = lanes_per_step or (CPU_WIDTH if on_cpu else ACCELERATOR_WIDTH)
-        self._layouts: dict[tuple[str, int], Layout] = {}
+        self._layouts: dict[Hashable, Layout] = {}
         self._on_notice = on_notice or (lambda text: None)
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -164,7 +173,7 @@ class Engine:
             except (OutOfMemory, jax.errors.JaxRuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
-                self._halve(lanes.name, capacity, layout, error)
+                self._halve(lanes.name, (kind_of(sample), capacity), layout, error)
 
     def _call(
         self, lanes: Lanes, sample: Any, capacity: int, places: np.ndarray, layout: Layout
@@ -188,7 +197,7 @@ class Engine:
 
     def _layout(self, lanes: Lanes, sample: Any, capacity: int) -> Layout:
         """How lanes are laid out follows from the memory of a problem, until running out of memory has taught better."""
-        key = lanes.name, capacity
+        key = kind_of(sample), capacity
         if key not in self._layouts:
             size = problem_bytes(sample, lanes.root_key, lanes.coordinates, capacity)
             fitting = max(self.memory // (self.num_threads * max(size, 1)), 1)
@@ -199,15 +208,16 @@ class Engine:
                 self._layouts.setdefault(key, Layout(self.devices, width, steps))
         return self._layouts[key]
 
-    def _halve(self, name: str, capacity: int, layout: Layout, error: Exception) -> None:
+    def _halve(self, name: str, key: tuple[Hashable, int], layout: Layout, error: Exception) -> None:
+        capacity = key[1]
         with self._lock:
-            if self._layouts[name, capacity] != layout:
+            if self._layouts[key] != layout:
                 return  # another thread has done so meanwhile
             if layout.width == layout.steps == 1:
                 text = f"{name}: a single trajectory of {capacity} patterns does not fit into memory: {error}"
                 raise OutOfMemory(text) from error
             width, steps = max(layout.width // 2, 1), max(layout.steps // 2, 1)
-            self._layouts[name, capacity] = Layout(self.devices, width, steps)
+            self._layouts[key] = Layout(self.devices, width, steps)
         self._on_notice(
             f"{name}: out of memory with {layout.width} × {layout.steps} trajectories of {capacity} patterns at a time; "
             f"going on with {width} × {steps}"
@@ -215,6 +225,4 @@ class Engine:
 
     def _count(self, name: str, **amounts: float) -> None:
         with self._lock:
-            clock = self.clocks.setdefault(name, Clock())
-            for what, amount in amounts.items():
-                setattr(clock, what, getattr(clock, what) + amount)
+            self.clocks.setdefault(name, Clock()).add(Clock(**amounts))  # type: ignore[arg-type]

@@ -7,6 +7,8 @@ from typing import Any
 
 import jax
 
+from .._checks import RunError
+
 CPU_SHARE, DEVICE_SHARE = 0.25, 0.6
 """Safe shares of a machine's memory, which others use too, and of an accelerator's."""
 
@@ -14,7 +16,7 @@ UNKNOWN = 2**31
 """Bytes to make do with where nothing is known."""
 
 
-class OutOfMemory(MemoryError):
+class OutOfMemory(RunError):
     """A computation that does not fit into the memory of a device."""
 
 

@@ -82,6 +82,14 @@ def in_precision(coordinates: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
     }
 
 
+def kind_of(tree: Any) -> Hashable:
+    """What is the same for all pytrees that differ only in the numbers inside their arrays."""
+    dynamic, static = eqx.partition(tree, eqx.is_array)
+    arrays = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(dynamic))
+    leaves, structure = jax.tree.flatten(static)
+    return arrays, tuple(leaves), structure
+
+
 class Programs:
     """The programs that were compiled, each once however many threads ask for it."""
 
@@ -92,10 +100,7 @@ class Programs:
     def get(self, sample: Any, arguments: tuple[Any, ...], capacity: int, layout: Layout) -> tuple[Any, bool]:
         """A program for a traced sample and arguments like the given ones; and whether it was compiled just now."""
         dynamic, static = eqx.partition(sample, eqx.is_array)
-        leaves, structure = jax.tree.flatten((dynamic, *arguments))
-        kinds = tuple((leaf.shape, leaf.dtype, getattr(leaf, "weak_type", False)) for leaf in leaves)
-        static_leaves, static_structure = jax.tree.flatten(static)
-        key = structure, kinds, tuple(static_leaves), static_structure, capacity, layout
+        key = kind_of((sample, arguments)), capacity, layout
         with self._lock:
             known = key in self._compiled
             future = self._compiled.setdefault(key, Future())

@@ -1,0 +1,169 @@
+"""Many machines: chunks as tasks of a Dask cluster, one worker process for each accelerator. Needs the extra `cluster`.
+
+Workers only compute. This process stores what they send back, so the flags in the run folder stay the truth whatever happens
+to a worker, and no shared file system is needed but for pattern files.
+"""
+
+import contextlib
+import functools
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from ._checks import InputError, RunError
+from .compiling import keep_compiled_programs
+from .plan import Job, Plan
+from .runs.config import Config
+from .runs.provenance import pattern_file_digest
+from .sweep.engine import Clock, Engine
+
+TASKS_PER_THREAD = 3
+"""Tasks handed to the cluster at a time, for each of its threads: enough to keep them busy."""
+
+ATTEMPTS = 3
+"""How often a chunk is handed out again after the workers that had it died."""
+
+PATIENCE = 60
+"""Seconds to wait for a cluster and its first worker."""
+
+Computed = tuple[dict[str, np.ndarray], dict[str, Clock]]
+
+
+class ClusterError(RunError):
+    """A cluster that cannot be reached, or that is gone."""
+
+
+@contextlib.contextmanager
+def connected(cluster: str) -> Iterator[Any]:
+    """A client of a Dask cluster.
+
+    Arguments:
+        cluster: the address of its scheduler such as `tcp://10.0.0.1:8786`, the path of its scheduler file, or `local:4`,
+            which starts four workers on this machine.
+
+    Raises:
+        InputError (a ValueError): for anything else, or if the extra is not installed.
+        ClusterError: if there is no such cluster, or it has no workers.
+    """
+    try:
+        import dask
+        import distributed
+    except ImportError as error:
+        text = "--cluster needs Dask, which is an extra: python -m pip install 'astrojax[cluster]'"
+        raise InputError(text) from error
+    local = re.fullmatch(r"local:([1-9]\d{0,3})", cluster)
+    if not local and not re.match(r"\w+://.", cluster) and not Path(cluster).is_file():
+        text = f"--cluster must be an address such as tcp://10.0.0.1:8786, a scheduler file, or local:4; got {cluster!r}"
+        raise InputError(text)
+    settings = {
+        "distributed.scheduler.allowed-failures": 100,  # a worker may die for reasons that have nothing to do with its task
+        "distributed.worker.multiprocessing-method": "spawn",  # JAX does not survive a fork
+        "distributed.comm.timeouts.connect": PATIENCE,
+    }
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(dask.config.set(settings))
+        try:
+            if local:
+                started = distributed.LocalCluster(
+                    n_workers=int(local[1]), threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+                )
+                client = stack.enter_context(distributed.Client(stack.enter_context(started)))
+            elif "://" in cluster:
+                client = stack.enter_context(distributed.Client(cluster, timeout=PATIENCE))
+            else:
+                client = stack.enter_context(distributed.Client(scheduler_file=cluster, timeout=PATIENCE))
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise ClusterError(f"no cluster with workers at {cluster} within {PATIENCE} s: {error}") from error
+        yield client
+
+
+def compute_on_cluster(
+    client: Any,
+    config: Config,
+    lanes_per_chunk: int,
+    engine_settings: Mapping[str, int | None],
+    pending: Sequence[int],
+    write: Callable[[int, Mapping[str, np.ndarray]], None],
+    clocks: dict[str, Clock],
+    notice: Callable[[str], None],
+) -> None:
+    """Compute the pending tasks of a run on a cluster.
+
+    Arguments:
+        client: see `connected`.
+        config, lanes_per_chunk: what is computed, in which chunks.
+        engine_settings: settings of each worker's engine.
+        pending: numbers of tasks.
+        write: stores what was computed of a task.
+        clocks: times by name, to which the workers' are added.
+        notice: told in words of workers that died.
+
+    Raises:
+        ClusterError: if the cluster is gone, or workers die whenever they are given a certain chunk.
+        InputError, RunError: as the workers raise them.
+    """
+    from distributed import KilledWorker, as_completed
+
+    settings = tuple(sorted(engine_settings.items()))
+    task = (config.model_dump_json(), pattern_file_digest(config), lanes_per_chunk, settings)
+    waiting, attempts = list(reversed(pending)), dict.fromkeys(pending, 0)
+    futures: dict[Any, int] = {}
+    completed = as_completed()
+
+    def submit(index: int) -> None:
+        future = client.submit(_compute, *task, index, pure=False, retries=ATTEMPTS)
+        futures[future] = index
+        completed.add(future)
+
+    try:
+        for _ in range(min(len(waiting), TASKS_PER_THREAD * max(sum(client.nthreads().values()), 1))):
+            submit(waiting.pop())
+        while futures:
+            future = next(completed)
+            index = futures.pop(future)
+            try:
+                if future.status in ("cancelled", "lost"):
+                    raise ClusterError("the cluster is gone")
+                values, times = future.result()
+            except KilledWorker as error:
+                attempts[index] += 1
+                if attempts[index] >= ATTEMPTS:
+                    raise ClusterError(f"workers die whenever they compute chunk {index}: {error}") from error
+                notice(f"workers died while they computed chunk {index}; it is handed out again")
+                submit(index)
+                continue
+            except (OSError, TimeoutError) as error:
+                raise ClusterError(f"the cluster is gone: {error}") from error
+            write(index, values)
+            for name, clock in times.items():
+                clocks.setdefault(name, Clock()).add(clock)
+            if waiting:
+                submit(waiting.pop())
+    finally:
+        if client.status == "running":
+            client.cancel(list(futures))
+
+
+def _compute(config: str, digest: str | None, lanes_per_chunk: int, settings: Any, index: int) -> Computed:
+    """What a worker does: one task."""
+    given = Config.model_validate_json(config)
+    if pattern_file_digest(given) != digest:
+        raise InputError(f"patterns.path: {given.patterns} is another file on the worker")
+    with jax.enable_x64(given.precision == "float64"):
+        jobs, engine = _prepared(config, lanes_per_chunk, settings)
+        job = jobs[index]
+        before = {name: Clock(**vars(clock)) for name, clock in engine.clocks.items()}
+        values = engine.compute(job.part.lanes(job.part.sweep.grid.lanes(job.block)))
+        return values, {name: clock.since(before.get(name, Clock())) for name, clock in engine.clocks.items()}
+
+
+@functools.lru_cache(maxsize=1)
+def _prepared(config: str, lanes_per_chunk: int, settings: Any) -> tuple[list[Job], Engine]:
+    keep_compiled_programs()
+    return Plan(Config.model_validate_json(config)).jobs(lanes_per_chunk), Engine(**dict(settings))

@@ -1,0 +1,104 @@
+"""What a run will take, worked out before anything is computed."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .plan import DECODERS, Part, Plan
+
+LANE_SECONDS, DRAW_SECONDS, STEP_SECONDS, COMPILE_SECONDS = 5e-6, 9e-9, 4.5e-10, 6.0
+"""Core-seconds on a CPU of 2024, about: for any trajectory; to draw an entry of a pattern; for an entry, or a product of two, at a
+step of the solver; and for a program that must be compiled. Measured on Fig. 4, whose models they fit within a third."""
+
+TRANSIENT_STEPS, STABLE_STEP = 60, 2.5
+"""Steps until a memory has made up its mind, and the longest stable step of an explicit solver in units of its fastest rate."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one model, or the decoders, will take."""
+
+    name: str
+    num_trajectories: int
+    capacities: list[int]
+    padding: float
+    """Share of the patterns computed that is padding."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a run will take."""
+
+    rows: list[Row]
+    num_chunks: int
+    lanes_per_chunk: int
+    stored_bytes: int
+    """Of results, before compression."""
+    budget_bytes: int
+    """Of each device's memory."""
+    devices: list[str]
+    compile_seconds: float | None
+    """If nothing was compiled before; `None` where no such thing was measured."""
+    run_seconds: float | None
+
+    @property
+    def num_trajectories(self) -> int:
+        """Of all rows together."""
+        return sum(row.num_trajectories for row in self.rows)
+
+    @property
+    def num_programs(self) -> int:
+        """Padded shapes of all rows together."""
+        return sum(len(row.capacities) for row in self.rows)
+
+
+def outline(plan: Plan, devices: Sequence[Any], num_threads: int, memory: int, lanes_per_chunk: int | None) -> Outline:
+    """What a run of a plan will take on some devices. Arguments otherwise as for `Execution`."""
+    on_cpu = devices[0].platform == "cpu"
+    chunk = plan.chunk_length(lanes_per_chunk or plan.default_chunk())
+    rows = [_row(name, [part for part in plan.parts if part.name == name]) for name in plan.dims]
+    programs = sum(len(row.capacities) for row in rows)
+    return Outline(
+        rows=rows,
+        num_chunks=len(plan.jobs(chunk)),
+        lanes_per_chunk=chunk,
+        stored_bytes=sum(math.prod(variable.shape) * variable.dtype.itemsize for variable in plan.variables(chunk)),
+        budget_bytes=memory,
+        devices=[device.device_kind for device in devices],
+        compile_seconds=COMPILE_SECONDS * programs / num_threads if on_cpu else None,
+        run_seconds=sum(_core_seconds(plan, part) for part in plan.parts) / num_threads if on_cpu else None,
+    )
+
+
+def _row(name: str, parts: list[Part]) -> Row:
+    capacities = sorted({int(capacity) for part in parts for capacity in part.sweep.shapes.capacities})
+    sizes = [part.sweep.grid.size for part in parts]
+    padding = sum(part.sweep.shapes.padding * size for part, size in zip(parts, sizes, strict=True)) / sum(sizes)
+    return Row(name, sum(sizes), capacities, padding)
+
+
+def _core_seconds(plan: Plan, part: Part) -> float:
+    loads, counts = part.sweep.grid.values_of("num_patterns")
+    entries = part.num_neurons * part.sweep.shapes.of(loads).astype(float)
+    steps, per_step = 0.0, entries
+    if part.name != DECODERS:
+        sample = part.sweep.sample
+        steps = TRANSIENT_STEPS + float(sample.t1) * _fastest_rate(part) / STABLE_STEP
+        if plan.config.models[part.name].kind == "neuron_astrocyte":
+            per_step = entries * (part.num_neurons + 1) / 2
+    return float((LANE_SECONDS + DRAW_SECONDS * entries + STEP_SECONDS * steps * per_step) @ counts)
+
+
+def _fastest_rate(part: Part) -> float:
+    def extreme(name: str, choose: Callable) -> float:
+        named = [values[name] for values in part.sweep.grid.axes.values() if name in values]
+        return float(choose(named[0])) if named else float(parameters[name])
+
+    parameters = part.sweep.sample.parameters
+    rates = [1 / extreme(name, np.min) for name in ("tau_x", "tau_s", "tau_a") if name in parameters]
+    if "tau_p" in parameters:
+        rates.append(extreme("temperature", np.max) / extreme("tau_p", np.min))
+    return max(rates)

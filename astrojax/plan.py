@@ -1,0 +1,289 @@
+"""From a configuration to what is to be computed: samples, the axes over which they are taken, and tasks of whole chunks."""
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import numpy as np
+import xarray as xr
+from pydantic import ValidationError
+
+from ._checks import InputError
+from .corruption import CORRUPTIONS
+from .models import AstrocyteMemory, DenseMemory, HopfieldMemory, ModernHopfieldMemory, NeuronAstrocyteMemory
+from .patterns import biased_patterns, digits, hierarchical_patterns, load_patterns, pooled_patterns, random_patterns
+from .runs.config import LEVELS, PARAMETERS, Astrocyte, Config, DigitPatterns, FilePatterns, is_traced
+from .runs.reading import ConfigError
+from .runs.results import Region, Variable
+from .runs.store import DEFINITIONS, attributes, coordinates_of
+from .scores import PowerScore
+from .sweep.chunks import Block, blocks, chunk_shape, grown
+from .sweep.engine import Lanes
+from .sweep.execution import Sweep
+from .sweep.programs import outputs
+from .trial import DecoderTrial, RecallTrial, Task
+
+BUILDERS: dict[str, Callable[..., Any]] = {
+    "astrocyte": AstrocyteMemory,
+    "hopfield": HopfieldMemory,
+    "neuron_astrocyte": NeuronAstrocyteMemory,
+    "dense": DenseMemory,
+    "modern_hopfield": ModernHopfieldMemory,
+}
+
+ENSEMBLES: dict[str, Callable[..., Any]] = {
+    "random": random_patterns,
+    "biased": biased_patterns,
+    "hierarchical": hierarchical_patterns,
+}
+
+DECODERS = "decoders"
+"""Name under which the decoders are counted."""
+
+CHUNK_ENTRIES, SHORTEST_CHUNK, LONGEST_CHUNK = 2**25, 32, 2**16
+"""A chunk has as many trajectories as make about so many entries of patterns, within bounds: so it takes of the order of a
+second, which an interruption costs at most."""
+
+CHUNKS_OF_SMALL_SWEEPS, CHUNKS_OF_LARGE_SWEEPS = 16, 4096
+"""About how many chunks a sweep has at least, to be spread over cores and devices, and at most, for the sake of the disk."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The points of one model, or of the decoders, that differ only in numbers inside one sample.
+
+    Arguments:
+        name: the model's, or `DECODERS`.
+        sweep: the sample and its axes.
+        place: positions along the axes over other fields of the configuration, by axis.
+        root_key: the key that all random keys are derived from.
+        num_neurons: number of neurons N.
+    """
+
+    name: str
+    sweep: Sweep
+    place: Mapping[str, int]
+    root_key: jax.Array
+    num_neurons: int
+
+    def lanes(self, numbers: np.ndarray) -> Lanes:
+        """Lanes by number, to be computed."""
+        return self.sweep.lanes(self.name, self.root_key, numbers)
+
+
+class Job(NamedTuple):
+    """A task of a run: a block of a part, and the regions of the stored variables that it fills."""
+
+    part: Part
+    block: Block
+    regions: dict[str, Region]
+
+    @property
+    def num_trajectories(self) -> int:
+        """How many trajectories it has."""
+        return math.prod(piece.stop - piece.start for piece in self.block)
+
+
+class Plan:
+    """Everything a configuration asks for.
+
+    Arguments:
+        config: the configuration.
+
+    Raises:
+        ConfigError (an InputError): for a pattern file that cannot be used, or that does not fit the axes, and for values of
+            axes that do not go together.
+    """
+
+    parts: list[Part]
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.axes = config.swept_axes()
+        self.sizes = {axis: len(next(iter(named.values()))) for axis, named in self.axes.items()}
+        outer = [axis for axis, named in self.axes.items() if not all(is_traced(name) for name in named)]
+        self._inner = [axis for axis in self.axes if axis not in outer]
+        names = [*config.models, *([DECODERS] if config.decoders else [])]
+        self._load = functools.lru_cache(_pool)
+        self._measured: dict[str, dict[str, np.dtype]] = {}
+        self.dims = {name: [axis for axis in self.axes if self._matters(axis, name)] for name in names}
+        self.parts = [part for name in names for part in self._parts(name, [axis for axis in outer if axis in self.dims[name]])]
+
+    @property
+    def num_trajectories(self) -> int:
+        """How many samples are taken; a memory is not repeated along axes that do not matter for it."""
+        return sum(part.sweep.grid.size for part in self.parts)
+
+    def default_chunk(self) -> int:
+        """A good number of trajectories of a chunk: the same on every machine."""
+        entries = max(part.num_neurons * int(part.sweep.shapes.capacities[-1]) for part in self.parts)
+        largest = max(part.sweep.grid.size for part in self.parts)
+        chunk = int(np.clip(CHUNK_ENTRIES // entries, SHORTEST_CHUNK, LONGEST_CHUNK))
+        small = max(largest // CHUNKS_OF_SMALL_SWEEPS, 16 * SHORTEST_CHUNK)
+        large = min(self.num_trajectories // CHUNKS_OF_LARGE_SWEEPS, LONGEST_CHUNK)
+        return max(min(chunk, small), large)
+
+    def chunk_length(self, lanes: int) -> int:
+        """How many trajectories a full chunk really has, if it may have so many."""
+        return math.prod(self._chunk_lengths(list(self.axes), lanes))
+
+    def variables(self, lanes_per_chunk: int) -> list[Variable]:
+        """The variables to be stored, in chunks of at most so many trajectories."""
+        measured = {key: dtype for name in self.config.models for key, dtype in self._outputs(name).items()}
+        found = {name: measured[name] for name in DEFINITIONS if name in measured}
+        dims = ("model", *self.axes)
+        shape = (len(self.config.models), *self.sizes.values())
+        chunks = (1, *self._chunk_lengths(list(self.axes), lanes_per_chunk))
+        stored = [Variable(name, dims, shape, chunks, dtype, attributes(name)) for name, dtype in found.items()]
+        if self.config.decoders:
+            kinds, own = self._outputs(DECODERS), self.dims[DECODERS]
+            dims, shape = ("decoder", *own), (len(kinds), *(self.sizes[axis] for axis in own))
+            chunks = (len(kinds), *self._chunk_lengths(own, lanes_per_chunk))
+            dtype = next(iter(kinds.values()))
+            stored.append(Variable("decoder_error", dims, shape, chunks, dtype, attributes("decoder_error")))
+        return stored
+
+    def coordinates(self) -> xr.Dataset:
+        """The coordinates of the stored variables."""
+        decoders = list(self._outputs(DECODERS)) if self.config.decoders else None
+        return coordinates_of(self.axes, {name: self.dims[name] for name in self.config.models}, decoders)
+
+    def jobs(self, lanes_per_chunk: int) -> list[Job]:
+        """The tasks of a run with such chunks, always in the same order."""
+        return list(itertools.chain.from_iterable(self._jobs(part, lanes_per_chunk) for part in self.parts))
+
+    def stored(self, part: Part, values: Mapping[str, np.ndarray], block: Block) -> dict[str, np.ndarray]:
+        """Computed values, one per lane, as the variables that are stored, in the shape of their dimensions."""
+        shape = [piece.stop - piece.start for piece in block]
+        inside = {axis: size for axis, size in zip(part.sweep.grid.dims, shape, strict=True)}
+        dims = self.dims[DECODERS] if part.name == DECODERS else list(self.axes)
+        full = [inside.get(axis, 1) for axis in dims]
+        if part.name == DECODERS:
+            return {"decoder_error": np.stack([value.reshape(full) for value in values.values()])}
+        return {name: value.reshape(1, *full) for name, value in values.items()}
+
+    def _matters(self, axis: str, name: str) -> bool:
+        return any(self._coordinate_matters(coordinate, name) for coordinate in self.axes[axis])
+
+    def _coordinate_matters(self, coordinate: str, name: str) -> bool:
+        """Whether a coordinate changes anything about a model or the decoders."""
+        if coordinate in PARAMETERS:
+            return name != DECODERS and coordinate in type(self.config.models[name]).model_fields
+        match coordinate.split("."):
+            case ["models", model, _]:
+                return model == name
+            case ["retrieval", _]:
+                return name != DECODERS
+            case _:
+                return True
+
+    def _parts(self, name: str, outer: list[str]) -> Iterator[Part]:
+        inner = {axis: self.axes[axis] for axis in self.dims[name] if axis in self._inner}
+        for positions in itertools.product(*(range(self.sizes[axis]) for axis in outer)):
+            place = dict(zip(outer, positions, strict=True))
+            named = {key: values[place[axis]] for axis in outer for key, values in self.axes[axis].items()}
+            fields = {key: value for key, value in named.items() if not is_traced(key) and self._coordinate_matters(key, name)}
+            traced = {key: value for key, value in named.items() if is_traced(key)}
+            config = _variant(self.config, fields) if fields else self.config
+            task, pool_size, num_neurons = _task(config, self._load)
+            sample = DecoderTrial(task) if name == DECODERS else _recall(config, task, name)
+            # A coordinate that runs along with a field is an axis of one value within the part.
+            axes = {**inner, **{key: {key: [value]} for key, value in traced.items()}}
+            yield Part(name, Sweep(sample, axes, pool_size), place, jax.random.key(config.seed), num_neurons)
+
+    def _outputs(self, name: str) -> dict[str, np.dtype]:
+        if name not in self._measured:
+            part = next(part for part in self.parts if part.name == name)
+            self._measured[name] = outputs(part.sweep.sample, part.root_key, part.sweep.grid.at(np.zeros(1, int)))
+        return self._measured[name]
+
+    def _chunk_lengths(self, dims: Sequence[str], lanes_per_chunk: int) -> list[int]:
+        inner = [axis for axis in dims if axis in self._inner]
+        lengths = dict(zip(inner, chunk_shape([self.sizes[axis] for axis in inner], lanes_per_chunk), strict=True))
+        return [lengths.get(axis, 1) for axis in dims]
+
+    def _jobs(self, part: Part, lanes_per_chunk: int) -> Iterator[Job]:
+        dims = self.dims[DECODERS] if part.name == DECODERS else list(self.axes)
+        lengths = dict(zip(dims, self._chunk_lengths(dims, lanes_per_chunk), strict=True))
+        grid = part.sweep.grid
+        block = grown(grid.shape, [lengths.get(axis, 1) for axis in grid.dims], lanes_per_chunk)
+        if part.name == DECODERS:
+            first, names = slice(0, len(self._outputs(DECODERS))), ["decoder_error"]
+        else:
+            model = list(self.config.models).index(part.name)
+            first, names = slice(model, model + 1), list(self._outputs(part.name))
+        for piece in blocks(grid.shape, block):
+            inside = dict(zip(grid.dims, piece, strict=True))
+            inside |= {axis: slice(at, at + 1) for axis, at in part.place.items()}
+            region = (first, *(inside.get(axis, slice(0, self.sizes[axis])) for axis in dims))
+            yield Job(part, piece, dict.fromkeys(names, region))
+
+
+def _variant(config: Config, fields: Mapping[str, float | int]) -> Config:
+    try:
+        return config.replaced(fields)
+    except ValidationError as error:
+        given = ", ".join(f"{path} = {value}" for path, value in fields.items())
+        raise ConfigError(config.name, [("axes", f"at {given}: {fault['msg']}") for fault in error.errors()]) from error
+
+
+def _recall(config: Config, task: Task, name: str) -> RecallTrial:
+    model = config.models[name]
+    settings = model.model_dump(exclude={"kind"})
+    parameters = {parameter: settings.pop(parameter) for parameter in PARAMETERS if parameter in settings}
+    if isinstance(model, Astrocyte):
+        order = settings.pop("order")
+        if model.score == "power":
+            settings["score"] = PowerScore(4 if order is None else order)
+    how = config.retrieval
+    return RecallTrial(
+        task=task,
+        build=eqx.Partial(BUILDERS[model.kind], **settings),
+        parameters=parameters,
+        t1=how.t1,
+        rtol=how.rtol,
+        atol=how.atol,
+        convergence_speed=how.convergence_speed,
+        solver=how.solver,
+        max_steps=how.max_steps,
+    )
+
+
+def _task(config: Config, load: Callable[[Any, str, str], jax.Array]) -> tuple[Task, int | None, int]:
+    """Where problems come from; how many patterns there are to draw from, where that is limited; and how many neurons."""
+    corruption = CORRUPTIONS[config.corruption]()
+    patterns = config.patterns
+    if isinstance(patterns, DigitPatterns | FilePatterns):
+        pool = load(patterns, config.name, config.precision)
+        _check_pool(config, pool)
+        return Task(eqx.Partial(pooled_patterns, pool=pool), corruption), pool.shape[1], pool.shape[0]
+    ensemble = eqx.Partial(ENSEMBLES[patterns.kind], **patterns.model_dump(exclude={"kind"}))
+    return Task(ensemble, corruption), None, patterns.num_neurons
+
+
+def _check_pool(config: Config, pool: jax.Array) -> None:
+    num_neurons, size = pool.shape
+    named = {name: values for coordinates in config.swept_axes().values() for name, values in coordinates.items()}
+    loads, flips = max(named["num_patterns"]), max(named.get(LEVELS["flips"], [0]))
+    faults = []
+    if loads > size:
+        faults.append(("axes.num_patterns", f"got {loads}; there are {size} patterns to draw from"))
+    if flips > num_neurons:
+        faults.append((f"axes.{LEVELS['flips']}", f"got {flips}; at most {num_neurons} entries can be flipped"))
+    if faults:
+        raise ConfigError(config.name, faults)
+
+
+def _pool(patterns: DigitPatterns | FilePatterns, name: str, precision: str) -> jax.Array:
+    with jax.enable_x64(precision == "float64"):
+        if isinstance(patterns, DigitPatterns):
+            return digits(threshold=patterns.threshold)
+        try:
+            return load_patterns(patterns.path, **patterns.model_dump(exclude={"kind", "path"}))
+        except InputError as error:
+            raise ConfigError(name, [("patterns.path", str(error))]) from error

@@ -1,0 +1,64 @@
+"""What is printed before a run, and of a comparison after it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+
+def print_outline(console: Console, title: str, outline: Any) -> None:
+    """Print what a run will take: an `Outline`."""
+    table = Table(title=f"{title}: plan", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in ("", "trajectories", "padded to", "padding"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for row in outline.rows:
+        shapes = ", ".join(str(capacity) for capacity in row.capacities)
+        table.add_row(row.name, f"{row.num_trajectories:,}", shapes, f"{row.padding:.0%}")
+    console.print(table)
+    many = len(outline.devices)
+    console.print(
+        f"{outline.num_trajectories:,} trajectories in {outline.num_chunks:,} chunks of up to {outline.lanes_per_chunk:,}, "
+        f"{outline.num_programs} padded shapes; {_size(outline.stored_bytes)} of results before compression",
+        soft_wrap=True,
+    )
+    console.print(
+        f"{many} device{'s' if many > 1 else ''} ({outline.devices[0]}), at most {_size(outline.budget_bytes)} of memory each",
+        soft_wrap=True,
+    )
+    if outline.run_seconds is not None:
+        console.print(
+            f"about {_duration(outline.run_seconds)}, and {_duration(outline.compile_seconds)} of compiling if these shapes are "
+            "new to this machine (a rough guess; the progress bar knows better)",
+            soft_wrap=True,
+        )
+
+
+def print_comparison(console: Console, found: Mapping[str, Mapping[str, float | int]]) -> bool:
+    """Print what `verify` found, and return whether the run repeats."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in ("", "compared", "not bit for bit", "beyond tolerance", "largest difference"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for name, tally in found.items():
+        counts = (f"{tally[kind]:,}" for kind in ("compared", "different", "beyond"))
+        table.add_row(name, *counts, f"{tally['largest']:.1e}" if tally["largest"] else "0")
+    console.print(table)
+    repeats = not any(tally["beyond"] for tally in found.values())
+    console.print("the run repeats" if repeats else "the run does not repeat: see the values beyond tolerance")
+    return repeats
+
+
+def _size(number: float) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if number < 1024:
+            return f"{number:.0f} {unit}"
+        number /= 1024
+    return f"{number:.1f} GiB" if number < 1024 else f"{number / 1024:.1f} TiB"
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 1.5 * length:
+            return f"{seconds / length:.{0 if seconds >= 10 * length else 1}f} {unit}"
+    return f"{max(seconds, 1):.0f} s"
