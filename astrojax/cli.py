@@ -81,9 +81,6 @@ def run_config(
             if not isinstance(error, ValueError):
                 _say_how_to_go_on(folder)
             raise
-    if "pool_size" in results.attrs:
-        size, neurons = results.attrs["pool_size"], results.attrs["num_neurons"]
-        console.print(f"{size} patterns of {neurons} neurons to draw from")
     _report(console, folder, results, config.name)
     return folder, results
 

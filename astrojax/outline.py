@@ -33,6 +33,8 @@ class Outline:
     """What a run will take."""
 
     rows: list[Row]
+    pool: tuple[int, int] | None
+    """How many patterns there are to draw from, and of how many neurons, where that is limited."""
     num_chunks: int
     lanes_per_chunk: int
     stored_bytes: int
@@ -60,9 +62,11 @@ def outline(plan: Plan, devices: Sequence[Any], num_threads: int, memory: int, l
     on_cpu = devices[0].platform == "cpu"
     chunk = plan.chunk_length(lanes_per_chunk or plan.default_chunk())
     rows = [_row(name, [part for part in plan.parts if part.name == name]) for name in plan.dims]
+    sizes = plan.problem_sizes()
     programs = sum(len(row.capacities) for row in rows)
     return Outline(
         rows=rows,
+        pool=(sizes["pool_size"], sizes["num_neurons"]) if len(sizes) == 2 else None,
         num_chunks=len(plan.jobs(chunk)),
         lanes_per_chunk=chunk,
         stored_bytes=sum(math.prod(variable.shape) * variable.dtype.itemsize for variable in plan.variables(chunk)),

@@ -119,6 +119,12 @@ class Plan:
         """How many samples are taken; a memory is not repeated along axes that do not matter for it."""
         return sum(part.sweep.grid.size for part in self.parts)
 
+    def problem_sizes(self) -> dict[str, int]:
+        """Numbers of neurons, and of patterns there are to draw from where that is limited; each only if all parts share it."""
+        neurons, pools = ({part.num_neurons for part in self.parts}, {part.sweep.largest_capacity for part in self.parts})
+        named = {"num_neurons": neurons, "pool_size": pools}
+        return {name: values.pop() for name, values in named.items() if len(values) == 1 and values != {None}}
+
     def default_chunk(self) -> int:
         """A good number of trajectories of a chunk: the same on every machine."""
         entries = max(part.num_neurons * int(part.sweep.shapes.capacities[-1]) for part in self.parts)
@@ -151,7 +157,8 @@ class Plan:
     def coordinates(self) -> xr.Dataset:
         """The coordinates of the stored variables."""
         decoders = list(self._outputs(DECODERS)) if self.config.decoders else None
-        return coordinates_of(self.axes, {name: self.dims[name] for name in self.config.models}, decoders)
+        matter = {name: self.dims[name] for name in self.config.models}
+        return coordinates_of(self.axes, matter, decoders).assign_attrs(self.problem_sizes())
 
     def jobs(self, lanes_per_chunk: int) -> list[Job]:
         """The tasks of a run with such chunks, always in the same order."""

@@ -1,7 +1,5 @@
 """A sweep takes every point of a product exactly once, whatever the batching."""
 
-import functools
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,8 +7,9 @@ import numpy as np
 import pytest
 
 import astrojax as aj
-from astrojax.sweep.axes import product
-from astrojax.sweep.batching import capacities
+from astrojax.sweep.axes import Grid
+from astrojax.sweep.chunks import blocks, chunk_shape, grown
+from astrojax.sweep.shapes import PROGRAM_COST, Shapes
 
 TASK = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=9), aj.Flips())
 DEFAULTS = {"temperature": 0.5, "tau_x": 1.0, "tau_p": 1.0, "slope": 2.0}
@@ -18,33 +17,36 @@ AXES = {"num_patterns": [3, 12, 5], "num_flips": [1, 2], "temperature": [0.1, 2.
 
 
 def trial(**parameters):
-    build = functools.partial(aj.AstrocyteMemory, score="linear")
+    build = eqx.Partial(aj.AstrocyteMemory, score="linear")
     return aj.RecallTrial(TASK, build, DEFAULTS | parameters, 2.0, 1e-6, 1e-6, None, "tsit5", 4096)
 
 
 class Echo(eqx.Module):
-    """A sample that returns its coordinates and its own parameter."""
+    """A sample that returns its coordinates, its capacity and its own parameter, and costs what its trial says."""
 
     parameter: float
 
-    def __call__(self, root_key, coordinates, capacity):
-        return dict(coordinates) | {
-            "capacity": jnp.asarray(capacity),
-            "parameter": jnp.asarray(self.parameter),
-        }
+    def draw(self, root_key, coordinates, capacity):
+        return jnp.zeros(capacity)
+
+    def cost(self, problem, coordinates):
+        return jnp.sin(coordinates["trial"].astype(float))
+
+    def solve(self, problem, coordinates):
+        return dict(coordinates) | {"capacity": jnp.asarray(problem.size), "parameter": jnp.asarray(self.parameter)}
 
 
 @pytest.mark.parametrize("lanes_per_step", [1, 7, None])
 @pytest.mark.parametrize("num_threads", [1, 3])
-def test_every_point_is_taken_once_at_its_place(lanes_per_step, num_threads):
+@pytest.mark.parametrize("lanes_per_chunk", [1, 10, 1000])
+def test_every_point_is_taken_once_at_its_place(lanes_per_step, num_threads, lanes_per_chunk):
     seen = []
-    sweep = aj.Sweep(Echo(2.5), AXES)
     result = aj.run_sweeps(
-        {"echo": sweep},
+        {"echo": aj.Sweep(Echo(2.5), AXES)},
         jax.random.key(0),
-        lanes_per_step=lanes_per_step,
-        num_threads=num_threads,
-        on_batch=lambda name, number: seen.append((name, number)),
+        engine=aj.Engine(lanes_per_step=lanes_per_step, num_threads=num_threads),
+        lanes_per_chunk=lanes_per_chunk,
+        on_chunk=lambda name, number: seen.append((name, number)),
     )["echo"]
     for place, (name, values) in enumerate(AXES.items()):
         shape = [len(values) if index == place else 1 for index in range(4)]
@@ -52,7 +54,14 @@ def test_every_point_is_taken_once_at_its_place(lanes_per_step, num_threads):
         np.testing.assert_array_equal(result.observables[name], expected)
     assert np.all(result.observables["capacity"] >= result.observables["num_patterns"])
     assert np.all(result.observables["parameter"] == 2.5)
-    assert sum(number for _, number in seen) == result.num_trajectories == 48
+    assert sum(number for _, number in seen) == result.num_trajectories == result.clock.num_trajectories == 48
+
+
+def test_zipped_coordinates_run_along_one_axis_together():
+    axes = {"num_patterns": [3], "pair": {"num_flips": [1, 2, 3], "temperature": [0.1, 0.2, 0.3]}, "trial": range(2)}
+    result = aj.run_sweeps({"echo": aj.Sweep(Echo(1.0), axes)}, jax.random.key(0))["echo"].observables
+    assert result["num_flips"].tolist() == [[[1, 1], [2, 2], [3, 3]]]
+    np.testing.assert_allclose(result["temperature"][0, :, 0], [0.1, 0.2, 0.3])
 
 
 def test_progress_is_reported_along_the_way_and_an_interruption_ends_the_sweep():
@@ -64,14 +73,15 @@ def test_progress_is_reported_along_the_way_and_an_interruption_ends_the_sweep()
         if len(seen) == 3:
             raise KeyboardInterrupt
 
+    engine = aj.Engine(num_threads=1)
     with pytest.raises(KeyboardInterrupt):
-        aj.run_sweeps({"echo": sweep}, jax.random.key(0), lanes_per_step=2, num_threads=1, on_batch=stop_at_the_third)
-    assert seen == [8, 8, 8]  # fifty steps of two lanes, in calls of four steps
+        aj.run_sweeps({"e": sweep}, jax.random.key(0), engine=engine, lanes_per_chunk=10, on_chunk=stop_at_the_third)
+    assert seen == [10, 10, 10]
 
 
 def test_results_are_those_of_single_retrievals_whatever_the_batching():
     results = [
-        aj.run_sweeps({"a": aj.Sweep(trial(), AXES)}, jax.random.key(3), lanes_per_step=width)["a"].observables
+        aj.run_sweeps({"a": aj.Sweep(trial(), AXES)}, jax.random.key(3), engine=aj.Engine(lanes_per_step=width))["a"].observables
         for width in (5, 48)
     ]
     for name in results[0]:
@@ -108,24 +118,68 @@ def test_recalls_cut_short_or_frozen_are_not_settled_and_long_ones_are():
         np.testing.assert_allclose(settled.mean(axis=(0, 1, 3)), expected, atol=0.05)
 
 
-def test_few_capacities_hold_all_loads():
-    loads = np.repeat(np.arange(1, 201), 200)
-    chosen = capacities(loads)
-    assert len(np.unique(chosen)) == 3
-    assert np.all(chosen >= loads)
-    assert np.all(np.unique(chosen) % 8 == 0)
-    assert list(np.unique(capacities(np.array([1, 3, 200])))) == [200]  # a small sweep is not worth more programs
-    assert capacities(np.array([1]))[0] == 8
-    assert capacities(np.array([5]), largest_capacity=6)[0] == 6
+def test_the_predicted_cost_rises_with_stiffness_and_with_rivalry():
+    coordinates = {"num_patterns": jnp.int32(3), "num_flips": jnp.int32(2), "trial": jnp.int32(0)}
+    problem = TASK.draw(jax.random.key(0), coordinates, 8)
+    stiff = trial().cost(problem, coordinates | {"tau_x": jnp.asarray(1e-3)})
+    easy = trial().cost(problem, coordinates)
+    assert stiff > easy + 0.9 * 2.0 / 1e-3 / 2.5  # the horizon, over the longest stable step
+    tie = eqx.tree_at(lambda p: p.query, problem, problem.patterns[:, 0] + problem.patterns[:, 1])
+    clear = eqx.tree_at(lambda p: p.query, problem, problem.patterns[:, 0])
+    assert trial().cost(tie, coordinates) > trial().cost(clear, coordinates)
+
+
+def waste(loads, counts, sizes):
+    sizes = np.sort(sizes)
+    return float(sizes[np.searchsorted(sizes, loads)] @ counts) + PROGRAM_COST * float(sizes[-1]) * len(sizes)
+
+
+@pytest.mark.parametrize(("loads", "each"), [(np.arange(2, 201), 550), (np.arange(1, 41), 5000), (np.array([5, 6, 300]), 40_000)])
+def test_the_padded_shapes_are_the_cheapest_of_all(loads, each):
+    counts = np.full(loads.size, each)
+    shapes = Shapes(loads, counts)
+    candidates = np.unique(-(-loads // 8) * 8)
+    largest = candidates[-1]
+    sets = [[largest]] + [[a, largest] for a in candidates[:-1]] + [[a, b, largest] for a in candidates for b in candidates if a < b < largest]
+    assert waste(loads, counts, shapes.capacities) == pytest.approx(min(waste(loads, counts, sizes) for sizes in sets))
+    assert np.all(shapes.of(loads) >= loads)
+    assert shapes.padding == pytest.approx(1 - loads.sum() / shapes.of(loads).sum())
+
+
+def test_padded_shapes_are_few_and_within_what_there_is():
+    assert Shapes(np.array([1, 3, 200]), np.array([9, 9, 9])).capacities.tolist() == [200]  # not worth another program
+    assert Shapes(np.array([1]), np.array([5])).capacities.tolist() == [8]
+    assert Shapes(np.array([5]), np.array([5]), largest=6).capacities.tolist() == [6]
+    assert len(Shapes(np.arange(1, 5001), np.full(5000, 10**6)).capacities) == 3
+
+
+@pytest.mark.parametrize("shape", [(199, 11, 50), (3,), (7, 1, 13), (2, 2, 2, 2), ()])
+@pytest.mark.parametrize("lanes", [1, 7, 64, 8192, 10**9])
+def test_chunks_cover_a_grid_once_and_are_no_larger_than_asked(shape, lanes):
+    chunk = chunk_shape(shape, lanes)
+    assert np.prod(chunk) <= lanes
+    assert chunk_shape(shape, int(np.prod(chunk))) == chunk  # a stored chunk says how it was cut
+    for block in (chunk, grown(shape, chunk, lanes)):
+        assert all(length % unit == 0 for length, unit in zip(block, chunk, strict=True))
+        counts = np.zeros(shape, int)
+        for piece in blocks(shape, block):
+            counts[piece] += 1
+        assert np.all(counts == 1)
 
 
 def test_the_last_axis_runs_fastest():
-    lanes = product({"a": [1, 2], "b": [10.0, 20.0, 30.0]})
-    assert lanes.shape == (2, 3)
-    assert list(lanes.coordinates["a"]) == [1, 1, 1, 2, 2, 2]
-    assert list(lanes.coordinates["b"]) == [10, 20, 30] * 2
+    grid = Grid({"a": [1, 2], "b": [10.0, 20.0, 30.0]})
+    assert grid.shape == (2, 3)
+    found = grid.at(np.arange(grid.size))
+    assert list(found["a"]) == [1, 1, 1, 2, 2, 2]
+    assert list(found["b"]) == [10, 20, 30] * 2
+    assert list(grid.lanes((slice(1, 2), slice(0, 2)))) == [3, 4]
     with pytest.raises(aj.InputError, match="axis b must have at least one value"):
-        product({"a": [1], "b": []})
+        Grid({"a": [1], "b": []})
+    with pytest.raises(aj.InputError, match="equally many values"):
+        Grid({"z": {"a": [1], "b": [1, 2]}})
+    with pytest.raises(aj.InputError, match="a runs along two axes"):
+        Grid({"a": [1], "z": {"a": [1]}})
 
 
 @pytest.mark.parametrize("corruption", [aj.Erasures(), aj.GaussianNoise()])

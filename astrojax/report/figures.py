@@ -62,7 +62,7 @@ def heat_maps(results: xr.Dataset, vertical: str = "num_patterns", horizontal: s
     for ax, (name, mean) in zip(axes, means.items(), strict=True):
         image = _image(ax, results, mean, vertical, horizontal, vmin=0, vmax=top, cmap="viridis")
         ax.set_title(name)
-    axes[0].set_ylabel(LABELS[vertical])
+    axes[0].set_ylabel(_label(vertical))
     figure.colorbar(image, ax=axes, label="mean Hamming error (neurons)", pad=0.01)
     return figure
 
@@ -74,14 +74,14 @@ def difference_map(
 
     The samples are paired. Where the difference is less than two of its standard errors it is drawn pale.
     """
-    pairs = results.hamming_error.sel(model=model, drop=True) - results.hamming_error.sel(model=other, drop=True)
-    mean, error = (values.values for values in mean_and_error(pairs, [vertical, horizontal]))
+    one, two = (results.hamming_error.sel(model=name, drop=True) for name in (model, other))
+    mean, error = (values.values for values in mean_and_error(one, [vertical, horizontal], minus=two))
     certain = np.abs(mean) >= 2 * error
     figure = Figure(figsize=(5, 4), layout="constrained")
     ax = figure.subplots()
     norm = CenteredNorm(halfrange=float(np.nanmax(np.abs(mean), initial=0)) or 1.0)
     image = _image(ax, results, mean, vertical, horizontal, norm=norm, cmap="RdBu_r", alpha=np.where(certain, 1.0, 0.35))
-    ax.set_ylabel(LABELS[vertical])
+    ax.set_ylabel(_label(vertical))
     ax.set_title(f"{model} minus {other}\n(pale: less than two standard errors)", fontsize="medium")
     figure.colorbar(image, ax=ax, label="difference of mean Hamming errors")
     return figure
@@ -102,7 +102,7 @@ def bands(results: xr.Dataset, axis: str, variable: str = "hamming_error") -> Fi
             _band(ax, results, axis, variable)
             continue
         chosen = results.isel({across: place})
-        ax.set_title(f"{LABELS[str(across)]} = {chosen[across].item():.4g}")
+        ax.set_title(f"{_label(str(across))} = {chosen[across].item():.4g}")
         _band(ax, chosen, axis, variable)
     units = results[variable].attrs.get("units", "")
     panels[0].set_ylabel(f"{variable.replace('_', ' ').replace('hamming', 'Hamming')} ({units}): mean and quartiles")
@@ -169,20 +169,33 @@ def _band(ax: Any, results: xr.Dataset, axis: str, variable: str) -> None:
     positions = results[axis].values
     for name in results.model.values:
         values = results[variable].sel(model=name)
-        rest = [dim for dim in values.dims if dim != axis]
-        if not bool(values.notnull().any()):
+        mean, low, high = _mean_and_quartiles(values, axis)
+        if not np.isfinite(mean).any():
             continue
-        low, high = values.quantile([0.25, 0.75], rest).values
-        (line,) = ax.plot(positions, values.mean(rest).values, label=str(name), marker="." if positions.size < 30 else None)
+        (line,) = ax.plot(positions, mean, label=str(name), marker="." if positions.size < 30 else None)
         ax.fill_between(positions, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
     if variable == "hamming_error" and "decoder_error" in results and axis in results.decoder_error.dims:
         for decoder, (label, style) in REFERENCES.items():
             errors = results.decoder_error.sel(decoder=decoder)
-            means = errors.mean([dim for dim in errors.dims if dim != axis]).values
-            ax.plot(positions, means, color="k", linestyle=style, label=label)
+            ax.plot(positions, mean_and_error(errors, [axis])[0].values, color="k", linestyle=style, label=label)
     if _is_logarithmic(positions):
         ax.set_xscale("log")
-    ax.set_xlabel(LABELS[axis])
+    ax.set_xlabel(_label(axis))
+
+
+def _mean_and_quartiles(values: xr.DataArray, axis: str) -> np.ndarray:
+    """Mean, 25th and 75th percentile along an axis, each of the axis's length; positions are read one after another."""
+    found = np.full((3, values.sizes[axis]), np.nan)
+    for place in range(values.sizes[axis]):
+        here = values.isel({axis: place}).values
+        here = here[~np.isnan(here)]
+        if here.size:
+            found[:, place] = here.mean(dtype=np.float64), *np.quantile(here, [0.25, 0.75])
+    return found
+
+
+def _label(axis: str) -> str:
+    return LABELS.get(axis, axis.replace("_", " "))
 
 
 def _target_among_others(ax: Any, times: np.ndarray, values: np.ndarray) -> None:
@@ -211,7 +224,7 @@ def _image(ax: Any, results: xr.Dataset, grid: np.ndarray, vertical: str, horizo
     for axis, values in ((ax.yaxis, rows), (ax.xaxis, columns)):
         places = np.unique(np.linspace(0, len(values) - 1, min(len(values), 6)).round().astype(int))
         axis.set_ticks(places, [f"{values[place]:.3g}" for place in places])
-    ax.set_xlabel(LABELS[horizontal])
+    ax.set_xlabel(_label(horizontal))
     return image
 
 

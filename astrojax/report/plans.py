@@ -17,6 +17,8 @@ def print_outline(console: Console, title: str, outline: Any) -> None:
         shapes = ", ".join(str(capacity) for capacity in row.capacities)
         table.add_row(row.name, f"{row.num_trajectories:,}", shapes, f"{row.padding:.0%}")
     console.print(table)
+    if outline.pool is not None:
+        console.print("{} patterns of {} neurons to draw from".format(*outline.pool))
     many = len(outline.devices)
     console.print(
         f"{outline.num_trajectories:,} trajectories in {outline.num_chunks:,} chunks of up to {outline.lanes_per_chunk:,}, "
@@ -49,7 +51,7 @@ def print_comparison(console: Console, found: Mapping[str, Mapping[str, float | 
     return repeats
 
 
-def _size(number: float) -> str:
+def _size(number: float | int) -> str:
     for unit in ("B", "KiB", "MiB"):
         if number < 1024:
             return f"{number:.0f} {unit}"
@@ -57,7 +59,7 @@ def _size(number: float) -> str:
     return f"{number:.1f} GiB" if number < 1024 else f"{number / 1024:.1f} TiB"
 
 
-def _duration(seconds: float) -> str:
+def _duration(seconds: float | int) -> str:
     for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 1.5 * length:
             return f"{seconds / length:.{0 if seconds >= 10 * length else 1}f} {unit}"

@@ -1,6 +1,8 @@
 """Tables of a run for the terminal, and their content as plain data."""
 
+import functools
 import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from .._checks import InputError, one_of
+
 MAX_ROWS, MAX_COLUMNS = 8, 16
 """Rows and columns of a table: a longer axis is shown at evenly spread values."""
 
@@ -16,29 +20,48 @@ PROBLEM_AXES = ("num_patterns", "num_flips", "erased_fraction", "noise_scale", "
 """Axes along which every point has a problem of its own; along all others the same problems are met."""
 
 
-def summary(results: xr.Dataset) -> dict[str, Any]:
+STATUSES = ("ok", "max_steps", "non_finite", "invalid_memory", "solver_failed", "invalid_settings")
+"""What the values of `status` mean; −1 is a trajectory that is not computed yet."""
+
+PIECE = 2**21
+"""Values that are in memory at a time."""
+
+
+def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str, Any]:
     """Plain data of the printed tables: mean Hamming errors and their standard errors by model and decoder.
 
-    They run along at most two axes of the sweep, `axes`; the means are over all others. Samples that failed are left out of
-    the means and counted in `failed`.
+    They run along at most two axes of the sweep, `axes`: those that are asked for, or the first with several values. The means are
+    over all others. Samples that failed are left out of the means and counted in `failed`, and by reason in `failures`.
+
+    Raises:
+        InputError (a ValueError): if more than two axes are asked for, or one that is not there.
     """
-    one_model = results.hamming_error.isel(model=0, drop=True)
-    axes = long_axes(results)[:2] or ["num_patterns"]
+    axes = _asked(results, along) if along else long_axes(results)[:2] or ["num_patterns"]
     places = {dim: _spread(results.sizes[dim], limit) for dim, limit in zip(axes, (MAX_ROWS, MAX_COLUMNS), strict=False)}
     tables = {}
     for name, errors in _errors(results).items():
-        # Along a parameter of the models a decoder's error is the same everywhere.
-        shown = errors.broadcast_like(one_model).isel(places)
-        mean, error = mean_and_error(shown, axes)
+        shown = errors.isel({dim: at for dim, at in places.items() if dim in errors.dims})
+        mean, error = mean_and_error(shown, [dim for dim in axes if dim in errors.dims])
+        # Along an axis that does not matter for the decoders their error is the same everywhere.
+        grid = xr.DataArray(np.zeros([places[dim].size for dim in axes]), dims=axes)
+        mean, error = (values.drop_vars(list(values.coords)).broadcast_like(grid).transpose(*axes) for values in (mean, error))
         tables[name] = {"mean_hamming_error": _plain(mean), "standard_error": _plain(error)}
-    computed = {str(name): _computed(results.status.sel(model=name)) for name in results.model.values}
+    names = [str(name) for name in results.model.values]
+    statuses = {name: _counts(_computed(results.status.sel(model=name))) for name in names}
+    successes = {name: _counts(_computed(results.success.sel(model=name))) for name in names}
+    settled = {name: _counts(_computed(results.settled.sel(model=name))) for name in names}
     return {
         "axes": {dim: results[dim].values[places[dim]].tolist() for dim in axes},
         "hamming_error": tables,
-        "success": {str(name): _plain(results.success.sel(model=name).mean()) for name in results.model.values},
-        "failed": {name: int((status != 0).sum()) for name, status in computed.items()},
-        "unsettled": {str(name): int((_computed(results.settled.sel(model=name)) == 0).sum()) for name in results.model.values},
-        "trajectories": sum(status.size for status in computed.values()),
+        "success": {name: _share(found) for name, found in successes.items()},
+        "failed": {name: sum(count for status, count in found.items() if status > 0) for name, found in statuses.items()},
+        "failures": {
+            name: {STATUSES[int(status)]: count for status, count in found.items() if status > 0}
+            for name, found in statuses.items()
+        },
+        "unsettled": {name: found.get(0.0, 0) for name, found in settled.items()},
+        "trajectories": sum(count for found in statuses.values() for status, count in found.items() if status >= 0),
+        "not_computed": sum(found.get(-1.0, 0) for found in statuses.values()),
     }
 
 
@@ -54,8 +77,11 @@ def print_tables(console: Console, content: dict[str, Any]) -> None:
             console.print(_table("mean Hamming error", columns, values, means))
     for name, count in content["failed"].items():
         if count:
-            console.print(f"{name}: {count} trajectories failed; they are NaN in the results, and `status` says why")
-    unsettled = ", ".join(f"{name} {count}" for name, count in content["unsettled"].items() if count)
+            reasons = ", ".join(f"{reason} {number:,}" for reason, number in content["failures"][name].items())
+            console.print(f"{name}: {count:,} trajectories failed ({reasons}); they are NaN in the results")
+    if content["not_computed"]:
+        console.print(f"{content['not_computed']:,} trajectories are not computed yet")
+    unsettled = ", ".join(f"{name} {count:,}" for name, count in content["unsettled"].items() if count)
     if unsettled:
         console.print(
             f"recalls still under way at the horizon: {unsettled} (neurons are driven towards the other sign; "
@@ -63,21 +89,81 @@ def print_tables(console: Console, content: dict[str, Any]) -> None:
         )
 
 
-def mean_and_error(values: xr.DataArray, axes: list[str]) -> tuple[xr.DataArray, xr.DataArray]:
+def mean_and_error(
+    values: xr.DataArray, axes: list[str], minus: xr.DataArray | None = None
+) -> tuple[xr.DataArray, xr.DataArray]:
     """Mean over everything but `axes`, and its standard error; samples that failed, NaN, are left out of both.
 
-    Along parameters the same problems are solved again: only different problems count as independent samples.
+    Along parameters the same problems are solved again: only different problems count as independent samples. With `minus` the
+    same of the differences. Stored values are read a piece at a time.
     """
     rest = [dim for dim in values.dims if dim not in axes]
-    per_problem = values.mean([dim for dim in rest if dim not in PROBLEM_AXES])
     problems = [dim for dim in rest if dim in PROBLEM_AXES]
-    error = per_problem.std(problems, ddof=1) / np.sqrt(per_problem.notnull().sum(problems))
-    return values.mean(rest).transpose(*axes), error.transpose(*axes)
+    moments: list[xr.Dataset] = []
+    cut = _longest_problem_axis(values)
+    for piece in _pieces(values, cut, minus):
+        per_problem = piece.mean([dim for dim in rest if dim not in PROBLEM_AXES])
+        moments.append(
+            xr.Dataset(
+                {
+                    "number": piece.notnull().sum(rest),
+                    "total": piece.sum(rest),
+                    "problems": per_problem.notnull().sum(problems),
+                    "first": per_problem.sum(problems),
+                    "second": (per_problem**2).sum(problems),
+                }
+            )
+        )
+    whole = xr.concat(moments, cut) if cut in axes else functools.reduce(xr.Dataset.__add__, moments)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = whole.total / whole.number
+        variance = (whole.second - whole["first"] ** 2 / whole.problems).clip(0) / (whole.problems - 1)
+        error = np.sqrt(variance / whole.problems)
+    return mean.transpose(*axes), error.where(whole.problems > 1).transpose(*axes)
 
 
 def long_axes(results: xr.Dataset) -> list[str]:
     """The axes of a sweep with more than one value, trials aside."""
     return [str(dim) for dim in results.hamming_error.dims if dim not in ("model", "trial") and results.sizes[dim] > 1]
+
+
+def _asked(results: xr.Dataset, along: Sequence[str]) -> list[str]:
+    known = [str(dim) for dim in results.hamming_error.dims if dim not in ("model", "trial")]
+    if len(set(along)) != len(along) or len(along) > 2:
+        raise InputError(f"--along takes one or two different axes; got {', '.join(along)}")
+    for axis in along:
+        one_of("--along", axis, known)
+    return list(along)
+
+
+def _longest_problem_axis(values: xr.DataArray) -> str:
+    """The axis along which an array is cut into pieces. Parts along it are different problems."""
+    return max((str(dim) for dim in values.dims if dim in PROBLEM_AXES), key=lambda dim: values.sizes[dim])
+
+
+def _pieces(values: xr.DataArray, cut: str, minus: xr.DataArray | None = None) -> Iterator[xr.DataArray]:
+    """Pieces of an array in double precision."""
+    step = max(PIECE * values.sizes[cut] // max(values.size, 1), 1)
+    for start in range(0, values.sizes[cut], step):
+        piece = values.isel({cut: slice(start, start + step)}).astype(np.float64)
+        yield piece if minus is None else piece - minus.isel({cut: slice(start, start + step)}).astype(np.float64)
+
+
+def _counts(values: xr.DataArray) -> dict[float, int]:
+    """How often each value stands in an array, NaN left out."""
+    counts: dict[float, int] = {}
+    for piece in _pieces(values, _longest_problem_axis(values)):
+        found, numbers = np.unique(piece.values, return_counts=True)
+        for value, number in zip(found.tolist(), numbers.tolist(), strict=True):
+            if value == value:
+                counts[value] = counts.get(value, 0) + number
+    return counts
+
+
+def _share(counts: dict[float, int]) -> float | None:
+    """The mean of zeros and ones."""
+    number = sum(counts.values())
+    return round(counts.get(1.0, 0) / number, 6) if number else None
 
 
 def _computed(values: xr.DataArray) -> xr.DataArray:

@@ -216,7 +216,7 @@ def load(run: str | Path, *, partial: bool = False) -> xr.Dataset:
     missing = [name for name in needed if name not in results.variables]
     if missing:
         raise InputError(f"{folder / RESULTS} is damaged: {', '.join(missing)} is missing; {again} mends it")
-    return results
+    return results[[name for name in DEFINITIONS if name in results]]
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

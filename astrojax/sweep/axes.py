@@ -7,7 +7,7 @@ import numpy as np
 
 from .._checks import InputError
 
-Values = Sequence[float | int]
+Values = Sequence[float | int] | np.ndarray
 Axes = Mapping[str, Values | Mapping[str, Values]]
 """Values along each axis, by name, in the order of the result's dimensions; or, for zipped coordinates that run along one axis
 together, their values by name."""

@@ -184,7 +184,7 @@ class Engine:
         arguments, order = arranged(coordinates, layout)
         program, compiled = PROGRAMS.get(sample, (lanes.root_key, *arguments), capacity, layout)
         if compiled:
-            self._count(lanes.name, compile_seconds=time.perf_counter() - started, num_programs=1)
+            self._count(lanes.name, Clock(compile_seconds=time.perf_counter() - started, num_programs=1))
             needed = program.memory_analysis()
             if needed is not None and needed.temp_size_in_bytes > self.memory:
                 raise OutOfMemory(f"the program takes {needed.temp_size_in_bytes / 2**20:,.0f} MiB")
@@ -192,7 +192,7 @@ class Engine:
             return 0, {}
         started = time.perf_counter()
         values = call(program, sample, lanes.root_key, arguments, order)
-        self._count(lanes.name, run_seconds=time.perf_counter() - started, num_trajectories=places.size)
+        self._count(lanes.name, Clock(run_seconds=time.perf_counter() - started, num_trajectories=places.size))
         return places.size, values
 
     def _layout(self, lanes: Lanes, sample: Any, capacity: int) -> Layout:
@@ -223,6 +223,6 @@ class Engine:
             f"going on with {width} × {steps}"
         )
 
-    def _count(self, name: str, **amounts: float) -> None:
+    def _count(self, name: str, counts: Clock) -> None:
         with self._lock:
-            self.clocks.setdefault(name, Clock()).add(Clock(**amounts))  # type: ignore[arg-type]
+            self.clocks.setdefault(name, Clock()).add(counts)

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Hashable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -22,6 +22,7 @@ from .._types import RandomKey
 Coordinates = Mapping[str, jax.Array]
 
 
+@runtime_checkable
 class Sample(Protocol):
     """What a sweep takes: a pytree whose array leaves and floats are traced, so that changing a number compiles nothing."""
 
@@ -161,7 +162,7 @@ def _in_steps(
     num_steps = -(-filled // width)
     problems, costs = _for_steps(drawn, coordinates, width, num_steps, None)
     # Empty places last: they belong to no step, or fill the last one.
-    costs = jnp.where(jnp.arange(number) < filled, costs, -jnp.inf)
+    costs = jnp.where(jnp.arange(number, dtype=filled.dtype) < filled, costs, -jnp.inf)
     order = jnp.argsort(-costs)
     return _for_steps(lambda lane: sample.solve(*lane), (problems, coordinates), width, num_steps, order)
 

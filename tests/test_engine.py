@@ -1,0 +1,225 @@
+"""The engine: few programs, little memory, and results that depend on neither chunks nor devices."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import astrojax as aj
+from astrojax.sweep.engine import PROGRAMS
+from astrojax.sweep.memory import OutOfMemory, default_budget
+
+AXES = {"num_patterns": [2, 9, 40], "num_flips": [0, 2, 5], "trial": range(11)}
+
+SWEEP = """
+import sys, jax, numpy as np, equinox as eqx, astrojax as aj
+task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=13), aj.Flips())
+parameters = {"temperature": 0.01, "tau_x": 1.0, "tau_p": 1.0, "slope": 5.0}
+trial = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), parameters, 10.0, 0.01, 0.01, None, "bosh3", 4096)
+sweep = aj.Sweep(trial, {"num_patterns": [2, 9, 40], "num_flips": [0, 2, 5], "trial": range(11)})
+engine = aj.Engine()
+assert len(engine.devices) == int(sys.argv[1])
+for chunk in map(int, sys.argv[3:]):
+    found = aj.run_sweeps({"a": sweep}, jax.random.key(7), engine=engine, lanes_per_chunk=chunk)["a"].observables
+    np.savez(f"{sys.argv[2]}-{chunk}.npz", **found)
+"""
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """The same sweep in single precision on 1, 3 and 8 virtual devices, and on one in chunks of several sizes."""
+    folder = tmp_path_factory.mktemp("devices")
+    found = {}
+    for devices, chunks in ((1, [99, 1, 7, 64]), (3, [99]), (8, [99, 7])):
+        environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+        arguments = [str(devices), str(folder / str(devices)), *map(str, chunks)]
+        subprocess.run([sys.executable, "-c", SWEEP, *arguments], check=True, env=environment)
+        found |= {(devices, chunk): dict(np.load(folder / f"{devices}-{chunk}.npz")) for chunk in chunks}
+    return found
+
+
+@pytest.mark.parametrize("setting", [(1, 1), (1, 7), (1, 64), (3, 99), (8, 99), (8, 7)])
+def test_results_depend_on_neither_chunks_nor_devices(swept, setting):
+    reference, found = swept[1, 99], swept[setting]
+    assert found.keys() == reference.keys()
+    assert reference["hamming_error"].std() > 0
+    for name in found:  # bit for bit: more than could be asked of other devices
+        assert found[name].tobytes() == reference[name].tobytes(), name
+
+
+def test_patterns_and_queries_depend_on_neither_chunks_nor_padding():
+    class Drawn(eqx.Module):
+        task: aj.Task
+
+        def draw(self, root_key, coordinates, capacity):
+            return self.task.draw(root_key, coordinates, capacity)
+
+        def cost(self, problem, coordinates):
+            return problem.query.sum()
+
+        def solve(self, problem, coordinates):
+            bits = 2.0 ** jnp.arange(13.0)
+            return {
+                "query": (problem.query > 0).astype(float) @ bits,
+                "first": (problem.patterns[:, 0] > 0).astype(float) @ bits,
+                "second": (problem.patterns[:, 1] > 0).astype(float) @ bits,
+            }
+
+    sample = Drawn(aj.Task(eqx.Partial(aj.random_patterns, num_neurons=13), aj.Flips()))
+    sweep = aj.Sweep(sample, AXES)
+    found = [
+        aj.run_sweeps({"d": sweep}, jax.random.key(7), lanes_per_chunk=chunk, engine=aj.Engine(lanes_per_step=width))["d"].observables
+        for chunk, width in ((99, 32), (1, 32), (7, 3), (64, 1))
+    ]
+    assert len(np.unique(found[0]["query"])) > 80
+    for other in found[1:]:
+        for name in other:
+            np.testing.assert_array_equal(other[name], found[0][name])
+
+
+def compiled_during(function):
+    """How many programs XLA compiled of those that hold a sweep, counted by JAX itself."""
+    names = []
+    with jax.log_compiles(), pytest.MonkeyPatch.context() as patch:
+        import logging
+
+        class Listener(logging.Handler):
+            def emit(self, record):
+                if "Finished XLA compilation of" in record.getMessage():
+                    names.append(record.getMessage())
+
+        listener = Listener()
+        logger = logging.getLogger("jax._src.dispatch")
+        patch.setattr(logger, "propagate", False)
+        logger.addHandler(listener)
+        try:
+            function()
+        finally:
+            logger.removeHandler(listener)
+    return [name for name in names if "one_device" in name]
+
+
+def test_sweeping_the_temperature_compiles_as_many_programs_as_there_are_shapes():
+    task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=7), aj.Flips())
+    parameters = {"temperature": 0.01, "tau_x": 1.0, "tau_p": 1.0, "slope": 5.0}
+    trial = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), parameters, 0.1, 0.01, 0.01, None, "heun", 4096)
+    axes = {"num_patterns": [2, 60], "num_flips": [1], "temperature": np.geomspace(1e-3, 10, 50), "trial": range(400)}
+    sweep = aj.Sweep(trial, axes)
+    results = {}
+    first = compiled_during(lambda: results.update(aj.run_sweeps({"a": sweep}, jax.random.key(0))))
+    assert len(first) == results["a"].clock.num_programs == len(sweep.shapes.capacities) == 2
+    # Other numbers of every kind in the sample itself compile nothing.
+    other = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), parameters | {"tau_p": 3.0}, 0.2, 0.02, 0.03, None, "heun", 4096)
+    assert compiled_during(lambda: aj.run_sweeps({"a": aj.Sweep(other, axes | {"temperature": [0.5]})}, jax.random.key(1))) == []
+
+
+def test_out_of_memory_halves_the_steps_and_goes_on(monkeypatch):
+    notices = []
+    real = PROGRAMS.get
+
+    def limited(sample, arguments, capacity, layout):
+        if layout.width > 4:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
+        return real(sample, arguments, capacity, layout)
+
+    task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=13), aj.Flips())
+    sweep = aj.Sweep(aj.DecoderTrial(task), AXES)
+    whole = aj.run_sweeps({"d": sweep}, jax.random.key(0))["d"].observables
+    monkeypatch.setattr(PROGRAMS, "get", limited)
+    engine = aj.Engine(on_notice=notices.append, num_threads=2)
+    found = aj.run_sweeps({"d": sweep}, jax.random.key(0), engine=engine)["d"].observables
+    for name in whole:
+        np.testing.assert_array_equal(found[name], whole[name])
+    assert [text.split("going on with ")[1].split(" ")[0] for text in notices] == ["16", "8", "4"]
+    assert "out of memory with 32" in notices[0]
+
+
+def test_a_single_trajectory_beyond_all_memory_gives_a_clear_error(monkeypatch):
+    def exhausted(*arguments):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
+
+    monkeypatch.setattr(PROGRAMS, "get", exhausted)
+    task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=13), aj.Flips())
+    with pytest.raises(OutOfMemory, match="d: a single trajectory of 40 patterns does not fit into memory"):
+        aj.run_sweeps({"d": aj.Sweep(aj.DecoderTrial(task), AXES)}, jax.random.key(0))
+
+
+def test_other_errors_of_the_device_are_not_taken_for_lack_of_memory(monkeypatch):
+    def broken(*arguments):
+        raise jax.errors.JaxRuntimeError("INTERNAL: something else")
+
+    monkeypatch.setattr(PROGRAMS, "get", broken)
+    task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=13), aj.Flips())
+    with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
+        aj.run_sweeps({"d": aj.Sweep(aj.DecoderTrial(task), AXES)}, jax.random.key(0))
+
+
+def test_steps_shrink_to_the_memory_that_may_be_used():
+    task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=13), aj.Flips())
+    sweep = aj.Sweep(aj.DecoderTrial(task), AXES)
+    lanes = sweep.preparations("d", jax.random.key(0))[0]
+    one = 13 * 40 * 8
+    sizes = {}
+    for memory in (10**9, 200 * one, 20 * one):
+        engine = aj.Engine(memory=memory, num_threads=1)
+        layout = engine._layout(lanes, lanes.sample, 40)
+        sizes[memory] = layout.width * layout.steps
+    assert sizes[10**9] == 32 * 32
+    assert sizes[200 * one] * one <= 200 * one
+    assert sizes[20 * one] <= 20
+    assert 0 < default_budget(jax.local_devices())
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"num_devices": 99}, "num_devices must be between 1 and"),
+        ({"num_threads": 0}, "num_threads must be at least 1; got 0"),
+        ({"lanes_per_step": -1}, "lanes_per_step must be at least 1; got -1"),
+        ({"memory": 0}, "memory must be at least 1; got 0"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, words):
+    with pytest.raises(aj.InputError, match=words):
+        aj.Engine(**settings)
+
+
+COLD = """
+import json, pathlib, sys, astrojax as aj
+config = aj.load_config(sys.argv[1])
+aj.run(config, sys.argv[2])
+parts = json.loads(pathlib.Path(sys.argv[2], "provenance.json").read_text())["sessions"][0]["seconds"]["parts"]
+print(sum(part["compiling"] for part in parts.values()))
+"""
+
+
+def test_a_second_cold_start_compiles_in_less_than_a_third_of_the_time(tmp_path):
+    raw = {
+        "patterns": {"kind": "random", "num_neurons": 9},
+        "axes": {"num_patterns": [3], "num_flips": [1]},
+        "trials": 5,
+        "models": {"a": {"kind": "astrocyte"}, "n": {"kind": "neuron_astrocyte"}},
+    }
+    (tmp_path / "c.yaml").write_text(json.dumps(raw))
+    environment = os.environ | {"ASTROJAX_CACHE": str(tmp_path / "programs")}
+    seconds = [
+        float(
+            subprocess.run(
+                [sys.executable, "-c", COLD, tmp_path / "c.yaml", tmp_path / name],
+                check=True,
+                env=environment,
+                capture_output=True,
+                text=True,
+            ).stdout
+        )
+        for name in ("first", "second")
+    ]
+    assert any(Path(tmp_path, "programs").rglob("*"))
+    assert seconds[1] < seconds[0] / 3
