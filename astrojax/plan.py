@@ -206,7 +206,8 @@ class Plan:
     def _outputs(self, name: str) -> dict[str, np.dtype]:
         if name not in self._measured:
             part = next(part for part in self.parts if part.name == name)
-            self._measured[name] = outputs(part.sweep.sample, part.root_key, part.sweep.grid.at(np.zeros(1, int)))
+            sweep, first = part.sweep, part.sweep.grid.at(np.zeros(1, int))
+            self._measured[name] = outputs(sweep.sample, part.root_key, first, int(sweep.shapes.capacities[0]))
         return self._measured[name]
 
     def _chunk_lengths(self, dims: Sequence[str], lanes_per_chunk: int) -> list[int]:

@@ -68,10 +68,10 @@ def problem_bytes(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes) if hasattr(leaf.dtype, "itemsize"))
 
 
-def outputs(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray]) -> dict[str, np.dtype]:
+def outputs(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray], capacity: int) -> dict[str, np.dtype]:
     """Names and types of what a sample measures."""
     one = {name: values[0] for name, values in in_precision(coordinates).items()}
-    shapes = eqx.filter_eval_shape(lambda key, lane: sample.solve(sample.draw(key, lane, 8), lane), root_key, one)
+    shapes = eqx.filter_eval_shape(lambda key, lane: sample.solve(sample.draw(key, lane, capacity), lane), root_key, one)
     return {name: np.dtype(leaf.dtype) for name, leaf in shapes.items()}
 
 
