@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .retrieval import Recall as Recall
     from .retrieval import Status as Status
     from .retrieval import retrieve as retrieve
+    from .runs.export import export as export
     from .runs.store import load as load
     from .scores import AbstractScore as AbstractScore
     from .scores import LinearScore as LinearScore
@@ -89,6 +90,7 @@ _NAMES = {
         "random_patterns",
     ],
     "retrieval": ["Recall", "Status", "retrieve"],
+    "runs.export": ["export"],
     "runs.store": ["load"],
     "scores": ["AbstractScore", "LinearScore", "PowerScore", "SquaredScore"],
     "sweep": ["Engine", "Sweep", "SweepResult", "run_sweeps"],

@@ -8,6 +8,8 @@ import contextlib
 import functools
 import logging
 import re
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -69,9 +71,10 @@ def connected(cluster: str) -> Iterator[Any]:
         stack.enter_context(dask.config.set(settings))
         try:
             if local:
-                started = distributed.LocalCluster(
-                    n_workers=int(local[1]), threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
-                )
+                with _deaf_to_interruptions():
+                    started = distributed.LocalCluster(
+                        n_workers=int(local[1]), threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+                    )
                 client = stack.enter_context(distributed.Client(stack.enter_context(started)))
             elif "://" in cluster:
                 client = stack.enter_context(distributed.Client(cluster, timeout=PATIENCE))
@@ -81,6 +84,19 @@ def connected(cluster: str) -> Iterator[Any]:
         except (OSError, TimeoutError, ValueError) as error:
             raise ClusterError(f"no cluster with workers at {cluster} within {PATIENCE} s: {error}") from error
         yield client
+
+
+@contextlib.contextmanager
+def _deaf_to_interruptions() -> Iterator[None]:
+    """Processes started here ignore Ctrl-C, which reaches them too: whoever started them ends them in good order."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def compute_on_cluster(

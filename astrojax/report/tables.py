@@ -23,7 +23,7 @@ PROBLEM_AXES = ("num_patterns", "num_flips", "erased_fraction", "noise_scale", "
 STATUSES = ("ok", "max_steps", "non_finite", "invalid_memory", "solver_failed", "invalid_settings")
 """What the values of `status` mean; −1 is a trajectory that is not computed yet."""
 
-PIECE = 2**21
+PIECE = 2**19
 """Values that are in memory at a time."""
 
 

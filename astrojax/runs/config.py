@@ -331,6 +331,10 @@ def contradictions(sections: dict[str, Any]) -> list[tuple[str, str]]:
                     faults.append((path, "is a parameter of none of the models"))
             elif not is_traced(name):
                 faults += _field_faults(path, name, values, sections)
+    for name, path in seen.items():
+        parameter = name.rpartition(".")[2]
+        if name != parameter and parameter in PARAMETERS and parameter in seen:
+            faults.append((path, f"is set by {seen[parameter]} already"))
     if "num_patterns" not in seen:
         faults.append(("axes.num_patterns", "is missing"))
     return faults + _flip_faults(axes, sections.get("patterns"))

@@ -1,0 +1,137 @@
+"""A run on a cluster: the same values as in one process, whatever happens to the workers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import astrojax as aj
+from astrojax.cli import main
+
+RAW = {
+    "patterns": {"kind": "random", "num_neurons": 11},
+    "axes": {"num_patterns": [3, 20], "num_flips": [0, 2, 4]},
+    "trials": 100,
+    "models": {"a": {"kind": "astrocyte"}},
+    "decoders": False,
+    "retrieval": {"t1": 5},
+}
+
+SCRIPT = """
+import os, signal, sys
+from distributed import Client, LocalCluster
+import astrojax as aj
+
+def main():
+    config = aj.load_config(sys.argv[1])
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
+        killed = []
+
+        def kill_one(name, number):
+            written.append(number)
+            if len(written) == 8:
+                worker = next(iter(cluster.workers.values()))
+                killed.append(worker.pid)
+                os.kill(worker.pid, signal.SIGKILL)
+
+        written = []
+        how = aj.Execution(lanes_per_chunk=6, cluster=cluster.scheduler_address)
+        aj.run(config, sys.argv[2], execution=how, on_chunk=kill_one, on_notice=print)
+        print("killed", len(killed), "chunks", len(written))
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cluster") / "run.yaml"
+    path.write_text(json.dumps(RAW))
+    return path
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    return os.environ | {"ASTROJAX_CACHE": str(tmp_path_factory.mktemp("programs"))}
+
+
+@pytest.fixture(scope="module")
+def reference(config, environment, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reference") / "run"
+    command = [sys.executable, "-m", "astrojax.cli", "run", str(config), "--out", str(folder), "--chunk", "6"]
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    return aj.load(folder).load()
+
+
+def assert_same(folder, reference):
+    found = aj.load(folder)
+    for name in reference.data_vars:
+        assert found[name].values.tobytes() == reference[name].values.tobytes(), name
+
+
+def test_two_workers_of_which_one_is_killed_give_the_values_of_one_process(config, environment, reference, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, script, config, tmp_path / "run"], env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert "killed 1 chunks 102" in done.stdout
+    assert_same(tmp_path / "run", reference)
+    parts = json.loads((tmp_path / "run" / "provenance.json").read_text())["sessions"][0]["seconds"]["parts"]
+    assert parts["a"]["trajectories"] >= 600
+
+
+def test_the_command_line_starts_workers_and_ctrl_c_keeps_what_is_stored(config, environment, reference, tmp_path):
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "astrojax.cli", "run", str(config), "--out", str(folder), "--chunk", "1"]
+    # In a session of its own, as from a shell: Ctrl-C reaches every process of it.
+    process = subprocess.Popen(
+        [*command, "--cluster", "local:2"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    done = folder / "done.zarr" / "c"
+    while process.poll() is None and not (done.is_dir() and len(list(done.iterdir())) > 5):
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    _, report = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert f"continue with: astrojax run {folder}" in report
+    assert "Traceback" not in report
+    assert main(["run", str(config), "--out", str(folder)]) == 0  # the rest in this process
+    assert_same(folder, reference)
+
+
+@pytest.mark.parametrize("where", ["local:0", "local:two", "nowhere", "8786"])
+def test_a_cluster_that_makes_no_sense_is_refused(config, tmp_path, capsys, where):
+    assert main(["run", str(config), "--out", str(tmp_path / "run"), "--cluster", where]) == 2
+    assert "--cluster must be an address such as tcp://" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_cluster_that_is_not_there_is_told(config, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("astrojax.cluster.PATIENCE", 2)
+    assert main(["run", str(config), "--out", str(tmp_path / "run"), "--cluster", "tcp://127.0.0.1:9"]) == 1
+    assert "no cluster with workers at tcp://127.0.0.1:9" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_extra_is_told(config, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert main(["run", str(config), "--out", str(tmp_path / "run"), "--cluster", "local:2"]) == 2
+    assert "python -m pip install 'astrojax[cluster]'" in capsys.readouterr().err
+
+
+def test_dask_is_imported_only_when_asked_for():
+    code = "import sys, astrojax.cli, astrojax.experiment; print('distributed' in sys.modules, 'dask' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False False\n"

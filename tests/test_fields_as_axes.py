@@ -1,0 +1,134 @@
+"""Any numeric field of a configuration can be an axis, alone or zipped with others, and means what the field means."""
+
+import numpy as np
+import pytest
+import yaml
+
+import astrojax as aj
+from astrojax.cli import main
+from astrojax.plan import Plan
+from astrojax.runs.reading import parse_config
+
+RAW = {
+    "patterns": {"kind": "random", "num_neurons": 10},
+    "axes": {"num_patterns": [3, 12], "num_flips": [1, 3]},
+    "trials": 4,
+    "models": {"a": {"kind": "astrocyte"}, "h": {"kind": "hopfield"}},
+    "retrieval": {"t1": 2},
+}
+
+
+def config(axes, **sections):
+    return parse_config(RAW | {"axes": RAW["axes"] | axes} | sections)
+
+
+def single(folder, **sections):
+    return aj.run(parse_config(RAW | sections), folder)
+
+
+def test_an_axis_over_a_field_gives_the_runs_of_its_values(tmp_path):
+    axes = {"retrieval": {"t1": [0.3, 2]}, "models.a.tau_p": [1.0, 50.0]}
+    found = aj.run(config(axes), tmp_path / "run")
+    assert found.sizes["retrieval.t1"] == found.sizes["models.a.tau_p"] == 2
+    for t1 in (0.3, 2):
+        for tau_p in (1.0, 50.0):
+            models = RAW["models"] | {"a": {"kind": "astrocyte", "tau_p": tau_p}}
+            expected = single(tmp_path / f"{t1}-{tau_p}", retrieval={"t1": t1}, models=models)
+            at = found.sel({"retrieval.t1": t1, "models.a.tau_p": tau_p})
+            for name in expected.data_vars:
+                np.testing.assert_array_equal(at[name] if name != "decoder_error" else found[name], expected[name])
+    # The field of one model changes nothing about the other, which is computed once along it; nor do decoders depend on either.
+    plan = Plan(config(axes))
+    assert plan.num_trajectories == 16 * (4 + 2 + 1)
+    assert found.decoder_error.dims == ("decoder", "num_patterns", "num_flips", "trial")
+
+
+def test_fields_that_change_shapes_are_axes_too(tmp_path):
+    axes = {"patterns.num_neurons": [6, 10], "seed": [0, 5]}
+    found = aj.run(config(axes), tmp_path / "run")
+    expected = single(tmp_path / "one", patterns={"kind": "random", "num_neurons": 6}, seed=5)
+    at = found.sel({"patterns.num_neurons": 6, "seed": 5})
+    for name in expected.data_vars:
+        np.testing.assert_array_equal(at[name], expected[name])
+    assert aj.verify(tmp_path / "run", share=1.0)["decoder_error"]["compared"] == 4 * 16 * 4
+
+
+def test_zipped_axes_run_together(tmp_path):
+    zipped = {"balance": {"tau_x": [1.0, 10.0, 1.0], "tau_p": [10.0, 1.0, 1.0]}, "stop": {"retrieval.t1": [1, 2], "slope": [5, 2]}}
+    found = aj.run(config({"zipped": zipped}), tmp_path / "run")
+    assert dict(found.sizes) | {"balance": 3, "stop": 2} == dict(found.sizes)
+    assert found.tau_x.dims == found.tau_p.dims == ("balance",)
+    models = {"a": {"kind": "astrocyte", "tau_x": 10, "slope": 2}, "h": {"kind": "hopfield", "tau_x": 10, "slope": 2}}
+    expected = single(tmp_path / "one", models=models, retrieval={"t1": 2})
+    at = found.isel(balance=1, stop=1)
+    for name in ("hamming_error", "soft_hamming_error", "num_steps"):
+        np.testing.assert_allclose(at[name], expected[name], rtol=1e-5, atol=1e-6)
+    assert aj.load_config(tmp_path / "run" / "config.yaml") == config({"zipped": zipped})
+
+
+def test_one_program_serves_all_values_of_a_traced_field(tmp_path):
+    aj.run(config({"retrieval.t1": {"start": 1, "stop": 30}}), tmp_path / "run")
+    parts = yaml.safe_load((tmp_path / "run" / "provenance.json").read_text())["sessions"][0]["seconds"]["parts"]
+    assert all(part["programs"] <= 1 for part in parts.values())  # 0 where another test has compiled it already
+
+
+BROKEN = {
+    "no such axis": ({"num_patern": [1]}, "axes.num_patern: is neither an axis nor a number", "did you mean 'num_patterns'?"),
+    "no such field": ({"retrieval.t2": [1]}, "axes.retrieval.t2: is neither an axis nor a number", ""),
+    "no such model": ({"models.z.slope": [1]}, "axes.models.z.slope: is neither", ""),
+    "a field of words": ({"retrieval.solver": [1]}, "axes.retrieval.solver: is neither", ""),
+    "a value out of range": ({"retrieval.t1": [1, -2]}, "axes.retrieval.t1[1]: should be greater than 0; got -2", ""),
+    "a fraction for an integer": ({"retrieval.max_steps": [2.5]}, "axes.retrieval.max_steps[0]: should be a valid integer", ""),
+    "values twice": ({"retrieval.t1": [1, 1]}, "axes.retrieval.t1: lists a value twice", ""),
+    "zipped lengths": ({"zipped": {"z": {"tau_x": [1, 2], "slope": [1]}}}, "axes.zipped.z: must have equally many values", ""),
+    "zipped value": ({"zipped": {"z": {"tau_x": [1, 0]}}}, "axes.zipped.z.tau_x[1]: should be greater than 0; got 0", ""),
+    "along two axes": ({"tau_x": [1, 2], "zipped": {"z": {"tau_x": [1, 2]}}}, "runs along axes.tau_x already", ""),
+    "name of another axis": ({"zipped": {"slope": {"tau_x": [1, 2]}}}, "axes.zipped.slope: is the name of an axis of its own", ""),
+    "a parameter twice": ({"tau_p": [1, 2], "models.a.tau_p": [1, 2]}, "axes.models.a.tau_p: is set by axes.tau_p already", ""),
+    "too many configurations": (
+        {"retrieval.t1": {"start": 1, "stop": 200}, "retrieval.rtol": {"start": 0.001, "stop": 0.1, "num": 60}},
+        "make 12,000 different configurations",
+        "",
+    ),
+    "flips beyond the fewest neurons": ({"patterns.num_neurons": [2, 10]}, "axes.num_flips: got 3; at most num_neurons = 2", ""),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_axes_that_make_no_sense_are_refused(case):
+    axes, *words = BROKEN[case]
+    with pytest.raises(aj.InputError) as caught:
+        config(axes)
+    for text in words:
+        assert text in str(caught.value)
+
+
+def test_values_that_do_not_go_together_are_refused_before_anything_is_computed(tmp_path):
+    models = {"a": {"kind": "astrocyte", "score": "power"}}
+    with pytest.raises(aj.InputError, match=r"axes.models.a.order\[1\]: should be a multiple of 2; got 3"):
+        config({"models.a.order": [4, 3]}, models=models)
+    with pytest.raises(aj.InputError, match="order is for the score power"):
+        aj.run(config({"models.a.order": [4, 6]}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_loads_are_told():
+    with pytest.raises(aj.InputError, match=r"axes.num_patterns: is missing"):
+        parse_config(RAW | {"axes": {"num_flips": [1]}})
+
+
+def test_the_command_line_takes_axes_of_fields_and_shows_tables_along_them(tmp_path, capsys):
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(RAW))
+    command = ["run", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "run"), "--axes.retrieval.t1", "[0.1, 2, 4]"]
+    assert main([*command, "--dry-run"]) == 0
+    planned = capsys.readouterr().out
+    assert "112 trajectories in" in planned
+    assert not (tmp_path / "run").exists()
+    assert main(command) == 0
+    capsys.readouterr()
+    assert main(["show", str(tmp_path / "run"), "--along", "retrieval.t1"]) == 0
+    table = capsys.readouterr().out
+    means = aj.load(tmp_path / "run").hamming_error.sel(model="a").mean(["num_patterns", "num_flips", "trial"]).values
+    assert "  ".join(f"{mean:.2f}" for mean in means) in table
+    assert main(["show", str(tmp_path / "run"), "--along", "tau_x"]) == 2
+    assert "--along must be one of num_patterns, num_flips, retrieval.t1" in capsys.readouterr().err
