@@ -61,11 +61,14 @@ def run_config(
     from .report.plans import print_outline
 
     console, execution = _console(), execution or Execution()
-    plan = outline_of(config, execution)
-    print_outline(console, config.name, plan)
     if dry_run:
+        print_outline(console, config.name, outline_of(config, execution))
         return folder, None
-    with _Progress(console, plan.num_trajectories) as progress:
+    with _Progress(console) as progress:
+
+        def planned(outline: Any) -> None:
+            print_outline(console, config.name, outline)
+            progress.start(outline.num_trajectories)
 
         def begin(stored: int, total: int) -> None:
             if stored:
@@ -76,7 +79,8 @@ def run_config(
             console.print(f"note: {text}", soft_wrap=True)
 
         try:
-            results = run(config, folder, execution=execution, on_begin=begin, on_chunk=progress.advance, on_notice=notice)
+            told: Any = {"on_plan": planned, "on_begin": begin, "on_chunk": progress.advance, "on_notice": notice}
+            results = run(config, folder, execution=execution, **told)
         except BaseException as error:
             if not isinstance(error, ValueError):
                 _say_how_to_go_on(folder)
@@ -132,7 +136,8 @@ def _verify(options: argparse.Namespace) -> int:
     from .report.plans import print_comparison
 
     console = _console()
-    with _Progress(console, None) as progress:
+    with _Progress(console) as progress:
+        progress.start(None)
         found = verify(options.run, share=options.share, seed=options.seed, on_chunk=progress.advance)
     return 0 if print_comparison(console, found) else 1
 
@@ -203,14 +208,14 @@ def _report(console: "Console", folder: Path, results: Any, title: str, along: S
 class _Progress:
     """A progress bar with trajectories per second and time left; silent where the output is not a terminal."""
 
-    def __init__(self, console: "Console", total: int | None) -> None:
+    def __init__(self, console: "Console") -> None:
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f}, {task.fields[speed]:,.0f}/s"),
+            TextColumn("{task.completed:,.0f}, {task.fields[speed]:,.0f}/s"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
@@ -218,11 +223,15 @@ class _Progress:
             disable=not console.is_terminal,
             transient=True,
         )
-        self._task = self._progress.add_task("trajectories", total=total, speed=0.0)
+        self._task = self._progress.add_task("trajectories", total=None, speed=0.0)
 
     def __enter__(self) -> "_Progress":
-        self._progress.start()
         return self
+
+    def start(self, total: int | None) -> None:
+        """Show the bar, for so many trajectories if that is known."""
+        self._progress.update(self._task, total=total)
+        self._progress.start()
 
     def __exit__(self, *exception: object) -> None:
         self._progress.stop()

@@ -21,7 +21,7 @@ from ._checks import InputError, RunError
 from .compiling import keep_compiled_programs
 from .plan import Job, Plan
 from .runs.config import Config
-from .runs.provenance import pattern_file_digest
+from .runs.provenance import pattern_file_digest, versions
 from .sweep.engine import Clock, Engine
 
 TASKS_PER_THREAD = 3
@@ -41,12 +41,13 @@ class ClusterError(RunError):
 
 
 @contextlib.contextmanager
-def connected(cluster: str) -> Iterator[Any]:
+def connected(cluster: str, notice: Callable[[str], None]) -> Iterator[Any]:
     """A client of a Dask cluster.
 
     Arguments:
         cluster: the address of its scheduler such as `tcp://10.0.0.1:8786`, the path of its scheduler file, or `local:4`,
             which starts four workers on this machine.
+        notice: told in words if workers have other versions of what computes.
 
     Raises:
         InputError (a ValueError): for anything else, or if the extra is not installed.
@@ -83,7 +84,20 @@ def connected(cluster: str) -> Iterator[Any]:
             client.wait_for_workers(1, timeout=PATIENCE)
         except (OSError, TimeoutError, ValueError) as error:
             raise ClusterError(f"no cluster with workers at {cluster} within {PATIENCE} s: {error}") from error
+        _compare_versions(client, notice)
         yield client
+
+
+def _compare_versions(client: Any, notice: Callable[[str], None]) -> None:
+    here = versions()
+    others = {
+        f"{name} {there[name]} (here {here[name]})"
+        for there in client.run(versions).values()
+        for name in here
+        if there[name] != here[name]
+    }
+    if others:
+        notice(f"workers have other versions, and may give other values: {', '.join(sorted(others))}")
 
 
 @contextlib.contextmanager

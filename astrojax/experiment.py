@@ -76,8 +76,7 @@ class Execution:
 def outline_of(config: Config, execution: Execution) -> Outline:
     """What a run will take, before anything is computed. Raises as `run` does for patterns and settings."""
     with jax.enable_x64(config.precision == "float64"):
-        engine = Engine(**execution.engine_settings())
-        return outline(Plan(config), engine.devices, engine.num_threads, engine.memory, execution.lanes_per_chunk)
+        return _outline(Plan(config), execution, Engine(**execution.engine_settings()))
 
 
 def run(
@@ -85,6 +84,7 @@ def run(
     out: str | Path,
     *,
     execution: Execution = Execution(),  # noqa: B008 (frozen)
+    on_plan: Callable[[Outline], None] | None = None,
     on_begin: Callable[[int, int], None] | None = None,
     on_chunk: Callable[[str, int], None] | None = None,
     on_notice: Callable[[str], None] | None = None,
@@ -99,6 +99,7 @@ def run(
         config: what to compute; see `load_config`.
         out: the run folder.
         execution: how to compute it.
+        on_plan: called with what the run will take, before anything is written.
         on_begin: called with the number of trajectories that are stored already, and of all.
         on_chunk: called with a name and a number of trajectories whenever these are stored, by one thread at a time.
         on_notice: told in words what was damaged, or what had to be changed on the way.
@@ -116,13 +117,13 @@ def run(
     with contextlib.ExitStack() as stack:
         stack.enter_context(jax.enable_x64(config.precision == "float64"))
         plan = Plan(config)
-        client, engine = None, None
-        if execution.cluster is None:
-            engine = Engine(**execution.engine_settings(), on_notice=notice)
-        else:
+        client, engine = None, Engine(**execution.engine_settings(), on_notice=notice)
+        if on_plan is not None:
+            on_plan(_outline(plan, execution, engine))
+        if execution.cluster is not None:
             from .cluster import compute_on_cluster, connected
 
-            client = stack.enter_context(connected(execution.cluster))
+            client = stack.enter_context(connected(execution.cluster, notice))
         stack.enter_context(store.locked(folder))
         record = _Record(folder, config)
         begun = not store.begin(folder, config, record.digest, notice)
@@ -139,14 +140,14 @@ def run(
         if on_begin is not None:
             on_begin(plan.num_trajectories - sum(jobs[index].num_trajectories for index in pending), plan.num_trajectories)
         write = _Writer(plan, results, jobs, on_chunk)
-        clocks = {} if engine is None else engine.clocks
         try:
-            if engine is None:
-                compute_on_cluster(client, config, chunk, execution.engine_settings(), pending, write, clocks, notice)
-            else:
+            if client is None:
                 _compute_here(engine, jobs, pending, write)
+            else:
+                settings = execution.engine_settings()
+                compute_on_cluster(client, config, chunk, settings, pending, write, engine.clocks, notice)
         finally:
-            record.end(clocks, finished=bool(results.done().all()))
+            record.end(engine.clocks, finished=bool(results.done().all()))
     return store.load(folder)
 
 
@@ -176,6 +177,8 @@ def verify(
         InputError (a ValueError): if the folder holds no run or one of other patterns, or for a share out of range.
     """
     within("share", share, 0, 1)
+    if execution.cluster is not None:
+        raise InputError("execution: a run is verified in this process, not on a cluster")
     folder = Path(run)
     store.load(folder, partial=True)
     config = read_config(folder / store.CONFIG)
@@ -221,6 +224,10 @@ def verify(
         pairs = zip(done, counts, strict=True)
         engine.run(functools.partial(check, jobs[index], int(count)) for index, count in pairs if count)
     return found
+
+
+def _outline(plan: Plan, execution: Execution, engine: Engine) -> Outline:
+    return outline(plan, engine.devices, engine.num_threads, engine.memory, execution.lanes_per_chunk)
 
 
 def _compute_here(engine: Engine, jobs: Sequence[Job], pending: Sequence[int], write: "_Writer") -> None:

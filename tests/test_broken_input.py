@@ -159,12 +159,6 @@ def test_text_in_an_array_file_is_refused(config, tmp_path, capsys):
     assert "text.npy cannot be read" in report
 
 
-def test_an_existing_run_folder_is_never_overwritten(config, tmp_path, capsys):
-    (tmp_path / "out").mkdir()
-    assert "never overwritten" in refused(capsys, ["run", str(config), "--out", str(tmp_path / "out")])
-    assert not list((tmp_path / "out").iterdir())
-
-
 def test_an_unwritable_folder_is_refused(config, tmp_path, capsys):
     (tmp_path / "file").write_text("in the way")
     report = refused(capsys, ["run", str(config), "--out", str(tmp_path / "file" / "run")])
@@ -180,20 +174,37 @@ def test_a_folder_without_permission_is_refused(config, tmp_path, capsys):
 
 def test_showing_what_is_no_run_is_refused(tmp_path, capsys):
     assert "is not a run folder" in refused(capsys, ["show", str(tmp_path)])
+    assert "is not a run folder" in refused(capsys, ["run", str(tmp_path)])
     (tmp_path / "config.yaml").write_text("")
-    assert "did not finish" in refused(capsys, ["show", str(tmp_path)])
+    assert "was not begun" in refused(capsys, ["show", str(tmp_path)])
 
 
-def test_showing_a_damaged_or_unfinished_run_is_refused(config, tmp_path, capsys):
+def test_showing_a_damaged_run_is_refused(config, tmp_path, capsys):
     folder = tmp_path / "run"
     assert main(["run", str(config), "--out", str(folder)]) == 0
     provenance = (folder / "provenance.json").read_text()
-    for damaged, words in (("{}", "did not finish"), ("[]", "holds no object"), ("{", "cannot be read")):
+    for damaged, words in (("[]", "holds no object"), ("{", "cannot be read")):
         (folder / "provenance.json").write_text(damaged)
         assert words in refused(capsys, ["show", str(folder)])
     (folder / "provenance.json").write_text(provenance)
     shutil.rmtree(folder / "results.zarr" / "status")
     assert "status is missing" in refused(capsys, ["show", str(folder)])
+    (folder / "done.zarr" / "zarr.json").write_text("{")
+    assert "done.zarr cannot be read" in refused(capsys, ["show", str(folder)])
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--memory", "lots"], "--memory must be a number of bytes such as 800MB or 2GiB; got 'lots'"),
+        (["--chunk", "0"], "lanes_per_chunk must be an integer of at least 1; got 0"),
+        (["--devices", "99"], "num_devices must be between 1 and"),
+        (["--threads", "-1"], "num_threads must be an integer of at least 1; got -1"),
+    ],
+)
+def test_settings_of_the_execution_out_of_range_are_refused(words, expected, config, tmp_path, capsys):
+    assert expected in refused(capsys, ["run", str(config), "--out", str(tmp_path / "out"), *words])
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_cannot_even_be_looked_for_is_refused(config, tmp_path, capsys):

@@ -56,15 +56,10 @@ def config(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    return os.environ | {"ASTROJAX_CACHE": str(tmp_path_factory.mktemp("programs"))}
-
-
-@pytest.fixture(scope="module")
-def reference(config, environment, tmp_path_factory):
+def reference(config, tmp_path_factory):
     folder = tmp_path_factory.mktemp("reference") / "run"
     command = [sys.executable, "-m", "astrojax.cli", "run", str(config), "--out", str(folder), "--chunk", "6"]
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return aj.load(folder).load()
 
 
@@ -74,11 +69,11 @@ def assert_same(folder, reference):
         assert found[name].values.tobytes() == reference[name].values.tobytes(), name
 
 
-def test_two_workers_of_which_one_is_killed_give_the_values_of_one_process(config, environment, reference, tmp_path):
+def test_two_workers_of_which_one_is_killed_give_the_values_of_one_process(config, reference, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     done = subprocess.run(
-        [sys.executable, script, config, tmp_path / "run"], env=environment, capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, script, config, tmp_path / "run"], capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stderr
     assert "killed 1 chunks 102" in done.stdout
@@ -87,13 +82,12 @@ def test_two_workers_of_which_one_is_killed_give_the_values_of_one_process(confi
     assert parts["a"]["trajectories"] >= 600
 
 
-def test_the_command_line_starts_workers_and_ctrl_c_keeps_what_is_stored(config, environment, reference, tmp_path):
+def test_the_command_line_starts_workers_and_ctrl_c_keeps_what_is_stored(config, reference, tmp_path):
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "astrojax.cli", "run", str(config), "--out", str(folder), "--chunk", "1"]
     # In a session of its own, as from a shell: Ctrl-C reaches every process of it.
     process = subprocess.Popen(
         [*command, "--cluster", "local:2"],
-        env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

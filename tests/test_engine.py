@@ -1,6 +1,7 @@
 """The engine: few programs, little memory, and results that depend on neither chunks nor devices."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -85,25 +86,22 @@ def test_patterns_and_queries_depend_on_neither_chunks_nor_padding():
 
 
 def compiled_during(function):
-    """How many programs XLA compiled of those that hold a sweep, counted by JAX itself."""
-    names = []
-    with jax.log_compiles(), pytest.MonkeyPatch.context() as patch:
-        import logging
+    """The programs of sweeps that XLA compiled, as JAX itself logs them, in whichever thread."""
+    messages = []
 
-        class Listener(logging.Handler):
-            def emit(self, record):
-                if "Finished XLA compilation of" in record.getMessage():
-                    names.append(record.getMessage())
+    class Listener(logging.Handler):
+        def emit(self, record):
+            messages.append(record.getMessage())
 
-        listener = Listener()
-        logger = logging.getLogger("jax._src.dispatch")
-        patch.setattr(logger, "propagate", False)
-        logger.addHandler(listener)
-        try:
-            function()
-        finally:
-            logger.removeHandler(listener)
-    return [name for name in names if "one_device" in name]
+    listener, logger = Listener(), logging.getLogger("jax")
+    logger.addHandler(listener)
+    jax.config.update("jax_log_compiles", True)
+    try:
+        function()
+    finally:
+        jax.config.update("jax_log_compiles", False)
+        logger.removeHandler(listener)
+    return [text for text in messages if text.startswith("Finished XLA compilation of jit(one_device)")]
 
 
 def test_sweeping_the_temperature_compiles_as_many_programs_as_there_are_shapes():

@@ -29,7 +29,7 @@ def results() -> xr.Dataset:
         },
         {
             "model": ["a", "b"],
-            "swept_axes": ("model", ["num_patterns num_flips trial"] * 2),
+            "swept_axes": ("model", ['["num_patterns", "num_flips", "trial"]'] * 2),
             "num_patterns": LOADS,
             "num_flips": FLIPS,
             "trial": range(TRIALS),

@@ -36,11 +36,6 @@ KILLS = int(os.environ.get("ASTROJAX_KILLS", "6"))
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("programs")
-
-
-@pytest.fixture(scope="module")
 def config(tmp_path_factory):
     path = tmp_path_factory.mktemp("config") / "run.yaml"
     path.write_text(json.dumps(RAW))
@@ -48,17 +43,16 @@ def config(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, config, cache):
+def undisturbed(tmp_path_factory, config):
     folder = tmp_path_factory.mktemp("undisturbed") / "run"
-    started = start(config, folder, cache)
+    started = start(config, folder)
     assert started.wait() == 0
     return folder
 
 
-def start(config, folder, cache, *more, **popen):
+def start(config, folder, *more, **popen):
     command = [sys.executable, "-m", "astrojax.cli", "run", str(config), "--out", str(folder), "--chunk", str(CHUNK), *more]
-    environment = os.environ | {"ASTROJAX_CACHE": str(cache)} | popen.pop("env", {})
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, **popen)
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, **popen)
 
 
 def values(folder):
@@ -93,12 +87,12 @@ def wait_for_chunks(folder, number, process):
         time.sleep(0.005)
 
 
-def test_a_run_killed_again_and_again_ends_with_the_values_of_an_undisturbed_one(config, undisturbed, cache, tmp_path):
+def test_a_run_killed_again_and_again_ends_with_the_values_of_an_undisturbed_one(config, undisturbed, tmp_path):
     folder, total, rng = tmp_path / "run", store.is_done(undisturbed).size, random.Random(0)
     assert total > 60
     killed = 0
     for kill in range(KILLS):
-        process = start(config, folder, cache)
+        process = start(config, folder)
         target = (kill + 1) * total // (KILLS + 1)
         wait_for_chunks(folder, target, process)
         time.sleep(rng.random() * 0.05)
@@ -106,13 +100,13 @@ def test_a_run_killed_again_and_again_ends_with_the_values_of_an_undisturbed_one
         killed += process.wait() == -signal.SIGKILL
     assert killed == KILLS
     assert 0 < stored(folder) < total
-    assert start(config, folder, cache).wait() == 0
+    assert start(config, folder).wait() == 0
     assert_same(folder, undisturbed)
 
 
-def test_ctrl_c_keeps_what_is_stored_says_how_to_go_on_and_exits_130(config, undisturbed, cache, tmp_path):
+def test_ctrl_c_keeps_what_is_stored_says_how_to_go_on_and_exits_130(config, undisturbed, tmp_path):
     folder = tmp_path / "run"
-    process = start(config, folder, cache, stderr=subprocess.PIPE, text=True)
+    process = start(config, folder, stderr=subprocess.PIPE, text=True)
     wait_for_chunks(folder, 10, process)
     process.send_signal(signal.SIGINT)
     _, report = process.communicate()
@@ -131,11 +125,11 @@ def test_ctrl_c_keeps_what_is_stored_says_how_to_go_on_and_exits_130(config, und
     assert_same(folder, undisturbed)
 
 
-def test_two_processes_do_not_compute_the_same_folder(config, cache, tmp_path):
+def test_two_processes_do_not_compute_the_same_folder(config, tmp_path):
     folder, long = tmp_path / "run", ["--trials", "2000"]
-    first = start(config, folder, cache, *long)
+    first = start(config, folder, *long)
     wait_for_chunks(folder, 3, first)
-    second = start(config, folder, cache, *long, stderr=subprocess.PIPE, text=True)
+    second = start(config, folder, *long, stderr=subprocess.PIPE, text=True)
     _, report = second.communicate()
     assert second.returncode == 2
     assert "is in use: another process is computing it" in report
@@ -258,12 +252,12 @@ def small_disk(path, size):
         subprocess.run(["umount", str(path)], check=True)
 
 
-def test_a_full_disk_stops_the_run_with_a_clear_message_and_nothing_is_lost(config, undisturbed, cache, tmp_path):
+def test_a_full_disk_stops_the_run_with_a_clear_message_and_nothing_is_lost(config, undisturbed, tmp_path):
     with small_disk(tmp_path / "disk", "2m"):
         folder = tmp_path / "disk" / "run"
         filler = tmp_path / "disk" / "filler"
         filler.write_bytes(b"x" * 1_000_000)
-        process = start(config, folder, cache, stderr=subprocess.PIPE, text=True)
+        process = start(config, folder, stderr=subprocess.PIPE, text=True)
         _, report = process.communicate()
         assert process.returncode == 1
         assert "No space left on device" in report
@@ -305,7 +299,7 @@ for folder in folders:
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions are those of POSIX")
-def test_a_folder_without_write_permission_is_told(config, undisturbed, cache):
+def test_a_folder_without_write_permission_is_told(config, undisturbed):
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
         shutil.copytree(undisturbed, root / "run")
@@ -316,8 +310,7 @@ def test_a_folder_without_write_permission_is_told(config, undisturbed, cache):
             path.chmod(0o555 if path.is_dir() else 0o444)
         command = [sys.executable, "-c", LOCKED_OUT, *(str(root / name) for name in ("run.yaml", "warm", "run", "new"))]
         root.chmod(0o755)
-        environment = os.environ | {"ASTROJAX_CACHE": str(cache)}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         for path in paths:
             path.chmod(0o755)
         assert done.returncode == 0, done.stderr

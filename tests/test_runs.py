@@ -16,7 +16,7 @@ import xarray as xr
 import astrojax as aj
 from astrojax.cli import main
 from astrojax.corruption import CORRUPTIONS
-from astrojax.experiment import BUILDERS, num_trajectories, plan
+from astrojax.plan import BUILDERS, Plan
 from astrojax.models.astrocyte import GAIN_REGIMES
 from astrojax.retrieval import SOLVERS
 from astrojax.runs import config as settings
@@ -53,7 +53,7 @@ def test_the_run_folder_holds_what_is_needed_to_repeat_it(run):
     assert provenance["finished"]
     assert provenance["versions"]["jax"] == jax.__version__
     assert provenance["config_sha256"] == aj.load_config(folder / "config.yaml").sha256()
-    assert provenance["seconds"]["parts"]["a"]["trajectories"] == 24
+    assert provenance["sessions"][0]["seconds"]["parts"]["a"]["trajectories"] == 24
     stored = aj.load(folder)
     assert dict(stored.sizes) == {"model": 2, "num_patterns": 2, "num_flips": 2, "temperature": 2, "trial": 3, "decoder": 4}
     assert all({"units", "definition"} <= set(stored[name].attrs) for name in stored.data_vars)
@@ -64,7 +64,7 @@ def test_stored_samples_are_what_retrieve_gives_for_the_same_problem(run):
     _, results = run
     config = parse_config(TINY)
     with jax.enable_x64(False):
-        task = plan(config)["a"].sample.task
+        task = Plan(config).parts[0].sweep.sample.task
         point = {"num_patterns": jnp.int32(5), "num_flips": jnp.int32(2), "trial": jnp.int32(1)}
         problem = task.draw(jax.random.key(config.seed), point, 5)
         memory = aj.AstrocyteMemory(problem.patterns, temperature=1.0)
@@ -78,7 +78,7 @@ def test_a_memory_is_constant_along_a_parameter_it_does_not_have(run):
     _, results = run
     hopfield = results.hamming_error.sel(model="h")
     np.testing.assert_array_equal(hopfield.isel(temperature=0), hopfield.isel(temperature=1))
-    assert num_trajectories(parse_config(TINY)) == 24 + 12 + 12
+    assert Plan(parse_config(TINY)).num_trajectories == 24 + 12 + 12
 
 
 def test_no_trajectory_failed_and_the_gains_have_a_perplexity(run):

@@ -18,13 +18,18 @@ def environment() -> dict[str, Any]:
 
     devices = jax.devices()
     return {
-        "versions": {name: _version(name) for name in NUMERICAL},
+        "versions": versions(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "backend": jax.default_backend(),
         "devices": [device.device_kind for device in devices],
         "commit": commit(),
     }
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of everything that bears on numbers, by package; `None` for what is not installed."""
+    return {name: _version(name) for name in NUMERICAL}
 
 
 def pattern_file_digest(config: Config) -> str | None:

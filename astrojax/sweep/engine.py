@@ -19,8 +19,8 @@ from .programs import Layout, Programs, arranged, call, kind_of, problem_bytes, 
 CPU_WIDTH = 32
 """Lanes that step together on a CPU: enough to pay for an operation, few enough to stay in the cache."""
 
-ACCELERATOR_WIDTH = 16_384
-"""The same on an accelerator, where many lanes hide the latency of small operations."""
+ACCELERATOR_WIDTH = 4096
+"""The same on an accelerator: enough to hide the latency of small operations, few enough to be filled by a chunk."""
 
 CALL_STEPS = 32
 """Most steps in one call of a program. Between calls an interruption is heeded; within one, lanes are put in order."""
@@ -150,8 +150,12 @@ class Engine:
         def in_precision(job: Callable[[], object]) -> None:
             # Each thread starts with JAX's default settings.
             with jax.enable_x64(precision):
-                if not self._stop.is_set():
-                    job()
+                try:
+                    if not self._stop.is_set():
+                        job()
+                except BaseException:
+                    self.stop()
+                    raise
 
         with ThreadPoolExecutor(self.num_threads) as pool:
             try:

@@ -1,0 +1,135 @@
+"""The sweep engine against one plain batch: Fig. 4's grid for the astrocyte memory, same solver and tolerance, one run.
+
+The plain batch is a single `jit(vmap)` in which every trajectory is padded to the largest load. It is called for parts of the grid
+that fit into memory, spread over all of it; compiling is reported apart from running. The engine computes the whole grid. Then the
+parts of the engine are switched off one at a time.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import astrojax as aj
+from astrojax.sweep.programs import traced
+from astrojax.sweep.shapes import Shapes
+
+SOLVER, TOLERANCE = "heun", 0.05
+
+
+def sample() -> aj.RecallTrial:
+    """One recall of Fig. 4."""
+    task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=20), aj.Flips())
+    parameters = {"temperature": 0.01, "tau_x": 1.0, "tau_p": 1.0, "slope": 5.0}
+    return aj.RecallTrial(
+        task, eqx.Partial(aj.AstrocyteMemory), parameters, 10.0, TOLERANCE, TOLERANCE, None, SOLVER, 4096
+    )
+
+
+class Unsorted(eqx.Module):
+    """The same sample with a cost that says nothing, so that lanes stay in the order of the grid."""
+
+    inner: aj.RecallTrial
+
+    def draw(self, root_key: Any, coordinates: Mapping[str, jax.Array], capacity: int) -> Any:
+        return self.inner.draw(root_key, coordinates, capacity)
+
+    def cost(self, problem: Any, coordinates: Mapping[str, jax.Array]) -> jax.Array:
+        return jnp.zeros(())
+
+    def solve(self, problem: Any, coordinates: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+        return self.inner.solve(problem, coordinates)
+
+
+def axes(trials: int) -> dict[str, Any]:
+    """Fig. 4's grid."""
+    return {"num_patterns": range(2, 201), "num_flips": range(11), "trial": range(trials)}
+
+
+class Plain:
+    """One plain `jit(vmap)` of lanes that are all padded to the largest load."""
+
+    def __init__(self, trials: int, lanes: int) -> None:
+        self.grid = aj.Sweep(sample(), axes(trials)).grid
+        self.lanes, self.key, self.trial = lanes, jax.random.key(0), traced(sample())
+        dynamic, static = eqx.partition(self.trial, eqx.is_array)
+
+        def one(lane: dict[str, jax.Array], dynamic: Any, key: jax.Array) -> dict[str, jax.Array]:
+            trial = eqx.combine(dynamic, static)
+            return trial.solve(trial.draw(key, lane, 200), lane)
+
+        started = time.perf_counter()
+        batch = jax.jit(jax.vmap(one, in_axes=(0, None, None)))
+        self.dynamic = dynamic
+        self.program = batch.lower(self.coordinates(0), dynamic, self.key).compile()
+        self.compile_seconds = time.perf_counter() - started
+
+    def coordinates(self, part: int) -> dict[str, jax.Array]:
+        """Every so-many-th lane, so that each part is spread over the whole grid."""
+        stride = self.grid.size // self.lanes
+        numbers = (np.arange(self.lanes) * stride + part) % self.grid.size
+        return {name: jnp.asarray(values) for name, values in self.grid.at(numbers).items()}
+
+    def seconds_per_trajectory(self, part: int) -> float:
+        """Running one part."""
+        given = self.coordinates(part)
+        started = time.perf_counter()
+        jax.block_until_ready(self.program(given, self.dynamic, self.key))
+        return (time.perf_counter() - started) / self.lanes
+
+
+def seconds_per_trajectory(trials: int, **settings: Any) -> tuple[float, float]:
+    """Running, and compiling, of the engine; by the clock on the wall, all threads together."""
+    chosen = sample() if settings.pop("sorted", True) else Unsorted(sample())
+    sweep = aj.Sweep(chosen, axes(trials))
+    if not settings.pop("shapes", True):
+        sweep.__dict__["shapes"] = Shapes(np.array([200]), np.array([1]))
+    engine = aj.Engine(**settings)
+    key = jax.random.key(0)
+    started = time.perf_counter()
+    engine.run([lambda lanes=lanes: engine.prepare(lanes) for lanes in sweep.preparations("a", key)])
+    compiled = time.perf_counter()
+    aj.run_sweeps({"a": sweep}, key, engine=engine)
+    return (time.perf_counter() - compiled) / sweep.grid.size, compiled - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    plain = {lanes: Plain(options.trials, lanes) for lanes in (512, 8192)}
+    variants: dict[str, dict[str, Any]] = {
+        "engine": {},
+        "lanes in the order of the grid": {"sorted": False},
+        "everything padded to 200": {"shapes": False},
+        "one thread": {"num_threads": 1},
+        "512 lanes step together": {"lanes_per_step": 512},
+    }
+    times: dict[str, list[float]] = {}
+    compiling = {f"plain vmap of {lanes}": batch.compile_seconds for lanes, batch in plain.items()}
+    for number in range(options.rounds):  # interleaved, so that all meet the same disturbances
+        for lanes, batch in plain.items():
+            parts = [batch.seconds_per_trajectory(number * 100 + part) for part in range(max(8192 // lanes, 1))]
+            times.setdefault(f"plain vmap of {lanes}", []).append(statistics.mean(parts))
+        for name, settings in variants.items():
+            running, compiled = seconds_per_trajectory(options.trials, **dict(settings))
+            times.setdefault(name, []).append(running)
+            compiling.setdefault(name, compiled)
+    reference = times["engine"]
+    print(f"Fig. 4's grid, {options.trials} trials, {SOLVER} {TOLERANCE:g}; {options.rounds} rounds, medians")
+    print("| | µs per trajectory | times the engine's | compiling, s |\n|---|---|---|---|")
+    for name, values in times.items():
+        ratios = sorted(value / own for value, own in zip(values, reference, strict=True))
+        spread = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        print(f"| {name} | {statistics.median(values) * 1e6:.0f} | {spread} | {compiling[name]:.1f} |")
+
+
+if __name__ == "__main__":
+    main()
