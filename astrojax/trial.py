@@ -25,8 +25,8 @@ Observables = dict[str, jax.Array]
 STABLE_STEP = 2.5
 """Longest stable step of an explicit solver, times the fastest rate of relaxation, about."""
 
-RIVALRY_STEPS = 60.0
-"""Steps until the rivalry between equally similar patterns is decided, about."""
+UNDECIDED_STEPS = 60.0
+"""Most steps until a memory is decided, about."""
 
 
 class Problem(eqx.Module):
@@ -99,14 +99,10 @@ class RecallTrial(eqx.Module):
     def cost(self, problem: Problem, coordinates: Coordinates) -> Scalar:
         """About how many steps a solver will take, up to a factor.
 
-        Fast relaxation is what limits the step of an explicit solver at rest. Before that, the state must be led out of the
-        rivalry between patterns, which takes the longer the closer the query is to two of them.
+        Fast relaxation is what limits the step of an explicit solver at rest. Before that, the memory must be decided.
         """
         memory = self._memory(problem, coordinates)
-        relaxation = self.t1 * memory.fastest_rate() / STABLE_STEP
-        similarity = jnp.abs(problem.query @ memory.patterns)
-        first, second = jax.lax.top_k(similarity, min(2, similarity.size))[0][jnp.array([0, -1])]
-        return relaxation + RIVALRY_STEPS * (1 - (first - second) / memory.num_neurons)
+        return self.t1 * memory.fastest_rate() / STABLE_STEP + UNDECIDED_STEPS * memory.hesitation(problem.query)
 
     def solve(self, problem: Problem, coordinates: Coordinates) -> Observables:
         """What is measured when the memory recalls."""

@@ -146,6 +146,10 @@ class AstrocyteMemory(AbstractMemory):
         neurons = 1 / self.tau_x
         return jnp.maximum(neurons, self.temperature / self.tau_p) if self.gain_regime == "dynamic" else neurons
 
+    def hesitation(self, query: Neurons) -> Scalar:
+        """One minus the gain that leads after a time τp, if the neurons stood still."""
+        return 1 - jnp.max(self._softmax(self.scores(self.initial_state(query))))
+
     def _initial_logits(self) -> PerPattern:
         if self.initial_gain_logits is None:
             return jnp.zeros(self.patterns.shape[1], self.patterns.dtype)

@@ -60,6 +60,15 @@ class AbstractMemory(eqx.Module):
         """The fastest rate of linear relaxation, per unit of time: what limits the step of an explicit solver at rest."""
         return 1 / self.tau_x
 
+    def hesitation(self, query: Neurons) -> Scalar:
+        """About how long a query leaves the memory undecided, from 0, not at all, to 1; only the order of such numbers matters.
+
+        Here it is read from the neuron that is driven least towards the sign it has, or most towards the other.
+        """
+        drive = query + self.tau_x * self.vector_field(self.initial_state(query)).x
+        weakest = jnp.min(query * drive)
+        return (1 - weakest / (1 + jnp.abs(weakest))) / 2
+
     def prepared(self) -> "AbstractMemory":
         """The same memory, with whatever its vector field would work out anew at every call worked out once."""
         return self
