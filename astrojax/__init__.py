@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from .experiment import Execution as Execution
     from .experiment import load_config as load_config
     from .experiment import run as run
-    from .experiment import verify as verify
     from .models import AbstractMemory as AbstractMemory
     from .models import AstrocyteMemory as AstrocyteMemory
     from .models import AstrocyteState as AstrocyteState
@@ -62,13 +61,14 @@ if TYPE_CHECKING:
     from .trial import DecoderTrial as DecoderTrial
     from .trial import RecallTrial as RecallTrial
     from .trial import Task as Task
+    from .verification import verify as verify
 
 _NAMES = {
     "_checks": ["InputError", "RunError"],
     "activations": ["activation", "lagrangian"],
     "corruption": ["Erasures", "Flips", "GaussianNoise", "add_noise", "erase", "flip"],
     "decoders": ["bayes_decoder", "nearest_pattern"],
-    "experiment": ["Execution", "load_config", "run", "verify"],
+    "experiment": ["Execution", "load_config", "run"],
     "models": [
         "AbstractMemory",
         "AstrocyteMemory",
@@ -94,6 +94,7 @@ _NAMES = {
     "runs.store": ["load"],
     "scores": ["AbstractScore", "LinearScore", "PowerScore", "SquaredScore"],
     "sweep": ["Engine", "Sweep", "SweepResult", "run_sweeps"],
+    "verification": ["verify"],
     "trial": ["DecoderTrial", "RecallTrial", "Task"],
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}

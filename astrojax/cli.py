@@ -132,8 +132,8 @@ def _bytes(text: str) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from .experiment import verify
     from .report.plans import print_comparison
+    from .verification import verify
 
     console = _console()
     with _Progress(console) as progress:
@@ -261,7 +261,9 @@ def _parser() -> argparse.ArgumentParser:
 
     run = command("run", _run, "Compute a configuration and write its run folder.", OVERRIDES)
     run.add_argument("config", metavar="CONFIG", help="a YAML file (see `astrojax schema`), or a run folder to be continued")
-    run.add_argument("--out", metavar="DIR", help="the run folder; an unfinished run in it is continued; runs/NAME when left out")
+    run.add_argument(
+        "--out", metavar="DIR", help="the run folder; an unfinished run in it is continued; runs/NAME when left out"
+    )
     run.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     run.add_argument("--cluster", metavar="WHERE", help="a Dask scheduler's address or file, or local:4 for four workers here")
     run.add_argument("--memory", metavar="SIZE", help="how much of a device's memory may be used, such as 2GiB")
@@ -277,7 +279,9 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--seed", metavar="N", type=int, help="seed of the choice; another one every time when left out")
     export = command("export", _export, "Write the results of a run as one file.")
     export.add_argument("run", metavar="RUN", help="a run folder")
-    export.add_argument("--format", choices=("nc", "csv", "parquet"), required=True, help="netCDF, or a table with a row for each trajectory")
+    export.add_argument(
+        "--format", choices=("nc", "csv", "parquet"), required=True, help="netCDF, or a table with a row for each trajectory"
+    )
     export.add_argument("--out", metavar="FILE", help="RUN/results.FORMAT when left out")
     command("schema", _schema, "Print the JSON Schema of a configuration.")
     command("info", _info, "Print versions and devices.")

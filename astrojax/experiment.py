@@ -14,19 +14,16 @@ import jax
 import numpy as np
 import xarray as xr
 
-from ._checks import InputError, at_least, within
+from ._checks import InputError, at_least
 from .compiling import keep_compiled_programs
 from .outline import Outline, outline
 from .plan import Job, Plan
 from .runs import store
 from .runs.config import Config
-from .runs.provenance import environment, pattern_file_digest
+from .runs.provenance import environment, pattern_file_digest, versions
 from .runs.reading import read_config
-from .runs.results import Results, chunks_of
+from .runs.results import Results
 from .sweep.engine import Clock, Engine
-
-EQUAL = 1e-5
-"""Relative difference up to which floats of two computations count as the same."""
 
 
 def load_config(path: str | Path, **overrides: Any) -> Config:
@@ -43,8 +40,8 @@ class Execution:
     """How a run is computed. None of it changes what is computed, beyond rounding on other devices.
 
     Arguments:
-        lanes_per_chunk: how many trajectories are computed, stored and, after an interruption, repeated as one; chosen when left
-            out. A run folder keeps the number it was begun with.
+        lanes_per_chunk: how many trajectories are computed, stored and, after an interruption, repeated as one; chosen when
+            left out. A run folder keeps the number it was begun with.
         memory: bytes of a device's memory that may be used; a safe share of what there is when left out.
         num_devices: how many devices of this machine are used; all when left out.
         num_threads: how many calls run side by side; chosen for the device when left out.
@@ -68,7 +65,7 @@ class Execution:
             if getattr(self, name) is not None:
                 at_least(name, getattr(self, name), 1)
 
-    def engine_settings(self) -> dict[str, int | None]:
+    def engine_settings(self) -> dict[str, Any]:
         """Settings of the engine of each process that computes."""
         return {name: getattr(self, name) for name in ("num_devices", "num_threads", "lanes_per_step", "memory")}
 
@@ -83,7 +80,7 @@ def run(
     config: Config,
     out: str | Path,
     *,
-    execution: Execution = Execution(),  # noqa: B008 (frozen)
+    execution: Execution = Execution(),
     on_plan: Callable[[Outline], None] | None = None,
     on_begin: Callable[[int, int], None] | None = None,
     on_chunk: Callable[[str, int], None] | None = None,
@@ -127,12 +124,12 @@ def run(
         stack.enter_context(store.locked(folder))
         record = _Record(folder, config)
         begun = not store.begin(folder, config, record.digest, notice)
-        chunk = _stored_chunk(folder, plan) if begun else None
+        chunk = plan.chunk_in(folder) if begun else None
         asked = execution.lanes_per_chunk and plan.chunk_length(execution.lanes_per_chunk)
         if chunk and asked and asked != chunk:
             notice(f"{folder} was begun with chunks of {chunk} trajectories, and keeps them")
         chunk = chunk or asked or plan.chunk_length(plan.default_chunk())
-        record.begin()
+        record.begin(notice)
         jobs = plan.jobs(chunk)
         results = Results(folder, plan.coordinates(), plan.variables(chunk), len(jobs))
         results.open(notice)
@@ -149,81 +146,6 @@ def run(
         finally:
             record.end(engine.clocks, finished=bool(results.done().all()))
     return store.load(folder)
-
-
-def verify(
-    run: str | Path,
-    *,
-    share: float = 0.01,
-    seed: int | None = None,
-    execution: Execution = Execution(),  # noqa: B008 (frozen)
-    on_chunk: Callable[[str, int], None] | None = None,
-) -> dict[str, dict[str, float | int]]:
-    """Compute a random share of the stored trajectories of a run again, and compare.
-
-    Arguments:
-        run: a run folder; of an unfinished run, what is done.
-        share: which share, within (0, 1]; one trajectory at least.
-        seed: seed of the choice; another one every time when left out.
-        execution: how to compute.
-        on_chunk: as for `run`.
-
-    Returns:
-        For each variable `compared`, how many values were compared, `different`, how many are not the same bit for bit,
-        `beyond`, how many differ by more than a relative 1e-5 or at all where they are integers, counts of errors or not finite,
-        and `largest`, the largest difference relative to the larger of 1 and the value.
-
-    Raises:
-        InputError (a ValueError): if the folder holds no run or one of other patterns, or for a share out of range.
-    """
-    within("share", share, 0, 1)
-    if execution.cluster is not None:
-        raise InputError("execution: a run is verified in this process, not on a cluster")
-    folder = Path(run)
-    store.load(folder, partial=True)
-    config = read_config(folder / store.CONFIG)
-    keep_compiled_programs()
-    rng = np.random.default_rng(seed)
-    with jax.enable_x64(config.precision == "float64"), store.locked(folder):
-        store.begin(folder, config, pattern_file_digest(config), lambda text: None)
-        plan, engine = Plan(config), Engine(**execution.engine_settings())
-        chunk = _stored_chunk(folder, plan) or plan.default_chunk()
-        jobs = plan.jobs(chunk)
-        results = Results(folder, plan.coordinates(), plan.variables(chunk), len(jobs))
-        results.open(lambda text: None)
-        done = np.flatnonzero(results.done())
-        if not done.size:
-            raise InputError(f"{folder} holds no results yet")
-        sizes = np.array([jobs[index].num_trajectories for index in done])
-        counts = rng.binomial(sizes, share)
-        if not counts.any():
-            counts[rng.choice(done.size, p=sizes / sizes.sum())] = 1
-        found: dict[str, dict[str, float | int]] = {}
-        lock = threading.Lock()
-
-        def check(job: Job, count: int) -> None:
-            chosen = np.sort(rng_choice(job.num_trajectories, count))
-            numbers = job.part.sweep.grid.lanes(job.block)
-            again = engine.compute(job.part.lanes(numbers[chosen]))
-            full = {name: np.zeros(numbers.size, value.dtype) for name, value in again.items()}
-            for name, value in again.items():
-                full[name][chosen] = value
-            here = plan.stored(job.part, full, job.block)
-            mask = np.zeros(numbers.size, bool)
-            mask[chosen] = True
-            with lock:
-                for name, region in job.regions.items():
-                    _compare(found, name, results.read(name, region), here[name], _mask(plan, job, mask, here[name].shape))
-                if on_chunk is not None:
-                    on_chunk(job.part.name, count)
-
-        def rng_choice(size: int, count: int) -> np.ndarray:
-            with lock:
-                return rng.choice(size, count, replace=False)
-
-        pairs = zip(done, counts, strict=True)
-        engine.run(functools.partial(check, jobs[index], int(count)) for index, count in pairs if count)
-    return found
 
 
 def _outline(plan: Plan, execution: Execution, engine: Engine) -> Outline:
@@ -265,20 +187,10 @@ def _pending(results: Results, jobs: Sequence[Job], notice: Callable[[str], None
     return pending
 
 
-def _stored_chunk(folder: Path, plan: Plan) -> int | None:
-    for variable in plan.variables(1):
-        chunks = chunks_of(folder, variable.name)
-        if chunks is not None and variable.dims[0] == "model":
-            return int(np.prod(chunks))
-    return None
-
-
 class _Writer:
     """Stores what was computed, from any thread."""
 
-    def __init__(
-        self, plan: Plan, results: Results, jobs: Sequence[Job], on_chunk: Callable[[str, int], None] | None
-    ) -> None:
+    def __init__(self, plan: Plan, results: Results, jobs: Sequence[Job], on_chunk: Callable[[str, int], None] | None) -> None:
         self._plan, self._results, self._jobs, self._on_chunk = plan, results, jobs, on_chunk
         self._lock = threading.Lock()
 
@@ -296,11 +208,18 @@ class _Record:
     def __init__(self, folder: Path, config: Config) -> None:
         self._path, self._config, self.digest = folder / store.PROVENANCE, config, pattern_file_digest(config)
 
-    def begin(self) -> None:
+    def begin(self, notice: Callable[[str], None]) -> None:
         try:
             before = store.read_json(self._path)
         except InputError:
             before = {}
+        changed = {
+            f"{name} {version} (now {versions()[name]})"
+            for name, version in before.get("versions", {}).items()
+            if version != versions().get(name)
+        }
+        if changed:
+            notice(f"begun with other versions, which may give other values: {', '.join(sorted(changed))}")
         here, now = environment(), datetime.now(UTC).isoformat(timespec="seconds")
         fixed = {
             "seed": self._config.seed,
@@ -330,23 +249,3 @@ class _Record:
         if clocks or not sessions:
             sessions = [*sessions, self._session | {"seconds": seconds}]
         store.write_json(self._path, self._content | {"finished": finished, "sessions": sessions})
-
-
-def _mask(plan: Plan, job: Job, chosen: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    masks = plan.stored(job.part, {"chosen": chosen}, job.block)
-    return np.broadcast_to(next(iter(masks.values())), shape)
-
-
-def _compare(found: dict[str, dict[str, float | int]], name: str, stored: np.ndarray, again: np.ndarray, chosen: np.ndarray) -> None:
-    chosen = np.broadcast_to(chosen, stored.shape)
-    one, other = stored[chosen], np.broadcast_to(again, stored.shape)[chosen]
-    tally = found.setdefault(name, {"compared": 0, "different": 0, "beyond": 0, "largest": 0.0})
-    same = (one == other) | ((one != one) & (other != other))
-    with np.errstate(invalid="ignore"):
-        relative = np.abs(one.astype(float) - other) / np.maximum(1, np.abs(one.astype(float)))
-    relative = np.where(same, 0.0, np.where(np.isnan(relative), np.inf, relative))
-    exact = one.dtype.kind in "iu" or name in ("hamming_error", "decoder_error", "success", "settled")
-    tally["compared"] += one.size
-    tally["different"] += int((~same).sum())
-    tally["beyond"] += int((relative > (0 if exact else EQUAL)).sum())
-    tally["largest"] = max(tally["largest"], float(relative.max(initial=0.0)))

@@ -10,8 +10,8 @@ import numpy as np
 from .plan import DECODERS, Part, Plan
 
 LANE_SECONDS, DRAW_SECONDS, STEP_SECONDS, COMPILE_SECONDS = 5e-6, 9e-9, 4.5e-10, 6.0
-"""Core-seconds on a CPU of 2024, about: for any trajectory; to draw an entry of a pattern; for an entry, or a product of two, at a
-step of the solver; and for a program that must be compiled. Measured on Fig. 4, whose models they fit within a third."""
+"""Core-seconds on a CPU of 2024, about: for any trajectory; to draw an entry of a pattern; for an entry, or a product of two,
+at a step of the solver; and for a program that must be compiled. Measured on Fig. 4, whose models they fit within a third."""
 
 TRANSIENT_STEPS, STABLE_STEP = 60, 2.5
 """Steps until a memory has made up its mind, and the longest stable step of an explicit solver in units of its fastest rate."""

@@ -5,6 +5,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -19,7 +20,7 @@ from .models import AstrocyteMemory, DenseMemory, HopfieldMemory, ModernHopfield
 from .patterns import biased_patterns, digits, hierarchical_patterns, load_patterns, pooled_patterns, random_patterns
 from .runs.config import LEVELS, PARAMETERS, Astrocyte, Config, DigitPatterns, FilePatterns, is_traced
 from .runs.reading import ConfigError
-from .runs.results import Region, Variable
+from .runs.results import Region, Variable, chunks_of
 from .runs.store import DEFINITIONS, attributes, coordinates_of
 from .scores import PowerScore
 from .sweep.chunks import Block, blocks, chunk_shape, grown
@@ -121,9 +122,10 @@ class Plan:
 
     def problem_sizes(self) -> dict[str, int]:
         """Numbers of neurons, and of patterns there are to draw from where that is limited; each only if all parts share it."""
-        neurons, pools = ({part.num_neurons for part in self.parts}, {part.sweep.largest_capacity for part in self.parts})
-        named = {"num_neurons": neurons, "pool_size": pools}
-        return {name: values.pop() for name, values in named.items() if len(values) == 1 and values != {None}}
+        neurons = {part.num_neurons for part in self.parts}
+        pools = {part.sweep.largest_capacity for part in self.parts}
+        named = {"num_neurons": [*neurons], "pool_size": [size for size in pools if size is not None]}
+        return {name: values[0] for name, values in named.items() if len(values) == 1}
 
     def default_chunk(self) -> int:
         """A good number of trajectories of a chunk: the same on every machine."""
@@ -137,6 +139,14 @@ class Plan:
     def chunk_length(self, lanes: int) -> int:
         """How many trajectories a full chunk really has, if it may have so many."""
         return math.prod(self._chunk_lengths(list(self.axes), lanes))
+
+    def chunk_in(self, folder: Path) -> int | None:
+        """How many trajectories a full chunk of a run folder has, or `None` if nothing that is stored says so."""
+        for variable in self.variables(1):
+            lengths = chunks_of(folder, variable.name)
+            if lengths is not None and variable.dims[0] == "model":
+                return math.prod(lengths)
+        return None
 
     def variables(self, lanes_per_chunk: int) -> list[Variable]:
         """The variables to be stored, in chunks of at most so many trajectories."""
@@ -167,7 +177,7 @@ class Plan:
     def stored(self, part: Part, values: Mapping[str, np.ndarray], block: Block) -> dict[str, np.ndarray]:
         """Computed values, one per lane, as the variables that are stored, in the shape of their dimensions."""
         shape = [piece.stop - piece.start for piece in block]
-        inside = {axis: size for axis, size in zip(part.sweep.grid.dims, shape, strict=True)}
+        inside = dict(zip(part.sweep.grid.dims, shape, strict=True))
         dims = self.dims[DECODERS] if part.name == DECODERS else list(self.axes)
         full = [inside.get(axis, 1) for axis in dims]
         if part.name == DECODERS:
@@ -200,7 +210,7 @@ class Plan:
             task, pool_size, num_neurons = _task(config, self._load)
             sample = DecoderTrial(task) if name == DECODERS else _recall(config, task, name)
             # A coordinate that runs along with a field is an axis of one value within the part.
-            axes = {**inner, **{key: {key: [value]} for key, value in traced.items()}}
+            axes: dict[str, Any] = {**inner, **{key: [value] for key, value in traced.items()}}
             yield Part(name, Sweep(sample, axes, pool_size), place, jax.random.key(config.seed), num_neurons)
 
     def _outputs(self, name: str) -> dict[str, np.dtype]:

@@ -102,7 +102,7 @@ class RecallTrial(eqx.Module):
         Fast relaxation is what limits the step of an explicit solver at rest. Before that, the memory must be decided.
         """
         memory = self._memory(problem, coordinates)
-        return self.t1 * memory.fastest_rate() / STABLE_STEP + UNDECIDED_STEPS * memory.hesitation(problem.query)
+        return jnp.asarray(self.t1) * memory.fastest_rate() / STABLE_STEP + UNDECIDED_STEPS * memory.hesitation(problem.query)
 
     def solve(self, problem: Problem, coordinates: Coordinates) -> Observables:
         """What is measured when the memory recalls."""

@@ -1,8 +1,8 @@
 """The sweep engine against one plain batch: Fig. 4's grid for the astrocyte memory, same solver and tolerance, one run.
 
-The plain batch is a single `jit(vmap)` in which every trajectory is padded to the largest load. It is called for parts of the grid
-that fit into memory, spread over all of it; compiling is reported apart from running. The engine computes the whole grid. Then the
-parts of the engine are switched off one at a time.
+The plain batch is a single `jit(vmap)` in which every trajectory is padded to the largest load. It is called for parts of the
+grid that fit into memory, spread over all of it; compiling is reported apart from running. The engine computes the whole grid. Then
+the parts of the engine are switched off one at a time.
 """
 
 import argparse
@@ -27,9 +27,7 @@ def sample() -> aj.RecallTrial:
     """One recall of Fig. 4."""
     task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=20), aj.Flips())
     parameters = {"temperature": 0.01, "tau_x": 1.0, "tau_p": 1.0, "slope": 5.0}
-    return aj.RecallTrial(
-        task, eqx.Partial(aj.AstrocyteMemory), parameters, 10.0, TOLERANCE, TOLERANCE, None, SOLVER, 4096
-    )
+    return aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), parameters, 10.0, TOLERANCE, TOLERANCE, None, SOLVER, 4096)
 
 
 class Unsorted(eqx.Module):

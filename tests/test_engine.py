@@ -15,7 +15,7 @@ import pytest
 
 import astrojax as aj
 from astrojax.sweep.engine import PROGRAMS
-from astrojax.sweep.memory import OutOfMemory, default_budget
+from astrojax.sweep.memory import OutOfMemoryError, default_budget
 
 AXES = {"num_patterns": [2, 9, 40], "num_flips": [0, 2, 5], "trial": range(11)}
 
@@ -76,7 +76,9 @@ def test_patterns_and_queries_depend_on_neither_chunks_nor_padding():
     sample = Drawn(aj.Task(eqx.Partial(aj.random_patterns, num_neurons=13), aj.Flips()))
     sweep = aj.Sweep(sample, AXES)
     found = [
-        aj.run_sweeps({"d": sweep}, jax.random.key(7), lanes_per_chunk=chunk, engine=aj.Engine(lanes_per_step=width))["d"].observables
+        aj.run_sweeps({"d": sweep}, jax.random.key(7), lanes_per_chunk=chunk, engine=aj.Engine(lanes_per_step=width))[
+            "d"
+        ].observables
         for chunk, width in ((99, 32), (1, 32), (7, 3), (64, 1))
     ]
     assert len(np.unique(found[0]["query"])) > 80
@@ -114,8 +116,12 @@ def test_sweeping_the_temperature_compiles_as_many_programs_as_there_are_shapes(
     first = compiled_during(lambda: results.update(aj.run_sweeps({"a": sweep}, jax.random.key(0))))
     assert len(first) == results["a"].clock.num_programs == len(sweep.shapes.capacities) == 2
     # Other numbers of every kind in the sample itself compile nothing.
-    other = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), parameters | {"tau_p": 3.0}, 0.2, 0.02, 0.03, None, "heun", 4096)
-    assert compiled_during(lambda: aj.run_sweeps({"a": aj.Sweep(other, axes | {"temperature": [0.5]})}, jax.random.key(1))) == []
+    other = aj.RecallTrial(
+        task, eqx.Partial(aj.AstrocyteMemory), parameters | {"tau_p": 3.0}, 0.2, 0.02, 0.03, None, "heun", 4096
+    )
+    assert (
+        compiled_during(lambda: aj.run_sweeps({"a": aj.Sweep(other, axes | {"temperature": [0.5]})}, jax.random.key(1))) == []
+    )
 
 
 def test_out_of_memory_halves_the_steps_and_goes_on(monkeypatch):
@@ -145,7 +151,7 @@ def test_a_single_trajectory_beyond_all_memory_gives_a_clear_error(monkeypatch):
 
     monkeypatch.setattr(PROGRAMS, "get", exhausted)
     task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=13), aj.Flips())
-    with pytest.raises(OutOfMemory, match="d: a single trajectory of 40 patterns does not fit into memory"):
+    with pytest.raises(OutOfMemoryError, match="d: a single trajectory of 40 patterns does not fit into memory"):
         aj.run_sweeps({"d": aj.Sweep(aj.DecoderTrial(task), AXES)}, jax.random.key(0))
 
 
@@ -172,7 +178,7 @@ def test_steps_shrink_to_the_memory_that_may_be_used():
     assert sizes[10**9] == 32 * 32
     assert sizes[200 * one] * one <= 200 * one
     assert sizes[20 * one] <= 20
-    assert 0 < default_budget(jax.local_devices())
+    assert default_budget(jax.local_devices()) > 0
 
 
 @pytest.mark.parametrize(

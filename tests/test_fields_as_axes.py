@@ -54,7 +54,10 @@ def test_fields_that_change_shapes_are_axes_too(tmp_path):
 
 
 def test_zipped_axes_run_together(tmp_path):
-    zipped = {"balance": {"tau_x": [1.0, 10.0, 1.0], "tau_p": [10.0, 1.0, 1.0]}, "stop": {"retrieval.t1": [1, 2], "slope": [5, 2]}}
+    zipped = {
+        "balance": {"tau_x": [1.0, 10.0, 1.0], "tau_p": [10.0, 1.0, 1.0]},
+        "stop": {"retrieval.t1": [1, 2], "slope": [5, 2]},
+    }
     found = aj.run(config({"zipped": zipped}), tmp_path / "run")
     assert dict(found.sizes) | {"balance": 3, "stop": 2} == dict(found.sizes)
     assert found.tau_x.dims == found.tau_p.dims == ("balance",)
@@ -83,14 +86,22 @@ BROKEN = {
     "zipped lengths": ({"zipped": {"z": {"tau_x": [1, 2], "slope": [1]}}}, "axes.zipped.z: must have equally many values", ""),
     "zipped value": ({"zipped": {"z": {"tau_x": [1, 0]}}}, "axes.zipped.z.tau_x[1]: should be greater than 0; got 0", ""),
     "along two axes": ({"tau_x": [1, 2], "zipped": {"z": {"tau_x": [1, 2]}}}, "runs along axes.tau_x already", ""),
-    "name of another axis": ({"zipped": {"slope": {"tau_x": [1, 2]}}}, "axes.zipped.slope: is the name of an axis of its own", ""),
+    "name of another axis": (
+        {"zipped": {"slope": {"tau_x": [1, 2]}}},
+        "axes.zipped.slope: is the name of an axis of its own",
+        "",
+    ),
     "a parameter twice": ({"tau_p": [1, 2], "models.a.tau_p": [1, 2]}, "axes.models.a.tau_p: is set by axes.tau_p already", ""),
     "too many configurations": (
         {"retrieval.t1": {"start": 1, "stop": 200}, "retrieval.rtol": {"start": 0.001, "stop": 0.1, "num": 60}},
         "make 12,000 different configurations",
         "",
     ),
-    "flips beyond the fewest neurons": ({"patterns.num_neurons": [2, 10]}, "axes.num_flips: got 3; at most num_neurons = 2", ""),
+    "flips beyond the fewest neurons": (
+        {"patterns.num_neurons": [2, 10]},
+        "axes.num_flips: got 3; at most num_neurons = 2",
+        "",
+    ),
 }
 
 

@@ -20,6 +20,7 @@ LAYERS = [
     {"plan", "compiling"},
     {"outline", "cluster"},
     {"experiment"},
+    {"verification"},
     {"cli"},
 ]
 """Each may import those before it and its own package; `runs` and `report` stand beside, see below."""
@@ -27,7 +28,13 @@ LAYERS = [
 BESIDE = {"runs": {"_types", "_checks"}, "report": {"_checks"}}
 """What these packages may import of the others: settings and arrays, no models."""
 
-USES_BESIDE = {"plan": {"runs"}, "cluster": {"runs"}, "experiment": {"runs"}, "cli": {"runs", "report"}}
+USES_BESIDE = {
+    "plan": {"runs"},
+    "cluster": {"runs"},
+    "experiment": {"runs"},
+    "verification": {"runs"},
+    "cli": {"runs", "report"},
+}
 CORE_STACK = {"jax", "jaxtyping", "equinox", "diffrax", "optimistix", "lineax", "optax", "numpy"}
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 
@@ -67,7 +74,7 @@ def test_imports_run_one_way(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_numerical_core_needs_the_jax_stack_alone(path):
-    if part(path) in {"runs", "report", "plan", "compiling", "outline", "cluster", "experiment", "cli"}:
+    if part(path) in {"runs", "report", "plan", "compiling", "outline", "cluster", "experiment", "verification", "cli"}:
         return
     _, outside = imports(path)
     extra = {"sklearn"} if part(path) == "patterns" else set()
@@ -93,7 +100,8 @@ def test_importing_the_package_imports_nothing_heavy():
 def test_the_core_works_without_the_libraries_of_runs_and_reports():
     code = (
         "import sys\n"
-        "for name in ('pydantic', 'zarr', 'xarray', 'matplotlib', 'rich', 'yaml', 'sklearn', 'dask', 'platformdirs', 'filelock'): sys.modules[name] = None\n"
+        "names = 'pydantic zarr xarray matplotlib rich yaml sklearn dask platformdirs filelock'.split()\n"
+        "sys.modules |= dict.fromkeys(names)\n"
         "import jax, astrojax as aj\n"
         "patterns = aj.random_patterns(jax.random.key(0), num_neurons=8, num_patterns=2)\n"
         "print(aj.retrieve(aj.HopfieldMemory(patterns), patterns[:, 0], t1=1.0).status)"

@@ -16,8 +16,8 @@ import xarray as xr
 import astrojax as aj
 from astrojax.cli import main
 from astrojax.corruption import CORRUPTIONS
-from astrojax.plan import BUILDERS, Plan
 from astrojax.models.astrocyte import GAIN_REGIMES
+from astrojax.plan import BUILDERS, Plan
 from astrojax.retrieval import SOLVERS
 from astrojax.runs import config as settings
 from astrojax.runs.reading import parse_config

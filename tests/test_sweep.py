@@ -81,7 +81,9 @@ def test_progress_is_reported_along_the_way_and_an_interruption_ends_the_sweep()
 
 def test_results_are_those_of_single_retrievals_whatever_the_batching():
     results = [
-        aj.run_sweeps({"a": aj.Sweep(trial(), AXES)}, jax.random.key(3), engine=aj.Engine(lanes_per_step=width))["a"].observables
+        aj.run_sweeps({"a": aj.Sweep(trial(), AXES)}, jax.random.key(3), engine=aj.Engine(lanes_per_step=width))[
+            "a"
+        ].observables
         for width in (5, 48)
     ]
     for name in results[0]:
@@ -134,13 +136,19 @@ def waste(loads, counts, sizes):
     return float(sizes[np.searchsorted(sizes, loads)] @ counts) + PROGRAM_COST * float(sizes[-1]) * len(sizes)
 
 
-@pytest.mark.parametrize(("loads", "each"), [(np.arange(2, 201), 550), (np.arange(1, 41), 5000), (np.array([5, 6, 300]), 40_000)])
+@pytest.mark.parametrize(
+    ("loads", "each"), [(np.arange(2, 201), 550), (np.arange(1, 41), 5000), (np.array([5, 6, 300]), 40_000)]
+)
 def test_the_padded_shapes_are_the_cheapest_of_all(loads, each):
     counts = np.full(loads.size, each)
     shapes = Shapes(loads, counts)
     candidates = np.unique(-(-loads // 8) * 8)
     largest = candidates[-1]
-    sets = [[largest]] + [[a, largest] for a in candidates[:-1]] + [[a, b, largest] for a in candidates for b in candidates if a < b < largest]
+    sets = (
+        [[largest]]
+        + [[a, largest] for a in candidates[:-1]]
+        + [[a, b, largest] for a in candidates for b in candidates if a < b < largest]
+    )
     assert waste(loads, counts, shapes.capacities) == pytest.approx(min(waste(loads, counts, sizes) for sizes in sets))
     assert np.all(shapes.of(loads) >= loads)
     assert shapes.padding == pytest.approx(1 - loads.sum() / shapes.of(loads).sum())

@@ -64,6 +64,19 @@ def test_a_small_difference_of_a_float_is_told_and_tolerated(run):
     assert 0 < found["largest"] < 1e-6
 
 
+def test_verifying_changes_nothing_and_tells_what_is_damaged(run, capsys):
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    aj.verify(run, share=0.1)
+    assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    chunk = next(path for path in (run / "results.zarr" / "energy" / "c").rglob("*") if path.is_file())
+    chunk.write_bytes(chunk.read_bytes()[:-1])
+    assert main(["verify", str(run), "--share", "1"]) == 1
+    assert "energy holds damaged values; astrojax run" in capsys.readouterr().err
+    (run / "results.zarr" / "energy" / "zarr.json").write_text("{")
+    assert main(["verify", str(run)]) in (1, 2)
+    assert "damaged" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
 def test_a_share_out_of_range_is_refused(run, share):
     with pytest.raises(aj.InputError, match=r"share must lie within \[0, 1\]"):

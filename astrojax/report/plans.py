@@ -31,8 +31,8 @@ def print_outline(console: Console, title: str, outline: Any) -> None:
     )
     if outline.run_seconds is not None:
         console.print(
-            f"about {_duration(outline.run_seconds)}, and {_duration(outline.compile_seconds)} of compiling if these shapes are "
-            "new to this machine (a rough guess; the progress bar knows better)",
+            f"about {_duration(outline.run_seconds)}, and {_duration(outline.compile_seconds)} of compiling if these shapes "
+            "are new to this machine (a rough guess; the progress bar knows better)",
             soft_wrap=True,
         )
 

@@ -30,8 +30,8 @@ PIECE = 2**19
 def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str, Any]:
     """Plain data of the printed tables: mean Hamming errors and their standard errors by model and decoder.
 
-    They run along at most two axes of the sweep, `axes`: those that are asked for, or the first with several values. The means are
-    over all others. Samples that failed are left out of the means and counted in `failed`, and by reason in `failures`.
+    They run along at most two axes of the sweep, `axes`: those that are asked for, or the first with several values. The means
+    are over all others. Samples that failed are left out of the means and counted in `failed`, and by reason in `failures`.
 
     Raises:
         InputError (a ValueError): if more than two axes are asked for, or one that is not there.

@@ -288,7 +288,7 @@ class Config(Section):
             raise ValueError("; ".join(f"{path}: {text}" for path, text in faults))
         return self
 
-    def swept_axes(self) -> dict[str, dict[str, Sequence[float | int]]]:
+    def swept_axes(self) -> dict[str, Mapping[str, Sequence[float | int]]]:
         """Values by coordinate, by axis, in the order of the results' dimensions, `trial` last."""
         return self.axes.coordinates() | {"trial": {"trial": range(self.trials)}}
 
@@ -378,7 +378,9 @@ def _shape_faults(axes: Axes, trials: int) -> list[tuple[str, str]]:
     if lanes > MOST_TRAJECTORIES:
         faults.append(("axes", f"and trials make {lanes:,} points; at most {MOST_TRAJECTORIES:,} can be computed in one run"))
     if outer > MOST_VARIANTS:
-        faults.append(("axes", f"make {outer:,} different configurations; at most {MOST_VARIANTS:,} can be computed in one run"))
+        faults.append(
+            ("axes", f"make {outer:,} different configurations; at most {MOST_VARIANTS:,} can be computed in one run")
+        )
     return faults
 
 
@@ -400,7 +402,11 @@ def _field(name: str, sections: dict[str, Any]) -> tuple[type[BaseModel] | None,
         case ["seed"]:
             return Config, "seed"
         case ["models", model, field]:
-            return (type(sections["models"][model]) if model in sections["models"] else None, field) if "models" in sections else None
+            return (
+                (type(sections["models"][model]) if model in sections["models"] else None, field)
+                if "models" in sections
+                else None
+            )
         case ["patterns" | "retrieval" as section, field]:
             return (type(sections[section]), field) if section in sections else None
         case _:
@@ -433,7 +439,8 @@ def _value_faults(path: str, field: FieldInfo, values: list[Any], one_by_one: bo
 def _flip_faults(axes: Axes, patterns: Any) -> list[tuple[str, str]]:
     named = {name: values for coordinates in axes.coordinates().values() for name, values in coordinates.items()}
     num_neurons = 64 if isinstance(patterns, DigitPatterns) else getattr(patterns, "num_neurons", None)
-    num_neurons = min(named.get("patterns.num_neurons", [num_neurons]))
+    if num_neurons is not None:
+        num_neurons = min(named.get("patterns.num_neurons", [num_neurons]))
     if num_neurons is None or "num_flips" not in named or max(named["num_flips"]) <= num_neurons:
         return []
     text = f"got {max(named['num_flips'])}; at most num_neurons = {num_neurons} entries can be flipped"

@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import json
 import math
+import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -78,6 +79,21 @@ class Results:
             flags = Variable("done", ("task",), (self._num_tasks,), (1,), np.dtype(np.uint8), {})
             self._done = _opened(self.done_path, flags, notice) or _created(self.done_path, flags)
 
+    def open_for_reading(self) -> None:
+        """Open what is there and change nothing.
+
+        Raises:
+            StorageError: if something is missing or damaged.
+        """
+        flags = Variable("done", ("task",), (self._num_tasks,), (1,), np.dtype(np.uint8), {})
+        for variable in (*self._variables.values(), flags):
+            path = self.done_path if variable is flags else self.path / variable.name
+            array = _readable(path, variable, "r")
+            if array is None:
+                raise StorageError(f"{path} is damaged; astrojax run {shlex.quote(str(self.path.parent))} mends it")
+            self._arrays[variable.name] = array
+        self._done = self._arrays.pop("done")
+
     def write(self, regions: Mapping[str, Region], values: Mapping[str, np.ndarray], task: int) -> None:
         """Write the values of a task, each variable into its region of whole chunks, then its flag."""
         with _storing(self.path):
@@ -113,8 +129,12 @@ class Results:
         return True
 
     def read(self, name: str, region: Region) -> np.ndarray:
-        """Values of a variable."""
-        return self._arrays[name][region]
+        """Values of a variable. Raises `StorageError` if they are damaged."""
+        try:
+            return self._arrays[name][region]
+        except Exception as error:  # see `is_intact`
+            again = f"astrojax run {shlex.quote(str(self.path.parent))}"
+            raise StorageError(f"{self.path / name} holds damaged values; {again} computes them again") from error
 
     def _is_done(self, task: int) -> bool:
         try:
@@ -135,15 +155,21 @@ def _opened(path: Path, variable: Variable, notice: Callable[[str], None]) -> An
     """The array of a variable, or `None` if it is missing or damaged, in which case its description is removed."""
     if not (path / "zarr.json").exists():
         return None
+    array = _readable(path, variable, "r+")
+    if array is None:
+        notice(f"{path / 'zarr.json'} was damaged, and is written again; the values are kept")
+        _remove(path / "zarr.json")
+    return array
+
+
+def _readable(path: Path, variable: Variable, mode: str) -> Any:
+    """The array of a variable, or `None` if it is missing, damaged or another one."""
     try:
-        array = zarr.open_array(path, mode="r+", config={"write_empty_chunks": True})
-        if (array.shape, array.chunks, array.dtype) == (variable.shape, variable.chunks, variable.dtype):
-            return array
+        array: Any = zarr.open_array(path, mode=mode, config={"write_empty_chunks": True})
     except Exception:  # of whatever kind: zarr raises what it likes on damaged descriptions
-        pass
-    notice(f"{path / 'zarr.json'} was damaged, and is written again; the values are kept")
-    _remove(path / "zarr.json")
-    return None
+        return None
+    wanted = variable.shape, variable.chunks, variable.dtype
+    return array if (array.shape, array.chunks, array.dtype) == wanted else None
 
 
 def _created(path: Path, variable: Variable) -> Any:
@@ -195,7 +221,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
 
 
 @contextlib.contextmanager

@@ -101,7 +101,9 @@ def begin(folder: Path, config: Config, digest: str | None, notice: Callable[[st
     different = differences(stored, config)
     if different:
         lines = "\n".join(f"  {line}" for line in different)
-        raise InputError(f"--out: {folder} holds the run of another configuration; give another folder, or the same values:\n{lines}")
+        raise InputError(
+            f"--out: {folder} holds the run of another configuration; give another folder, or the same values:\n{lines}"
+        )
     if before.get("pattern_file_sha256", digest) != digest:
         raise InputError(f"--out: {folder} was begun with other patterns: the file at patterns.path has changed since")
     return False
@@ -131,7 +133,7 @@ def _as_yaml(config: Config) -> str:
 
 
 def unfinished(parent: Path, name: str, config: Config) -> Path | None:
-    """A folder `parent/name` or `parent/name-NUMBER` that holds an unfinished run of the same configuration, if there is one."""
+    """A folder `parent/name` or `parent/name-NUMBER` that holds an unfinished run of the same configuration, if any."""
     for folder in sorted(parent.glob(f"{name}*")):
         try:
             same = read_json(folder / PROVENANCE)["config_sha256"] == config.sha256()
@@ -183,7 +185,7 @@ def attributes(name: str) -> dict[str, str]:
 def is_done(run: str | Path) -> np.ndarray:
     """Which tasks of a run are done, shape (tasks,), boolean. `InputError` (a ValueError) if that cannot be read."""
     try:
-        return zarr.open_array(Path(run) / DONE, mode="r")[:] == 1
+        return np.asarray(zarr.open_array(Path(run) / DONE, mode="r")[:]) == 1
     except Exception as error:  # of whatever kind: zarr raises what it likes on damaged files
         raise InputError(f"{Path(run) / DONE} cannot be read: {str(error) or type(error).__name__}") from error
 

@@ -34,6 +34,4 @@ def blocks(shape: Sequence[int], block: Sequence[int]) -> Iterator[Block]:
     """All blocks of a grid, the last axis running fastest."""
     starts = [range(0, size, length) for size, length in zip(shape, block, strict=True)]
     for start in itertools.product(*starts):
-        yield tuple(
-            slice(at, min(at + length, size)) for at, length, size in zip(start, block, shape, strict=True)
-        )
+        yield tuple(slice(at, min(at + length, size)) for at, length, size in zip(start, block, shape, strict=True))

@@ -13,7 +13,7 @@ import numpy as np
 
 from .._checks import InputError
 from .._types import RandomKey
-from .memory import OutOfMemory, default_budget, is_out_of_memory
+from .memory import OutOfMemoryError, default_budget, is_out_of_memory
 from .programs import Layout, Programs, arranged, call, kind_of, problem_bytes, traced
 
 CPU_WIDTH = 32
@@ -114,7 +114,7 @@ class Engine:
         """Observables of lanes by name, one value per lane.
 
         Raises:
-            OutOfMemory: if not even one lane at a time fits into memory.
+            OutOfMemoryError: if not even one lane at a time fits into memory.
             CancelledError: if the engine was stopped.
         """
         sample = traced(lanes.sample)
@@ -166,15 +166,13 @@ class Engine:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _within_memory(
-        self, lanes: Lanes, sample: Any, capacity: int, places: np.ndarray
-    ) -> tuple[int, dict[str, np.ndarray]]:
+    def _within_memory(self, lanes: Lanes, sample: Any, capacity: int, places: np.ndarray) -> tuple[int, dict[str, np.ndarray]]:
         """One call, for as many of the lanes as it takes; its steps are halved until they fit into memory."""
         while True:
             layout = self._layout(lanes, sample, capacity)
             try:
                 return self._call(lanes, sample, capacity, places[: layout.lanes], layout)
-            except (OutOfMemory, jax.errors.JaxRuntimeError) as error:
+            except (OutOfMemoryError, jax.errors.JaxRuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
                 self._halve(lanes.name, (kind_of(sample), capacity), layout, error)
@@ -191,7 +189,7 @@ class Engine:
             self._count(lanes.name, Clock(compile_seconds=time.perf_counter() - started, num_programs=1))
             needed = program.memory_analysis()
             if needed is not None and needed.temp_size_in_bytes > self.memory:
-                raise OutOfMemory(f"the program takes {needed.temp_size_in_bytes / 2**20:,.0f} MiB")
+                raise OutOfMemoryError(f"the program takes {needed.temp_size_in_bytes / 2**20:,.0f} MiB")
         if not places.size:
             return 0, {}
         started = time.perf_counter()
@@ -219,7 +217,7 @@ class Engine:
                 return  # another thread has done so meanwhile
             if layout.width == layout.steps == 1:
                 text = f"{name}: a single trajectory of {capacity} patterns does not fit into memory: {error}"
-                raise OutOfMemory(text) from error
+                raise OutOfMemoryError(text) from error
             width, steps = max(layout.width // 2, 1), max(layout.steps // 2, 1)
             self._layouts[key] = Layout(self.devices, width, steps)
         self._on_notice(

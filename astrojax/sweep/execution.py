@@ -89,7 +89,7 @@ def run_sweeps(
 
     Raises:
         InputError (a ValueError): for an axis without values.
-        OutOfMemory: if not even one trajectory at a time fits into memory.
+        OutOfMemoryError: if not even one trajectory at a time fits into memory.
     """
     engine = engine or Engine()
     results = {name: SweepResult(num_trajectories=sweep.grid.size) for name, sweep in sweeps.items()}
@@ -114,7 +114,9 @@ def run_sweeps(
         chunks += [(name, block) for block in blocks(shape, chunk_shape(shape, lanes_per_chunk))]
     # Programs first, the largest of each sweep before all others, so that threads compile different ones side by side.
     prepared = [sweep.preparations(name, root_key) for name, sweep in sweeps.items()]
-    programs = [lanes for rank in range(max(map(len, prepared), default=0)) for each in prepared for lanes in each[rank : rank + 1]]
+    programs = [
+        lanes for rank in range(max(map(len, prepared), default=0)) for each in prepared for lanes in each[rank : rank + 1]
+    ]
     engine.run(
         [functools.partial(engine.prepare, lanes) for lanes in programs]
         + [functools.partial(compute, name, block) for name, block in chunks]

@@ -16,13 +16,15 @@ UNKNOWN = 2**31
 """Bytes to make do with where nothing is known."""
 
 
-class OutOfMemory(RunError):
+class OutOfMemoryError(RunError):
     """A computation that does not fit into the memory of a device."""
 
 
 def is_out_of_memory(error: Exception) -> bool:
     """Whether an error of JAX or of ours says that memory ran out."""
-    return isinstance(error, OutOfMemory) or (isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error))
+    return isinstance(error, OutOfMemoryError) or (
+        isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+    )
 
 
 def default_budget(devices: Sequence[Any]) -> int:

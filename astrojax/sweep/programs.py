@@ -144,9 +144,7 @@ def _on_all_devices(static: Any, capacity: int, layout: Layout) -> Any:
     mesh = Mesh(np.array(layout.devices), ("lanes",))
     same, spread = PartitionSpec(), PartitionSpec("lanes")
     # Without check_vma, which diffrax's loops do not pass.
-    return jax.shard_map(
-        one_device, mesh=mesh, in_specs=(same, same, spread, spread), out_specs=spread, check_vma=False
-    )
+    return jax.shard_map(one_device, mesh=mesh, in_specs=(same, same, spread, spread), out_specs=spread, check_vma=False)
 
 
 def _in_steps(
@@ -183,4 +181,3 @@ def _for_steps(function: Any, lanes: Any, width: int, num_steps: jax.Array, orde
         return jax.tree.map(lambda result, value: result.at[taken].set(value), results, values)
 
     return jax.lax.fori_loop(jnp.zeros_like(num_steps), num_steps, one_step, results)
-

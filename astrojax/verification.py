@@ -1,0 +1,137 @@
+"""Does a stored run repeat? A share of it is computed again and compared."""
+
+import functools
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from ._checks import InputError, within
+from .compiling import keep_compiled_programs
+from .experiment import Execution
+from .plan import Job, Plan
+from .runs import store
+from .runs.provenance import pattern_file_digest
+from .runs.reading import read_config
+from .runs.results import Results
+from .sweep.engine import Engine
+
+EQUAL = 1e-5
+"""Relative difference up to which floats of two computations count as the same."""
+
+EXACT = ("hamming_error", "decoder_error", "success", "settled")
+"""Floats that count something, and must be the same."""
+
+
+def verify(
+    run: str | Path,
+    *,
+    share: float = 0.01,
+    seed: int | None = None,
+    execution: Execution = Execution(),  # noqa: B008 (frozen)
+    on_chunk: Callable[[str, int], None] | None = None,
+) -> dict[str, dict[str, float | int]]:
+    """Compute a random share of the stored trajectories of a run again, and compare.
+
+    Arguments:
+        run: a run folder; of an unfinished run, what is done.
+        share: which share, within (0, 1]; one trajectory at least.
+        seed: seed of the choice; another one every time when left out.
+        execution: how to compute.
+        on_chunk: as for `run`.
+
+    Returns:
+        For each variable `compared`, how many values were compared, `different`, how many are not the same bit for bit,
+        `beyond`, how many differ by more than a relative 1e-5 or at all where they are integers, counts of errors or not
+        finite, and `largest`, the largest difference relative to the larger of 1 and the value.
+
+    Raises:
+        InputError (a ValueError): if the folder holds no run or one of other patterns, or for a share out of range.
+    """
+    within("share", share, 0, 1)
+    if execution.cluster is not None:
+        raise InputError("execution: a run is verified in this process, not on a cluster")
+    folder = Path(run)
+    store.load(folder, partial=True)
+    config = read_config(folder / store.CONFIG)
+    digest = pattern_file_digest(config)
+    if store.read_json(folder / store.PROVENANCE).get("pattern_file_sha256", digest) != digest:
+        raise InputError(f"{folder} holds the run of other patterns: the file at patterns.path has changed since")
+    keep_compiled_programs()
+    entropy = int(np.random.default_rng(seed).integers(2**32))
+    with jax.enable_x64(config.precision == "float64"):
+        plan, engine = Plan(config), Engine(**execution.engine_settings())
+        chunk = plan.chunk_in(folder) or plan.chunk_length(plan.default_chunk())
+        jobs = plan.jobs(chunk)
+        results = Results(folder, plan.coordinates(), plan.variables(chunk), len(jobs))
+        results.open_for_reading()
+        done = np.flatnonzero(results.done())
+        if not done.size:
+            raise InputError(f"{folder} holds no results yet")
+        rng = np.random.default_rng(entropy)
+        sizes = np.array([jobs[index].num_trajectories for index in done])
+        counts = rng.binomial(sizes, share)
+        if not counts.any():
+            counts[rng.choice(done.size, p=sizes / sizes.sum())] = 1
+        found: dict[str, dict[str, float | int]] = {}
+        lock = threading.Lock()
+
+        def check(index: int, count: int) -> None:
+            job = jobs[index]
+            numbers = job.part.sweep.grid.lanes(job.block)
+            chosen = np.sort(np.random.default_rng([entropy, index]).choice(numbers.size, count, replace=False))
+            again = engine.compute(job.part.lanes(numbers[chosen]))
+            compared = _compare(results, plan, job, chosen, again)
+            with lock:
+                for name, tally in compared.items():
+                    _add(found.setdefault(name, dict.fromkeys(tally, 0)), tally)
+                if on_chunk is not None:
+                    on_chunk(job.part.name, count)
+
+        engine.run(
+            [functools.partial(check, int(index), int(count)) for index, count in zip(done, counts, strict=True) if count]
+        )
+    return found
+
+
+def _compare(
+    results: Results, plan: Plan, job: Job, chosen: np.ndarray, again: dict[str, np.ndarray]
+) -> dict[str, dict[str, float | int]]:
+    """Tallies by stored variable, for the chosen lanes of a task."""
+    size = job.num_trajectories
+    full = {name: np.zeros(size, value.dtype) for name, value in again.items()}
+    for name, value in again.items():
+        full[name][chosen] = value
+    mask = np.zeros(size, bool)
+    mask[chosen] = True
+    masks, values = (plan.stored(job.part, given, job.block) for given in (dict.fromkeys(again, mask), full))
+    tallies = {}
+    for name, region in job.regions.items():
+        stored = results.read(name, region)
+        at = np.broadcast_to(masks[name], stored.shape)
+        tallies[name] = _tally(name, stored[at], np.broadcast_to(values[name], stored.shape)[at])
+    return tallies
+
+
+def _tally(name: str, one: np.ndarray, other: np.ndarray) -> dict[str, float | int]:
+    same = (one == other) | (np.isnan(one) & np.isnan(other))
+    exact = one.dtype.kind in "iu" or name in EXACT
+    one, other = one.astype(np.float64), other.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        relative = np.abs(one - other) / np.maximum(1, np.abs(one))
+    relative = np.where(same, 0.0, np.where(np.isnan(relative), np.inf, relative))
+    return {
+        "compared": one.size,
+        "different": int((~same).sum()),
+        "beyond": int((relative > (0 if exact else EQUAL)).sum()),
+        "largest": float(relative.max(initial=0.0)),
+    }
+
+
+def _add(total: dict[str, float | int], tally: dict[str, float | int]) -> None:
+    largest = max(total["largest"], tally["largest"])
+    for name, amount in tally.items():
+        total[name] += amount
+    total["largest"] = largest
