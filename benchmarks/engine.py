@@ -1,8 +1,8 @@
 """The sweep engine against one plain batch: Fig. 4's grid for the astrocyte memory, same solver and tolerance, one run.
 
 The plain batch is a single `jit(vmap)` in which every trajectory is padded to the largest load. It is called for parts of the
-grid that fit into memory, spread over all of it; compiling is reported apart from running. The engine computes the whole grid. Then
-the parts of the engine are switched off one at a time.
+grid that fit into memory, spread over all of it. The engine computes the whole grid. Then the parts of the engine are switched
+off one at a time. Compiling is reported apart from running.
 """
 
 import argparse

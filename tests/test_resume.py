@@ -304,7 +304,7 @@ def test_a_folder_without_write_permission_is_told(config, undisturbed):
         root = Path(place)
         shutil.copytree(undisturbed, root / "run")
         shutil.copy(config, root / "run.yaml")
-        paths = list((root, *root.rglob("*")))
+        paths = [root, *root.rglob("*")]
         (root / "warm").mkdir()
         for path in paths:
             path.chmod(0o555 if path.is_dir() else 0o444)
