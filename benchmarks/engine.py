@@ -101,8 +101,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--batches", type=int, nargs="*", default=[512, 8192], help="lanes of the plain batch; 0: the whole grid"
+    )
     options = parser.parse_args()
-    plain = {lanes: Plain(options.trials, lanes) for lanes in (512, 8192)}
+    whole = aj.Sweep(sample(), axes(options.trials)).grid.size
+    plain = {lanes: Plain(options.trials, lanes) for lanes in (batch or whole for batch in options.batches)}
     variants: dict[str, dict[str, Any]] = {
         "engine": {},
         "lanes in the order of the grid": {"sorted": False},
@@ -111,11 +115,11 @@ def main() -> None:
         "512 lanes step together": {"lanes_per_step": 512},
     }
     times: dict[str, list[float]] = {}
-    compiling = {f"plain vmap of {lanes}": batch.compile_seconds for lanes, batch in plain.items()}
+    compiling = {f"plain vmap of {lanes:,}": batch.compile_seconds for lanes, batch in plain.items()}
     for number in range(options.rounds):  # interleaved, so that all meet the same disturbances
         for lanes, batch in plain.items():
             parts = [batch.seconds_per_trajectory(number * 100 + part) for part in range(max(8192 // lanes, 1))]
-            times.setdefault(f"plain vmap of {lanes}", []).append(statistics.mean(parts))
+            times.setdefault(f"plain vmap of {lanes:,}", []).append(statistics.mean(parts))
         for name, settings in variants.items():
             running, compiled = seconds_per_trajectory(options.trials, **dict(settings))
             times.setdefault(name, []).append(running)
