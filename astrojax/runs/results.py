@@ -63,7 +63,7 @@ class Results:
     def __init__(self, folder: Path, coordinates: xr.Dataset, variables: Sequence[Variable], num_tasks: int) -> None:
         self.path, self.done_path = folder / RESULTS, folder / DONE
         self._coordinates, self._variables = coordinates, {variable.name: variable for variable in variables}
-        self._num_tasks = num_tasks
+        self._flags = Variable("done", ("task",), (num_tasks,), (1,), np.dtype(np.uint8), {})
         self._arrays: dict[str, Any] = {}
 
     def open(self, notice: Callable[[str], None]) -> None:
@@ -76,8 +76,7 @@ class Results:
             for variable in self._variables.values():
                 path = self.path / variable.name
                 self._arrays[variable.name] = _opened(path, variable, notice) or _created(path, variable)
-            flags = Variable("done", ("task",), (self._num_tasks,), (1,), np.dtype(np.uint8), {})
-            self._done = _opened(self.done_path, flags, notice) or _created(self.done_path, flags)
+            self._done = _opened(self.done_path, self._flags, notice) or _created(self.done_path, self._flags)
 
     def open_for_reading(self) -> None:
         """Open what is there and change nothing.
@@ -85,14 +84,9 @@ class Results:
         Raises:
             StorageError: if something is missing or damaged.
         """
-        flags = Variable("done", ("task",), (self._num_tasks,), (1,), np.dtype(np.uint8), {})
-        for variable in (*self._variables.values(), flags):
-            path = self.done_path if variable is flags else self.path / variable.name
-            array = _readable(path, variable, "r")
-            if array is None:
-                raise StorageError(f"{path} is damaged; astrojax run {shlex.quote(str(self.path.parent))} mends it")
-            self._arrays[variable.name] = array
-        self._done = self._arrays.pop("done")
+        self._done = self._open_for_reading(self.done_path, self._flags)
+        for variable in self._variables.values():
+            self._arrays[variable.name] = self._open_for_reading(self.path / variable.name, variable)
 
     def write(self, regions: Mapping[str, Region], values: Mapping[str, np.ndarray], task: int) -> None:
         """Write the values of a task, each variable into its region of whole chunks, then its flag."""
@@ -107,7 +101,7 @@ class Results:
         try:
             return self._done[:] == 1
         except Exception:  # a damaged flag, of whatever kind, is one that is not set
-            return np.array([self._is_done(task) for task in range(self._num_tasks)])
+            return np.array([self._is_done(task) for task in range(self._flags.shape[0])])
 
     def forget(self, task: int) -> None:
         """Take back the flag of a task."""
@@ -133,8 +127,17 @@ class Results:
         try:
             return self._arrays[name][region]
         except Exception as error:  # see `is_intact`
-            again = f"astrojax run {shlex.quote(str(self.path.parent))}"
-            raise StorageError(f"{self.path / name} holds damaged values; {again} computes them again") from error
+            raise StorageError(f"{self.path / name} holds damaged values; {self._run_again} computes them again") from error
+
+    def _open_for_reading(self, path: Path, variable: Variable) -> Any:
+        array = _readable(path, variable, "r")
+        if array is None:
+            raise StorageError(f"{path} is damaged; {self._run_again} mends it")
+        return array
+
+    @property
+    def _run_again(self) -> str:
+        return f"astrojax run {shlex.quote(str(self.path.parent))}"
 
     def _is_done(self, task: int) -> bool:
         try:
