@@ -22,7 +22,7 @@ def print_outline(console: Console, title: str, outline: Any) -> None:
     many = len(outline.devices)
     console.print(
         f"{outline.num_trajectories:,} trajectories in {outline.num_chunks:,} chunks of up to {outline.lanes_per_chunk:,}, "
-        f"{outline.num_programs} programs, one for each padded shape; {_size(outline.stored_bytes)} of results before compression",
+        f"{outline.num_programs} programs (one for each padded shape), {_size(outline.stored_bytes)} of results",
         soft_wrap=True,
     )
     console.print(
