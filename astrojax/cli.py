@@ -1,8 +1,10 @@
 """The command line. Everything heavy is imported when it is needed, so that help answers at once."""
 
 import argparse
+import os
 import re
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,6 +39,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"astrojax: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
+
+
+def entry() -> None:
+    """What the command `astrojax` does: `main`, and the end of the process."""
+    status = main()
+    if status == 130:
+        # At once, whatever threads are still in the middle of and however often Ctrl-C is pressed.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def run_config(
@@ -215,7 +229,7 @@ class _Progress:
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.completed:,.0f}, {task.fields[speed]:,.0f}/s"),
+            TextColumn("{task.completed:,.0f}{task.fields[whole]}, {task.fields[speed]:,.0f}/s"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
@@ -223,14 +237,14 @@ class _Progress:
             disable=not console.is_terminal,
             transient=True,
         )
-        self._task = self._progress.add_task("trajectories", total=None, speed=0.0)
+        self._task = self._progress.add_task("compiling", total=None, speed=0.0, whole="")
 
     def __enter__(self) -> "_Progress":
         return self
 
     def start(self, total: int | None) -> None:
         """Show the bar, for so many trajectories if that is known."""
-        self._progress.update(self._task, total=total)
+        self._progress.update(self._task, total=total, whole="" if total is None else f" of {total:,}")
         self._progress.start()
 
     def __exit__(self, *exception: object) -> None:
@@ -240,7 +254,7 @@ class _Progress:
         """Count trajectories that are done."""
         self._progress.advance(self._task, num_trajectories)
         task = self._progress.tasks[0]
-        self._progress.update(self._task, speed=task.completed / max(task.elapsed or 0.0, 1e-9))
+        self._progress.update(self._task, description="trajectories", speed=task.completed / max(task.elapsed or 0.0, 1e-9))
 
 
 def _console() -> "Console":
@@ -289,4 +303,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()

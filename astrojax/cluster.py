@@ -10,6 +10,7 @@ import logging
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,13 +32,27 @@ ATTEMPTS = 3
 """How often a chunk is handed out again after the workers that had it died."""
 
 PATIENCE = 60
-"""Seconds to wait for a cluster and its first worker."""
+"""Seconds to wait for a cluster, and for a worker where there is none."""
+
+GLANCE = 2
+"""Seconds after which the cluster is looked at, if nothing has come from it."""
+
+LOCAL = re.compile(r"local:([1-9]\d{0,3})")
 
 Computed = tuple[dict[str, np.ndarray], dict[str, Clock]]
 
 
 class ClusterError(RunError):
     """A cluster that cannot be reached, or that is gone."""
+
+
+def check(cluster: str) -> None:
+    """Raise `InputError` unless this is how a cluster can be named; see `connected`."""
+    if LOCAL.fullmatch(cluster) or re.match(r"\w+://.", cluster) or Path(cluster).is_file():
+        return
+    if "/" in cluster or cluster.endswith(".json"):
+        raise InputError(f"--cluster: there is no scheduler file {cluster}")
+    raise InputError(f"--cluster must be an address such as tcp://10.0.0.1:8786, a scheduler file, or local:4; got {cluster!r}")
 
 
 @contextlib.contextmanager
@@ -59,10 +74,7 @@ def connected(cluster: str, notice: Callable[[str], None]) -> Iterator[Any]:
     except ImportError as error:
         text = "--cluster needs Dask, which is an extra: python -m pip install 'astrojax[cluster]'"
         raise InputError(text) from error
-    local = re.fullmatch(r"local:([1-9]\d{0,3})", cluster)
-    if not local and not re.match(r"\w+://.", cluster) and not Path(cluster).is_file():
-        text = f"--cluster must be an address such as tcp://10.0.0.1:8786, a scheduler file, or local:4; got {cluster!r}"
-        raise InputError(text)
+    local = LOCAL.fullmatch(cluster)
     settings = {
         "distributed.scheduler.allowed-failures": 100,  # a worker may die for reasons that have nothing to do with its task
         "distributed.worker.multiprocessing-method": "spawn",  # JAX does not survive a fork
@@ -138,46 +150,63 @@ def compute_on_cluster(
         ClusterError: if the cluster is gone, or workers die whenever they are given a certain chunk.
         InputError, RunError: as the workers raise them.
     """
-    from distributed import KilledWorker, as_completed
+    from distributed import KilledWorker
 
     settings = tuple(sorted(engine_settings.items()))
     task = (config.model_dump_json(), pattern_file_digest(config), lanes_per_chunk, settings)
     waiting, attempts = list(reversed(pending)), dict.fromkeys(pending, 0)
     futures: dict[Any, int] = {}
-    completed = as_completed()
 
     def submit(index: int) -> None:
-        future = client.submit(_compute, *task, index, pure=False, retries=ATTEMPTS)
-        futures[future] = index
-        completed.add(future)
+        futures[client.submit(_compute, *task, index, pure=False, retries=ATTEMPTS)] = index
 
     try:
-        for _ in range(min(len(waiting), TASKS_PER_THREAD * max(sum(client.nthreads().values()), 1))):
-            submit(waiting.pop())
-        while futures:
-            future = next(completed)
-            index = futures.pop(future)
-            try:
-                if future.status in ("cancelled", "lost"):
-                    raise ClusterError("the cluster is gone")
-                values, times = future.result()
-            except KilledWorker as error:
-                attempts[index] += 1
-                if attempts[index] >= ATTEMPTS:
-                    raise ClusterError(f"workers die whenever they compute chunk {index}: {error}") from error
-                notice(f"workers died while they computed chunk {index}; it is handed out again")
-                submit(index)
-                continue
-            except (OSError, TimeoutError) as error:
-                raise ClusterError(f"the cluster is gone: {error}") from error
-            write(index, values)
-            for name, clock in times.items():
-                clocks.setdefault(name, Clock()).add(clock)
-            if waiting:
+        while waiting or futures:
+            # Workers may join meanwhile.
+            room = TASKS_PER_THREAD * max(sum(client.nthreads().values()), 1) - len(futures)
+            for _ in range(min(room, len(waiting))):
                 submit(waiting.pop())
+            for future in _completed(client, futures, notice):
+                index = futures.pop(future)
+                try:
+                    if future.status in ("cancelled", "lost"):
+                        raise ClusterError("the cluster is gone")
+                    values, times = future.result()
+                except KilledWorker as error:
+                    attempts[index] += 1
+                    if attempts[index] >= ATTEMPTS:
+                        raise ClusterError(f"workers die whenever they compute chunk {index}: {error}") from error
+                    notice(f"workers died while they computed chunk {index}; it is handed out again")
+                    submit(index)
+                    continue
+                write(index, values)
+                for name, clock in times.items():
+                    clocks.setdefault(name, Clock()).add(clock)
+    except (OSError, TimeoutError) as error:
+        raise ClusterError(f"the cluster is gone: {error}") from error
     finally:
         if client.status == "running":
             client.cancel(list(futures))
+
+
+def _completed(client: Any, futures: Mapping[Any, int], notice: Callable[[str], None]) -> list[Any]:
+    """Futures that are completed, at least one. Without any worker it waits for one, but not for ever."""
+    from distributed import wait
+
+    deadline = None
+    while True:
+        try:
+            return list(wait(list(futures), timeout=GLANCE, return_when="FIRST_COMPLETED").done)
+        except TimeoutError:
+            if client.status != "running":
+                raise ClusterError("the cluster is gone") from None
+        if client.nthreads():
+            deadline = None
+        elif deadline is None:
+            notice(f"the cluster has no workers left; waiting {PATIENCE} s for new ones")
+            deadline = time.monotonic() + PATIENCE
+        elif time.monotonic() > deadline:
+            raise ClusterError(f"the cluster has had no workers for {PATIENCE} s")
 
 
 def _compute(config: str, digest: str | None, lanes_per_chunk: int, settings: Any, index: int) -> Computed:

@@ -35,6 +35,10 @@ def load_config(path: str | Path, **overrides: Any) -> Config:
     return read_config(path, overrides)
 
 
+LEAST_MEMORY = 2**20
+"""Bytes with which nothing can be done."""
+
+
 @dataclass(frozen=True)
 class Execution:
     """How a run is computed. None of it changes what is computed, beyond rounding on other devices.
@@ -50,7 +54,7 @@ class Execution:
             scheduler file, or `local:4` for four workers here.
 
     Raises:
-        InputError (a ValueError): for numbers below 1.
+        InputError (a ValueError): for numbers that are too small, and for a cluster that cannot be named so.
     """
 
     lanes_per_chunk: int | None = None
@@ -61,9 +65,16 @@ class Execution:
     cluster: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("lanes_per_chunk", "memory", "num_devices", "num_threads", "lanes_per_step"):
+        options = {"lanes_per_chunk": " (--chunk)", "num_devices": " (--devices)", "num_threads": " (--threads)"}
+        for name in ("lanes_per_chunk", "num_devices", "num_threads", "lanes_per_step"):
             if getattr(self, name) is not None:
-                at_least(name, getattr(self, name), 1)
+                at_least(name + options.get(name, ""), getattr(self, name), 1)
+        if self.memory is not None:
+            at_least("memory (--memory), in bytes,", self.memory, LEAST_MEMORY)
+        if self.cluster is not None:
+            from .cluster import check
+
+            check(self.cluster)
 
     def engine_settings(self) -> dict[str, Any]:
         """Settings of the engine of each process that computes."""
@@ -96,7 +107,7 @@ def run(
         config: what to compute; see `load_config`.
         out: the run folder.
         execution: how to compute it.
-        on_plan: called with what the run will take, before anything is written.
+        on_plan: called with what the run will take, before anything is computed.
         on_begin: called with the number of trajectories that are stored already, and of all.
         on_chunk: called with a name and a number of trajectories whenever these are stored, by one thread at a time.
         on_notice: told in words what was damaged, or what had to be changed on the way.
@@ -115,8 +126,6 @@ def run(
         stack.enter_context(jax.enable_x64(config.precision == "float64"))
         plan = Plan(config)
         client, engine = None, Engine(**execution.engine_settings(), on_notice=notice)
-        if on_plan is not None:
-            on_plan(_outline(plan, execution, engine))
         if execution.cluster is not None:
             from .cluster import compute_on_cluster, connected
 
@@ -124,6 +133,8 @@ def run(
         stack.enter_context(store.locked(folder))
         record = _Record(folder, config)
         begun = not store.begin(folder, config, record.digest, notice)
+        if on_plan is not None:
+            on_plan(_outline(plan, execution, engine))
         chunk = plan.chunk_in(folder) if begun else None
         asked = execution.lanes_per_chunk and plan.chunk_length(execution.lanes_per_chunk)
         if chunk and asked and asked != chunk:

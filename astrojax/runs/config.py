@@ -183,6 +183,14 @@ def axis_values(given: Any) -> Any:
     return [int(value) if value.is_integer() and step == int(step) else value for value in spread]
 
 
+def integer_values(given: Any) -> Any:
+    """As `axis_values`; a range of a given number of values is rounded to integers, each of them once."""
+    values = axis_values(given)
+    if not isinstance(given, dict) or "num" not in given:
+        return values
+    return list(dict.fromkeys(round(value) for value in values))
+
+
 def flattened(value: Any, path: str) -> dict[str, Any]:
     """Values by dotted path; a range is a value."""
     if not isinstance(value, dict) or "start" in value:
@@ -203,14 +211,20 @@ def _number(value: Any, name: str) -> float:
 SECTIONS = ("patterns", "models", "retrieval")
 """Sections whose numeric fields may be axes; so may `seed`."""
 
-Counts = Annotated[list[Annotated[Integer, Field(ge=0, le=LARGEST)]], Field(min_length=1), BeforeValidator(axis_values)]
-Loads = Annotated[list[Annotated[Integer, Field(ge=1, le=LARGEST)]], Field(min_length=1), BeforeValidator(axis_values)]
-Fractions = Annotated[list[Annotated[Real, Field(ge=0, le=1)]], Field(min_length=1), BeforeValidator(axis_values)]
-Scales = Annotated[list[Annotated[Real, Field(ge=0)]], Field(min_length=1), BeforeValidator(axis_values)]
-Positives = Annotated[list[Positive], Field(min_length=1), BeforeValidator(axis_values)]
+Given = float | list[float] | dict[str, float | str]
+"""How an axis may be written: a number, a list, or a range."""
+
+AsValues = BeforeValidator(axis_values, json_schema_input_type=Given)
+AsIntegers = BeforeValidator(integer_values, json_schema_input_type=Given)
+
+Counts = Annotated[list[Annotated[Integer, Field(ge=0, le=LARGEST)]], Field(min_length=1), AsIntegers]
+Loads = Annotated[list[Annotated[Integer, Field(ge=1, le=LARGEST)]], Field(min_length=1), AsIntegers]
+Fractions = Annotated[list[Annotated[Real, Field(ge=0, le=1)]], Field(min_length=1), AsValues]
+Scales = Annotated[list[Annotated[Real, Field(ge=0)]], Field(min_length=1), AsValues]
+Positives = Annotated[list[Positive], Field(min_length=1), AsValues]
 
 
-Numbers = Annotated[list[Integer | Real], Field(min_length=1), BeforeValidator(axis_values)]
+Numbers = Annotated[list[Integer | Real], Field(min_length=1), AsValues]
 AxisName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 
 
@@ -267,10 +281,13 @@ class Retrieval(Section):
     convergence_speed: Positive | None = Field(None, description="when given, convergence times are found at this speed")
 
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+
+
 class Config(Section):
     """Everything that determines the results of a run."""
 
-    name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="names the run folder")
+    name: str = Field("run", pattern=NAME, description="names the run folder; the file's name when left out")
     seed: Integer = Field(0, ge=0, lt=2**31)
     precision: Literal["float32", "float64"] = "float32"
     patterns: Patterns = RandomPatterns()
@@ -333,7 +350,7 @@ def contradictions(sections: dict[str, Any]) -> list[tuple[str, str]]:
                 faults += _field_faults(path, name, values, sections)
     for name, path in seen.items():
         parameter = name.rpartition(".")[2]
-        if name != parameter and parameter in PARAMETERS and parameter in seen:
+        if name in _known(sections) and name != parameter and parameter in seen:
             faults.append((path, f"is set by {seen[parameter]} already"))
     if "num_patterns" not in seen:
         faults.append(("axes.num_patterns", "is missing"))
@@ -391,9 +408,18 @@ def _field_faults(path: str, name: str, values: list[Any], sections: dict[str, A
         return []
     section, field = found
     if section is None or not _is_numeric(section.model_fields.get(field)):
-        known = [axis for axis in Axes.model_fields if axis != "zipped"]
-        return [(path, "is neither an axis nor a number in this configuration" + did_you_mean(name, known))]
+        return [(path, "is neither an axis nor a number in this configuration" + did_you_mean(name, _known(sections)))]
     return _value_faults(path, section.model_fields[field], values, one_by_one=True)
+
+
+def _known(sections: dict[str, Any]) -> list[str]:
+    """Everything that may be an axis."""
+    places = {name: type(sections[name]) for name in ("patterns", "retrieval") if name in sections}
+    places |= {f"models.{name}": type(model) for name, model in (sections.get("models") or {}).items()}
+    fields = [
+        f"{path}.{name}" for path, kind in places.items() for name, field in kind.model_fields.items() if _is_numeric(field)
+    ]
+    return [*(axis for axis in Axes.model_fields if axis != "zipped"), "seed", *fields]
 
 
 def _field(name: str, sections: dict[str, Any]) -> tuple[type[BaseModel] | None, str] | None:

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from .._checks import InputError
 from .config import Config, FilePatterns
 
 NUMERICAL = ("astrojax", "jax", "jaxlib", "diffrax", "equinox", "optimistix", "lineax", "optax", "numpy", "xarray", "zarr")
@@ -33,9 +34,18 @@ def versions() -> dict[str, str | None]:
 
 
 def pattern_file_digest(config: Config) -> str | None:
-    """SHA-256 of the file that patterns are read from, or `None` if they are not."""
+    """SHA-256 of the file that patterns are read from, or `None` if they are not.
+
+    Raises:
+        InputError (a ValueError): if the file cannot be read.
+    """
     patterns = config.patterns
-    return hashlib.sha256(patterns.path.read_bytes()).hexdigest() if isinstance(patterns, FilePatterns) else None
+    if not isinstance(patterns, FilePatterns):
+        return None
+    try:
+        return hashlib.sha256(patterns.path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"patterns.path: {patterns.path} cannot be read: {error.strerror or error}") from error
 
 
 def commit() -> dict[str, Any] | None:

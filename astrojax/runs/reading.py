@@ -1,5 +1,6 @@
 """Reading a configuration: YAML, overrides from the command line, and one report of everything that is wrong."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
@@ -9,7 +10,7 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .._checks import InputError, did_you_mean, shown
-from .config import Config, FilePatterns, contradictions
+from .config import NAME, Config, FilePatterns, contradictions
 
 Fault = tuple[str, str]
 """The path of a field and what is wrong with it."""
@@ -44,6 +45,8 @@ def read_config(path: str | Path, overrides: Sequence[str] | Mapping[str, Any] =
         raise ConfigError(str(path), [("", "is not YAML: " + " ".join(str(error).split()))]) from error
     if not isinstance(raw, dict):
         raise ConfigError(str(path), [("", f"must be a mapping of keys to values; got {shown(raw)}")])
+    if "name" not in raw and re.match(NAME, path.stem):
+        raw["name"] = path.stem
     faults: list[Fault] = []
     pairs = overrides if isinstance(overrides, Mapping) else _pairs(overrides, faults)
     _apply(raw, pairs, faults)

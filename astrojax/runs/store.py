@@ -201,6 +201,8 @@ def load(run: str | Path, *, partial: bool = False) -> xr.Dataset:
         InputError (a ValueError): if the folder holds no run, an unfinished one, or one that is damaged.
     """
     folder = Path(run)
+    if not folder.exists():
+        raise InputError(f"{folder} does not exist")
     if not (folder / CONFIG).is_file():
         raise InputError(f"{folder} is not a run folder: it holds no {CONFIG}")
     again = f"astrojax run {shlex.quote(str(folder))}"

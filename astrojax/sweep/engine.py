@@ -95,7 +95,9 @@ class Engine:
     ) -> None:
         available = jax.local_devices()
         if num_devices is not None and not 1 <= num_devices <= len(available):
-            raise InputError(f"num_devices must be between 1 and {len(available)}, the devices there are; got {num_devices}")
+            raise InputError(
+                f"num_devices (--devices) must be between 1 and {len(available)}, the devices there are; got {num_devices}"
+            )
         for name, value in {"num_threads": num_threads, "lanes_per_step": lanes_per_step, "memory": memory}.items():
             if value is not None and value < 1:
                 raise InputError(f"{name} must be at least 1; got {value}")
@@ -189,7 +191,7 @@ class Engine:
             self._count(lanes.name, Clock(compile_seconds=time.perf_counter() - started, num_programs=1))
             needed = program.memory_analysis()
             if needed is not None and needed.temp_size_in_bytes > self.memory:
-                raise OutOfMemoryError(f"the program takes {needed.temp_size_in_bytes / 2**20:,.0f} MiB")
+                raise OutOfMemoryError(f"the program takes {needed.temp_size_in_bytes:,} bytes of {self.memory:,}")
         if not places.size:
             return 0, {}
         started = time.perf_counter()
