@@ -87,7 +87,7 @@ def run_config(
         def begin(stored: int, total: int) -> None:
             if stored:
                 console.print(f"{folder}: {stored:,} of {total:,} trajectories are stored already", soft_wrap=True)
-                progress.advance("", stored)
+                progress.skip(stored)
 
         def notice(text: str) -> None:
             console.print(f"note: {text}", soft_wrap=True)
@@ -124,6 +124,11 @@ def _run(options: argparse.Namespace) -> int:
         raise InputError("the configuration comes first: astrojax run CONFIG [--out DIR] [--dotted.key value ...]")
     from .experiment import Execution
 
+    if options.cluster is not None:
+        import jax
+
+        # The accelerators of this machine are left to workers on it.
+        jax.config.update("jax_platforms", "cpu")
     execution = Execution(
         lanes_per_chunk=options.chunk,
         memory=None if options.memory is None else _bytes(options.memory),
@@ -139,7 +144,7 @@ def _bytes(text: str) -> int:
     from ._checks import InputError
 
     found = re.fullmatch(r"(\d+(?:\.\d*)?(?:e\d+)?)\s*([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
-    if not found:
+    if not found or not float(found[1]) < 1e30:
         raise InputError(f"--memory must be a number of bytes such as 800MB or 2GiB; got {text!r}")
     number, prefix, binary = found.groups()
     return int(float(number) * (1024 if binary else 1000) ** " KMGT".index(prefix.upper() or " "))
@@ -237,6 +242,7 @@ class _Progress:
             disable=not console.is_terminal,
             transient=True,
         )
+        self._skipped = 0
         self._task = self._progress.add_task("compiling", total=None, speed=0.0, whole="")
 
     def __enter__(self) -> "_Progress":
@@ -250,11 +256,18 @@ class _Progress:
     def __exit__(self, *exception: object) -> None:
         self._progress.stop()
 
+    def skip(self, num_trajectories: int) -> None:
+        """Count trajectories that were done before."""
+        self._skipped += num_trajectories
+        self._progress.advance(self._task, num_trajectories)
+
     def advance(self, name: str, num_trajectories: int) -> None:
         """Count trajectories that are done."""
         self._progress.advance(self._task, num_trajectories)
         task = self._progress.tasks[0]
-        self._progress.update(self._task, description="trajectories", speed=task.completed / max(task.elapsed or 0.0, 1e-9))
+        self._progress.update(
+            self._task, description="trajectories", speed=(task.completed - self._skipped) / max(task.elapsed or 0.0, 1e-9)
+        )
 
 
 def _console() -> "Console":

@@ -218,7 +218,7 @@ def _compute(config: str, digest: str | None, lanes_per_chunk: int, settings: An
         jobs, engine = _prepared(config, lanes_per_chunk, settings)
         job = jobs[index]
         before = {name: Clock(**vars(clock)) for name, clock in engine.clocks.items()}
-        values = engine.compute(job.part.lanes(job.part.sweep.grid.lanes(job.block)))
+        values = engine.compute(job.lanes())
         return values, {name: clock.since(before.get(name, Clock())) for name, clock in engine.clocks.items()}
 
 

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import xarray as xr
 
-from ._checks import InputError, at_least
+from ._checks import InputError, RunError, at_least
 from .compiling import keep_compiled_programs
 from .outline import Outline, outline
 from .plan import Job, Plan
@@ -23,7 +23,8 @@ from .runs.config import Config
 from .runs.provenance import environment, pattern_file_digest, versions
 from .runs.reading import read_config
 from .runs.results import Results
-from .sweep.engine import Clock, Engine
+from .sweep.engine import Clock, Engine, Lanes
+from .sweep.execution import largest_first
 
 
 def load_config(path: str | Path, **overrides: Any) -> Config:
@@ -154,8 +155,11 @@ def run(
             else:
                 settings = execution.engine_settings()
                 compute_on_cluster(client, config, chunk, settings, pending, write, engine.clocks, notice)
-        finally:
-            record.end(engine.clocks, finished=bool(results.done().all()))
+        except BaseException:
+            with contextlib.suppress(RunError):  # what stopped the run is what should be told
+                record.end(engine.clocks, finished=False)
+            raise
+        record.end(engine.clocks, finished=True)
     return store.load(folder)
 
 
@@ -166,21 +170,15 @@ def _outline(plan: Plan, execution: Execution, engine: Engine) -> Outline:
 def _compute_here(engine: Engine, jobs: Sequence[Job], pending: Sequence[int], write: "_Writer") -> None:
     def compute(index: int) -> None:
         job = jobs[index]
-        write(index, engine.compute(job.part.lanes(job.part.sweep.grid.lanes(job.block))))
+        write(index, engine.compute(job.lanes()))
 
+    programs: dict[Hashable, Lanes] = {}
+    for part in {id(jobs[index].part): jobs[index].part for index in pending}.values():
+        programs = part.sweep.preparations(part.name, part.root_key) | programs
     engine.run(
-        [functools.partial(engine.prepare, lanes) for lanes in _programs(jobs, pending)]
+        [functools.partial(engine.prepare, lanes) for lanes in largest_first(programs.values())]
         + [functools.partial(compute, index) for index in pending]
     )
-
-
-def _programs(jobs: Sequence[Job], pending: Sequence[int]) -> list[Any]:
-    """A lane for each program that will be needed: the largest of each model first, so that threads compile different ones."""
-    found: dict[tuple[str, int], list[Any]] = {}
-    for part in {id(jobs[index].part): jobs[index].part for index in pending}.values():
-        found.setdefault((part.name, part.num_neurons), part.sweep.preparations(part.name, part.root_key))
-    ranks = max((len(lanes) for lanes in found.values()), default=0)
-    return [lanes[rank] for rank in range(ranks) for lanes in found.values() if rank < len(lanes)]
 
 
 def _pending(results: Results, jobs: Sequence[Job], notice: Callable[[str], None]) -> list[int]:

@@ -26,6 +26,7 @@ class Row:
     capacities: list[int]
     padding: float
     """Share of the patterns computed that is padding."""
+    num_programs: int
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ class Outline:
 
     @property
     def num_programs(self) -> int:
-        """Padded shapes of all rows together."""
-        return sum(len(row.capacities) for row in self.rows)
+        """Of all rows together."""
+        return sum(row.num_programs for row in self.rows)
 
 
 def outline(plan: Plan, devices: Sequence[Any], num_threads: int, memory: int, lanes_per_chunk: int | None) -> Outline:
@@ -63,7 +64,7 @@ def outline(plan: Plan, devices: Sequence[Any], num_threads: int, memory: int, l
     chunk = plan.chunk_length(lanes_per_chunk or plan.default_chunk())
     rows = [_row(name, [part for part in plan.parts if part.name == name]) for name in plan.dims]
     sizes = plan.problem_sizes()
-    programs = sum(len(row.capacities) for row in rows)
+    programs = sum(row.num_programs for row in rows)
     return Outline(
         rows=rows,
         pool=(sizes["pool_size"], sizes["num_neurons"]) if len(sizes) == 2 else None,
@@ -81,7 +82,8 @@ def _row(name: str, parts: list[Part]) -> Row:
     capacities = sorted({int(capacity) for part in parts for capacity in part.sweep.shapes.capacities})
     sizes = [part.sweep.grid.size for part in parts]
     padding = sum(part.sweep.shapes.padding * size for part, size in zip(parts, sizes, strict=True)) / sum(sizes)
-    return Row(name, sum(sizes), capacities, padding)
+    programs = {key for part in parts for key in part.sweep.preparations(name, part.root_key)}
+    return Row(name, sum(sizes), capacities, padding, len(programs))
 
 
 def _core_seconds(plan: Plan, part: Part) -> float:

@@ -19,9 +19,10 @@ from .corruption import CORRUPTIONS
 from .models import AstrocyteMemory, DenseMemory, HopfieldMemory, ModernHopfieldMemory, NeuronAstrocyteMemory
 from .patterns import biased_patterns, digits, hierarchical_patterns, load_patterns, pooled_patterns, random_patterns
 from .runs.config import LEVELS, PARAMETERS, Astrocyte, Config, DigitPatterns, FilePatterns, is_traced
+from .runs.definitions import DEFINITIONS, attributes
 from .runs.reading import ConfigError
 from .runs.results import Region, Variable, chunks_of
-from .runs.store import DEFINITIONS, attributes, coordinates_of
+from .runs.store import coordinates_of
 from .scores import PowerScore
 from .sweep.chunks import Block, blocks, chunk_shape, grown
 from .sweep.engine import Lanes
@@ -84,6 +85,10 @@ class Job(NamedTuple):
     block: Block
     regions: dict[str, Region]
 
+    def lanes(self) -> Lanes:
+        """Its trajectories, to be computed."""
+        return self.part.lanes(self.part.sweep.grid.lanes(self.block))
+
     @property
     def num_trajectories(self) -> int:
         """How many trajectories it has."""
@@ -110,7 +115,7 @@ class Plan:
         outer = [axis for axis, named in self.axes.items() if not all(is_traced(name) for name in named)]
         self._inner = [axis for axis in self.axes if axis not in outer]
         names = [*config.models, *([DECODERS] if config.decoders else [])]
-        self._load = functools.lru_cache(_pool)
+        self._load = functools.cache(_pool)
         self._measured: dict[str, dict[str, np.dtype]] = {}
         self.dims = {name: [axis for axis in self.axes if self._matters(axis, name)] for name in names}
         self.parts = [part for name in names for part in self._parts(name, [axis for axis in outer if axis in self.dims[name]])]
@@ -168,7 +173,8 @@ class Plan:
         """The coordinates of the stored variables."""
         decoders = list(self._outputs(DECODERS)) if self.config.decoders else None
         matter = {name: self.dims[name] for name in self.config.models}
-        return coordinates_of(self.axes, matter, decoders).assign_attrs(self.problem_sizes())
+        about = {"config_sha256": self.config.sha256(), **self.problem_sizes()}
+        return coordinates_of(self.axes, matter, decoders).assign_attrs(about)
 
     def jobs(self, lanes_per_chunk: int) -> list[Job]:
         """The tasks of a run with such chunks, always in the same order."""

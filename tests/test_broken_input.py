@@ -197,9 +197,13 @@ def test_showing_a_damaged_run_is_refused(config, tmp_path, capsys):
     ("words", "expected"),
     [
         (["--memory", "lots"], "--memory must be a number of bytes such as 800MB or 2GiB; got 'lots'"),
-        (["--chunk", "0"], "lanes_per_chunk must be an integer of at least 1; got 0"),
-        (["--devices", "99"], "num_devices must be between 1 and"),
-        (["--threads", "-1"], "num_threads must be an integer of at least 1; got -1"),
+        (["--memory", "1e999"], "--memory must be a number of bytes"),
+        (["--memory", "1kB"], "memory (--memory), in bytes, must be an integer of at least 1048576; got 1000"),
+        (["--cluster", "nowhere/scheduler.json"], "--cluster: there is no scheduler file nowhere/scheduler.json"),
+        (["--cluster", "local", "--dry-run"], "--cluster must be an address"),
+        (["--chunk", "0"], "lanes_per_chunk (--chunk) must be an integer of at least 1; got 0"),
+        (["--devices", "99"], "num_devices (--devices) must be between 1 and"),
+        (["--threads", "-1"], "num_threads (--threads) must be an integer of at least 1; got -1"),
     ],
 )
 def test_settings_of_the_execution_out_of_range_are_refused(words, expected, config, tmp_path, capsys):

@@ -82,6 +82,45 @@ def test_two_workers_of_which_one_is_killed_give_the_values_of_one_process(confi
     assert parts["a"]["trajectories"] >= 600
 
 
+NOBODY_LEFT = """
+import sys
+from distributed import LocalCluster
+import astrojax as aj
+import astrojax.cluster
+
+def main():
+    astrojax.cluster.PATIENCE = 3
+    config = aj.load_config(sys.argv[1])
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
+        how = aj.Execution(lanes_per_chunk=1, cluster=cluster.scheduler_address)
+        written = []
+
+        def dismiss(name, number):
+            written.append(number)
+            if len(written) == 5:
+                cluster.scale(0)
+
+        try:
+            aj.run(config, sys.argv[2], execution=how, on_chunk=dismiss, on_notice=print)
+        except aj.RunError as error:
+            print(error)
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def test_a_cluster_without_workers_is_told_and_given_up(config, reference, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(NOBODY_LEFT)
+    command = [sys.executable, script, config, tmp_path / "run"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    assert "the cluster has no workers left; waiting 3 s" in done.stdout
+    assert "the cluster has had no workers for 3 s" in done.stdout
+    assert main(["run", str(config), "--out", str(tmp_path / "run")]) == 0
+    assert_same(tmp_path / "run", reference)
+
+
 def test_the_command_line_starts_workers_and_ctrl_c_keeps_what_is_stored(config, reference, tmp_path):
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "astrojax.cli", "run", str(config), "--out", str(folder), "--chunk", "1"]

@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import equinox as eqx
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 import astrojax as aj
+from astrojax.runs.reading import parse_config
 from astrojax.sweep.engine import PROGRAMS
 from astrojax.sweep.memory import OutOfMemoryError, default_budget
 
@@ -124,6 +126,65 @@ def test_sweeping_the_temperature_compiles_as_many_programs_as_there_are_shapes(
     )
 
 
+class Costly(eqx.Module):
+    """A sample whose predicted cost is not a number wherever its trial is even."""
+
+    def draw(self, root_key, coordinates, capacity):
+        return coordinates["trial"]
+
+    def cost(self, problem, coordinates):
+        return jnp.where(problem % 4 == 0, jnp.nan, jnp.where(problem % 4 == 2, jnp.inf, 1.0))
+
+    def solve(self, problem, coordinates):
+        return {"trial": problem + 1}
+
+
+def test_every_lane_is_computed_whatever_its_predicted_cost():
+    sweep = aj.Sweep(Costly(), {"num_patterns": [3], "trial": range(99)})
+    for chunk in (5, 64, 1000):
+        found = aj.run_sweeps({"c": sweep}, jax.random.key(0), lanes_per_chunk=chunk)["c"].observables["trial"]
+        np.testing.assert_array_equal(found[0], np.arange(1, 100))
+
+
+def test_parameters_that_vanish_in_single_precision_are_invalid_whatever_the_chunks(tmp_path):
+    raw = {
+        "patterns": {"kind": "random", "num_neurons": 9},
+        "axes": {"num_patterns": [3], "num_flips": [1], "tau_x": [1e-50, 1]},
+        "trials": 40,
+        "models": {"h": {"kind": "hopfield"}},
+        "decoders": False,
+    }
+    for chunk in (16, 1024):
+        found = aj.run(parse_config(raw), tmp_path / str(chunk), execution=aj.Execution(lanes_per_chunk=chunk))
+        assert np.all(found.status[0, 0, 0, 0] == aj.Status.INVALID_MEMORY)
+        assert np.all(found.status[0, 0, 0, 1] == aj.Status.OK)
+        assert found.hamming_error[0, 0, 0, 0].isnull().all()
+
+
+def test_programs_of_two_precisions_are_two():
+    sweep = aj.Sweep(aj.DecoderTrial(aj.Task(eqx.Partial(aj.random_patterns, num_neurons=13), aj.Flips())), AXES)
+    for wide, dtype in ((False, np.float32), (True, np.float64), (False, np.float32)):
+        with jax.enable_x64(wide):
+            found = aj.run_sweeps({"d": sweep}, jax.random.key(0))["d"].observables
+        assert all(values.dtype == dtype for values in found.values())
+
+
+def test_the_error_that_stopped_the_others_is_the_one_that_is_raised():
+    for _ in range(50):
+        engine = aj.Engine(num_threads=4)
+
+        def fail():
+            raise aj.RunError("the disk is full")
+
+        def cancelled(engine=engine):
+            while not engine._stop.is_set():
+                pass
+            raise CancelledError
+
+        with pytest.raises(aj.RunError, match="the disk is full"):
+            engine.run([cancelled, cancelled, fail, cancelled])
+
+
 def test_out_of_memory_halves_the_steps_and_goes_on(monkeypatch):
     notices = []
     real = PROGRAMS.get
@@ -168,7 +229,7 @@ def test_other_errors_of_the_device_are_not_taken_for_lack_of_memory(monkeypatch
 def test_steps_shrink_to_the_memory_that_may_be_used():
     task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=13), aj.Flips())
     sweep = aj.Sweep(aj.DecoderTrial(task), AXES)
-    lanes = sweep.preparations("d", jax.random.key(0))[0]
+    lanes = next(iter(sweep.preparations("d", jax.random.key(0)).values()))
     one = 13 * 40 * 8
     sizes = {}
     for memory in (10**9, 200 * one, 20 * one):
@@ -184,7 +245,7 @@ def test_steps_shrink_to_the_memory_that_may_be_used():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"num_devices": 99}, "num_devices must be between 1 and"),
+        ({"num_devices": 99}, r"num_devices \(--devices\) must be between 1 and"),
         ({"num_threads": 0}, "num_threads must be at least 1; got 0"),
         ({"lanes_per_step": -1}, "lanes_per_step must be at least 1; got -1"),
         ({"memory": 0}, "memory must be at least 1; got 0"),

@@ -69,6 +69,41 @@ def test_zipped_axes_run_together(tmp_path):
     assert aj.load_config(tmp_path / "run" / "config.yaml") == config({"zipped": zipped})
 
 
+def test_zipped_values_are_numbers_of_their_coordinate_s_kind(tmp_path):
+    """Random keys are derived from them, so 3.0 patterns must be 3."""
+    zipped = {"pairs": {"num_patterns": [3.0, 12.0], "num_flips": {"start": 1, "stop": 3, "num": 2}}}
+    raw = RAW | {"axes": {"zipped": zipped}}
+    found, plain = aj.run(parse_config(raw), tmp_path / "run"), aj.run(config({}), tmp_path / "plain")
+    for place, (load, flips) in enumerate(((3, 1), (12, 3))):
+        expected = plain.decoder_error.sel(num_patterns=load, num_flips=flips)
+        np.testing.assert_array_equal(found.decoder_error.isel(pairs=place), expected)
+
+
+def test_zipped_axes_are_drawn_and_their_values_told(tmp_path, capsys):
+    (tmp_path / "c.yaml").write_text(
+        yaml.safe_dump(RAW | {"axes": RAW["axes"] | {"zipped": {"z": {"tau_x": [1, 2], "slope": [5, 3]}}}})
+    )
+    assert main(["run", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "run")]) == 0
+    assert (tmp_path / "run" / "figures" / "along_z.png").exists()
+    capsys.readouterr()
+    assert main(["show", str(tmp_path / "run"), "--along", "z"]) == 0
+    assert "z 1: tau_x 2, slope 3" in capsys.readouterr().out
+
+
+def test_ranges_of_counts_are_rounded_to_different_integers():
+    found = config({"num_patterns": {"start": 5, "stop": 500, "num": 20, "scale": "log"}}).axes.num_patterns
+    assert found[0] == 5
+    assert found[-1] == 500
+    assert all(isinstance(value, int) for value in found)
+    assert config({"num_flips": {"start": 0, "stop": 3, "num": 9}}).axes.num_flips == [0, 1, 2, 3]
+
+
+def test_planning_many_values_takes_time_in_proportion():
+    """Every value is checked once: a plan of 2,000 configurations, not of the square of that."""
+    plan = Plan(config({"retrieval.t1": {"start": 1, "stop": 2000}}))
+    assert len(plan.parts) == 4001
+
+
 def test_one_program_serves_all_values_of_a_traced_field(tmp_path):
     aj.run(config({"retrieval.t1": {"start": 1, "stop": 30}}), tmp_path / "run")
     parts = yaml.safe_load((tmp_path / "run" / "provenance.json").read_text())["sessions"][0]["seconds"]["parts"]
@@ -88,9 +123,15 @@ BROKEN = {
     "along two axes": ({"tau_x": [1, 2], "zipped": {"z": {"tau_x": [1, 2]}}}, "runs along axes.tau_x already", ""),
     "name of another axis": (
         {"zipped": {"slope": {"tau_x": [1, 2]}}},
-        "axes.zipped.slope: is the name of an axis of its own",
+        "axes.zipped.slope: is the name of something else",
         "",
     ),
+    "name of an observable": (
+        {"zipped": {"status": {"tau_x": [1, 2]}}},
+        "axes.zipped.status: is the name of something else",
+        "",
+    ),
+    "a misspelt field": ({"models.aa.tau_p": [1, 2]}, "axes.models.aa.tau_p: is neither", "did you mean 'models.a.tau_p'?"),
     "a parameter twice": ({"tau_p": [1, 2], "models.a.tau_p": [1, 2]}, "axes.models.a.tau_p: is set by axes.tau_p already", ""),
     "too many configurations": (
         {"retrieval.t1": {"start": 1, "stop": 200}, "retrieval.rtol": {"start": 0.001, "stop": 0.1, "num": 60}},

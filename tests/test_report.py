@@ -5,9 +5,10 @@ import pytest
 import xarray as xr
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from rich.console import Console
 
 from astrojax.report.figures import bands, difference_map, draw_all, film_strip, heat_maps
-from astrojax.report.tables import summary
+from astrojax.report.tables import print_tables, summary
 
 LOADS, FLIPS, TRIALS = [2, 5, 9, 12], [0, 1, 2], 40
 
@@ -129,3 +130,23 @@ def test_copies_along_a_shared_parameter_are_no_new_samples(results):
     assert (content["failed"], content["trajectories"]) == (plain["failed"], plain["trajectories"])
     images = [next(ax for ax in difference_map(run, "a", "b").axes if ax.images).images[0] for run in (results, copied)]
     np.testing.assert_array_equal(images[0].get_alpha(), images[1].get_alpha())
+
+
+def test_values_that_few_digits_do_not_tell_apart_keep_their_rows(results, capsys):
+    close = results.assign_coords(num_patterns=[1234567, 1234568, 1234569, 1234570])
+    print_tables(Console(width=120), summary(close))
+    assert "1234568" in capsys.readouterr().out
+
+
+def test_tables_read_in_pieces_are_those_of_the_whole(results, monkeypatch):
+    whole = summary(results)
+    monkeypatch.setattr("astrojax.report.tables.PIECE", 7)
+    monkeypatch.setattr("astrojax.report.figures.PIECE", 7)
+    pieces = summary(results)
+    for name, table in whole["hamming_error"].items():
+        for entry, values in table.items():
+            np.testing.assert_allclose(pieces["hamming_error"][name][entry], values, rtol=1e-6)
+    assert {key: pieces[key] for key in ("failed", "unsettled", "trajectories", "success")} == {
+        key: whole[key] for key in ("failed", "unsettled", "trajectories", "success")
+    }
+    test_bands_have_a_panel_for_values_of_the_other_axis_and_statistics_over_trials(results)

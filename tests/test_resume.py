@@ -213,6 +213,38 @@ def test_truncated_metadata_is_told_and_mended_and_values_are_kept(config, undis
     assert_same(folder, undisturbed)
 
 
+def test_a_folder_of_which_nothing_tells_the_configuration_is_left_alone(config, undisturbed, tmp_path, capsys):
+    folder = copy_of(undisturbed, tmp_path)
+    for name in ("config.yaml", "provenance.json"):
+        (folder / name).write_text("{")
+    assert again(config, folder, "--retrieval.t1", "6") == 2
+    assert "another configuration, which is damaged" in capsys.readouterr().err
+    assert again(config, folder) == 0  # beside the results it is known too
+    assert_same(folder, undisturbed)
+    for name in ("config.yaml", "provenance.json", "results.zarr/zarr.json"):
+        (folder / name).write_text("{")
+    assert again(config, folder) == 2
+    assert "an unknown configuration" in capsys.readouterr().err
+
+
+def test_a_run_killed_before_anything_was_written_can_be_begun_again(config, undisturbed, tmp_path):
+    (tmp_path / "run" / "figures").mkdir(parents=True)
+    (tmp_path / "run" / ".lock").touch()
+    assert again(config, tmp_path / "run") == 0
+    assert_same(tmp_path / "run", undisturbed)
+
+
+def test_ctrl_c_again_and_again_is_still_130(config, tmp_path):
+    process = start(config, tmp_path / "run", "--trials", "2000", stderr=subprocess.PIPE, text=True)
+    wait_for_chunks(tmp_path / "run", 3, process)
+    for _ in range(4):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    _, report = process.communicate()
+    assert process.returncode == 130
+    assert "FATAL" not in report
+
+
 def test_a_damaged_flag_costs_one_chunk(config, undisturbed, tmp_path):
     folder = copy_of(undisturbed, tmp_path)
     (folder / "done.zarr" / "c" / "5").write_bytes(b"\0")

@@ -77,6 +77,25 @@ def test_verifying_changes_nothing_and_tells_what_is_damaged(run, capsys):
     assert "damaged" in capsys.readouterr().err
 
 
+def test_patterns_that_are_gone_or_others_are_told(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "own.npy", rng.choice([-1.0, 1.0], (5, 16)))
+    raw = {
+        "patterns": {"kind": "file", "path": "own.npy"},
+        "axes": {"num_patterns": 5, "num_flips": 1},
+        "trials": 10,
+        "models": {"h": {"kind": "hopfield"}},
+    }
+    aj.run(parse_config(raw, folder=tmp_path), tmp_path / "run")
+    assert main(["verify", str(tmp_path / "run"), "--share", "1"]) == 0
+    np.save(tmp_path / "own.npy", rng.choice([-1.0, 1.0], (5, 16)))
+    assert main(["verify", str(tmp_path / "run")]) == 2
+    assert "holds the run of other patterns" in capsys.readouterr().err
+    (tmp_path / "own.npy").unlink()
+    assert main(["verify", str(tmp_path / "run")]) == 2
+    assert "own.npy cannot be read: No such file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
 def test_a_share_out_of_range_is_refused(run, share):
     with pytest.raises(aj.InputError, match=r"share must lie within \[0, 1\]"):

@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 
-from .tables import long_axes, mean_and_error
+from .tables import PIECE, long_axes, mean_and_error
 
 LABELS = {
     "num_patterns": "memory load $K$",
@@ -184,13 +184,15 @@ def _band(ax: Any, results: xr.Dataset, axis: str, variable: str) -> None:
 
 
 def _mean_and_quartiles(values: xr.DataArray, axis: str) -> np.ndarray:
-    """Mean, 25th and 75th percentile along an axis, each of the axis's length; positions are read one after another."""
+    """Mean, 25th and 75th percentile along an axis, each of the axis's length; read a piece at a time."""
     found = np.full((3, values.sizes[axis]), np.nan)
-    for place in range(values.sizes[axis]):
-        here = values.isel({axis: place}).values
-        here = here[~np.isnan(here)]
-        if here.size:
-            found[:, place] = here.mean(dtype=np.float64), *np.quantile(here, [0.25, 0.75])
+    step = max(PIECE * values.sizes[axis] // max(values.size, 1), 1)
+    for start in range(0, values.sizes[axis], step):
+        piece = values.isel({axis: slice(start, start + step)}).transpose(axis, ...).values
+        for place, here in enumerate(piece, start):
+            here = here[~np.isnan(here)]
+            if here.size:
+                found[:, place] = here.mean(dtype=np.float64), *np.quantile(here, [0.25, 0.75])
     return found
 
 

@@ -17,7 +17,7 @@ MAX_ROWS, MAX_COLUMNS = 8, 16
 """Rows and columns of a table: a longer axis is shown at evenly spread values."""
 
 PROBLEM_AXES = ("num_patterns", "num_flips", "erased_fraction", "noise_scale", "trial")
-"""Axes along which every point has a problem of its own; along all others the same problems are met."""
+"""Axes along which every point has a problem of its own, besides the seed and fields of the patterns."""
 
 
 STATUSES = ("ok", "max_steps", "non_finite", "invalid_memory", "solver_failed", "invalid_settings")
@@ -52,6 +52,14 @@ def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str
     settled = {name: _counts(_computed(results.settled.sel(model=name))) for name in names}
     return {
         "axes": {dim: results[dim].values[places[dim]].tolist() for dim in axes},
+        "zipped": {
+            dim: {
+                name: results[name].values.tolist()
+                for name in map(str, results.coords)
+                if name != dim and results[name].dims == (dim,)
+            }
+            for dim in axes
+        },
         "hamming_error": tables,
         "success": {name: _share(found) for name, found in successes.items()},
         "failed": {name: sum(count for status, count in found.items() if status > 0) for name, found in statuses.items()},
@@ -71,10 +79,15 @@ def print_tables(console: Console, content: dict[str, Any]) -> None:
     match list(content["axes"].items()):
         case [(rows, row_values), (columns, values)]:
             for name, lines in means.items():
-                named = {f"{value:g}": line for value, line in zip(row_values, lines, strict=True)}
+                named = dict(zip(_distinct(row_values), lines, strict=True))
                 console.print(_table(f"{name}: mean Hamming error, {rows} down, {columns} across", "", values, named))
         case [(columns, values)]:
             console.print(_table("mean Hamming error", columns, values, means))
+    for axis, coordinates in content["zipped"].items():
+        for place, values in enumerate(zip(*coordinates.values(), strict=True)):
+            console.print(
+                f"{axis} {place}: " + ", ".join(f"{name} {value:g}" for name, value in zip(coordinates, values, strict=True))
+            )
     for name, count in content["failed"].items():
         if count:
             reasons = ", ".join(f"{reason} {number:,}" for reason, number in content["failures"][name].items())
@@ -98,11 +111,11 @@ def mean_and_error(
     same of the differences. Stored values are read a piece at a time.
     """
     rest = [dim for dim in values.dims if dim not in axes]
-    problems = [dim for dim in rest if dim in PROBLEM_AXES]
+    problems = [dim for dim in rest if _has_problems(str(dim))]
     moments: list[xr.Dataset] = []
-    cut = _longest_problem_axis(values)
+    cut = _cut(values, axes)
     for piece in _pieces(values, cut, minus):
-        per_problem = piece.mean([dim for dim in rest if dim not in PROBLEM_AXES])
+        per_problem = piece.mean([dim for dim in rest if dim not in problems])
         moments.append(
             xr.Dataset(
                 {
@@ -136,9 +149,14 @@ def _asked(results: xr.Dataset, along: Sequence[str]) -> list[str]:
     return list(along)
 
 
-def _longest_problem_axis(values: xr.DataArray) -> str:
-    """The axis along which an array is cut into pieces. Parts along it are different problems."""
-    return max((str(dim) for dim in values.dims if dim in PROBLEM_AXES), key=lambda dim: values.sizes[dim])
+def _cut(values: xr.DataArray, axes: Sequence[str] = ()) -> str:
+    """The axis along which an array is read in pieces: a long one that is kept, or along which problems differ."""
+    return max((str(dim) for dim in values.dims if dim in axes or _has_problems(str(dim))), key=lambda dim: values.sizes[dim])
+
+
+def _has_problems(dim: str) -> bool:
+    """Whether every point along an axis has problems of its own; along all others the same problems are met."""
+    return dim in PROBLEM_AXES or dim == "seed" or dim.startswith("patterns.")
 
 
 def _pieces(values: xr.DataArray, cut: str, minus: xr.DataArray | None = None) -> Iterator[xr.DataArray]:
@@ -152,7 +170,7 @@ def _pieces(values: xr.DataArray, cut: str, minus: xr.DataArray | None = None) -
 def _counts(values: xr.DataArray) -> dict[float, int]:
     """How often each value stands in an array, NaN left out."""
     counts: dict[float, int] = {}
-    for piece in _pieces(values, _longest_problem_axis(values)):
+    for piece in _pieces(values, _cut(values)):
         found, numbers = np.unique(piece.values, return_counts=True)
         for value, number in zip(found.tolist(), numbers.tolist(), strict=True):
             if value == value:
@@ -177,11 +195,17 @@ def _table(title: str, corner: str, columns: list[float | int], lines: dict[str,
     table = Table(
         title=title, title_justify="left", min_width=len(title), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
     )
-    for heading in (corner, *(f"{value:g}" for value in columns)):
+    for heading in (corner, *_distinct(columns)):
         table.add_column(heading, justify="right", no_wrap=heading != corner, overflow="fold")
     for name, line in lines.items():
         table.add_row(name, *("-" if mean is None else f"{mean:.2f}" for mean in line))
     return table
+
+
+def _distinct(values: Sequence[float | int]) -> list[str]:
+    """Values in few digits, or in all of them where few do not tell them apart."""
+    short = [f"{value:g}" for value in values]
+    return short if len(set(short)) == len(short) else [str(value) for value in values]
 
 
 def _errors(results: xr.Dataset) -> dict[str, xr.DataArray]:

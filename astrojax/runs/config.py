@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from pydantic.fields import FieldInfo
 
 from .._checks import did_you_mean, shown
+from .definitions import DEFINITIONS
 
 
 class Section(BaseModel):
@@ -267,7 +268,16 @@ class Axes(Section):
         """Values by coordinate, by axis; an axis that is not zipped has one coordinate, of its own name."""
         given = self.model_dump(exclude={"zipped"})
         alone = {name: {name: values} for name, values in given.items() if values is not None}
-        return alone | {name: {key: list(values) for key, values in zipped.items()} for name, zipped in self.zipped.items()}
+        return alone | {
+            axis: {name: _cast(name, values) for name, values in zipped.items()} for axis, zipped in self.zipped.items()
+        }
+
+
+def _cast(name: str, values: Sequence[float | int]) -> list[float | int]:
+    """Values of a coordinate as numbers of its own kind: random keys are derived from it, and 8 and 8.0 must give the same."""
+    if name in ("num_patterns", "num_flips"):
+        return [int(value) if float(value).is_integer() else value for value in values]
+    return [float(value) for value in values] if is_traced(name) else list(values)
 
 
 class Retrieval(Section):
@@ -280,6 +290,9 @@ class Retrieval(Section):
     max_steps: Integer = Field(4096, ge=1, lt=2**31)
     convergence_speed: Positive | None = Field(None, description="when given, convergence times are found at this speed")
 
+
+RESERVED = ("trial", "model", "decoder", "swept_axes", *DEFINITIONS)
+"""Names in the results that no zipped axis may have."""
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
@@ -294,7 +307,7 @@ class Config(Section):
     corruption: Literal["flips", "erasures", "noise"] = "flips"
     axes: Axes
     trials: Integer = Field(50, ge=1, le=MOST_TRAJECTORIES, description="independent samples at every point")
-    models: dict[Annotated[str, Field(pattern=r"^[^.=]+$")], Model] = Field(min_length=1)
+    models: dict[Annotated[str, Field(pattern=r"^[^.=/\\]+$")], Model] = Field(min_length=1)
     decoders: bool = Field(True, description="whether the decoders are computed on the same problems")
     retrieval: Retrieval = Retrieval()
 
@@ -310,19 +323,26 @@ class Config(Section):
         return self.axes.coordinates() | {"trial": {"trial": range(self.trials)}}
 
     def replaced(self, values: Mapping[str, float | int]) -> "Config":
-        """The same configuration with other values of fields, given by dotted path."""
-        raw = self.model_dump()
+        """The same configuration with other values of fields, given by dotted path; pydantic's error if one is not allowed."""
+        changed: dict[str, Any] = {}
         for path, value in values.items():
-            *parents, last = path.split(".")
-            section = raw
-            for parent in parents:
-                section = section[parent]
-            section[last] = value
-        return type(self).model_validate(raw)
+            match path.split("."):
+                case ["models", name, field]:
+                    models = changed.setdefault("models", dict(self.models))
+                    models[name] = _with(models[name], field, value)
+                case [section, field]:
+                    changed[section] = _with(changed.get(section, getattr(self, section)), field, value)
+                case _:
+                    changed[path] = int(value)  # the seed
+        return self.model_copy(update=changed)
 
     def sha256(self) -> str:
         """SHA-256 of the canonical form: JSON with sorted keys."""
         return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+
+def _with(section: Section, field: str, value: float | int) -> Section:
+    return type(section).model_validate(section.model_dump() | {field: value})
 
 
 def is_traced(coordinate: str) -> bool:
@@ -384,8 +404,8 @@ def _shape_faults(axes: Axes, trials: int) -> list[tuple[str, str]]:
         points = list(zip(*coordinates.values(), strict=False))
         if len(set(points)) < len(points):
             faults.append((path, "lists a value twice; every value must be different"))
-        if axis in axes.zipped and (axis in Axes.model_fields or axis == "trial"):
-            faults.append((path, "is the name of an axis of its own; zipped axes need another"))
+        if axis in axes.zipped and axis in {*Axes.model_fields, *RESERVED}:
+            faults.append((path, "is the name of something else in the results; zipped axes need another"))
         for name, values in coordinates.items() if axis in axes.zipped else []:
             if name in Axes.model_fields and name != "zipped":
                 faults += _value_faults(f"{path}.{name}", Axes.model_fields[name], values)
@@ -414,7 +434,7 @@ def _field_faults(path: str, name: str, values: list[Any], sections: dict[str, A
 
 def _known(sections: dict[str, Any]) -> list[str]:
     """Everything that may be an axis."""
-    places = {name: type(sections[name]) for name in ("patterns", "retrieval") if name in sections}
+    places: dict[str, Any] = {name: type(sections[name]) for name in ("patterns", "retrieval") if name in sections}
     places |= {f"models.{name}": type(model) for name, model in (sections.get("models") or {}).items()}
     fields = [
         f"{path}.{name}" for path, kind in places.items() for name, field in kind.model_fields.items() if _is_numeric(field)
@@ -450,10 +470,11 @@ def _types(annotation: Any) -> set[Any]:
 
 def _value_faults(path: str, field: FieldInfo, values: list[Any], one_by_one: bool = False) -> list[tuple[str, str]]:
     declared: Any = Annotated[field.annotation, field]
+    allowed = TypeAdapter(declared)
     faults = []
     for place, value in enumerate(values) if one_by_one else [(None, values)]:
         try:
-            TypeAdapter(declared).validate_python(value)
+            allowed.validate_python(value)
         except ValidationError as error:
             for fault in error.errors():
                 index = f"[{place}]" if one_by_one else "".join(f"[{part}]" for part in fault["loc"] if isinstance(part, int))

@@ -90,7 +90,9 @@ def _tables(results: xr.Dataset) -> Iterator["pd.DataFrame"]:
     first = dims[1]
     rows = int(np.prod([results.sizes[dim] for dim in dims[2:]]))
     step = max(ROWS_AT_A_TIME // max(rows, 1), 1)
+    trials = max(ROWS_AT_A_TIME * results.sizes["trial"] // max(rows, 1), 1)
     for model in range(results.sizes["model"]):
         for start in range(0, results.sizes[first], step):
-            piece = results.isel({"model": [model], first: slice(start, start + step)})
-            yield piece.to_dataframe(dim_order=dims).reset_index()
+            for trial in range(0, results.sizes["trial"], trials):
+                piece = {"model": [model], first: slice(start, start + step), "trial": slice(trial, trial + trials)}
+                yield results.isel(piece).to_dataframe(dim_order=dims).reset_index()

@@ -92,8 +92,13 @@ class Results:
         """Write the values of a task, each variable into its region of whole chunks, then its flag."""
         with _storing(self.path):
             for name, region in regions.items():
-                shape = [part.stop - part.start for part in region]
-                self._arrays[name][region] = np.ascontiguousarray(np.broadcast_to(values[name], shape))
+                array, whole = self._arrays[name], np.broadcast_to(values[name], [part.stop - part.start for part in region])
+                # One after another: where values are repeated the whole may be large.
+                for chunk in _chunks(region, array.chunks):
+                    inside = tuple(
+                        slice(at.start - part.start, at.stop - part.start) for at, part in zip(chunk, region, strict=True)
+                    )
+                    array[chunk] = np.ascontiguousarray(whole[inside])
             self._done[task] = 1
 
     def done(self) -> np.ndarray:
@@ -113,13 +118,13 @@ class Results:
         for name, region in regions.items():
             array = self._arrays[name]
             for chunk in _chunks(region, array.chunks):
-                key = array.metadata.encode_chunk_key(chunk)
-                if not (self.path / name / key).is_file():
+                number = tuple(at.start // length for at, length in zip(chunk, array.chunks, strict=True))
+                if not (self.path / name / array.metadata.encode_chunk_key(number)).is_file():
                     return False
-            try:
-                array[region]
-            except Exception:  # of whatever kind: codecs raise what they like
-                return False
+                try:
+                    array[chunk]
+                except Exception:  # of whatever kind: codecs raise what they like
+                    return False
         return True
 
     def read(self, name: str, region: Region) -> np.ndarray:
@@ -198,9 +203,11 @@ def chunks_of(folder: Path, name: str) -> tuple[int, ...] | None:
         return None
 
 
-def _chunks(region: Region, lengths: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    ranges = [range(part.start // length, -(-part.stop // length)) for part, length in zip(region, lengths, strict=True)]
-    return itertools.product(*ranges)
+def _chunks(region: Region, lengths: Sequence[int]) -> Iterator[Region]:
+    """The chunks of a region that begins and ends with them."""
+    starts = [range(part.start, part.stop, length) for part, length in zip(region, lengths, strict=True)]
+    for start in itertools.product(*starts):
+        yield tuple(slice(at, min(at + length, part.stop)) for at, length, part in zip(start, lengths, region, strict=True))
 
 
 def _reads(path: Path) -> bool:

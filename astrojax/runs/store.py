@@ -15,34 +15,11 @@ from filelock import FileLock, Timeout
 
 from .._checks import InputError, shown
 from .config import Config
+from .definitions import DEFINITIONS
 from .reading import ConfigError, read_config
 from .results import DONE, RESULTS, StorageError
 
 CONFIG, PROVENANCE, SUMMARY, FIGURES, LOCK = "config.yaml", "provenance.json", "summary.json", "figures", ".lock"
-
-DEFINITIONS = {
-    "hamming_error": ("neurons", "half the sum of |target - sign(x)|; sign(0) counts as half an error"),
-    "soft_hamming_error": ("neurons", "half the sum of |target - tanh(slope x)|"),
-    "overlap": ("1", "mean of target times tanh(slope x)"),
-    "success": ("1", "1 where the Hamming error is 0"),
-    "perplexity": ("patterns", "exponential of the entropy of the gains; NaN for memories without gains"),
-    "log_target_gain": ("1", "logarithm of the target's gain; NaN for memories without gains"),
-    "energy": ("dimensionless energy", "Lyapunov function of the final state; differs from memory to memory"),
-    "energy_rate": ("dimensionless energy per time", "its exact time derivative at the final state; minus the dissipation"),
-    "settled": ("1", "0 where a neuron is still driven towards the other sign, so that a longer horizon changes the outcome"),
-    "convergence_time": (
-        "dimensionless time",
-        "first time at which all moves below the stated speed; inf: not within the horizon",
-    ),
-    "num_steps": ("steps", "accepted steps of the solver"),
-    "status": (
-        "1",
-        "0 ok, 1 max_steps, 2 non_finite, 3 invalid_memory, 4 solver_failed, 5 invalid_settings, "
-        "-1 not computed yet; failed samples are NaN",
-    ),
-    "decoder_error": ("neurons", "Hamming error of a decoder on the same problem, for reference"),
-}
-"""Units and definition of every stored variable."""
 
 
 @contextlib.contextmanager
@@ -54,10 +31,12 @@ def locked(folder: Path) -> Iterator[None]:
     """
     lock = FileLock(folder / LOCK)
     try:
-        if folder.exists() and any(folder.iterdir()) and not (folder / LOCK).exists():
+        names = {path.name for path in folder.iterdir()} if folder.exists() else set()
+        if not {CONFIG, RESULTS} & names and names - {LOCK, FIGURES}:
             raise InputError(f"--out: {folder} exists already, is no run folder, and is never overwritten; give another folder")
-        (folder / FIGURES).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
+        (folder / FIGURES).mkdir(exist_ok=True)
     except Timeout:
         raise InputError(f"--out: {folder} is in use: another process is computing it") from None
     except OSError as error:
@@ -93,8 +72,10 @@ def begin(folder: Path, config: Config, digest: str | None, notice: Callable[[st
     try:
         stored = read_config(folder / CONFIG)
     except ConfigError as error:
-        if before.get("config_sha256", config.sha256()) != config.sha256():
-            raise InputError(f"--out: {folder} holds another configuration, and that is damaged: {error}") from error
+        known = before.get("config_sha256") or _sha256_beside_results(folder)
+        if known != config.sha256():
+            which = "another configuration, which" if known else "an unknown configuration, since what told it"
+            raise InputError(f"--out: {folder} holds {which} is damaged; give another folder. {error}") from error
         notice(f"{folder / CONFIG} was damaged, and is written again")
         write_text(folder / CONFIG, _as_yaml(config))
         return False
@@ -107,6 +88,13 @@ def begin(folder: Path, config: Config, digest: str | None, notice: Callable[[st
     if before.get("pattern_file_sha256", digest) != digest:
         raise InputError(f"--out: {folder} was begun with other patterns: the file at patterns.path has changed since")
     return False
+
+
+def _sha256_beside_results(folder: Path) -> str | None:
+    try:
+        return read_json(folder / RESULTS / "zarr.json")["attributes"]["config_sha256"]
+    except (InputError, KeyError, TypeError):
+        return None
 
 
 def differences(there: Config, here: Config) -> list[str]:
@@ -168,6 +156,8 @@ def coordinates_of(
     coordinates: dict[str, Any] = {"model": _strings(models)}
     for axis, named in axes.items():
         coordinates |= {name: (axis, np.asarray(values)) for name, values in named.items()}
+        if axis not in named:  # zipped: its positions
+            coordinates[axis] = (axis, np.arange(len(next(iter(named.values())))))
     definition = "axes that matter for the model, as a JSON list; along the others its values are repeated"
     swept = _strings(json.dumps(list(names)) for names in models.values())
     coordinates["swept_axes"] = ("model", swept, {"definition": definition})
@@ -176,18 +166,14 @@ def coordinates_of(
     return xr.Dataset(coords=coordinates)
 
 
-def attributes(name: str) -> dict[str, str]:
-    """Units and definition of a variable."""
-    units, definition = DEFINITIONS[name]
-    return {"units": units, "long_name": name.replace("_", " "), "definition": definition}
-
-
 def is_done(run: str | Path) -> np.ndarray:
     """Which tasks of a run are done, shape (tasks,), boolean. `InputError` (a ValueError) if that cannot be read."""
     try:
         return np.asarray(zarr.open_array(Path(run) / DONE, mode="r")[:]) == 1
     except Exception as error:  # of whatever kind: zarr raises what it likes on damaged files
-        raise InputError(f"{Path(run) / DONE} cannot be read: {str(error) or type(error).__name__}") from error
+        reason = str(error) or type(error).__name__
+        again = f"astrojax run {shlex.quote(str(run))} mends it"
+        raise InputError(f"{Path(run) / DONE} cannot be read: {reason}; {again}") from error
 
 
 def load(run: str | Path, *, partial: bool = False) -> xr.Dataset:

@@ -63,7 +63,7 @@ class Grid:
 
     def lanes(self, block: Sequence[slice]) -> np.ndarray:
         """Numbers of the lanes in a block, which has a slice along each axis; they run as the block's own lanes do."""
-        ranges = [np.arange(size)[part] for size, part in zip(self.shape, block, strict=True)]
+        ranges = [np.arange(part.start, part.stop) for part in block]
         return np.ravel_multi_index(np.meshgrid(*ranges, indexing="ij"), self.shape).ravel() if ranges else np.zeros(1, int)
 
     def values_of(self, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -74,5 +74,7 @@ class Grid:
 
 
 def _array(values: Values) -> np.ndarray:
+    if isinstance(values, range):
+        return np.arange(values.start, values.stop, values.step, dtype=np.int32)
     array = np.asarray(values)
     return array.astype(np.int32 if array.dtype.kind in "iu" else np.float64)

@@ -149,13 +149,16 @@ class Engine:
         """
         precision = jax.config.jax_enable_x64  # type: ignore[attr-defined]
 
+        failures: list[BaseException] = []
+
         def in_precision(job: Callable[[], object]) -> None:
             # Each thread starts with JAX's default settings.
             with jax.enable_x64(precision):
                 try:
                     if not self._stop.is_set():
                         job()
-                except BaseException:
+                except BaseException as error:
+                    failures.append(error)
                     self.stop()
                     raise
 
@@ -163,6 +166,9 @@ class Engine:
             try:
                 for future in as_completed([pool.submit(in_precision, job) for job in jobs]):
                     future.result()
+            except CancelledError:
+                pool.shutdown(cancel_futures=True)
+                raise next((error for error in failures if not isinstance(error, CancelledError)), failures[0]) from None
             except BaseException:
                 self.stop()
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -190,8 +196,10 @@ class Engine:
         if compiled:
             self._count(lanes.name, Clock(compile_seconds=time.perf_counter() - started, num_programs=1))
             needed = program.memory_analysis()
-            if needed is not None and needed.temp_size_in_bytes > self.memory:
-                raise OutOfMemoryError(f"the program takes {needed.temp_size_in_bytes:,} bytes of {self.memory:,}")
+            if needed is not None and needed.temp_size_in_bytes > self.memory // self.num_threads:
+                raise OutOfMemoryError(
+                    f"the program takes {needed.temp_size_in_bytes:,} bytes of {self.memory // self.num_threads:,}"
+                )
         if not places.size:
             return 0, {}
         started = time.perf_counter()

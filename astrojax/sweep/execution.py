@@ -2,7 +2,7 @@
 
 import functools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from .._types import RandomKey
 from .axes import Axes, Grid
 from .chunks import Block, blocks, chunk_shape
 from .engine import Clock, Engine, Lanes
+from .programs import kind_of, traced
 from .shapes import Shapes
 
 MEMORY_CHUNK = 8192
@@ -47,15 +48,27 @@ class Sweep:
         coordinates = self.grid.at(numbers)
         return Lanes(name, self.sample, root_key, coordinates, self.shapes.of(coordinates["num_patterns"]))
 
-    def preparations(self, name: str, root_key: RandomKey) -> list[Lanes]:
-        """A lane of each padded shape, the largest first."""
+    def preparations(self, name: str, root_key: RandomKey) -> dict[Hashable, Lanes]:
+        """A lane of each program that is needed, by what tells programs apart, the largest capacity first."""
         loads, _ = self.grid.values_of("num_patterns")
         firsts = {int(capacity): load for load, capacity in zip(loads[::-1], self.shapes.of(loads)[::-1], strict=True)}
-        first = self.grid.at(np.zeros(1, int))
-        return [
-            Lanes(name, self.sample, root_key, first | {"num_patterns": np.array([load])}, np.array([capacity]))
+        first, kind = self.grid.at(np.zeros(1, int)), kind_of(traced(self.sample))
+        return {
+            (kind, capacity): Lanes(
+                name, self.sample, root_key, first | {"num_patterns": np.array([load])}, np.array([capacity])
+            )
             for capacity, load in firsts.items()
-        ]
+        }
+
+
+def largest_first(programs: Iterable[Lanes]) -> list[Lanes]:
+    """Programs in the order in which they are compiled: that of the largest capacity of each name before all others."""
+    ranks: dict[str, int] = {}
+    ranked = []
+    for lanes in programs:
+        ranks[lanes.name] = ranks.get(lanes.name, -1) + 1
+        ranked.append((ranks[lanes.name], lanes))
+    return [lanes for _, lanes in sorted(ranked, key=lambda pair: pair[0])]
 
 
 @dataclass
@@ -112,13 +125,10 @@ def run_sweeps(
     for name, sweep in sweeps.items():
         shape = sweep.grid.shape
         chunks += [(name, block) for block in blocks(shape, chunk_shape(shape, lanes_per_chunk))]
-    # Programs first, the largest of each sweep before all others, so that threads compile different ones side by side.
-    prepared = [sweep.preparations(name, root_key) for name, sweep in sweeps.items()]
-    programs = [
-        lanes for rank in range(max(map(len, prepared), default=0)) for each in prepared for lanes in each[rank : rank + 1]
-    ]
+    # Programs first, so that threads compile different ones side by side.
+    programs = [lanes for name, sweep in sweeps.items() for lanes in sweep.preparations(name, root_key).values()]
     engine.run(
-        [functools.partial(engine.prepare, lanes) for lanes in programs]
+        [functools.partial(engine.prepare, lanes) for lanes in largest_first(programs)]
         + [functools.partial(compute, name, block) for name, block in chunks]
     )
     for name, result in results.items():

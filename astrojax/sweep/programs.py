@@ -101,7 +101,7 @@ class Programs:
     def get(self, sample: Any, arguments: tuple[Any, ...], capacity: int, layout: Layout) -> tuple[Any, bool]:
         """A program for a traced sample and arguments like the given ones; and whether it was compiled just now."""
         dynamic, static = eqx.partition(sample, eqx.is_array)
-        key = kind_of((sample, arguments)), capacity, layout
+        key = kind_of((sample, arguments)), capacity, layout, jnp.result_type(float)
         with self._lock:
             known = key in self._compiled
             future = self._compiled.setdefault(key, Future())
@@ -159,7 +159,9 @@ def _in_steps(
     number = len(next(iter(coordinates.values())))
     num_steps = -(-filled // width)
     problems, costs = _for_steps(drawn, coordinates, width, num_steps, None)
-    # Empty places last: they belong to no step, or fill the last one.
+    # Empty places last: they belong to no step, or fill the last one. A cost of NaN, of invalid settings, is as good as any.
+    most = jnp.finfo(costs.dtype).max
+    costs = jnp.nan_to_num(costs, nan=most, posinf=most, neginf=-most)
     costs = jnp.where(jnp.arange(number, dtype=filled.dtype) < filled, costs, -jnp.inf)
     order = jnp.argsort(-costs)
     return _for_steps(lambda lane: sample.solve(*lane), (problems, coordinates), width, num_steps, order)
