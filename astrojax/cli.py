@@ -15,7 +15,10 @@ from . import __version__
 if TYPE_CHECKING:
     from rich.console import Console
 
-OVERRIDES = "Any key of the configuration can be overridden: --dotted.key value, for instance --retrieval.t1 20"
+OVERRIDES = (
+    "Any key of the configuration can be overridden, after CONFIG: --dotted.key value, for instance --retrieval.t1 20 or "
+    '--axes.num_patterns "[5, 10]". A value is written as in the file.'
+)
 
 VERIFIED = "Exit status 0 if counts of errors are the same and floats are within a relative 1e-5, else 1."
 

@@ -55,6 +55,12 @@ def check(cluster: str) -> None:
     raise InputError(f"--cluster must be an address such as tcp://10.0.0.1:8786, a scheduler file, or local:4; got {cluster!r}")
 
 
+def local_workers(cluster: str) -> int:
+    """How many workers are started on this machine; 0 for any other cluster."""
+    found = LOCAL.fullmatch(cluster)
+    return int(found[1]) if found else 0
+
+
 @contextlib.contextmanager
 def connected(cluster: str, notice: Callable[[str], None]) -> Iterator[Any]:
     """A client of a Dask cluster.
@@ -74,7 +80,7 @@ def connected(cluster: str, notice: Callable[[str], None]) -> Iterator[Any]:
     except ImportError as error:
         text = "--cluster needs Dask, which is an extra: python -m pip install 'astrojax[cluster]'"
         raise InputError(text) from error
-    local = LOCAL.fullmatch(cluster)
+    workers = local_workers(cluster)
     settings = {
         "distributed.scheduler.allowed-failures": 100,  # a worker may die for reasons that have nothing to do with its task
         "distributed.worker.multiprocessing-method": "spawn",  # JAX does not survive a fork
@@ -83,10 +89,10 @@ def connected(cluster: str, notice: Callable[[str], None]) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
         try:
-            if local:
+            if workers:
                 with _deaf_to_interruptions():
                     started = distributed.LocalCluster(
-                        n_workers=int(local[1]), threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+                        n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
                     )
                 client = stack.enter_context(distributed.Client(stack.enter_context(started)))
             elif "://" in cluster:

@@ -5,7 +5,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -128,7 +128,7 @@ def run(
         plan = Plan(config)
         client, engine = None, Engine(**execution.engine_settings(), on_notice=notice)
         if execution.cluster is not None:
-            from .cluster import compute_on_cluster, connected
+            from .cluster import compute_on_cluster, connected, local_workers
 
             client = stack.enter_context(connected(execution.cluster, notice))
         stack.enter_context(store.locked(folder))
@@ -154,6 +154,8 @@ def run(
                 _compute_here(engine, jobs, pending, write)
             else:
                 settings = execution.engine_settings()
+                if workers := local_workers(execution.cluster):
+                    settings["memory"] = engine.memory // workers
                 compute_on_cluster(client, config, chunk, settings, pending, write, engine.clocks, notice)
         except BaseException:
             with contextlib.suppress(RunError):  # what stopped the run is what should be told
@@ -164,7 +166,9 @@ def run(
 
 
 def _outline(plan: Plan, execution: Execution, engine: Engine) -> Outline:
-    return outline(plan, engine.devices, engine.num_threads, engine.memory, execution.lanes_per_chunk)
+    found = outline(plan, engine.devices, engine.num_threads, engine.memory, execution.lanes_per_chunk)
+    # What workers are like is not known here.
+    return found if execution.cluster is None else replace(found, devices=[], compile_seconds=None, run_seconds=None)
 
 
 def _compute_here(engine: Engine, jobs: Sequence[Job], pending: Sequence[int], write: "_Writer") -> None:

@@ -43,6 +43,7 @@ class Outline:
     budget_bytes: int
     """Of each device's memory."""
     devices: list[str]
+    """Kinds of the devices of this process that are used; none for a run on a cluster."""
     compile_seconds: float | None
     """If nothing was compiled before; `None` where no such thing was measured."""
     run_seconds: float | None

@@ -19,16 +19,17 @@ def print_outline(console: Console, title: str, outline: Any) -> None:
     console.print(table)
     if outline.pool is not None:
         console.print("{} patterns of {} neurons to draw from".format(*outline.pool))
-    many = len(outline.devices)
     console.print(
         f"{outline.num_trajectories:,} trajectories in {outline.num_chunks:,} chunks of up to {outline.lanes_per_chunk:,}, "
         f"{outline.num_programs} programs (one for each padded shape), {_size(outline.stored_bytes)} of results",
         soft_wrap=True,
     )
-    console.print(
-        f"{many} device{'s' if many > 1 else ''} ({outline.devices[0]}), at most {_size(outline.budget_bytes)} of memory each",
-        soft_wrap=True,
-    )
+    many = len(outline.devices)
+    if many:
+        where = f"{many} device{'s' if many > 1 else ''} ({outline.devices[0]})"
+        console.print(f"{where}, at most {_size(outline.budget_bytes)} of memory each", soft_wrap=True)
+    else:
+        console.print("computed by the workers of a cluster")
     if outline.run_seconds is not None:
         console.print(
             f"about {_duration(outline.run_seconds)}, and {_duration(outline.compile_seconds)} of compiling if these shapes "
