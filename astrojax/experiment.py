@@ -150,7 +150,7 @@ def run(
             on_begin(plan.num_trajectories - sum(jobs[index].num_trajectories for index in pending), plan.num_trajectories)
         write = _Writer(plan, results, jobs, on_chunk)
         try:
-            if client is None:
+            if execution.cluster is None:
                 _compute_here(engine, jobs, pending, write)
             else:
                 settings = execution.engine_settings()
