@@ -187,7 +187,7 @@ class Plan:
         dims = self.dims[DECODERS] if part.name == DECODERS else list(self.axes)
         full = [inside.get(axis, 1) for axis in dims]
         if part.name == DECODERS:
-            return {"decoder_error": np.stack([value.reshape(full) for value in values.values()])}
+            return {"decoder_error": np.stack([values[kind].reshape(full) for kind in self._outputs(DECODERS)])}
         return {name: value.reshape(1, *full) for name, value in values.items()}
 
     def _matters(self, axis: str, name: str) -> bool:

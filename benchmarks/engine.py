@@ -91,7 +91,7 @@ def seconds_per_trajectory(trials: int, **settings: Any) -> tuple[float, float]:
     engine = aj.Engine(**settings)
     key = jax.random.key(0)
     started = time.perf_counter()
-    engine.run([lambda lanes=lanes: engine.prepare(lanes) for lanes in sweep.preparations("a", key)])
+    engine.run([lambda lanes=lanes: engine.prepare(lanes) for lanes in sweep.preparations("a", key).values()])
     compiled = time.perf_counter()
     aj.run_sweeps({"a": sweep}, key, engine=engine)
     return (time.perf_counter() - compiled) / sweep.grid.size, compiled - started
