@@ -87,7 +87,7 @@ def test_zipped_axes_are_drawn_and_their_values_told(tmp_path, capsys):
     assert (tmp_path / "run" / "figures" / "along_z.png").exists()
     capsys.readouterr()
     assert main(["show", str(tmp_path / "run"), "--along", "z"]) == 0
-    assert "z 1: tau_x 2, slope 3" in capsys.readouterr().out
+    assert "z 1: slope 3, tau_x 2" in capsys.readouterr().out
 
 
 def test_ranges_of_counts_are_rounded_to_different_integers():

@@ -55,7 +55,7 @@ def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str
         "zipped": {
             dim: {
                 name: results[name].values.tolist()
-                for name in map(str, results.coords)
+                for name in sorted(map(str, results.coords))
                 if name != dim and results[name].dims == (dim,)
             }
             for dim in axes
