@@ -34,6 +34,9 @@ ATTEMPTS = 3
 PATIENCE = 60
 """Seconds to wait for a cluster, and for a worker where there is none."""
 
+GATHERING = 10
+"""Seconds in which a result must have come from the worker that has it."""
+
 GLANCE = 2
 """Seconds after which the cluster is looked at, if nothing has come from it."""
 
@@ -173,18 +176,22 @@ def compute_on_cluster(
             for _ in range(min(room, len(waiting))):
                 submit(waiting.pop())
             for future in _completed(client, futures, notice):
-                index = futures.pop(future)
+                index = futures[future]
                 try:
                     if future.status in ("cancelled", "lost"):
                         raise ClusterError("the cluster is gone")
-                    values, times = future.result()
+                    values, times = future.result(timeout=GATHERING)
+                except TimeoutError:
+                    continue  # its worker died with the result: it is computed again, or no worker is left
                 except KilledWorker as error:
+                    del futures[future]
                     attempts[index] += 1
                     if attempts[index] >= ATTEMPTS:
                         raise ClusterError(f"workers die whenever they compute chunk {index}: {error}") from error
                     notice(f"workers died while they computed chunk {index}; it is handed out again")
                     submit(index)
                     continue
+                del futures[future]
                 write(index, values)
                 for name, clock in times.items():
                     clocks.setdefault(name, Clock()).add(clock)

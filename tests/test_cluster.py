@@ -90,6 +90,7 @@ import astrojax.cluster
 
 def main():
     astrojax.cluster.PATIENCE = 3
+    astrojax.cluster.GATHERING = 1
     config = aj.load_config(sys.argv[1])
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
         how = aj.Execution(lanes_per_chunk=1, cluster=cluster.scheduler_address)
@@ -115,8 +116,9 @@ def test_a_cluster_without_workers_is_told_and_given_up(config, reference, tmp_p
     script.write_text(NOBODY_LEFT)
     command = [sys.executable, script, config, tmp_path / "run"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
-    assert "the cluster has no workers left; waiting 3 s" in done.stdout
-    assert "the cluster has had no workers for 3 s" in done.stdout
+    # Dask may also take back what the workers had, and with it the cluster is gone.
+    assert "the cluster has had no workers for 3 s" in done.stdout or "the cluster is gone" in done.stdout
+    assert 0 < len(list((tmp_path / "run" / "done.zarr" / "c").iterdir())) < 600
     assert main(["run", str(config), "--out", str(tmp_path / "run")]) == 0
     assert_same(tmp_path / "run", reference)
 
