@@ -4,6 +4,8 @@ Workers only compute. This process stores what they send back, so the flags in t
 to a worker, and no shared file system is needed but for pattern files.
 """
 
+import asyncio
+import concurrent.futures
 import contextlib
 import functools
 import logging
@@ -178,11 +180,16 @@ def compute_on_cluster(
             for future in _completed(client, futures, notice):
                 index = futures[future]
                 try:
-                    if future.status in ("cancelled", "lost"):
-                        raise ClusterError("the cluster is gone")
                     values, times = future.result(timeout=GATHERING)
                 except TimeoutError:
                     continue  # its worker died with the result: it is computed again, or no worker is left
+                except (concurrent.futures.CancelledError, asyncio.CancelledError):
+                    # Taken back with the worker that had it, or with the cluster.
+                    if client.status != "running":
+                        raise ClusterError("the cluster is gone") from None
+                    del futures[future]
+                    submit(index)
+                    continue
                 except KilledWorker as error:
                     del futures[future]
                     attempts[index] += 1
