@@ -185,7 +185,8 @@ def _show(options: argparse.Namespace) -> int:
     known = {"versions": {}, "started": "?", "backend": "?", "seed": "?", "config_sha256": "?"} | provenance
     versions = ", ".join(f"{name} {known['versions'].get(name, '?')}" for name in ("astrojax", "jax", "diffrax"))
     console.print(f"{folder}: started {known['started']}, {versions}, {known['backend']}")
-    console.print(f"seed {known['seed']}, configuration SHA-256 {known['config_sha256'][:16]}")
+    solver = f", solver {results.attrs['solver']}" if "solver" in results.attrs else ""
+    console.print(f"seed {known['seed']}, configuration SHA-256 {known['config_sha256'][:16]}{solver}")
     _report(console, folder, results, folder.name, options.along and options.along.split(","))
     return 0
 

@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 
 from .plan import DECODERS, Part, Plan
+from .trial import UNDECIDED_STEPS, later_steps
 
 LANE_SECONDS, DRAW_SECONDS, STEP_SECONDS, COMPILE_SECONDS = 5e-6, 9e-9, 4.5e-10, 6.0
 """Core-seconds on a CPU of 2024, about: for any trajectory; to draw an entry of a pattern; for an entry, or a product of two,
 at a step of the solver; and for a program that must be compiled. Measured on Fig. 4, whose models they fit within a third."""
-
-TRANSIENT_STEPS, STABLE_STEP = 60, 2.5
-"""Steps until a memory has made up its mind, and the longest stable step of an explicit solver in units of its fastest rate."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ def _core_seconds(plan: Plan, part: Part) -> float:
     steps, per_step = 0.0, entries
     if part.name != DECODERS:
         sample = part.sweep.sample
-        steps = TRANSIENT_STEPS + float(sample.t1) * _fastest_rate(part) / STABLE_STEP
+        steps = UNDECIDED_STEPS + float(later_steps(float(sample.t1) * _fastest_rate(part), sample.solver))
         if plan.config.models[part.name].kind == "neuron_astrocyte":
             per_step = entries * (part.num_neurons + 1) / 2
     return float((LANE_SECONDS + DRAW_SECONDS * entries + STEP_SECONDS * steps * per_step) @ counts)

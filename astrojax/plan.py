@@ -18,6 +18,7 @@ from ._checks import InputError
 from .corruption import CORRUPTIONS
 from .models import AstrocyteMemory, DenseMemory, HopfieldMemory, ModernHopfieldMemory, NeuronAstrocyteMemory
 from .patterns import biased_patterns, digits, hierarchical_patterns, load_patterns, pooled_patterns, random_patterns
+from .retrieval import solver_name
 from .runs.config import LEVELS, PARAMETERS, Astrocyte, Config, DigitPatterns, FilePatterns, is_traced
 from .runs.definitions import DEFINITIONS, attributes
 from .runs.reading import ConfigError
@@ -173,7 +174,8 @@ class Plan:
         """The coordinates of the stored variables."""
         decoders = list(self._outputs(DECODERS)) if self.config.decoders else None
         matter = {name: self.dims[name] for name in self.config.models}
-        about = {"config_sha256": self.config.sha256(), **self.problem_sizes()}
+        solver = solver_name(self.config.retrieval.solver)
+        about = {"config_sha256": self.config.sha256(), "solver": solver, **self.problem_sizes()}
         return coordinates_of(self.axes, matter, decoders).assign_attrs(about)
 
     def jobs(self, lanes_per_chunk: int) -> list[Job]:
@@ -275,6 +277,7 @@ def _recall(config: Config, task: Task, name: str) -> RecallTrial:
         convergence_speed=how.convergence_speed,
         solver=how.solver,
         max_steps=how.max_steps,
+        confirm=how.confirm,
     )
 
 

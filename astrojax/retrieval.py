@@ -13,9 +13,12 @@ from jaxtyping import Array, Float, PyTree
 
 from ._checks import InputError, at_least, concrete, finite, one_of, positive, real
 from ._types import BoolScalar, IntScalar, Neurons, PerPattern, Scalar, ScalarLike
+from .exponential import ETD2, ETD3, AbstractExponentialSolver
 from .models.base import AbstractMemory
 
 SOLVERS: dict[str, type[diffrax.AbstractAdaptiveSolver]] = {
+    "etd2": ETD2,
+    "etd3": ETD3,
     "heun": diffrax.Heun,
     "bosh3": diffrax.Bosh3,
     "tsit5": diffrax.Tsit5,
@@ -24,8 +27,16 @@ SOLVERS: dict[str, type[diffrax.AbstractAdaptiveSolver]] = {
     "kvaerno3": diffrax.Kvaerno3,
     "kvaerno5": diffrax.Kvaerno5,
 }
-"""Adaptive solvers that can be named: explicit ones by rising order, then implicit ones for stiff corners."""
+"""Adaptive solvers that can be named: exponential, explicit and implicit ones, each by rising order."""
 
+AUTOMATIC = "etd3"
+"""The solver that `auto` stands for: docs/accuracy.md has the comparison, at ordinary parameters and in stiff corners."""
+
+TIGHTER, CONFIRMED = 100, 1e-2
+"""A solution is confirmed by one with tolerances so many times tighter that differs by less than this share of the largest |x|.
+
+With tolerances 4 or 30 times tighter, both solutions were wrong in the same way now and then.
+"""
 
 CONVERGENCE_MAX_STEPS = 16**4
 """Largest number of steps of the solve that looks for the convergence time, which is tighter than the one for the result."""
@@ -45,6 +56,8 @@ class Status(IntEnum):
     """The solver gave up for another reason, such as an implicit stage that did not converge."""
     INVALID_SETTINGS = 5
     """The horizon or a tolerance is not positive and finite, or the times to save do not increase within the horizon."""
+    UNCONFIRMED = 6
+    """A solution at a tighter tolerance ends at another x: the trajectory passes too close to a boundary between two basins."""
 
 
 class Recall(eqx.Module):
@@ -54,11 +67,13 @@ class Recall(eqx.Module):
         state: state at the horizon; its parts depend on the memory, `x` is always there.
         gains: gains p at the horizon, shape (K,), or `None` for a memory without gains.
         status: a `Status` as an integer.
-        stats: numbers of accepted and of rejected steps.
+        stats: numbers of accepted and of rejected steps, with those of the second solve where the result was to be confirmed.
         ts: times at which states were saved, shape (T,), or `None`.
         states: states at `ts`, with a leading axis of length T, or `None`.
         convergence_time: first time at which the speed of the memory was below `convergence_speed`; infinite if it never was
             within the horizon; NaN if the solve that looks for it failed; `None` if no speed was given.
+        rtol, atol: the tolerances that were used.
+        solver: the solver that was used, by name if it has one.
     """
 
     state: Any
@@ -68,6 +83,9 @@ class Recall(eqx.Module):
     ts: Float[Array, " times"] | None
     states: Any
     convergence_time: Scalar | None
+    rtol: Scalar
+    atol: Scalar
+    solver: str = eqx.field(static=True)
 
     @property
     def x(self) -> Neurons:
@@ -81,11 +99,12 @@ def retrieve(
     *,
     t1: ScalarLike,
     ts: jax.typing.ArrayLike | Sequence[ScalarLike] | None = None,
-    solver: str | diffrax.AbstractAdaptiveSolver = "tsit5",
-    rtol: ScalarLike = 1e-4,
-    atol: ScalarLike = 1e-4,
+    solver: str | diffrax.AbstractAdaptiveSolver = "auto",
+    rtol: ScalarLike | None = None,
+    atol: ScalarLike | None = None,
     max_steps: int = 4096,
     convergence_speed: ScalarLike | None = None,
+    confirm: bool = False,
     adjoint: diffrax.AbstractAdjoint | None = None,
 ) -> Recall:
     """Let a memory recall from one query: integrate it from time 0 to the horizon `t1`.
@@ -98,13 +117,17 @@ def retrieve(
         query: neuronal state x(0), shape (N,), for instance a corrupted pattern.
         t1: horizon, positive, in the dimensionless time of the memory's time constants.
         ts: times at which to save states, shape (T,), increasing within [0, t1].
-        solver: a name from `SOLVERS` or a diffrax solver with an error estimate.
+        solver: a name from `SOLVERS`, `auto`, or a diffrax solver with an error estimate. `auto` is an exponential solver of
+            third order, which takes few steps at ordinary parameters and in stiff corners alike.
         rtol, atol: relative and absolute tolerance of one step, on the component with the largest error. This norm, unlike a
-            mean, does not change when a memory is padded.
+            mean, does not change when a memory is padded. When left out, one that suits the memory with an exponential solver
+            (see `AbstractMemory.tolerance`), and 1e-4 with any other.
         max_steps: largest number of steps, accepted and rejected.
         convergence_speed: when given, the trajectory is solved once more, more tightly than this speed by far, until an
             event finds the time at which neurons and gains both move more slowly than it. Rounding alone moves a neuron at
             about ε|x|/τx, with ε = 1e-7 in float32: a speed below that is never seen.
+        confirm: solve once more with tolerances that are tighter by far, at a few times the cost, and let the status be
+            `UNCONFIRMED` where that ends elsewhere. Only x at the horizon is compared.
         adjoint: how to differentiate. The default allows forward and reverse mode; for reverse mode alone
             `diffrax.RecursiveCheckpointAdjoint()` is faster, for forward mode or none `diffrax.ForwardMode()`.
 
@@ -121,12 +144,16 @@ def retrieve(
     y0 = memory.initial_state(real("query", query))
     dtype = memory.patterns.dtype
     end = positive("t1", t1, dtype)
-    tolerances = positive("rtol", rtol, dtype), positive("atol", atol, dtype)
     at_least("max_steps", max_steps, 1)
     times = None if ts is None else _checked_times(ts, end)
     speed = None if convergence_speed is None else positive("convergence_speed", convergence_speed, dtype)
+    name, method = _as_solver(solver)
+    default = memory.tolerance(end) if isinstance(method, AbstractExponentialSolver) else jnp.asarray(1e-4, dtype)
+    given = {"rtol": rtol, "atol": atol}
+    chosen = [default if value is None else positive(kind, value, dtype) for kind, value in given.items()]
     adjoint = diffrax.DirectAdjoint() if adjoint is None else adjoint
-    return _recall(memory.prepared(), y0, end, times, _as_solver(solver), *tolerances, max_steps, speed, adjoint)
+    rtol, atol = jax.lax.stop_gradient(chosen)
+    return _recall(memory.prepared(), y0, end, times, method, name, rtol, atol, max_steps, speed, confirm, adjoint)
 
 
 @eqx.filter_jit
@@ -136,10 +163,12 @@ def _recall(
     t1: Scalar,
     ts: Float[Array, " times"] | None,
     solver: diffrax.AbstractAdaptiveSolver,
+    name: str,
     rtol: Scalar,
     atol: Scalar,
     max_steps: int,
     speed: Scalar | None,
+    confirm: bool,
     adjoint: diffrax.AbstractAdjoint,
 ) -> Recall:
     # Static faults have been refused; faults of traced values are replaced by something harmless here, and become a status.
@@ -155,14 +184,27 @@ def _recall(
     solution = _solve(memory, y0, t1, solver, rtol, atol, max_steps, adjoint, diffrax.SaveAt(subs=saved), None)
     saved_states: Any = solution.ys
     state = jax.tree.map(lambda leaf: leaf[0], saved_states["end"])
+    status = _status(memory, state, solution.result)
+    stats = {name: solution.stats[name] for name in ("num_accepted_steps", "num_rejected_steps")}
+    if confirm:
+        end = diffrax.SaveAt(t1=True)
+        again = _solve(memory, y0, t1, solver, rtol / TIGHTER, atol / TIGHTER, max_steps, adjoint, end, None)
+        other: Any = again.ys
+        near = jnp.max(jnp.abs(other.x[0] - state.x)) <= CONFIRMED * jnp.max(jnp.abs(state.x))
+        confirmed = near & (again.result == diffrax.RESULTS.successful)
+        stats = {name: number + again.stats[name] for name, number in stats.items()}
+        status = jnp.where((status == Status.OK) & ~confirmed, Status.UNCONFIRMED, status)
     return Recall(
         state=state,
         gains=memory.gains(state),
-        status=jnp.where(valid, _status(memory, state, solution.result), Status.INVALID_SETTINGS),
-        stats={name: solution.stats[name] for name in ("num_accepted_steps", "num_rejected_steps")},
+        status=jnp.where(valid, status, Status.INVALID_SETTINGS),
+        stats=stats,
         ts=ts,
         states=saved_states.get("along"),
         convergence_time=None if speed is None else _convergence_time(memory, y0, t1, speed, solver, adjoint),
+        rtol=rtol,
+        atol=atol,
+        solver=name,
     )
 
 
@@ -209,9 +251,9 @@ def _convergence_time(
 ) -> Scalar:
     """First time at which the speed of the memory falls below `speed`; infinity if it does not, NaN if the solve fails.
 
-    At loose tolerances an explicit solver never comes to rest: the error it may make keeps the state moving about the fixed
-    point. Here a step may err by a hundredth of what would move the state at the given speed, plus a few units of rounding; and
-    an explicit method is Tsit5, whose interpolant is good to fourth order.
+    At loose tolerances a solver never comes to rest: the error it may make keeps the state moving about the fixed point. Here
+    a step may err by a hundredth of what would relax at the given speed, plus a few units of rounding; an explicit method is
+    Tsit5, whose interpolant is good to fourth order.
     """
 
     def excess(t: Scalar, y: PyTree, args: AbstractMemory, **kwargs: Any) -> Scalar:
@@ -223,10 +265,11 @@ def _convergence_time(
         rtol=1e-4, atol=1e-3, flip=True
     )
     event = diffrax.Event(excess, bisection, direction=False)
-    method = solver if isinstance(solver, diffrax.AbstractImplicitSolver) else diffrax.Tsit5()
+    method = solver if isinstance(solver, diffrax.AbstractImplicitSolver | AbstractExponentialSolver) else diffrax.Tsit5()
     rtol = jnp.asarray(max(8 * float(jnp.finfo(t1.dtype).eps), 1e-9), t1.dtype)
+    atol = speed / (100 * memory.fastest_rate())
     saveat = diffrax.SaveAt(t1=True)
-    solution = _solve(memory, y0, t1, method, rtol, speed / 100, CONVERGENCE_MAX_STEPS, adjoint, saveat, event)
+    solution = _solve(memory, y0, t1, method, rtol, atol, CONVERGENCE_MAX_STEPS, adjoint, saveat, event)
     assert solution.ts is not None
     assert solution.event_mask is not None
     never = jnp.where(solution.result == diffrax.RESULTS.successful, jnp.inf, jnp.nan)
@@ -246,11 +289,22 @@ def _status(memory: AbstractMemory, state: PyTree, result: diffrax.RESULTS) -> I
     return jnp.where(memory.is_valid(), status, Status.INVALID_MEMORY)
 
 
-def _as_solver(solver: str | diffrax.AbstractAdaptiveSolver) -> diffrax.AbstractAdaptiveSolver:
+def solver_name(solver: str) -> str:
+    """The solver that a name stands for: `auto` is one of the others."""
+    return AUTOMATIC if solver == "auto" else solver
+
+
+def is_exponential(solver: str) -> bool:
+    """Whether the solver of a name, or `auto`, is an exponential one."""
+    return issubclass(SOLVERS[solver_name(solver)], AbstractExponentialSolver)
+
+
+def _as_solver(solver: str | diffrax.AbstractAdaptiveSolver) -> tuple[str, diffrax.AbstractAdaptiveSolver]:
+    """A solver, and the name that it has or goes by."""
     if isinstance(solver, diffrax.AbstractAdaptiveSolver):
-        return solver
-    one_of("solver", solver, SOLVERS)
-    return SOLVERS[solver]()
+        return type(solver).__name__.lower(), solver
+    one_of("solver", solver, ["auto", *SOLVERS])
+    return solver_name(solver), SOLVERS[solver_name(solver)]()
 
 
 def _checked_times(ts: jax.typing.ArrayLike | Sequence[ScalarLike], t1: jax.Array) -> jax.Array:

@@ -13,7 +13,7 @@ from .corruption import AbstractCorruption
 from .decoders import bayes_decoder, nearest_pattern
 from .models.base import AbstractMemory
 from .observables import hamming_error, overlap, perplexity, soft_hamming_error, success
-from .retrieval import Recall, Status, retrieve
+from .retrieval import Recall, Status, is_exponential, retrieve
 
 Coordinates = Mapping[str, jax.Array]
 """Where a sample lies along the axes of a sweep, by the axes' names."""
@@ -79,18 +79,19 @@ class RecallTrial(eqx.Module):
         task: where problems come from.
         build: `build(patterns, stored=…, **parameters)` gives a memory; an `equinox.Partial`, so that settings can be compared.
         parameters: dynamical parameters by name; coordinates of the same name take their place.
-        t1, rtol, atol, convergence_speed: numbers for `retrieve`, traced; solver, max_steps: static.
+        t1, rtol, atol, convergence_speed: numbers for `retrieve`, traced; solver, max_steps, confirm: static.
     """
 
     task: Task
     build: Callable[..., AbstractMemory]
     parameters: dict[str, ScalarLike]
     t1: ScalarLike
-    rtol: ScalarLike
-    atol: ScalarLike
+    rtol: ScalarLike | None
+    atol: ScalarLike | None
     convergence_speed: ScalarLike | None
     solver: str = eqx.field(static=True)
     max_steps: int = eqx.field(static=True)
+    confirm: bool = eqx.field(static=True, default=False)
 
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
         """The problem at the given coordinates."""
@@ -102,7 +103,8 @@ class RecallTrial(eqx.Module):
         Fast relaxation is what limits the step of an explicit solver at rest. Before that, the memory must be decided.
         """
         memory = self._memory(problem, coordinates)
-        return jnp.asarray(self.t1) * memory.fastest_rate() / STABLE_STEP + UNDECIDED_STEPS * memory.hesitation(problem.query)
+        later = later_steps(jnp.asarray(self.t1) * memory.fastest_rate(), self.solver)
+        return UNDECIDED_STEPS * memory.hesitation(problem.query) + later
 
     def solve(self, problem: Problem, coordinates: Coordinates) -> Observables:
         """What is measured when the memory recalls."""
@@ -116,6 +118,7 @@ class RecallTrial(eqx.Module):
             atol=self.atol,
             max_steps=self.max_steps,
             convergence_speed=self.convergence_speed,
+            confirm=self.confirm,
             adjoint=diffrax.ForwardMode(),
         )
         return observe(memory, problem.target, recall)
@@ -156,7 +159,7 @@ def observe(memory: AbstractMemory, target: Neurons, recall: Recall) -> Observab
     """All observables of a recall whose target is the first pattern; NaN where its status is not `OK` or there are no gains.
 
     Returns scalars: `hamming_error`, `soft_hamming_error`, `overlap`, `success`, `perplexity`, `log_target_gain`, `energy`,
-    `energy_rate`, `settled`, `num_steps` (accepted), `status`, and `convergence_time` if it was asked for.
+    `energy_rate`, `settled`, `num_steps` (accepted), `tolerance` (relative), `status`, and `convergence_time` if asked for.
 
     `settled` is 0 where some neuron is driven towards the other sign, so that a longer horizon changes the outcome. The drive
     is x + τx dx/dt, which is x itself at a fixed point.
@@ -178,7 +181,13 @@ def observe(memory: AbstractMemory, target: Neurons, recall: Recall) -> Observab
     if recall.convergence_time is not None:
         measured["convergence_time"] = recall.convergence_time
     measured = {name: jnp.where(recall.status == Status.OK, value, missing) for name, value in measured.items()}
-    return measured | {"num_steps": recall.stats["num_accepted_steps"], "status": recall.status}
+    how = {"num_steps": recall.stats["num_accepted_steps"], "tolerance": recall.rtol, "status": recall.status}
+    return measured | how
+
+
+def later_steps(relaxations: Any, solver: str) -> Any:
+    """About how many steps a solver takes once a memory is decided, for a horizon of so many of its shortest time constants."""
+    return jnp.log1p(relaxations) if is_exponential(solver) else relaxations / STABLE_STEP
 
 
 def _as_bits(coordinate: jax.Array) -> jax.Array:

@@ -23,7 +23,7 @@ PROBLEMS: dict[str, tuple[Callable[[jax.Array], aj.AbstractMemory], int, int, in
 """Memory, and numbers of neurons, patterns and flips."""
 
 SETTINGS = [("heun", 1e-1), ("heun", 5e-2), ("heun", 1e-2), ("bosh3", 5e-2), ("bosh3", 1e-2), ("bosh3", 1e-3)]
-SETTINGS += [("tsit5", 1e-2), ("tsit5", 1e-3), ("tsit5", 1e-4)]
+SETTINGS += [("tsit5", 1e-2), ("tsit5", 1e-3), ("tsit5", 1e-4), ("etd2", 3e-2), ("etd3", 3e-2), ("etd3", 3e-3)]
 
 
 def solve(problem: str, number: int, solver: str, tolerance: float) -> tuple[list[np.ndarray], float]:

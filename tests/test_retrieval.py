@@ -27,7 +27,7 @@ def test_gradients_in_both_modes_equal_finite_differences(regime):
     def loss(values):
         parameters = dict(zip(names, values, strict=True))
         memory = aj.AstrocyteMemory(PATTERNS, gain_regime=regime, **parameters)
-        return weights @ aj.retrieve(memory, QUERY, t1=1.0, rtol=1e-9, atol=1e-9, max_steps=512).x
+        return weights @ aj.retrieve(memory, QUERY, t1=1.0, solver="tsit5", rtol=1e-9, atol=1e-9, max_steps=512).x
 
     reverse = jax.jit(jax.grad(loss))(point)
     forward = jax.jit(jax.vmap(lambda tangent: jax.jvp(loss, (point,), (tangent,))[1]))(jnp.eye(4))
@@ -129,7 +129,7 @@ def test_settings_that_are_traced_and_out_of_range_become_a_status_in_a_batch():
     t1, ts, rtol, expected = (jnp.asarray(column) for column in zip(*rows, strict=True))
     found, x = jax.jit(jax.vmap(status))(t1, ts, rtol)
     assert list(found) == list(expected)
-    np.testing.assert_allclose(x[0], aj.retrieve(memory, QUERY, t1=1.0, **FAST).x, rtol=1e-10)
+    np.testing.assert_allclose(x[0], aj.retrieve(memory, QUERY, t1=1.0, rtol=1e-4, **FAST).x, rtol=1e-10)
     stored = jnp.array([[True, False, False, False, False], [False] * 5])
     nothing = jax.vmap(lambda mask: aj.retrieve(aj.HopfieldMemory(PATTERNS, stored=mask), QUERY, t1=1.0, **FAST).status)
     assert list(nothing(stored)) == [aj.Status.OK, aj.Status.INVALID_MEMORY]

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from .._checks import finite, one_of, positive, real, shaped
 from .._types import Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
 from ..scores import AbstractScore, LinearScore, as_score
-from .base import AbstractMemory, checked_patterns, checked_query, largest
+from .base import LOOSEST_TOLERANCE, TOLERANCE, AbstractMemory, checked_patterns, checked_query, largest
 
 GAIN_REGIMES = ("dynamic", "adiabatic", "frozen")
 
@@ -142,9 +142,16 @@ class AstrocyteMemory(AbstractMemory):
         _, dp = jax.jvp(self.gains, (state,), (derivative,))
         return largest(derivative.x, dp)
 
-    def fastest_rate(self) -> Scalar:
+    def rates(self) -> tuple[Scalar, ...]:
         neurons = 1 / self.tau_x
-        return jnp.maximum(neurons, self.temperature / self.tau_p) if self.gain_regime == "dynamic" else neurons
+        return (neurons, self.temperature / self.tau_p) if self.gain_regime == "dynamic" else (neurons,)
+
+    def tolerance(self, t1: Scalar) -> Scalar:
+        """Looser where the neurons are faster than gains and horizon: then they follow the gains, and forget errors."""
+        if self.gain_regime != "dynamic":
+            return super().tolerance(t1)
+        following = jnp.minimum(t1, 100 * self.tau_p) / (10 * self.tau_x)
+        return jnp.clip(TOLERANCE * following, TOLERANCE, LOOSEST_TOLERANCE)
 
     def hesitation(self, query: Neurons) -> Scalar:
         """One minus the gain that leads after a time τp, if the neurons stood still."""

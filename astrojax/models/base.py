@@ -14,6 +14,9 @@ from .._checks import InputError, concrete, finite, real, shaped
 from .._types import BoolScalar, Neurons, Patterns, PerPattern, Scalar, Stored
 from ..activations import activation, activation_slope, lagrangian
 
+TOLERANCE, LOOSEST_TOLERANCE = 3e-3, 8e-2
+"""Tolerances of the exponential solver: where errors grow along the way, and where they are forgotten."""
+
 
 class NeuronState(eqx.Module):
     """State of a memory whose only dynamical variables are its neurons."""
@@ -56,9 +59,25 @@ class AbstractMemory(eqx.Module):
     def speed(self, state: Any) -> Scalar:
         """Largest absolute rate of change among the neurons and the other physical variables, per unit of time."""
 
+    @abstractmethod
+    def rates(self) -> tuple[Scalar, ...]:
+        """Rates λ of the linear relaxation −λy, per unit of time: a positive number for each part of the state, in order.
+
+        The vector field is this relaxation plus a bounded drive. An exponential solver treats the first exactly.
+        """
+
+    def relaxation_rates(self) -> PyTree:
+        """The `rates` in the structure of a state, with a number in the place of each array."""
+        structure = jax.tree.structure(jax.eval_shape(self.initial_state, self.patterns[:, 0]))
+        return jax.tree.unflatten(structure, self.rates())
+
     def fastest_rate(self) -> Scalar:
         """The fastest rate of linear relaxation, per unit of time: what limits the step of an explicit solver at rest."""
-        return 1 / self.tau_x
+        return jnp.max(jnp.stack(self.rates()))
+
+    def tolerance(self, t1: Scalar) -> Scalar:
+        """Tolerance, relative and absolute, that suits the third-order exponential solver: docs/accuracy.md says why."""
+        return jnp.full_like(t1, TOLERANCE)
 
     def hesitation(self, query: Neurons) -> Scalar:
         """About how long a query leaves the memory undecided, from 0, not at all, to 1; only the order of such numbers matters.

@@ -69,6 +69,9 @@ class HopfieldMemory(AbstractMemory):
         """−(1/τx) Σ φ′(x) (τx dx/dt)²."""
         return self.neuron_dissipation(state.x, self.vector_field(state).x)
 
+    def rates(self) -> tuple[Scalar, ...]:
+        return (1 / self.tau_x,)
+
     def speed(self, state: NeuronState) -> Scalar:
         return largest(self.vector_field(state).x)
 

@@ -116,6 +116,9 @@ class NeuronAstrocyteMemory(AbstractMemory):
         processes = self._total(activation_slope(state.processes, self.slope) * derivative.processes**2)
         return self.neuron_dissipation(state.x, derivative.x) - (self.tau_s * synapses + self.tau_a * processes) / 2
 
+    def rates(self) -> tuple[Scalar, ...]:
+        return 1 / self.tau_x, 1 / self.tau_s, 1 / self.tau_a
+
     def speed(self, state: NeuronAstrocyteState) -> Scalar:
         derivative = self.vector_field(state)
         return largest(derivative.x, derivative.synapses, derivative.processes)
@@ -146,9 +149,6 @@ class NeuronAstrocyteMemory(AbstractMemory):
     def _total(self, pairs: PerPair) -> Scalar:
         """Sum over the whole symmetric matrix."""
         return self._multiplicity() @ pairs
-
-    def fastest_rate(self) -> Scalar:
-        return 1 / jnp.minimum(self.tau_x, jnp.minimum(self.tau_s, self.tau_a))
 
     def _multiplicity(self) -> PerPair:
         """How often each stored entry stands in the symmetric matrix: once on the diagonal, twice off it."""

@@ -284,11 +284,12 @@ class Retrieval(Section):
     """How trajectories are integrated."""
 
     t1: Positive = Field(10.0, description="horizon, in units of the time constants")
-    solver: Literal["heun", "bosh3", "tsit5", "dopri5", "dopri8", "kvaerno3", "kvaerno5"] = "bosh3"
-    rtol: Real = Field(1e-2, gt=0, lt=1)
-    atol: Real = Field(1e-2, gt=0)
+    solver: Literal["auto", "etd2", "etd3", "heun", "bosh3", "tsit5", "dopri5", "dopri8", "kvaerno3", "kvaerno5"] = "auto"
+    rtol: Annotated[Real, Field(gt=0, lt=1)] | None = Field(None, description="one that suits memory and solver when left out")
+    atol: Annotated[Real, Field(gt=0)] | None = Field(None, description="one that suits memory and solver when left out")
     max_steps: Integer = Field(4096, ge=1, lt=2**31)
     convergence_speed: Positive | None = Field(None, description="when given, convergence times are found at this speed")
+    confirm: bool = Field(False, description="solve again more tightly; trajectories that end elsewhere fail as unconfirmed")
 
 
 RESERVED = ("trial", "model", "decoder", "swept_axes", *DEFINITIONS)
@@ -484,6 +485,11 @@ def _value_faults(path: str, field: FieldInfo, values: list[Any], one_by_one: bo
 
 
 def _flip_faults(axes: Axes, patterns: Any) -> list[tuple[str, str]]:
+    for together in axes.zipped.values():
+        if {"num_flips", "patterns.num_neurons"} <= set(together):
+            pairs = zip(together["num_flips"], together["patterns.num_neurons"], strict=False)
+            wrong = [f"{flips} of {num_neurons}" for flips, num_neurons in pairs if flips > num_neurons]
+            return [("axes.num_flips", f"at most num_neurons entries can be flipped; got {', '.join(wrong)}")] if wrong else []
     named = {name: values for coordinates in axes.coordinates().values() for name, values in coordinates.items()}
     num_neurons = 64 if isinstance(patterns, DigitPatterns) else getattr(patterns, "num_neurons", None)
     if num_neurons is not None:

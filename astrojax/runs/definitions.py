@@ -15,10 +15,11 @@ DEFINITIONS = {
         "first time at which all moves below the stated speed; inf: not within the horizon",
     ),
     "num_steps": ("steps", "accepted steps of the solver"),
+    "tolerance": ("1", "relative tolerance of a step of the solver"),
     "status": (
         "1",
         "0 ok, 1 max_steps, 2 non_finite, 3 invalid_memory, 4 solver_failed, 5 invalid_settings, "
-        "-1 not computed yet; failed samples are NaN",
+        "6 unconfirmed, -1 not computed yet; failed samples are NaN",
     ),
     "decoder_error": ("neurons", "Hamming error of a decoder on the same problem, for reference"),
 }

@@ -1,0 +1,185 @@
+"""The exponential solvers: design order, exactness, interpolation, derivatives, and stiff corners against other solvers."""
+
+import functools
+import itertools
+import math
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+import astrojax as aj
+from astrojax.exponential import ETD2, ETD3, phi
+
+SOLVERS = pytest.mark.parametrize("solver", [ETD2(lambda args: args), ETD3(lambda args: args)], ids=["etd2", "etd3"])
+RATES = (jnp.asarray(3.0), jnp.asarray(0.5))
+
+
+def known(t):
+    """u' = −3u + u v², v' = −v/2 − v² has this solution: v is logistic, and u is an exponential of its integral."""
+    growth = 0.5 / (1.5 * jnp.exp(0.5 * t) - 1)
+    # ∫v² = ∫(−v/2 − v′) = (v(0) − v(t)) − ½∫v, and ∫v = −t/2 − log(v(t)/v(0)), both from the equation of v.
+    integral = -0.5 * t - jnp.log(growth)
+    return jnp.exp(-3 * t + (1 - growth) - 0.5 * integral), growth
+
+
+def field(t, y, args):
+    u, v = y
+    return -3 * u + u * v**2, -v / 2 - v**2
+
+
+def solved(solver, num_steps, y0=(1.0, 1.0), t1=2.0, saveat=None):
+    y0 = tuple(jnp.asarray(value) for value in y0)
+    saveat = diffrax.SaveAt(t1=True) if saveat is None else saveat
+    given = {"dt0": t1 / num_steps, "y0": y0, "args": RATES, "saveat": saveat, "max_steps": num_steps + 1}
+    return diffrax.diffeqsolve(diffrax.ODETerm(field), solver, 0.0, t1, adjoint=diffrax.DirectAdjoint(), **given)
+
+
+def error(solver, num_steps):
+    solution = solved(solver, num_steps, saveat=diffrax.SaveAt(ts=jnp.linspace(0.0, 2.0, 17)))
+    differences = [jnp.abs(a - b) for a, b in zip(solution.ys, jax.vmap(known)(solution.ts), strict=True)]
+    return [max(float(jnp.max(difference[at])) for difference in differences) for at in (-1, slice(None))]
+
+
+@SOLVERS
+def test_the_design_order_is_reached_at_the_end_and_in_between(solver):
+    steps = [20, 40, 80, 160]
+    errors = np.array([error(solver, number + 1) for number in steps])  # one more, so that the times to save are within steps
+    orders = -np.diff(np.log(errors), axis=0) / np.diff(np.log(np.array(steps) + 1))[:, None]
+    assert np.all(np.abs(orders[-1] - solver.order(None)) < 0.25), orders
+
+
+@SOLVERS
+def test_the_order_is_the_same_in_a_batch(solver):
+    starts = jnp.linspace(0.5, 1.5, 5)
+    together = jax.vmap(lambda u: solved(solver, 40, (u, 1.0)).ys[0][-1])(starts)
+    np.testing.assert_allclose(together, starts * solved(solver, 40).ys[0][-1], rtol=1e-12)  # the equation is linear in u
+
+
+@SOLVERS
+def test_derivatives_in_both_modes_equal_the_known_ones(solver):
+    def end(u, v):
+        return solved(solver, 64, (u, v)).ys[1][-1]
+
+    step = 1e-6
+    difference = (end(1.0, 1.0 + step) - end(1.0, 1.0 - step)) / (2 * step)
+    _, forward = jax.jvp(lambda v: end(1.0, v), (1.0,), (1.0,))
+    reverse = jax.grad(lambda v: end(1.0, v))(1.0)
+    batch = jax.vmap(jax.grad(lambda v: end(1.0, v)))(jnp.array([1.0, 1.0]))
+    np.testing.assert_allclose([forward, reverse, *batch], difference, rtol=1e-7)
+    # From v(t) = a v0/(b v0 + …): the derivative of the exact solution with respect to v0, at v0 = 1.
+    grown = math.exp(1.0)
+    exact = 0.25 * grown / (0.5 * grown + (grown - 1)) ** 2
+    np.testing.assert_allclose(reverse, exact, rtol=2e-3)
+
+
+@SOLVERS
+def test_linear_relaxation_with_a_constant_drive_is_exact_in_one_step_whatever_the_rate(solver):
+    rates = jnp.asarray(1e6)
+    given = {"dt0": 1.0, "y0": jnp.array([3.0, -2.0]), "args": rates, "max_steps": 2}
+    for drive in (0.0, 5e6):
+        term = diffrax.ODETerm(lambda t, y, rate, drive=drive: drive - rate * y)
+        end = diffrax.diffeqsolve(term, solver, 0.0, 1.0, **given).ys[0]
+        np.testing.assert_allclose(end, drive / 1e6, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("z", [-1e4, -30.0, -1.0 - 1e-9, -1.0 + 1e-9, -0.3, -1e-3, -1e-9, 0.0])
+def test_phi_functions_equal_their_integrals(z):
+    """φ_j(z) = ∫₀¹ exp((1 − s)z) s^(j−1)/(j−1)! ds, by quadrature on a grid that resolves the layer at s = 1."""
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    edges = 1 - np.concatenate([np.geomspace(1, 1e-8, 30), [0]])
+    values = [float(value) for value in phi(jnp.asarray(z), 3)]
+    expected = [math.exp(z)]
+    for j in (1, 2, 3):
+        total = 0.0
+        for low, high in itertools.pairwise(edges):
+            s = (high - low) * (nodes + 1) / 2 + low
+            total += (high - low) / 2 * weights @ (np.exp((1 - s) * z) * s ** (j - 1) / math.factorial(j - 1))
+        expected.append(total)
+    np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-300)
+
+
+def test_phi_functions_have_derivatives_at_zero():
+    derivative = [jax.grad(lambda z, j=j: phi(z, 3)[j])(0.0) for j in range(4)]
+    np.testing.assert_allclose(derivative, [1 / math.factorial(j + 1) for j in range(4)], rtol=1e-12)
+
+
+CORNERS = {
+    "tau_x 1e-2": {"tau_x": 1e-2},
+    "tau_x 1e-3": {"tau_x": 1e-3},
+    "tau_p 1e-3": {"tau_p": 1e-3},
+    "T 1e3": {"temperature": 1e3},
+    "tau_x and tau_p 1e-3": {"tau_x": 1e-3, "tau_p": 1e-3},
+    "tau_x 1e4": {"tau_x": 1e4},
+}
+
+
+@functools.cache
+def corner_solver(**settings):
+    """x(10), attempted steps and status of trajectories at given keys and parameters; compiled once for all corners."""
+
+    def one(key, temperature, tau_x, tau_p):
+        pattern_key, flip_key = jax.random.split(key)
+        patterns = aj.random_patterns(pattern_key, num_neurons=20, num_patterns=100)
+        memory = aj.AstrocyteMemory(patterns, temperature=temperature, tau_x=tau_x, tau_p=tau_p)
+        query = aj.flip(flip_key, patterns[:, 0], 3)
+        recall = aj.retrieve(memory, query, t1=10.0, adjoint=diffrax.ForwardMode(), **settings)
+        return recall.x, sum(recall.stats.values()), recall.status
+
+    return jax.jit(lambda keys, *given: jax.lax.map(lambda key: one(key, *given), keys, batch_size=32))
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+def test_corners_are_solved_accurately_in_few_evaluations_and_wrong_ends_are_no_successes(corner):
+    """benchmarks/corners.py measures the same on more trajectories; the reference is an explicit solver of fifth order."""
+
+    parameters = {"temperature": 0.01, "tau_x": 1.0, "tau_p": 1.0} | CORNERS[corner]
+
+    def batch(keys, **settings):
+        return [np.asarray(values) for values in corner_solver(**settings)(keys, *parameters.values())]
+
+    keys = jax.random.split(jax.random.key(7), 128)
+    exact, _, status = batch(keys, solver="tsit5", rtol=1e-6, atol=1e-6, max_steps=10**6)
+    assert not status.any()
+    x, attempts, status = batch(keys)
+    confirmed = batch(keys, confirm=True)[2]
+    relative = np.abs(x - exact).max(axis=1) / np.abs(exact).max(axis=1)
+    assert not status.any()
+    assert np.mean(relative <= 1e-3) >= 0.99
+    assert np.quantile(ETD3.stages * attempts, 0.99) <= 250
+    wrong = np.any(np.sign(x) != np.sign(exact), axis=1)
+    assert not np.any(wrong & (confirmed == aj.Status.OK))
+    assert set(confirmed) <= {aj.Status.OK, aj.Status.UNCONFIRMED}
+    assert np.mean(confirmed == aj.Status.OK) >= 0.9
+
+
+def test_automatic_choice_is_stated_and_can_be_overridden():
+    patterns = aj.random_patterns(jax.random.key(0), num_neurons=12, num_patterns=5)
+    memory = aj.AstrocyteMemory(patterns, tau_x=1e-3)
+    recall = aj.retrieve(memory, patterns[:, 0], t1=10.0)
+    assert recall.solver == "etd3"
+    assert recall.rtol == recall.atol == pytest.approx(0.08)
+    other = aj.retrieve(memory, patterns[:, 0], t1=10.0, solver="kvaerno3", rtol=1e-2)
+    assert (other.solver, float(other.rtol), float(other.atol)) == ("kvaerno3", 1e-2, 1e-4)
+    assert aj.retrieve(memory, patterns[:, 0], t1=10.0, solver=aj.ETD2(), atol=0.3).atol == pytest.approx(0.3)
+
+
+def test_states_along_the_way_equal_those_of_scipy_in_a_stiff_corner():
+    patterns = aj.random_patterns(jax.random.key(2), num_neurons=12, num_patterns=6)
+    memory = aj.AstrocyteMemory(patterns, tau_x=1e-2, temperature=0.5)
+    query = aj.flip(jax.random.key(3), patterns[:, 0], 2)
+    times = jnp.geomspace(1e-3, 10.0, 25)
+    recall = aj.retrieve(memory, query, t1=10.0, ts=times, rtol=1e-5, atol=1e-5, max_steps=10**5)
+    start = memory.initial_state(query)
+
+    def right_hand_side(t, y):
+        derivative = memory.vector_field(aj.AstrocyteState(jnp.asarray(y[:12]), jnp.asarray(y[12:])))
+        return np.concatenate([derivative.x, derivative.gain_logits])
+
+    given = {"method": "LSODA", "t_eval": np.asarray(times), "rtol": 1e-9, "atol": 1e-9}
+    solution = solve_ivp(right_hand_side, (0, 10), np.concatenate([start.x, start.gain_logits]), **given)
+    np.testing.assert_allclose(recall.states.x, solution.y[:12].T, atol=2e-3)
+    np.testing.assert_allclose(recall.states.gain_logits, solution.y[12:].T, atol=2e-3)
