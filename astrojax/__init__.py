@@ -22,9 +22,24 @@ if TYPE_CHECKING:
     from .corruption import flip as flip
     from .decoders import bayes_decoder as bayes_decoder
     from .decoders import nearest_pattern as nearest_pattern
+    from .equilibria import Attractors as Attractors
+    from .equilibria import Basin as Basin
+    from .equilibria import Equilibrium as Equilibrium
+    from .equilibria import EquilibriumKind as EquilibriumKind
+    from .equilibria import Identity as Identity
+    from .equilibria import Spectrum as Spectrum
+    from .equilibria import Stability as Stability
+    from .equilibria import attractors as attractors
+    from .equilibria import basin as basin
+    from .equilibria import equilibrium as equilibrium
+    from .equilibria import identify as identify
+    from .equilibria import jacobian as jacobian
+    from .equilibria import spectrum as spectrum
     from .experiment import Execution as Execution
     from .experiment import load_config as load_config
     from .experiment import run as run
+    from .exponential import ETD2 as ETD2
+    from .exponential import ETD3 as ETD3
     from .models import AbstractMemory as AbstractMemory
     from .models import AstrocyteMemory as AstrocyteMemory
     from .models import AstrocyteState as AstrocyteState
@@ -68,7 +83,23 @@ _NAMES = {
     "activations": ["activation", "lagrangian"],
     "corruption": ["Erasures", "Flips", "GaussianNoise", "add_noise", "erase", "flip"],
     "decoders": ["bayes_decoder", "nearest_pattern"],
+    "equilibria": [
+        "Attractors",
+        "Basin",
+        "Equilibrium",
+        "EquilibriumKind",
+        "Identity",
+        "Spectrum",
+        "Stability",
+        "attractors",
+        "basin",
+        "equilibrium",
+        "identify",
+        "jacobian",
+        "spectrum",
+    ],
     "experiment": ["Execution", "load_config", "run"],
+    "exponential": ["ETD2", "ETD3"],
     "models": [
         "AbstractMemory",
         "AstrocyteMemory",

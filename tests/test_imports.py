@@ -12,10 +12,10 @@ import astrojax as aj
 ROOT = Path(aj.__file__).parent
 LAYERS = [
     {"_types", "_checks"},
-    {"activations", "scores", "patterns", "corruption", "observables", "decoders"},
+    {"activations", "scores", "patterns", "corruption", "observables", "decoders", "exponential"},
     {"models"},
     {"retrieval", "reference"},
-    {"trial"},
+    {"trial", "equilibria"},
     {"sweep"},
     {"plan", "compiling"},
     {"outline", "cluster"},

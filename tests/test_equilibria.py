@@ -1,0 +1,491 @@
+"""Equilibria: their roots, spectra, names and derivatives, against closed forms, SciPy and finite differences."""
+
+import functools
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import jaxtyping
+import numpy as np
+import pytest
+import scipy.linalg
+from jax.flatten_util import ravel_pytree
+from scipy.optimize import root
+
+import astrojax as aj
+from astrojax.equilibria import EquilibriumKind, Stability, attractors, basin, equilibrium, identify, jacobian, spectrum
+from astrojax.models.neuron_astrocyte import symmetric
+
+from .systems import equations
+from .systems.problems import FAMILY, MODELS, PARAMETERS
+
+NAMES = [
+    "squared-dynamic",
+    "squared-adiabatic",
+    "squared-frozen",
+    "linear-dynamic",
+    "power-dynamic",
+    "power6-adiabatic",
+    "hopfield-zero-diagonal",
+    "dense-3",
+    "dense-4",
+    "neuron-astrocyte",
+]
+"""Every kind of memory, and every score and gain regime with one of them."""
+
+VALUES = {"temperature": 0.7, "tau_x": 0.6, "tau_p": 1.7, "tau_s": 1.3, "tau_a": 0.8, "slope": 3.0}
+FAST = {"adjoint": diffrax.ForwardMode(), "max_steps": 10_000}
+PATTERNS = aj.random_patterns(jax.random.key(0), num_neurons=8, num_patterns=3)
+LOW_LOAD = aj.random_patterns(jax.random.key(1), num_neurons=40, num_patterns=4)
+
+
+@functools.cache
+def settled(name):
+    """A memory, and the ends of four retrievals: of two patterns and of two random states."""
+    memory = MODELS[name](PATTERNS, **{key: VALUES[key] for key in PARAMETERS[name]})
+    queries = jnp.concatenate([PATTERNS.T[:2], jax.random.normal(jax.random.key(2), (2, 8))])
+    recalls = jax.vmap(lambda query: aj.retrieve(memory, query, t1=60.0, **FAST))(queries)
+    assert not np.any(recalls.status)
+    return memory, recalls
+
+
+def rates_of_reference(name, memory):
+    """The flat state's rates of change as a function of it, by the equations written in NumPy."""
+    matrix, slope, tau_x = np.asarray(memory.patterns), float(memory.slope), float(memory.tau_x)
+    score, _, regime = name.partition("-")
+    if name in FAMILY:
+        temperature, tau_p = float(memory.temperature), float(memory.tau_p)
+        field = getattr(equations, f"astrocyte_{regime}")
+        if regime != "dynamic":
+            return lambda y: field(0, y, matrix, score, temperature, tau_x, tau_p, slope)
+        function, derivative, coupling = equations.SCORES[score]
+
+        def in_logits(y):
+            x, z = y[:8], y[8:]
+            m = matrix.T @ np.tanh(slope * x)
+            drive = coupling(3) * matrix @ (equations.softmax(z) * derivative(m, 8))
+            return np.concatenate([(drive - x) / tau_x, (function(m, 8) - temperature * z) / tau_p])
+
+        return in_logits
+    if name == "hopfield-zero-diagonal":
+        return lambda y: equations.hopfield(0, y, matrix, tau_x, slope, True)
+    if name.startswith("dense"):
+        return lambda y: equations.dense(0, y, matrix, tau_x, slope, memory.order)
+    tensor = equations.transport_tensor(matrix)
+    pairs = np.triu_indices(8)
+
+    def in_triangles(y):
+        s, p = (np.asarray(symmetric(jnp.asarray(part))) for part in np.split(y[8:], 2))
+        full = np.concatenate([y[:8], s.ravel(), p.ravel()])
+        field = equations.neuron_astrocyte(0, full, tensor, tau_x, float(memory.tau_s), float(memory.tau_a), slope)
+        ds, dp = field[8:].reshape(2, 8, 8)
+        return np.concatenate([field[:8], ds[pairs], dp[pairs]])
+
+    return in_triangles
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_end_of_a_retrieval_is_refined_to_the_root_that_scipy_finds(name):
+    memory, recalls = settled(name)
+    found = jax.vmap(lambda state: equilibrium(memory, state))(recalls.state)
+    assert np.all(found.converged)
+    assert np.all(np.asarray(found.residual) < 1e-10)
+    assert np.all(np.asarray(found.num_steps) < 10)
+    field = rates_of_reference(name, memory)
+    flat = jax.vmap(lambda state: ravel_pytree(state)[0])
+    for start, ours in zip(np.asarray(flat(recalls.state)), np.asarray(flat(found.state)), strict=True):
+        assert np.max(np.abs(field(ours))) < 1e-10
+        np.testing.assert_allclose(ours, root(field, start, tol=1e-13).x, rtol=1e-8, atol=1e-8)
+    assert np.all(np.max(np.abs(found.state.x[:2]), axis=1) > 0.1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_jacobian_is_that_of_central_differences(name):
+    memory, recalls = settled(name)
+    state = jax.tree.map(lambda leaf: leaf[0] + 0.1 * jnp.cos(jnp.arange(leaf.shape[1])), recalls.state)
+    flat, unravel = ravel_pytree(state)
+    step = 1e-5
+    points = flat[None] + step * jnp.concatenate([jnp.eye(flat.size), -jnp.eye(flat.size)])
+    field = jax.jit(jax.vmap(lambda y: ravel_pytree(memory.vector_field(unravel(y)))[0]))(points)
+    differences = ((field[: flat.size] - field[flat.size :]) / (2 * step)).T
+    np.testing.assert_allclose(jacobian(memory, state), differences, rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_eigenvalues_are_real_and_the_index_counts_directions_of_falling_energy(name):
+    """Newton's method from random small states finds saddles of all indices, whose Hessians tell the same index."""
+    memory, recalls = settled(name)
+    keys = jax.random.split(jax.random.key(3), 40)
+
+    def one(key):
+        leaves, structure = jax.tree.flatten(jax.tree.map(lambda leaf: leaf[0], recalls.state))
+        start = [0.5 * jax.random.normal(jax.random.fold_in(key, i), leaf.shape) for i, leaf in enumerate(leaves)]
+        found = equilibrium(memory, jax.tree.unflatten(structure, start), max_steps=200)
+        flat, unravel = ravel_pytree(found.state)
+        hessian = jax.hessian(lambda y: memory.energy(unravel(y)))(flat)
+        return found.converged, spectrum(memory, found.state), jacobian(memory, found.state), jnp.linalg.eigvalsh(hessian)
+
+    converged, spectra, jacobians, curvatures = (jax.tree.map(np.asarray, part) for part in jax.jit(jax.vmap(one))(keys))
+    assert converged.sum() >= 10
+    for index in np.flatnonzero(converged):
+        eigenvalues = scipy.linalg.eigvals(jacobians[index])
+        assert np.max(np.abs(eigenvalues.imag)) < 1e-6 * np.max(np.abs(eigenvalues))
+        np.testing.assert_allclose(np.sort(eigenvalues.real)[::-1], spectra.eigenvalues[index], rtol=1e-7, atol=1e-7)
+        assert spectra.index[index] == np.sum(curvatures[index] < -1e-9 * np.abs(curvatures[index]).max())
+    assert len(set(spectra.index[converged])) > 1
+
+
+def test_stored_patterns_at_low_load_are_stable_memories():
+    memory = aj.AstrocyteMemory(LOW_LOAD)
+
+    def one(sign, column):
+        query = aj.flip(jax.random.key(4), sign * LOW_LOAD[:, column], 4)
+        found = equilibrium(memory, aj.retrieve(memory, query, t1=10.0, **FAST).state)
+        return found, spectrum(memory, found.state), identify(memory, found.state)
+
+    signs, columns = jnp.tile(jnp.array([1.0, -1.0]), 4), jnp.repeat(jnp.arange(4), 2)
+    found, spectra, identities = jax.jit(jax.vmap(one))(signs, columns)
+    assert np.all(found.converged)
+    assert np.all(np.asarray(found.residual) < 1e-10)
+    np.testing.assert_allclose(found.state.x, 4 * signs[:, None] * LOW_LOAD[:, columns].T, rtol=1e-12)
+    np.testing.assert_array_equal(identities.kind, EquilibriumKind.MEMORY)
+    np.testing.assert_array_equal(identities.pattern, columns)
+    np.testing.assert_array_equal(identities.signs, signs[:, None] * np.eye(4)[columns])
+    np.testing.assert_allclose(identities.overlap, 1, rtol=1e-12)
+    # Saturated neurons and decided gains only relax, at the rates 1/τx and T/τp.
+    np.testing.assert_allclose(spectra.eigenvalues, np.tile([-0.01] * 4 + [-1.0] * 40, (8, 1)), rtol=1e-9)
+    np.testing.assert_array_equal(spectra.stability, Stability.STABLE)
+    np.testing.assert_array_equal(spectra.index, 0)
+
+
+@pytest.mark.parametrize(("temperature", "slope"), [(0.01, 5.0), (1.0, 1.5)])
+def test_the_symmetric_mixture_of_two_patterns_is_a_saddle_between_them(temperature, slope):
+    """One unstable direction, u ξ₁ in the d neurons that differ and (w, −w) in the logits, with a closed form at φ(0) = 0.
+
+    τx du/dt = (2dσ/N − 1) u + (2m/N) w,  τp dw/dt = (dσm/N) u − T w, where m is the overlap of both patterns.
+    """
+    patterns = LOW_LOAD[:, :2]
+    memory = aj.AstrocyteMemory(patterns, temperature=temperature, slope=slope, tau_x=0.8, tau_p=1.3)
+    found = equilibrium(memory, memory.initial_state(patterns[:, 0] + patterns[:, 1]))
+    assert found.converged
+    np.testing.assert_allclose(found.gains, 0.5, rtol=1e-12)
+    verdict, identity = spectrum(memory, found.state), identify(memory, found.state)
+    assert (int(verdict.stability), int(verdict.index)) == (Stability.SADDLE, 1)
+    assert int(identity.kind) == EquilibriumKind.MIXTURE
+    np.testing.assert_array_equal(identity.signs, 1)
+
+    differ, m = float(jnp.sum(patterns[:, 0] != patterns[:, 1])), float(memory.overlaps(found.state)[0])
+    block = np.array([[2 * differ * slope / 40 - 1, 2 * m / 40], [differ * slope * m / 40, -temperature]])
+    growth = np.max(np.linalg.eigvals(block / np.array([[0.8], [1.3]])).real)
+    assert float(verdict.eigenvalues[0]) == pytest.approx(growth, rel=1e-9)
+
+    eigenvalues, eigenvectors = np.linalg.eig(np.asarray(jacobian(memory, found.state)))
+    direction = eigenvectors[:, np.argmax(eigenvalues.real)].real
+    direction = direction * np.sign(direction[:40] @ np.asarray(patterns[:, 0]))
+    flat, unravel = ravel_pytree(found.state)
+    for sign, pattern in ((1, 0), (-1, 1)):
+        nudged = unravel(flat + sign * 1e-3 * direction)
+        onward = aj.AstrocyteMemory(
+            patterns, temperature=temperature, slope=slope, tau_x=0.8, tau_p=1.3, initial_gain_logits=nudged.gain_logits
+        )
+        reached = identify(memory, aj.retrieve(onward, nudged.x, t1=60.0, **FAST).state)
+        assert (int(reached.kind), int(reached.pattern)) == (EquilibriumKind.MEMORY, pattern)
+
+
+@pytest.mark.parametrize("slope", [0.5, 0.9, 5.0])
+def test_the_silent_state_has_the_spectrum_of_the_hopfield_couplings(slope):
+    patterns = aj.random_patterns(jax.random.key(5), num_neurons=10, num_patterns=6)
+    memory = aj.AstrocyteMemory(patterns, temperature=0.3, tau_x=0.7, tau_p=2.5, slope=slope)
+    found = equilibrium(memory, memory.initial_state(jnp.zeros(10)))
+    verdict = spectrum(memory, found.state)
+    neurons = (slope * np.linalg.eigvalsh(np.asarray(patterns @ patterns.T) / 10) - 1) / 0.7
+    expected = np.sort(np.concatenate([neurons, np.full(6, -0.3 / 2.5)]))[::-1]
+    np.testing.assert_allclose(verdict.eigenvalues, expected, rtol=1e-12, atol=1e-12)
+    assert int(verdict.index) == np.sum(neurons > 0)
+    assert int(verdict.stability) == (Stability.SADDLE if np.any(neurons > 0) else Stability.STABLE)
+    assert int(identify(memory, found.state).kind) == EquilibriumKind.SILENT
+    assert int(identify(memory, found.state).pattern) == -1
+
+
+def test_the_silent_state_is_a_repeller_at_high_load_and_marginal_at_the_critical_slope():
+    crowded = aj.HopfieldMemory(aj.random_patterns(jax.random.key(6), num_neurons=5, num_patterns=60))
+    single = aj.HopfieldMemory(PATTERNS[:, :1], slope=1.0)
+    for memory, stability, index in ((crowded, Stability.REPELLER, 5), (single, Stability.MARGINAL, 0)):
+        verdict = spectrum(memory, memory.initial_state(jnp.zeros(memory.num_neurons)))
+        assert (int(verdict.stability), int(verdict.index)) == (stability, index)
+
+
+def test_time_constants_change_the_eigenvalues_and_not_the_index():
+    taus = jnp.array([[1.0, 1.0], [0.01, 1.0], [100.0, 1.0], [1.0, 0.01], [1.0, 100.0], [0.01, 100.0], [100.0, 0.01]])
+
+    def one(tau, start):
+        memory = aj.AstrocyteMemory(LOW_LOAD, temperature=0.5, slope=1.5, tau_x=tau[0], tau_p=tau[1])
+        logits = memory.scores(memory.initial_state(start)) / 0.5
+        found = equilibrium(memory, aj.AstrocyteState(start, logits))
+        return found, spectrum(memory, found.state)
+
+    starts = jnp.stack([jnp.zeros(40), 2 * (LOW_LOAD[:, 0] + LOW_LOAD[:, 1]), 4 * LOW_LOAD[:, 0]])
+    every = jax.jit(jax.vmap(jax.vmap(one, in_axes=(0, None)), in_axes=(None, 0)))
+    found, spectra = every(taus, starts)
+    assert np.all(found.converged)
+    np.testing.assert_allclose(found.state.x, np.broadcast_to(found.state.x[:, :1], found.state.x.shape), rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(spectra.index, np.broadcast_to(spectra.index[:, :1], spectra.index.shape))
+    assert len(set(np.asarray(spectra.index[:, 0]).tolist())) == 3
+    leading = np.asarray(spectra.eigenvalues[..., 0])
+    assert np.all(np.ptp(leading, axis=1) > 0.1)
+
+
+@pytest.mark.parametrize("regime", ["dynamic", "adiabatic"])
+def test_derivatives_of_the_fixed_point_equal_finite_differences(regime):
+    stored = jnp.array([True, True, False, True])
+    patterns = jnp.insert(PATTERNS, 2, 0.0, axis=1)
+    weights = jnp.cos(jnp.arange(8.0))
+    entry = jnp.zeros_like(patterns).at[3, 1].set(1.0)
+
+    def memory_at(values):
+        temperature, slope, change = values
+        return aj.AstrocyteMemory(
+            patterns + change * entry, temperature=temperature, slope=slope, gain_regime=regime, stored=stored
+        )
+
+    def start(values):
+        memory = memory_at(values)
+        return aj.retrieve(memory, PATTERNS[:, 0] + 0.3 * PATTERNS[:, 1], t1=100.0, **FAST).state
+
+    def loss(values, state):
+        found = equilibrium(memory_at(values), state)
+        return weights @ found.state.x + found.gains[0]
+
+    points = jnp.array([[1.0, 0.8, 0.0], [1.2, 0.7, 0.1]])
+    states = jax.jit(jax.vmap(start))(points)
+    reverse = jax.jit(jax.vmap(jax.grad(loss)))(points, states)
+    forward = jax.jit(jax.vmap(jax.jacfwd(loss)))(points, states)
+    many = jax.jit(jax.vmap(jax.vmap(loss, in_axes=(0, None))))
+    step = 1e-5
+    shifts = step * jnp.concatenate([jnp.eye(3), -jnp.eye(3)])
+    values = many(points[:, None] + shifts[None], states)
+    differences = (values[:, :3] - values[:, 3:]) / (2 * step)
+    assert np.all(np.abs(differences) > 1e-2)
+    np.testing.assert_allclose(reverse, differences, rtol=1e-5)
+    np.testing.assert_allclose(forward, differences, rtol=1e-5)
+
+
+def test_the_start_of_newtons_method_has_no_derivative():
+    memory, recalls = settled("squared-dynamic")
+    state = jax.tree.map(lambda leaf: leaf[0], recalls.state)
+    gradient = jax.grad(lambda start: jnp.sum(equilibrium(memory, start).x))(state)
+    assert all(np.all(leaf == 0) for leaf in jax.tree.leaves(gradient))
+
+
+def test_padded_memories_rest_where_the_others_do_and_never_name_a_padded_column():
+    stored = jnp.array([False, True, False, True, True, True, False])
+    padded = jnp.ones((40, 7)).at[:, stored].set(LOW_LOAD)
+    queries = jnp.concatenate([LOW_LOAD.T, jnp.zeros((1, 40)), jax.random.normal(jax.random.key(7), (8, 40))])
+
+    def one(memory, query):
+        found = equilibrium(memory, aj.retrieve(memory, query, t1=200.0, **FAST).state)
+        return found, spectrum(memory, found.state), identify(memory, found.state)
+
+    settings = {"temperature": 0.5, "slope": 1.5, "tau_x": 0.7}
+    plain, masked = aj.AstrocyteMemory(LOW_LOAD, **settings), aj.AstrocyteMemory(padded, stored=stored, **settings)
+    (a, spectra, names), (b, padded_spectra, padded_names) = (
+        jax.jit(jax.vmap(functools.partial(one, memory)))(queries) for memory in (plain, masked)
+    )
+    np.testing.assert_allclose(b.state.x, a.state.x, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(b.gains[:, stored], a.gains, rtol=1e-9, atol=1e-12)
+    extra = np.full((13, 3), -0.5)  # logits of columns that are not stored relax at T/τp, and nothing else changes
+    expected = np.sort(np.concatenate([spectra.eigenvalues, extra], axis=1))[:, ::-1]
+    np.testing.assert_allclose(padded_spectra.eigenvalues, expected, rtol=1e-8, atol=1e-8)
+    np.testing.assert_array_equal(padded_spectra.index, spectra.index)
+    np.testing.assert_array_equal(padded_names.kind, names.kind)
+    column = np.append(np.flatnonzero(stored), -1)
+    np.testing.assert_array_equal(padded_names.pattern, column[names.pattern])
+    np.testing.assert_array_equal(padded_names.signs[:, stored], names.signs)
+    np.testing.assert_array_equal(padded_names.signs[:, ~stored], 0)
+    assert set(np.asarray(names.pattern[:4]).tolist()) == {0, 1, 2, 3}
+
+
+def kind_of(memory, x):
+    state = memory.initial_state(x)
+    identity = identify(memory, state)
+    return EquilibriumKind(int(identity.kind)), int(identity.pattern), np.asarray(identity.signs).tolist()
+
+
+def test_states_are_named_by_what_they_hold():
+    one, two, three, four = LOW_LOAD.T
+    for memory in (aj.HopfieldMemory(LOW_LOAD), aj.DenseMemory(LOW_LOAD), aj.NeuronAstrocyteMemory(LOW_LOAD)):
+        assert kind_of(memory, three) == (EquilibriumKind.MEMORY, 2, [0, 0, 1, 0])
+        assert kind_of(memory, -three) == (EquilibriumKind.MEMORY, 2, [0, 0, -1, 0])
+        assert kind_of(memory, aj.flip(jax.random.key(8), three, 2))[:2] == (EquilibriumKind.MEMORY, 2)
+        assert kind_of(memory, aj.flip(jax.random.key(8), three, 3))[0] == EquilibriumKind.SPURIOUS
+        assert kind_of(memory, one - two)[::2] == (EquilibriumKind.MIXTURE, [1, -1, 0, 0])
+        assert kind_of(memory, 9 * (one - two))[::2] == (EquilibriumKind.MIXTURE, [1, -1, 0, 0])
+        assert kind_of(memory, jnp.sign(one + three - four))[::2] == (EquilibriumKind.MIXTURE, [1, 0, 1, -1])
+        assert kind_of(memory, jnp.zeros(40)) == (EquilibriumKind.SILENT, -1, [0, 0, 0, 0])
+        noise = jnp.sign(jax.random.normal(jax.random.key(9), (40,)))
+        assert kind_of(memory, noise) == (EquilibriumKind.SPURIOUS, -1, [0, 0, 0, 0])
+
+
+def test_a_negative_is_a_memory_only_where_the_equations_are_odd():
+    odd = [aj.AstrocyteMemory(LOW_LOAD, gain_regime=regime) for regime in ("dynamic", "adiabatic", "frozen")]
+    for memory in (*odd, aj.AstrocyteMemory(LOW_LOAD, score="power"), aj.DenseMemory(LOW_LOAD, order=4)):
+        assert kind_of(memory, -LOW_LOAD[:, 1]) == (EquilibriumKind.MEMORY, 1, [0, -1, 0, 0])
+    neither = [aj.ModernHopfieldMemory(LOW_LOAD), aj.AstrocyteMemory(LOW_LOAD, score="linear")]
+    for memory in (*neither, aj.DenseMemory(LOW_LOAD, order=3)):
+        assert kind_of(memory, LOW_LOAD[:, 1]) == (EquilibriumKind.MEMORY, 1, [0, 1, 0, 0])
+        assert kind_of(memory, -LOW_LOAD[:, 1]) == (EquilibriumKind.SPURIOUS, -1, [0, 0, 0, 0])
+
+
+def test_correlated_patterns_and_copies_are_told_from_mixtures():
+    base, other = LOW_LOAD[:, 0], aj.flip(jax.random.key(10), LOW_LOAD[:, 0], 4)
+    correlated = aj.HopfieldMemory(jnp.stack([base, other, LOW_LOAD[:, 1]], axis=1))
+    assert kind_of(correlated, other) == (EquilibriumKind.MEMORY, 1, [0, 1, 0])
+    assert kind_of(correlated, base + other)[::2] == (EquilibriumKind.MIXTURE, [1, 1, 0])
+    copies = aj.HopfieldMemory(jnp.stack([LOW_LOAD[:, 1], base, -base], axis=1))
+    assert kind_of(copies, base)[0] == EquilibriumKind.MEMORY
+
+
+def test_crowded_memories_have_no_mixtures_of_everything():
+    """At K = 10 N every state has the signs of a sum of many patterns."""
+    crowded = aj.HopfieldMemory(aj.random_patterns(jax.random.key(11), num_neurons=20, num_patterns=200))
+    noise = jnp.sign(jax.random.normal(jax.random.key(12), (50, 20)))
+    kinds = np.asarray(jax.vmap(lambda x: identify(crowded, crowded.initial_state(x)).kind)(noise))
+    assert np.mean(kinds == EquilibriumKind.SPURIOUS) > 0.8
+
+
+def test_every_start_is_accounted_for_among_the_attractors():
+    memory = aj.AstrocyteMemory(LOW_LOAD)
+    starts = jnp.sign(jax.random.normal(jax.random.key(13), (60, 40)))
+    found = attractors(memory, starts)
+    counts, labels = np.asarray(found.counts), np.asarray(found.labels)
+    assert counts.sum() + int(found.num_unsettled) == 60
+    np.testing.assert_array_equal(counts, np.bincount(labels[labels >= 0]))
+    assert np.all(np.diff(counts) <= 0)
+    assert int(found.num_unsettled) == 0
+    np.testing.assert_array_equal(found.spectra.stability, Stability.STABLE)
+    np.testing.assert_array_equal(found.identities.kind, EquilibriumKind.MEMORY)
+    signs = np.asarray(found.identities.signs)
+    assert len({tuple(row) for row in signs}) == len(counts) == 8
+    # Each start ends, by an ordinary retrieval, in the attractor it is said to.
+    ends = np.sign(jax.vmap(lambda start: aj.retrieve(memory, start, t1=50.0, **FAST).x)(starts))
+    np.testing.assert_array_equal(ends, np.sign(found.equilibria.state.x)[labels])
+
+
+def test_starts_that_do_not_settle_are_counted():
+    memory = aj.AstrocyteMemory(LOW_LOAD)
+    starts = jnp.stack([LOW_LOAD[:, 0], -LOW_LOAD[:, 0], jax.random.normal(jax.random.key(14), (40,))])
+    early = attractors(memory, starts, t1=0.3)
+    np.testing.assert_array_equal(early.labels, [0, 1, -1])
+    assert int(early.num_unsettled) == 1
+    none = attractors(memory, starts[2:], t1=0.3)
+    assert none.counts.shape == (0,)
+    assert none.equilibria.state.x.shape == (0, 40)
+    assert int(none.num_unsettled) == 1
+
+
+def test_the_share_of_a_basin_falls_with_distance():
+    memory = aj.AstrocyteMemory(LOW_LOAD)
+    key, levels = jax.random.key(15), [0, 4, 12, 16, 20, 40]
+    found = basin(memory, key, pattern=2, num_flips=levels, num_queries=60)
+    np.testing.assert_array_equal(found.num_flips, levels)
+    np.testing.assert_array_equal(found.num_valid, 60)
+    share = np.asarray(found.share)
+    assert share[0] == share[1] == 1
+    assert np.all(np.diff(share) <= 0)
+    assert share[-1] == 0
+    assert 0.1 < share[3] < 0.9
+
+    def returns(query):
+        recall = aj.retrieve(memory, aj.flip(jax.random.fold_in(key, query), LOW_LOAD[:, 2], 16), t1=100.0, **FAST)
+        return jnp.all(jnp.sign(recall.x) == LOW_LOAD[:, 2])
+
+    again = np.asarray(jax.vmap(returns)(jnp.arange(60)))
+    assert int(found.num_returned[3]) == again.sum()
+    # Neither other levels nor other queries change what a query does.
+    assert int(basin(memory, key, pattern=2, num_flips=[16], num_queries=20).num_returned[0]) == again[:20].sum()
+
+
+def test_basins_batch_over_memories():
+    def one(temperature):
+        memory = aj.AstrocyteMemory(LOW_LOAD, temperature=temperature)
+        return basin(memory, jax.random.key(16), num_flips=[0, 14], num_queries=10, t1=20.0).share
+
+    shares = jax.vmap(one)(jnp.array([0.01, 10.0]))
+    np.testing.assert_array_equal(shares[:, 0], 1)
+    np.testing.assert_array_equal(shares[1], one(jnp.asarray(10.0)))
+
+
+def test_what_is_not_found_is_said():
+    memory = aj.AstrocyteMemory(LOW_LOAD, temperature=0.5, slope=1.5)
+    state = memory.initial_state(jax.random.normal(jax.random.key(17), (40,)))
+    assert not equilibrium(memory, state, max_steps=1).converged
+    assert equilibrium(memory, state, max_steps=100).converged
+    hole = aj.AstrocyteState(state.x.at[3].set(jnp.nan), state.gain_logits)
+    states = jax.tree.map(lambda *leaves: jnp.stack(leaves), state, hole)
+    found = jax.vmap(lambda one: equilibrium(memory, one))(states)
+    np.testing.assert_array_equal(found.converged, [True, False])
+    verdicts = jax.vmap(lambda one: spectrum(memory, one))(states)
+    assert [int(value) == Stability.UNKNOWN for value in verdicts.stability] == [False, True]
+    broken = jax.vmap(lambda temperature: equilibrium(aj.AstrocyteMemory(LOW_LOAD, temperature=temperature), state).converged)
+    np.testing.assert_array_equal(broken(jnp.array([0.5, -0.5])), [True, False])
+
+
+def test_single_precision_finds_the_equilibria_of_double_precision():
+    patterns = aj.random_patterns(jax.random.key(18), num_neurons=20, num_patterns=100)
+
+    def ends(matrix):
+        memory = aj.AstrocyteMemory(matrix)
+        found = equilibrium(memory, aj.retrieve(memory, matrix[:, 0], t1=10.0, **FAST).state)
+        return found, spectrum(memory, found.state), identify(memory, found.state)
+
+    (single, verdict, identity), (double, other, _) = (ends(patterns.astype(dtype)) for dtype in (jnp.float32, jnp.float64))
+    assert single.x.dtype == single.residual.dtype == verdict.eigenvalues.dtype == identity.overlap.dtype == jnp.float32
+    assert single.converged
+    np.testing.assert_allclose(single.x, double.x, rtol=1e-5)
+    assert int(verdict.index) == int(other.index)
+    assert int(identity.kind) == EquilibriumKind.MEMORY
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m: equilibrium(m, PATTERNS[:, 0]), "state must be one of this memory"),
+        (lambda m: identify(m, aj.NeuronState(PATTERNS[:, 0])), "state must be one of this memory"),
+        (lambda m: spectrum(m, aj.AstrocyteState(PATTERNS[:, 0], None)), "state must be one of this memory"),
+        (lambda m: jacobian(m, aj.AstrocyteState(jnp.ones(9), jnp.ones(3))), r"x=\(8,\).*got .*x=\(9,\)"),
+        (lambda m: equilibrium(m, m.initial_state(PATTERNS[:, 0]), max_steps=0), "max_steps must be an integer of at least 1"),
+        (lambda m: attractors(m, PATTERNS), r"starts must have shape \(num_starts, 8\).*got \(8, 3\)"),
+        (lambda m: attractors(m, PATTERNS[:, 0]), "starts must have shape"),
+        (lambda m: attractors(m, jnp.full((1, 8), jnp.nan)), r"starts must be finite; entry \(0, 0\) is nan"),
+        (lambda m: attractors(m, PATTERNS.T, t1=-1.0), "t1 must be a positive, finite number"),
+        (lambda m: basin(m, jax.random.key(0), num_flips=[9], num_queries=1), r"list of integers within \[0, 8\]; got \[9\]"),
+        (lambda m: basin(m, jax.random.key(0), num_flips=[0.5], num_queries=1), "num_flips must be a list of integers"),
+        (lambda m: basin(m, jax.random.key(0), num_flips=3, num_queries=1), "num_flips must be a list of integers"),
+        (lambda m: basin(m, jax.random.key(0), num_flips=[1], num_queries=0), "num_queries must be an integer of at least 1"),
+        (lambda m: basin(m, jax.random.key(0), pattern=3, num_flips=[1], num_queries=1), "stored column of the 3; got 3"),
+        (lambda m: basin(m, jax.random.key(0), pattern=-1, num_flips=[1], num_queries=1), "pattern must be an integer"),
+    ],
+)
+def test_input_that_cannot_be_used_is_refused(call, message):
+    with pytest.raises(aj.InputError, match=message):
+        call(aj.AstrocyteMemory(PATTERNS))
+
+
+def test_a_basin_is_that_of_a_stored_pattern_of_signs():
+    padded = aj.AstrocyteMemory(PATTERNS, stored=jnp.array([True, False, True]))
+    graded = aj.AstrocyteMemory(PATTERNS * 0.5)
+    with pytest.raises(aj.InputError, match="pattern must be a stored column of the 3; got 1"):
+        basin(padded, jax.random.key(0), pattern=1, num_flips=[1], num_queries=1)
+    with pytest.raises(aj.InputError, match=r"pattern must have entries of ±1.*column 0"):
+        basin(graded, jax.random.key(0), num_flips=[1], num_queries=1)
+
+
+def test_something_that_is_no_memory_is_refused_as_a_user_meets_it(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    state = aj.NeuronState(PATTERNS[:, 0])
+    calls = [lambda function=function: function("net", state) for function in (equilibrium, jacobian, spectrum, identify)]
+    calls.append(lambda: attractors("net", PATTERNS.T))
+    calls.append(lambda: basin("net", jax.random.key(0), num_flips=[1], num_queries=1))
+    for call in calls:
+        with pytest.raises(aj.InputError, match="memory must be a memory such as AstrocyteMemory; got str"):
+            call()
