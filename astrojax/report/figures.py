@@ -60,9 +60,9 @@ def heat_maps(results: xr.Dataset, vertical: str = "num_patterns", horizontal: s
     figure = Figure(figsize=(3.1 * len(means) + 1, 3.6), layout="constrained")
     axes = figure.subplots(1, len(means), sharey=True, squeeze=False)[0]
     for ax, (name, mean) in zip(axes, means.items(), strict=True):
-        image = _image(ax, results, mean, vertical, horizontal, vmin=0, vmax=top, cmap="viridis")
+        image = draw_grid(ax, results, mean, vertical, horizontal, vmin=0, vmax=top, cmap="viridis")
         ax.set_title(name)
-    axes[0].set_ylabel(_label(vertical))
+    axes[0].set_ylabel(axis_label(vertical))
     figure.colorbar(image, ax=axes, label="mean Hamming error (neurons)", pad=0.01)
     return figure
 
@@ -80,8 +80,8 @@ def difference_map(
     figure = Figure(figsize=(5, 4), layout="constrained")
     ax = figure.subplots()
     norm = CenteredNorm(halfrange=float(np.nanmax(np.abs(mean), initial=0)) or 1.0)
-    image = _image(ax, results, mean, vertical, horizontal, norm=norm, cmap="RdBu_r", alpha=np.where(certain, 1.0, 0.35))
-    ax.set_ylabel(_label(vertical))
+    image = draw_grid(ax, results, mean, vertical, horizontal, norm=norm, cmap="RdBu_r", alpha=np.where(certain, 1.0, 0.35))
+    ax.set_ylabel(axis_label(vertical))
     ax.set_title(f"{model} minus {other}\n(pale: less than two standard errors)", fontsize="medium")
     figure.colorbar(image, ax=ax, label="difference of mean Hamming errors")
     return figure
@@ -102,7 +102,7 @@ def bands(results: xr.Dataset, axis: str, variable: str = "hamming_error") -> Fi
             _band(ax, results, axis, variable)
             continue
         chosen = results.isel({across: place})
-        ax.set_title(f"{_label(str(across))} = {chosen[across].item():.4g}")
+        ax.set_title(f"{axis_label(str(across))} = {chosen[across].item():.4g}")
         _band(ax, chosen, axis, variable)
     units = results[variable].attrs.get("units", "")
     panels[0].set_ylabel(f"{variable.replace('_', ' ').replace('hamming', 'Hamming')} ({units}): mean and quartiles")
@@ -178,9 +178,9 @@ def _band(ax: Any, results: xr.Dataset, axis: str, variable: str) -> None:
         for decoder, (label, style) in REFERENCES.items():
             errors = results.decoder_error.sel(decoder=decoder)
             ax.plot(positions, mean_and_error(errors, [axis])[0].values, color="k", linestyle=style, label=label)
-    if _is_logarithmic(positions):
+    if is_logarithmic(positions):
         ax.set_xscale("log")
-    ax.set_xlabel(_label(axis))
+    ax.set_xlabel(axis_label(axis))
 
 
 def _mean_and_quartiles(values: xr.DataArray, axis: str) -> np.ndarray:
@@ -196,7 +196,8 @@ def _mean_and_quartiles(values: xr.DataArray, axis: str) -> np.ndarray:
     return found
 
 
-def _label(axis: str) -> str:
+def axis_label(axis: str) -> str:
+    """What an axis of a sweep is called in figures."""
     return LABELS.get(axis, axis.replace("_", " "))
 
 
@@ -220,17 +221,19 @@ def _spread_inside(size: int, limit: int) -> list[int]:
     return [int((2 * part + 1) * size // (2 * number)) for part in range(number)]
 
 
-def _image(ax: Any, results: xr.Dataset, grid: np.ndarray, vertical: str, horizontal: str, **style: Any) -> Any:
+def draw_grid(ax: Any, results: xr.Dataset, grid: np.ndarray, vertical: str, horizontal: str, **style: Any) -> Any:
+    """Draw a value (or a colour) of each cell of two axes of a sweep, with their ticks, and return the image."""
     rows, columns = results[vertical].values, results[horizontal].values
     image = ax.imshow(grid, origin="lower", aspect="auto", interpolation="nearest", **style)
     for axis, values in ((ax.yaxis, rows), (ax.xaxis, columns)):
         places = np.unique(np.linspace(0, len(values) - 1, min(len(values), 6)).round().astype(int))
         axis.set_ticks(places, [f"{values[place]:.3g}" for place in places])
-    ax.set_xlabel(_label(horizontal))
+    ax.set_xlabel(axis_label(horizontal))
     return image
 
 
-def _is_logarithmic(positions: np.ndarray) -> bool:
+def is_logarithmic(positions: np.ndarray) -> bool:
+    """Whether positions along an axis span so much that a logarithmic scale suits them."""
     wide = positions.size > 2 and positions.min() > 0 and positions.max() / positions.min() >= 100
     return bool(wide) and not _is_even(positions)
 

@@ -20,7 +20,7 @@ PROBLEM_AXES = ("num_patterns", "num_flips", "erased_fraction", "noise_scale", "
 """Axes along which every point has a problem of its own, besides the seed and fields of the patterns."""
 
 
-STATUSES = ("ok", "max_steps", "non_finite", "invalid_memory", "solver_failed", "invalid_settings")
+STATUSES = ("ok", "max_steps", "non_finite", "invalid_memory", "solver_failed", "invalid_settings", "unconfirmed")
 """What the values of `status` mean; −1 is a trajectory that is not computed yet."""
 
 PIECE = 2**19

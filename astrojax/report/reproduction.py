@@ -1,0 +1,397 @@
+"""Figures of the reproduction of the paper's claims. Each function returns a matplotlib figure of stored results.
+
+Statistics are over trials, whose problems are independent; trials that failed, NaN, are left out. Nothing is smoothed.
+
+Source: Vivet and Arenas (2026), arXiv:2604.25481, of whose Figs. 1 to 3 are `sweep_figure`, and of Fig. 4 `winners_map`.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import xarray as xr
+from matplotlib.colors import CenteredNorm, ListedColormap, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from .._checks import InputError, one_of
+from .figures import REFERENCES, axis_label, draw_grid, is_logarithmic
+from .statistics import bootstrap_interval, discoveries, paired_p_values, quantiles, wilson_interval
+
+HORIZON = "retrieval.t1"
+"""The dimension along which recalls end at different times."""
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+"""Colours that are told apart without red or green, of Okabe and Ito (2008)."""
+
+SWEPT_VARIABLES = ("soft_hamming_error", "hamming_error", "perplexity")
+
+REGIMES = ("retrieval", "wrong memory", "mixture", "Hopfield-like")
+"""What a recall ends in, by number; see `regimes`."""
+
+COMMITTED = 1.5
+"""Perplexity below which the gains have chosen one pattern."""
+
+Item = TypeVar("Item")
+
+TIE = -1
+"""In place of a winner, where the lowest mean error is that of several models, or of none."""
+
+
+def convergence(results: xr.Dataset, axis: str, horizons: Sequence[float] | None = None) -> Figure:
+    """Convergence times of one model along an axis, and below them the share of recalls that the horizon cuts short.
+
+    The line is the median, the band reaches from the 25th to the 75th percentile. A recall that does not converge counts as
+    longer than all others; a quantile that therefore is infinite is an open triangle at the horizon, small for a quartile.
+
+    Arguments:
+        results: with `convergence_time` along the axis, `trial`, and maybe `retrieval.t1`; infinite times mean not converged.
+        axis: the axis of the sweep, logarithmic where it is wide.
+        horizons: those to draw, all if left out; without a dimension `retrieval.t1` the one that all recalls had.
+
+    Raises:
+        InputError (a ValueError): if the results have other axes of several values, or their horizon is not known.
+    """
+    positions = results[axis].values
+    figure = Figure(figsize=(6.4, 5.4), layout="constrained")
+    times, censored = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    for colour, (horizon, chosen) in _coloured(_by_horizon(results, horizons)):
+        if horizon is None:
+            raise InputError(f"horizons must name the horizon of results that have no dimension {HORIZON!r}")
+        values = _trials(chosen.convergence_time, [axis])
+        low, median, high = quantiles(values, [0.25, 0.5, 0.75])
+        finite = [np.where(np.isinf(quantile), np.nan, quantile) for quantile in (low, median, high)]
+        times.fill_between(positions, finite[0], finite[2], color=colour, alpha=0.15, linewidth=0)
+        times.plot(positions, finite[1], color=colour, marker=".", label=f"horizon {horizon:g}")
+        times.axhline(horizon, color=colour, linewidth=0.8, linestyle=":")
+        for quantile, size in ((low, 4), (high, 4), (median, 8)):
+            beyond = positions[np.isinf(quantile)]
+            times.plot(beyond, np.full(beyond.shape, horizon), "^", color=colour, markersize=size, markerfacecolor="none")
+        unfinished = np.where(np.isnan(values), np.nan, np.isinf(values))
+        interval = wilson_interval(np.nansum(unfinished, axis=-1), np.sum(~np.isnan(values), axis=-1))
+        censored.plot(positions, _mean(unfinished), color=colour, marker=".")
+        censored.fill_between(positions, *interval, color=colour, alpha=0.15, linewidth=0)
+    times.set_yscale("log")
+    times.set_ylabel("convergence time: median and quartiles")
+    times.legend(fontsize="small", title="△ not within the horizon", title_fontsize="small")
+    censored.set_ylim(-0.05, 1.05)
+    censored.set_ylabel("share beyond\nthe horizon")
+    _set_axis(censored, axis, positions)
+    return figure
+
+
+def sweep_figure(
+    results: xr.Dataset,
+    axis: str,
+    variables: Sequence[str] = SWEPT_VARIABLES,
+    protocol: xr.Dataset | None = None,
+    precise: xr.Dataset | None = None,
+) -> Figure:
+    """Observables of one model along an axis, a panel each: mean with its 95% bootstrap interval, median, quartile band.
+
+    Arguments:
+        results: along the axis, `trial`, and maybe `retrieval.t1`, of which every horizon has a colour.
+        axis: the axis of the sweep, logarithmic where it is wide.
+        variables: the observables; perplexities have a logarithmic scale.
+        protocol: the same by the paper's explicit Euler protocol, at some values of the axis: squares.
+        precise: the same problems at high precision, at some values of the axis: circles. Of both the means are drawn, with
+            their intervals, and the medians, open.
+
+    Raises:
+        InputError (a ValueError): if the results have other axes of several values.
+    """
+    positions = results[axis].values
+    horizons = _by_horizon(results)
+    figure = Figure(figsize=(6.4, 0.9 + 2.4 * len(variables)), layout="constrained")
+    panels = figure.subplots(len(variables), 1, sharex=True, squeeze=False)[:, 0]
+    overlays = {
+        label: (overlay, marker)
+        for label, overlay, marker in (("Euler protocol", protocol, "s"), ("high precision", precise, "o"))
+        if overlay is not None
+    }
+    for ax, variable in zip(panels, variables, strict=True):
+        for colour, (_, chosen) in _coloured(horizons):
+            _draw_sweep(ax, positions, _trials(chosen[variable], [axis]), colour)
+        for overlay, marker in overlays.values():
+            if variable in overlay:
+                _draw_markers(ax, overlay[axis].values, _trials(overlay[variable], [axis]), marker)
+        units = results[variable].attrs.get("units")
+        ax.set_ylabel(variable.replace("_", " ").replace("hamming", "Hamming") + (f" ({units})" if units else ""))
+        if variable == "perplexity":
+            ax.set_yscale("log")
+    _set_axis(panels[-1], axis, positions)
+    handles: list[Any] = [
+        Line2D([], [], color="0.3", marker=".", label="mean, 95% interval"),
+        Line2D([], [], color="0.3", linestyle="--", marker="o", markerfacecolor="none", label="median"),
+        Patch(color="0.3", alpha=0.2, linewidth=0, label="quartiles"),
+    ]
+    if len(horizons) > 1:
+        handles += [Line2D([], [], color=colour, label=f"horizon {horizon:g}") for colour, (horizon, _) in _coloured(horizons)]
+    handles += [
+        Line2D([], [], color="k", linestyle="none", marker=marker, label=label) for label, (_, marker) in overlays.items()
+    ]
+    _add_legend(figure, handles)
+    return figure
+
+
+def winners(errors: np.ndarray, rate: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
+    """Which of some models has the lowest mean error, cell by cell, and whether it beats every other significantly.
+
+    Every cell's p value is the largest of the winner's paired comparisons, and the false discovery rate over all cells is
+    `rate`. That p counts both directions pays for choosing the winner from the same trials: among M equal models one is taken
+    for better than all others with at most M/2 times the probability p.
+
+    Arguments:
+        errors: shape (models, …, trials), the same problems for all models. rate: the false discovery rate.
+
+    Returns:
+        The winner's number, or `TIE`, and whether it is certain, each of shape (…).
+    """
+    means = _mean(errors)
+    lowest = np.nanmin(means, axis=0, initial=np.inf)
+    best = np.argmax(means == lowest, axis=0)
+    empty, tied = np.isinf(lowest), np.sum(means == lowest, axis=0) > 1
+    of_best = np.take_along_axis(errors, best[None, ..., None], axis=0)[0]
+    p_values = np.stack([paired_p_values(of_best - other) for other in errors])
+    # A winner competes neither with itself nor with models that were not run in a cell.
+    itself = np.arange(len(errors)).reshape(-1, *[1] * best.ndim) == best
+    hardest = np.max(np.where(itself | np.isnan(p_values), 0, p_values), axis=0)
+    return np.where(empty | tied, TIE, best), discoveries(np.select([empty, tied], [np.nan, 1], hardest), rate)
+
+
+def winners_map(
+    results: xr.Dataset,
+    models: Sequence[str],
+    vertical: str = "num_patterns",
+    horizontal: str = "num_flips",
+    rate: float = 0.05,
+) -> Figure:
+    """Which model has the lowest mean Hamming error over two axes, beside the errors and their excess over the Bayes decoders.
+
+    A cell has its winner's full colour only where the winner beats every other of the models significantly (see `winners`),
+    and is pale where it does not; a tie is white.
+
+    Arguments:
+        results: `hamming_error` over model, the two axes and trial, and `decoder_error` of the Bayes decoders, if there.
+        models: the names of those that compete. vertical, horizontal: the two axes. rate: the false discovery rate.
+
+    Raises:
+        InputError (a ValueError): for a model that is not there, and if the results have other axes of several values.
+    """
+    for name in models:
+        one_of("models", name, map(str, results.model.values))
+    axes = [vertical, horizontal]
+    errors = np.stack([_trials(results.hamming_error.sel(model=name), axes) for name in models])
+    means = _mean(errors)
+    decoders = {}
+    if "decoder_error" in results:
+        known = [name for name in REFERENCES if name in results.decoder.values]
+        decoders = {REFERENCES[name][0]: _mean(_trials(results.decoder_error.sel(decoder=name), axes)) for name in known}
+    rows = 1 + len(decoders)
+    figure = Figure(figsize=(4.6 + 2.7 * len(models), max(2.5 * rows, 4)), layout="constrained")
+    parts: Any = figure.subfigures(1, 2, width_ratios=(4.6, 2.7 * len(models)))
+    _draw_winners(parts[0].subplots(), results, winners(errors, rate), models, vertical, horizontal)
+    panels = parts[1].subplots(rows, len(models), sharex=True, sharey=True, squeeze=False)
+    grids = [("mean Hamming error", means), *((f"excess over\n{name}", means - mean) for name, mean in decoders.items())]
+    for row, (title, grid) in zip(panels, grids, strict=True):
+        top = float(np.nanmax(np.abs(grid), initial=0)) or 1.0
+        style: dict[str, Any] = {"norm": CenteredNorm(halfrange=top), "cmap": "RdBu_r"}
+        if grid is means:
+            style = {"vmin": 0, "vmax": top, "cmap": "viridis"}
+        for ax, of_model in zip(row, grid, strict=True):
+            image = draw_grid(ax, results, of_model, vertical, horizontal, **style)
+            ax.label_outer()
+        parts[1].colorbar(image, ax=row, pad=0.01).set_label(title, fontsize="small")
+        row[0].set_ylabel(axis_label(vertical))
+    for ax, name in zip(panels[0], models, strict=True):
+        ax.set_title(name, fontsize="medium")
+    return figure
+
+
+def regimes(perplexity: Any, success: Any, load: Any) -> np.ndarray:
+    """What a recall ends in, as a number in `REGIMES`, or −1 where it failed or the memory has no gains.
+
+    - 0, retrieval: one pattern has the gains, and the recall is right.
+    - 1, wrong memory: one pattern has the gains, and the recall is wrong.
+    - 2, mixture: some patterns share the gains, at most (K + 1)/2 of those that are stored.
+    - 3, Hopfield-like: more of them do, so that the couplings are nearly Hopfield's.
+
+    One pattern has the gains where the perplexity is less than 1.5.
+
+    Arguments:
+        perplexity: in [1, K], or NaN. success: 1 where the recall is right, else 0. load: K. Shapes broadcast.
+
+    Returns:
+        Integers of the same shape.
+    """
+    perplexity, success, load = np.broadcast_arrays(*(np.asarray(values, float) for values in (perplexity, success, load)))
+    conditions = [
+        np.isnan(perplexity) | np.isnan(success),
+        (perplexity < COMMITTED) & (success == 1),
+        perplexity < COMMITTED,
+        perplexity <= (load + 1) / 2,
+    ]
+    return np.select(conditions, [-1, 0, 1, 2], 3)
+
+
+def phase_map(results: xr.Dataset, x: str, y: str) -> Figure:
+    """Regimes of one model over two axes: that of most trials as a colour, and the success rate as contour lines.
+
+    Arguments:
+        results: `perplexity` and `success` over the two axes and trial; the coordinate `num_patterns` is the load.
+        x, y: the horizontal and the vertical axis.
+
+    Raises:
+        InputError (a ValueError): if the results have other axes of several values.
+    """
+    axes = [y, x]
+    load = results.num_patterns.broadcast_like(results.perplexity)
+    perplexity, success, loads = (_trials(values, axes) for values in (results.perplexity, results.success, load))
+    found = regimes(perplexity, success, loads)
+    counts = np.stack([np.sum(found == number, axis=-1) for number in range(len(REGIMES))])
+    majority = np.ma.masked_where(counts.sum(axis=0) == 0, np.argmax(counts, axis=0))
+    figure = Figure(figsize=(5.6, 4.4), layout="constrained")
+    ax = figure.subplots()
+    draw_grid(
+        ax,
+        results,
+        majority,
+        y,
+        x,
+        cmap=ListedColormap(COLOURS[: len(REGIMES)]),
+        vmin=-0.5,
+        vmax=len(REGIMES) - 0.5,
+        alpha=0.75,
+    )
+    rate = _mean(success)
+    levels = [level for level in (0.1, 0.5, 0.9) if np.nanmin(rate, initial=1) < level < np.nanmax(rate, initial=0)]
+    if min(rate.shape) == 1:
+        levels = []
+    if levels:
+        lines = ax.contour(np.ma.masked_invalid(rate), levels=levels, colors="k", linewidths=1.2)
+        ax.clabel(lines, fmt="%g", fontsize="small")
+    ax.set_ylabel(axis_label(y))
+    present = [number for number in range(len(REGIMES)) if np.any(majority == number)]
+    handles: list[Any] = [Patch(color=COLOURS[number], alpha=0.75, label=REGIMES[number]) for number in present]
+    handles += [Line2D([], [], color="k", linewidth=1.2, label="success rate")] if levels else []
+    _add_legend(figure, handles)
+    return figure
+
+
+def capacity_figure(curves: xr.Dataset) -> Figure:
+    """Capacity against the number of neurons, a line for each model, on logarithmic scales.
+
+    Arguments:
+        curves: over `model` and `num_neurons`: `capacity`, NaN where it is not measured; `low` and `high`, the ends of its
+            interval; `censored`, true where no load tested was too large, so that the capacity is a lower bound: an open
+            triangle, without interval.
+    """
+    figure = Figure(figsize=(5.4, 4.2), layout="constrained")
+    ax = figure.subplots()
+    neurons = curves.num_neurons.values
+    for colour, name in _coloured(curves.model.values):
+        curve = curves.sel(model=name)
+        bound = curve.censored.values.astype(bool)
+        capacity = curve.capacity.values
+        known = ~bound & ~np.isnan(capacity)
+        spread = np.abs([capacity - curve.low.values, curve.high.values - capacity])
+        ax.errorbar(neurons[known], capacity[known], spread[:, known], color=colour, marker=".", capsize=3, label=str(name))
+        ax.plot(neurons[bound], capacity[bound], "^", color=colour, markersize=8, markerfacecolor="none")
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xticks(neurons, [f"{number:g}" for number in neurons])
+    ax.set_xticks([], minor=True)
+    ax.set_xlabel("neurons $N$")
+    ax.set_ylabel("capacity $K_{90}$ (patterns)")
+    ax.legend(fontsize="small", title="△ at least" if bool(curves.censored.any()) else None, title_fontsize="small")
+    return figure
+
+
+def _coloured(items: Iterable[Item]) -> Iterator[tuple[str, Item]]:
+    return zip(itertools.cycle(COLOURS), items, strict=False)
+
+
+def _by_horizon(results: xr.Dataset, horizons: Sequence[float] | None = None) -> list[tuple[float | None, xr.Dataset]]:
+    """Results by horizon, those asked for or all; without such a dimension all results, with their horizon if it is known."""
+    if HORIZON in results.dims:
+        stored = results[HORIZON].values.tolist()
+        for horizon in horizons or []:
+            if horizon not in stored:
+                raise InputError(f"horizons must be among {', '.join(f'{value:g}' for value in stored)}; got {horizon:g}")
+        return [(horizon, results.sel({HORIZON: horizon})) for horizon in horizons or stored]
+    known: Sequence[float | None] = horizons or [results[HORIZON].item() if HORIZON in results.coords else None]
+    if len(known) > 1:
+        raise InputError(f"horizons must be a single one for results that have no dimension {HORIZON!r}; got {len(known)}")
+    return [(known[0], results)]
+
+
+def _trials(values: xr.DataArray, axes: Sequence[str]) -> np.ndarray:
+    """Values over the axes and trials, in double precision, shape (…, trials).
+
+    Raises:
+        InputError (a ValueError): if an axis is not there, or another has several values.
+    """
+    for axis in axes:
+        one_of("axis", axis, map(str, values.dims))
+    others = [dim for dim in values.dims if dim not in (*axes, "trial")]
+    for dim in others:
+        if values.sizes[dim] > 1:
+            raise InputError(f"the figure takes one value of {dim}; got {values.sizes[dim]}: select one before")
+    return values.isel(dict.fromkeys(others, 0)).transpose(*axes, "trial").values.astype(np.float64)
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Mean over the last axis without values that are NaN; NaN where there is no other."""
+    number = np.sum(~np.isnan(values), axis=-1)
+    return np.divide(np.nansum(values, axis=-1), number, out=np.full(number.shape, np.nan), where=number > 0)
+
+
+def _draw_sweep(ax: Any, positions: np.ndarray, values: np.ndarray, colour: str) -> None:
+    low, median, high = quantiles(values, [0.25, 0.5, 0.75])
+    ax.fill_between(positions, low, high, color=colour, alpha=0.15, linewidth=0)
+    ax.plot(positions, median, color=colour, linestyle="--", linewidth=1)
+    _draw_means(ax, positions, values, color=colour, marker=".", linewidth=1.5)
+
+
+def _draw_markers(ax: Any, positions: np.ndarray, values: np.ndarray, marker: str) -> None:
+    (median,) = quantiles(values, [0.5])
+    ax.plot(positions, median, color="k", linestyle="none", marker=marker, markerfacecolor="none", markersize=8)
+    _draw_means(ax, positions, values, color="k", linestyle="none", marker=marker, markersize=4)
+
+
+def _draw_means(ax: Any, positions: np.ndarray, values: np.ndarray, **style: Any) -> None:
+    """Means with their bootstrap intervals."""
+    mean = _mean(values)
+    ax.errorbar(positions, mean, np.abs(bootstrap_interval(values) - mean), elinewidth=1, **style)
+
+
+def _set_axis(ax: Any, axis: str, positions: np.ndarray) -> None:
+    if is_logarithmic(positions):
+        ax.set_xscale("log")
+    ax.set_xlabel(axis_label(axis))
+
+
+def _add_legend(figure: Figure, handles: list[Any]) -> None:
+    """A legend above all panels, narrow enough for a figure of one column."""
+    figure.legend(handles=handles, loc="outside upper center", ncols=3, fontsize="small", frameon=False)
+
+
+def _draw_winners(
+    ax: Any,
+    results: xr.Dataset,
+    found: tuple[np.ndarray, np.ndarray],
+    models: Sequence[str],
+    vertical: str,
+    horizontal: str,
+) -> None:
+    best, certain = found
+    colours = np.array([to_rgba(colour) for colour, _ in _coloured(models)])[best]
+    colours[..., 3] = np.select([best == TIE, certain], [0, 1], 0.3)
+    draw_grid(ax, results, colours, vertical, horizontal)
+    ax.set_ylabel(axis_label(vertical))
+    ax.set_title("lowest mean Hamming error", fontsize="medium")
+    handles = [Patch(color=colour, label=name) for colour, name in _coloured(models)]
+    handles += [Patch(color="0.5", alpha=0.3, linewidth=0, label="pale: not significant; white: tie")]
+    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, fontsize="small", frameon=False)
