@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 STYLED := astrojax tests experiments benchmarks
 
-.PHONY: help setup run test check smoke clean
+.PHONY: help setup run reproduce test check smoke clean
 help:           ## show this
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -12,6 +12,9 @@ setup: .venv/dev        ## virtual environment with everything for development
 
 run: .venv/base         ## the main job: the paper's benchmark and real digits, a few minutes
 	@$(BIN)/python experiments/main_job.py
+
+reproduce: .venv/base   ## every figure and claim of the paper, into docs/reproduction.html: within half an hour
+	@$(BIN)/python experiments/reproduce.py
 
 test: .venv/dev         ## all tests
 	@$(BIN)/python -m pytest --numprocesses 2

@@ -1,9 +1,12 @@
 """The test run uses float64, strict promotion of ranks and types, and warnings as errors (see pyproject.toml)."""
 
+import importlib
 import os
+import sys
 from pathlib import Path
 
 import jax
+import pytest
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -11,3 +14,14 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 # Compiled programs are shared by all processes of the tests, and kept apart from the user's.
 os.environ["ASTROJAX_CACHE"] = str(Path(__file__).parents[1] / ".pytest_cache" / "programs")
+
+
+@pytest.fixture
+def experiments(monkeypatch, tmp_path):
+    """Modules of the scripts by name, with run folders in a temporary place."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path(__file__).parents[1] / "experiments"
+    monkeypatch.syspath_prepend(str(folder))
+    yield importlib.import_module
+    for path in folder.glob("*.py"):
+        sys.modules.pop(path.stem, None)

@@ -1,11 +1,8 @@
 """The scripts of the main job run on a small grid, say what they measured, and suggest a command that works."""
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 import xarray as xr
 
 import astrojax as aj
@@ -14,18 +11,8 @@ from astrojax.runs.reading import read_config
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture
-def experiment(request, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    spec = importlib.util.spec_from_file_location(request.param, ROOT / "experiments" / f"{request.param}.py")
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, request.param, module)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.mark.parametrize("experiment", ["fig4"], indirect=True)
-def test_fig4_runs_and_counts_cells_won_and_lost(experiment, capsys):
+def test_fig4_runs_and_counts_cells_won_and_lost(experiments, capsys):
+    experiment = experiments("fig4")
     experiment.main(["--axes.num_patterns", "[4, 40]", "--axes.num_flips", "[3, 5]", "--trials", "20"])
     printed = capsys.readouterr().out
     assert "% of the 4 cells of load × flips" in printed
@@ -36,8 +23,8 @@ def test_fig4_runs_and_counts_cells_won_and_lost(experiment, capsys):
     assert experiment.won_and_lost(difference) == (1 / 3, 1 / 3, 3)
 
 
-@pytest.mark.parametrize("experiment", ["digits"], indirect=True)
-def test_digits_run_and_suggest_a_command_that_works(experiment, capsys):
+def test_digits_run_and_suggest_a_command_that_works(experiments, capsys):
+    experiment = experiments("digits")
     experiment.main(["--axes.num_patterns", "[10, 20, 30]", "--trials", "10"])
     printed = capsys.readouterr().out
     share = float(aj.load("runs/digits").success.sel(model="defaults", num_patterns=20).mean())

@@ -1,0 +1,129 @@
+"""What the experiments share: stored runs, means and shares with their intervals, and claims with their verdicts."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+import astrojax as aj
+from astrojax.report.statistics import bootstrap_interval, wilson_interval
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+RUNS = Path("runs") / "reproduction"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the paper and what became of it.
+
+    Arguments:
+        number: C1 to C16. says: the claim. verdict: one of `astrojax.report.page.VERDICTS`. found: what was measured, with its
+            95% interval where it was sampled. reference: the figure it is compared with, and why the two differ if they do.
+    """
+
+    number: str
+    says: str
+    verdict: str
+    found: str
+    reference: str = ""
+
+
+COMMANDS: dict[str, str] = {}
+"""By run folder, the commands that repeat the runs that were asked for."""
+
+
+def stored(name: str, trials: int, label: str = "", **overrides: Any) -> xr.Dataset:
+    """The results of a configuration at a number of trials, computed or continued in its run folder."""
+    config = aj.load_config(CONFIGS / f"{name}.yaml", trials=trials, **overrides)
+    folder = RUNS / "-".join(part for part in (name, label, str(trials)) if part)
+    given = [part for key, value in overrides.items() for part in (f"--{key}", json.dumps(value, ensure_ascii=False))]
+    COMMANDS[str(folder)] = shlex.join(["astrojax", "run", f"configs/{name}.yaml", "--trials", str(trials), *given])
+    print(f"{folder}: {trials} trials of each point", flush=True)
+    return aj.run(config, folder, on_notice=print).load()
+
+
+def fewer(trials: int, share: float) -> int:
+    """Trials of a costly part: a share of those of the others, but not fewer than the paper's 50 unless all are."""
+    return max(min(trials, 50), round(trials * share))
+
+
+def mean(values: Any) -> str:
+    """Mean over independent trials and its 95% bootstrap interval, such as `0.94 [0.80, 1.09]`."""
+    flat = np.asarray(values, float).ravel()
+    low, high = bootstrap_interval(flat)
+    return f"{np.nanmean(flat):.2f} [{low:.2f}, {high:.2f}]"
+
+
+def median(values: Any) -> str:
+    """Median over independent trials and its 95% bootstrap interval."""
+    flat = np.asarray(values, float).ravel()
+    low, high = bootstrap_interval(flat, "median")
+    return f"{np.nanmedian(flat):.2f} [{low:.2f}, {high:.2f}]"
+
+
+def share(successes: Any) -> str:
+    """Share of independent trials and its 95% Wilson interval, such as `98.2% [96.1%, 99.2%]`."""
+    flat = np.asarray(successes, float).ravel()
+    flat = flat[~np.isnan(flat)]
+    low, high = wilson_interval(flat.sum(), flat.size)
+    return f"{flat.mean():.1%} [{low:.1%}, {high:.1%}]"
+
+
+def rounding(reference: float) -> float:
+    """Half a unit of the last digit that a reference is written with, such as 0.05 of 1.0."""
+    return 0.5 * 10.0 ** -len(str(reference).partition(".")[2])
+
+
+def deviation(values: Any, reference: float, reference_trials: int = 50) -> float:
+    """How many standard errors a mean is from a reference: a mean of so many trials of the same spread, rounded to its digits.
+
+    What the reference was rounded by does not count as a difference.
+    """
+    flat = np.asarray(values, float).ravel()
+    flat = flat[~np.isnan(flat)]
+    gap = max(abs(flat.mean() - reference) - rounding(reference), 0.0)
+    error = np.std(flat, ddof=1) * np.sqrt(1 / flat.size + 1 / reference_trials)
+    return 0.0 if gap == 0 else float(gap / error) if error > 0 else np.inf
+
+
+def share_deviation(successes: Any, reference: float, reference_trials: int) -> float:
+    """The same of a share: two-proportion z with the pooled share."""
+    flat = np.asarray(successes, float).ravel()
+    flat = flat[~np.isnan(flat)]
+    gap = max(abs(flat.mean() - reference) - rounding(reference), 0.0)
+    pooled = (flat.sum() + reference * reference_trials) / (flat.size + reference_trials)
+    error = np.sqrt(pooled * (1 - pooled) * (1 / flat.size + 1 / reference_trials))
+    return 0.0 if gap == 0 else float(gap / error) if error > 0 else np.inf
+
+
+LIMIT = 2.6
+"""Standard errors beyond which a figure differs from its reference: once in a hundred times by chance."""
+
+
+def compared(references: dict[float, float], values: dict[float, Any], reference_trials: int = 50) -> str:
+    """References with the deviation z of our means, and whether they are met, such as `1.8 (z = 2.1), 1.4 (0.7): met`."""
+    z = {at: deviation(values[at], reference, reference_trials) for at, reference in references.items()}
+    cells = [f"{reference} ({'z = ' * (not place)}{z[at]:.1f})" for place, (at, reference) in enumerate(references.items())]
+    outside = [f"{at:g}" for at, deviates in z.items() if deviates > LIMIT]
+    return ", ".join(cells) + ": " + (f"not met at {', '.join(outside)}" if outside else "met")
+
+
+def medians_compared(references: dict[float, float], values: dict[float, Any], reference_trials: int = 50) -> str:
+    """References that are medians: met within 99% of the medians of so many of our trials, and what they were rounded by."""
+    random, cells = np.random.default_rng(0), []
+    for at, reference in references.items():
+        flat = np.asarray(values[at], float).ravel()
+        drawn = np.median(random.choice(flat[~np.isnan(flat)], (2000, reference_trials)), axis=1)
+        low, high = np.quantile(drawn, [0.005, 0.995]) + np.array([-1, 1]) * rounding(reference)
+        cells.append(f"{reference} ({'met' if low <= reference <= high else f'not in [{low:.2f}, {high:.2f}]'})")
+    return ", ".join(cells)
+
+
+def verdict(parts: Sequence[bool]) -> str:
+    """`holds` if everything does, `does not hold` if nothing does."""
+    return "holds" if all(parts) else "holds in part" if any(parts) else "does not hold"
