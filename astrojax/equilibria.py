@@ -83,7 +83,7 @@ class Stability(IntEnum):
     MARGINAL = 3
     """The leading eigenvalue is zero within rounding: the linearised equations do not tell."""
     UNKNOWN = 4
-    """The Jacobian is not finite."""
+    """The Jacobian is not finite, or has complex eigenvalues: the memory does not rest here."""
 
 
 class Spectrum(eqx.Module):

@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from measures import Claim, stored
+from measures import Claim, fewer, stored
+from scipy.optimize import isotonic_regression
 from scipy.stats import binom
 
 from astrojax.cli import run_config
@@ -29,7 +30,7 @@ SMALL = {
 
 def report(page: Page, trials: int) -> list[Claim]:
     """Add the capacities to the page."""
-    trials = min(trials, 50)
+    trials = fewer(trials, 0.05)
     random = np.random.default_rng(0)
     resamples: dict[str, list[Curves]] = {}
     for label, overrides in (("", {}), ("large", LARGE), ("neuron-astrocyte", SMALL)):
@@ -39,43 +40,62 @@ def report(page: Page, trials: int) -> list[Claim]:
             found = curves_of(part.success.sel(model=name), random)
             resamples.setdefault(name, []).append(Curves(sizes, found, float(part.num_patterns.values[-1])))
     joined = {name: joint(curves) for name, curves in resamples.items()}
+    table = tabulated(joined)
     page.text(
-        "## Capacity\n\nK₉₀ is the largest load at which 90% of the trials end without error, a fifth of the query "
-        "flipped, horizon 10, interpolated on a logarithmic scale of loads after the share of successes was made to fall "
-        "(its running minimum)."
+        "## Capacity\n\nK₉₀ is the largest load at which 90% of the trials end without error, a fifth of the query flipped, "
+        "horizon 10. The shares of successes are made to fall with the load by isotonic regression and interpolated over the "
+        "logarithm of the load."
     )
-    page.figure("capacity", capacity_figure(tabulated(joined)), f"{trials} trials of each load; bars: 95% bootstrap intervals.")
-    rows = []
-    for name, (sizes, curves, top) in joined.items():
-        usable = np.isfinite(curves[0]) & (curves[0] < top)
-        power, growth = (fitted(transform(sizes[usable]), curves[:, usable]) for transform in (np.log, np.asarray))
-        cells = [
-            ("≥ " if value == most else "") + f"{value:.0f}" for value, most in zip(np.nan_to_num(curves[0]), top, strict=True)
+    page.figure("capacity", capacity_figure(table), f"{trials} trials of each load; bars: 95% bootstrap intervals.")
+    heads = ["N", *joined, "nearest pattern, unsigned", "nearest pattern, signed"]
+    sizes = table.num_neurons.values
+    exact = [nearest_pattern(sizes, sides) for sides in (2, 1)]
+    rows = [
+        [
+            str(size),
+            *(cell(table.sel(model=name, num_neurons=size)) for name in joined),
+            *map(number, (e[place] for e in exact)),
         ]
-        rows.append([name, ", ".join(f"{size}: {cell}" for size, cell in zip(sizes, cells, strict=True)), power, growth])
-    rows.append(["nearest pattern, unsigned", *nearest_pattern(joined["astrocyte"].sizes)])
-    page.table(["memory", "N: K₉₀", "exponent α of K₉₀ ∝ N^α", "rate γ of K₉₀ ∝ exp(γN)"], rows)
+        for place, size in enumerate(sizes)
+    ]
+    page.table(heads, rows)
     page.text(
-        "Exponents and rates are fitted by least squares of log K₉₀, with 95% bootstrap intervals, where there are three "
-        "sizes or more below the largest load; 0 means that even the smallest load was recalled less often than 90%. The "
-        "astrocyte memory and attention recall random patterns nearly as often as the nearest-pattern decoder does: "
-        "their capacity grows exponentially with N, as that of the nearest pattern in the last row, which is exact (ties "
-        "count half), and no power law describes it. The neuron-astrocyte memory is shown up to N = 64: its state has "
-        "N² + 2N variables."
+        "K₉₀ with 95% bootstrap intervals; ≥: recalled at the largest load of all; 0: not even the smallest was; –: not "
+        "run. The nearest pattern's is exact, by the binomial distribution, ties counting half. The neuron-astrocyte memory is "
+        "shown up to N = 64: its state has N² + 2N variables."
+    )
+    fits = [[name, *laws(curves)] for name, curves in joined.items()]
+    small = sizes[:5]
+    fits += [[name, *laws(Curves(small, values[None, :5], np.inf))] for name, values in zip(heads[-2:], exact, strict=True)]
+    page.table(["memory", "α of K₉₀ ∝ N^α", "misfit", "γ of K₉₀ ∝ exp(γN)", "misfit", "nearer"], fits)
+    page.text(
+        "Fitted by least squares of log K₉₀ over the sizes at which K₉₀ lies between the smallest and the largest load, where "
+        f"there are three or more (of the nearest pattern N ≤ {small[-1]}). Misfit: root mean square of what is left of "
+        "log K₉₀. *Nearer*: the law that leaves less, and in how many of the resampled data it does."
     )
     return []
 
 
-def nearest_pattern(sizes: np.ndarray) -> tuple[str, str, str]:
-    """Exact capacities of the nearest pattern or negative among random ones, from the binomial distribution, and their rate."""
+def cell(capacity: xr.Dataset) -> str:
+    """A capacity with its interval, in words."""
+    value, low, high = (float(capacity[key]) for key in ("capacity", "low", "high"))
+    if not bool(capacity.known):
+        return "–"
+    if np.isnan(value):
+        return "0"
+    return f"≥ {value:.0f}" if bool(capacity.censored) else f"{value:.0f} [{low:.0f}, {high:.0f}]"
+
+
+def number(capacity: float) -> str:
+    """A capacity that may be very large, in words."""
+    return f"{capacity:.0f}" if capacity < 1e4 else f"{capacity:.0e}"
+
+
+def nearest_pattern(sizes: np.ndarray, sides: int) -> np.ndarray:
+    """Exact capacity of the nearest pattern (one side) or the nearest pattern or negative (two) among random ones, by size."""
     flips = np.round(0.2 * sizes)
-    nearer = 2 * (binom.cdf(flips - 1, sizes, 0.5) + binom.pmf(flips, sizes, 0.5) / 2)
-    capacity = 1 + np.log(NEEDED) / np.log1p(-nearer)
-    rate = np.polyfit(sizes[:5], np.log(capacity[:5]), 1)[0]
-    cells = [
-        f"{size}: {value:.0f}" if value < 1e4 else f"{size}: {value:.0e}" for size, value in zip(sizes, capacity, strict=True)
-    ]
-    return ", ".join(cells), "none", f"{rate:.3g} (N ≤ {sizes[4]})"
+    nearer = sides * (binom.cdf(flips - 1, sizes, 0.5) + binom.pmf(flips, sizes, 0.5) / 2)
+    return 1 + np.log(NEEDED) / np.log1p(-nearer)
 
 
 def curves_of(success: xr.DataArray, random: np.random.Generator) -> np.ndarray:
@@ -90,7 +110,7 @@ def curves_of(success: xr.DataArray, random: np.random.Generator) -> np.ndarray:
 
 def capacity_of(shares: np.ndarray, loads: np.ndarray) -> float:
     """Where a share of successes, made to fall, passes `NEEDED`; the largest load if never, NaN if it is below at once."""
-    falling = np.minimum.accumulate(shares)
+    falling = isotonic_regression(shares, increasing=False).x
     if falling[0] < NEEDED:
         return np.nan
     below = np.flatnonzero(falling < NEEDED)
@@ -101,11 +121,30 @@ def capacity_of(shares: np.ndarray, loads: np.ndarray) -> float:
     return float(np.exp(np.interp(part, [0, 1], np.log(loads[late - 1 : late + 1]))))
 
 
-def fitted(x: np.ndarray, curves: np.ndarray) -> str:
-    """Slope of log K₉₀ over x with its bootstrap interval."""
-    if x.size < 3:
-        return "too few sizes"
-    slopes = np.array([np.polyfit(x, np.log(curve), 1)[0] for curve in curves if np.isfinite(curve).all()])
+def laws(curves: "Curves") -> list[str]:
+    """Exponent of a power law and rate of an exponential with intervals and misfits, and which is nearer, in words."""
+    usable = np.isfinite(curves.found[0]) & (curves.found[0] < curves.largest)
+    found = curves.found[:, usable]
+    if found.shape[1] < 3:
+        return ["too few sizes", "", "", "", ""]
+    found = np.log(found[np.isfinite(found).all(axis=1)])
+    (power, left), (rate, least) = (fitted(x[usable], found) for x in (np.log(curves.sizes), curves.sizes))
+    nearer = (left < least) == (left[0] < least[0])
+    share = f" ({nearer[1:].mean():.0%})" if nearer.size > 1 else ""
+    law = "power law" if left[0] < least[0] else "exponential"
+    return [interval(power), f"{left[0]:.2f}", interval(rate), f"{least[0]:.2f}", law + share]
+
+
+def fitted(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slopes of straight lines through rows of y over x, and the root mean square of what is left."""
+    line = np.polyfit(x, y.T, 1)
+    return line[0], np.sqrt(np.mean((y - np.outer(line[0], x) - line[1][:, None]) ** 2, axis=1))
+
+
+def interval(slopes: np.ndarray) -> str:
+    """The first of some slopes, with the 95% bootstrap interval that the others give."""
+    if slopes.size == 1:
+        return f"{slopes[0]:.3g}"
     low, high = np.quantile(slopes[1:], [0.025, 0.975])
     return f"{slopes[0]:.3g} [{low:.3g}, {high:.3g}]"
 
@@ -134,9 +173,11 @@ def tabulated(joined: dict[str, Curves]) -> xr.Dataset:
             for q in (0.025, 0.975)
         ]
         arrays = {"capacity": found[0], "low": np.fmin(ends[0], found[0]), "high": np.fmax(ends[1], found[0])}
-        arrays["censored"] = found[0] == top
+        arrays |= {"censored": found[0] == top, "known": np.ones(len(values), bool)}
         curve = xr.Dataset({key: ("num_neurons", value) for key, value in arrays.items()}, {"num_neurons": values})
-        curves.append(curve.reindex(num_neurons=sizes, fill_value={"censored": False}).assign_coords(model=name))
+        curves.append(
+            curve.reindex(num_neurons=sizes, fill_value={"censored": False, "known": False}).assign_coords(model=name)
+        )
     return xr.concat(curves, "model")
 
 

@@ -8,11 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from measures import Claim, mean, stored
 
 from astrojax.cli import run_config
-from astrojax.report.page import Page
-from astrojax.report.reproduction import TIE, winners, winners_map
 
 CONFIG = Path(__file__).parents[1] / "configs" / "fig4.yaml"
 
@@ -21,77 +18,6 @@ def main(overrides: Sequence[str] = ()) -> None:
     folder, results = run_config(CONFIG, overrides=overrides)
     print("\n".join(findings(results)))
     print(f"Heat maps: {folder / 'figures'}")
-
-
-MODELS = ("astrocyte", "Hopfield", "neuron-astrocyte")
-"""The three of the paper."""
-
-LOADS = [2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120, 130, 140, 150, 160, 170, 180, 190, 200]
-"""Loads of the page: fewer than in the paper, so that there are more trials of each."""
-
-
-def report(page: Page, trials: int) -> list[Claim]:
-    """Add Fig. 4 to the page; claim C12."""
-    trials = min(trials, 200)
-    results = stored("fig4", trials, **{"axes.num_patterns": LOADS})
-    errors = np.stack(
-        [results.hamming_error.sel(model=name).transpose("num_patterns", "num_flips", "trial") for name in MODELS]
-    )
-    best, certain = winners(errors)
-    won = {name: int(np.sum((best == number) & certain)) for number, name in enumerate(MODELS)}
-    open_ = int(np.sum(~certain | (best == TIE)))
-    page.text(
-        "## Fig. 4: which memory wins, cell by cell, and the limits\n\n"
-        "Every cell is one load and one number of flips, the same problems for all memories. A cell has a winner where "
-        "one memory's mean error is below that of both others (sign-flip test of paired differences, false discovery "
-        "rate 5% over all cells)."
-    )
-    page.figure(
-        "fig4",
-        winners_map(results, MODELS),
-        "Left: the memory with the lowest mean Hamming error, pale where that is not significant. Right: mean errors, "
-        "and their excess "
-        f"over the best decoders. N = 20, {trials} trials of each cell, σ = 5, baselines at their published parameters.",
-    )
-    flips = results.num_flips.values
-    rows = []
-    for column, number in enumerate(flips):
-        cells = [f"{np.sum((best[:, column] == index) & certain[:, column])}" for index in range(len(MODELS))]
-        rows.append([number, *cells, int(np.sum(~certain[:, column] | (best[:, column] == TIE)))])
-    page.table(["flips n", *(f"won by {name}" for name in MODELS), "no winner"], [*rows, ["all", *won.values(), open_]])
-    high = results.sel(num_patterns=results.num_patterns >= 150)
-    means = {
-        number: {
-            name: mean(high.hamming_error.sel(model=name, num_flips=number)) for name in (*MODELS, "Hopfield, no diagonal")
-        }
-        for number in (3, 5)
-    }
-    decoded = {
-        number: {
-            kind: mean(high.decoder_error.sel(decoder=f"bayes_{kind}", num_flips=number)) for kind in ("unsigned", "signed")
-        }
-        for number in (3, 5)
-    }
-    page.table(
-        ["K ≥ 150, n", *means[3], "Bayes, unsigned", "Bayes, signed"],
-        [[number, *means[number].values(), *decoded[number].values()] for number in means],
-    )
-    total = best.size
-    few = (flips >= 1) & (flips <= 3)
-    everywhere = np.sum((best[:, few] == 0) & certain[:, few]) / certain[:, few].size
-    return [
-        Claim(
-            "C12",
-            "Lower mean error than both baselines across the tested grid, most at high load (Fig. 4).",
-            "holds" if won["astrocyte"] == total else "holds in part" if won["astrocyte"] else "does not hold",
-            f"of {total} cells the astrocyte memory wins {won['astrocyte']}, Hopfield {won['Hopfield']}, the "
-            "neuron-astrocyte memory "
-            f"{won['neuron-astrocyte']}, none {open_}; at 1 to 3 flips it wins {everywhere:.0%} of the cells. At K ≥ 150 "
-            "and n = 5: " + ", ".join(f"{name} {means[5][name]}" for name in MODELS),
-            "holds up to n ≈ 3-4; at n = 5 and high load it is the worst of the three: it commits to one, wrong, memory "
-            "where the others leave the query as it is",
-        )
-    ]
 
 
 def findings(results: xr.Dataset) -> list[str]:

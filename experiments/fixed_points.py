@@ -20,13 +20,13 @@ def report(page: Page, trials: int) -> list[Claim]:
     """Add attractors, saddles and basins to the page; computed in double precision."""
     with jax.enable_x64(True):
         page.text(
-            "## At the fixed points\n\nFrom the end of a long trajectory Newton's method finds the fixed point itself, "
-            "to a residual below 10⁻¹⁰; the eigenvalues of the Jacobian there say whether it is stable. They are real, "
-            "since the system descends ℒ."
+            "## At the fixed points\n\nFrom the end of a long trajectory Newton's method finds the fixed point itself; the "
+            "eigenvalues of the Jacobian there say whether it is stable. They are real, since the system descends ℒ. All "
+            "figures are of one draw of patterns for each K."
         )
         header = [
             "K, T",
-            "attractors",
+            "fixed points",
             "largest residual",
             *(kind.name.lower() for kind in aj.EquilibriumKind),
             "unstable",
@@ -34,15 +34,17 @@ def report(page: Page, trials: int) -> list[Claim]:
         ]
         page.table(header, [attractors(load, temperature) for load in LOADS for temperature in TEMPERATURES])
         page.text(
-            f"Distinct attractors from {NUM_STARTS} random starts of ±1, N = {NUM_NEURONS}; then how many starts ended "
-            "in each kind of state, in one that is not stable, and in none (the horizon is 30 relaxation times of the "
-            "slowest variable). A memory's negative counts as the memory."
+            f"Distinct fixed points that {NUM_STARTS} random starts of ±1 end in, N = {NUM_NEURONS}; then how many starts "
+            "ended in each kind of state, in one that is not stable (a saddle or marginal; these count among the fixed "
+            "points), and in none (the horizon is 30 relaxation times of the slowest variable). A memory's negative counts as "
+            "the memory."
         )
         page.text(saddle())
-        page.table(["K, T", *(f"n = {n}" for n in DISTANCES)], [basin(load, 0.01) for load in LOADS])
+        page.table(["basin of one memory; K, T", *(f"n = {n}" for n in DISTANCES)], [basin(load, 0.01) for load in LOADS])
         page.text(
-            f"Basins: share of {NUM_QUERIES} random queries at each distance n that return to the memory without error, "
-            "T = 0.01, with 95% Wilson intervals."
+            f"Basins: share of {NUM_QUERIES} random queries at each distance n from the first memory that return to it "
+            "without error, T = 0.01, with 95% Wilson intervals. At n = 0 the queries are all the same, and the share is 0 or "
+            "1: whether the memory is kept."
         )
     return []
 

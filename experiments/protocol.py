@@ -1,6 +1,8 @@
 """The paper's own protocol on the problems of a sweep: explicit Euler steps of 0.001, shorter for small parameters."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from measures import CONFIGS
 
 import astrojax as aj
 from astrojax.models.base import AbstractMemory
+from astrojax.plan import BUILDERS
 from astrojax.reference import euler_on_gains
 from astrojax.runs.config import Config
 from astrojax.trial import Problem
@@ -73,7 +76,37 @@ def problem(config: Config, trial: jax.Array, num_patterns: int, num_flips: int)
     return task.draw(jax.random.key(config.seed), place, num_patterns)
 
 
-def euler_errors(memory: AbstractMemory, drawn: Problem) -> jax.Array:
+def euler_of_memories(name: str, models: Sequence[str], cells: Mapping[str, Sequence[int]], folder: Path) -> xr.DataArray:
+    """Hamming errors of several memories by the protocol, on the first problems of cells of a configuration; kept in a file.
+
+    Arguments: the configuration; names of its models; loads `num_patterns` and flips `num_flips`; the folder of the file.
+    """
+    config = aj.load_config(CONFIGS / f"{name}.yaml")
+    file = folder / f"{name}-euler.nc"
+    settings = repr((config.model_dump(), list(models), dict(cells), TRIALS, HORIZON, DT))
+    if file.exists() and (kept := xr.load_dataarray(file)).attrs.get("settings") == settings:
+        return kept
+    trials, places = jnp.arange(TRIALS, dtype=jnp.int32), list(itertools.product(cells["num_patterns"], cells["num_flips"]))
+
+    def one(model: str, load: int, num_flips: int, trial: jax.Array) -> jax.Array:
+        drawn, section = problem(config, trial, load, num_flips), config.models[model]
+        return euler_error(
+            BUILDERS[section.kind](drawn.patterns, **section.model_dump(exclude={"kind"}, exclude_none=True)), drawn
+        )
+
+    found = [
+        [np.asarray(jax.jit(jax.vmap(partial(one, model, *place)))(trials), float) for place in places] for model in models
+    ]
+    shape = [len(models), *map(len, cells.values()), TRIALS]
+    results = xr.DataArray(
+        np.reshape(found, shape), {"model": list(models), **cells}, ["model", *cells, "trial"], attrs={"settings": settings}
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    results.to_netcdf(file)
+    return results
+
+
+def euler_error(memory: AbstractMemory, drawn: Problem) -> jax.Array:
     """Hamming error of any memory by the protocol's steps: on the gains where it has some, else on its own state."""
     if isinstance(memory, aj.AstrocyteMemory):
         return aj.hamming_error(drawn.target, euler_on_gains(memory, drawn.query, t1=HORIZON, dt=DT)[0])

@@ -14,6 +14,7 @@ from scipy.optimize import root
 
 import astrojax as aj
 from astrojax.equilibria import EquilibriumKind, Stability, attractors, basin, equilibrium, identify, jacobian, spectrum
+from astrojax.models.base import NeuronState
 from astrojax.models.neuron_astrocyte import symmetric
 
 from .systems import equations
@@ -428,6 +429,21 @@ def test_what_is_not_found_is_said():
     assert [int(value) == Stability.UNKNOWN for value in verdicts.stability] == [False, True]
     broken = jax.vmap(lambda temperature: equilibrium(aj.AstrocyteMemory(LOW_LOAD, temperature=temperature), state).converged)
     np.testing.assert_array_equal(broken(jnp.array([0.5, -0.5])), [True, False])
+
+
+class Turning(aj.HopfieldMemory):
+    """What descends no energy: the first two neurons turn around each other."""
+
+    def vector_field(self, state):
+        x = state.x
+        return NeuronState(-x + jnp.zeros_like(x).at[:2].set(jnp.array([-x[1], x[0]])))
+
+
+def test_complex_eigenvalues_make_a_verdict_unknown():
+    memory = Turning(LOW_LOAD)
+    found = spectrum(memory, memory.initial_state(jnp.zeros(40)))
+    np.testing.assert_allclose(found.eigenvalues, -1)
+    assert int(found.stability) == Stability.UNKNOWN
 
 
 def test_single_precision_finds_the_equilibria_of_double_precision():
