@@ -17,6 +17,12 @@ os.environ["ASTROJAX_CACHE"] = str(Path(__file__).parents[1] / ".pytest_cache" /
 
 
 @pytest.fixture
+def no_figures(monkeypatch):
+    """Runs in this process draw none: they are the same every time, and take longer than the rest."""
+    monkeypatch.setattr("astrojax.report.figures.draw_all", lambda results, folder: [])
+
+
+@pytest.fixture
 def experiments(monkeypatch, tmp_path):
     """Modules of the scripts by name, with run folders in a temporary place."""
     monkeypatch.chdir(tmp_path)

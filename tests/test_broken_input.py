@@ -179,6 +179,7 @@ def test_showing_what_is_no_run_is_refused(tmp_path, capsys):
     assert "was not begun" in refused(capsys, ["show", str(tmp_path)])
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_showing_a_damaged_run_is_refused(config, tmp_path, capsys):
     folder = tmp_path / "run"
     assert main(["run", str(config), "--out", str(folder)]) == 0

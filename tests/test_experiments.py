@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import xarray as xr
 
 import astrojax as aj
@@ -11,6 +12,7 @@ from astrojax.runs.reading import read_config
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_fig4_runs_and_counts_cells_won_and_lost(experiments, capsys):
     experiment = experiments("fig4")
     experiment.main(["--axes.num_patterns", "[4, 40]", "--axes.num_flips", "[3, 5]", "--trials", "20"])

@@ -175,9 +175,10 @@ def test_states_along_the_way_equal_those_of_scipy_in_a_stiff_corner():
     recall = aj.retrieve(memory, query, t1=10.0, ts=times, rtol=1e-5, atol=1e-5, max_steps=10**5)
     start = memory.initial_state(query)
 
+    @jax.jit
     def right_hand_side(t, y):
-        derivative = memory.vector_field(aj.AstrocyteState(jnp.asarray(y[:12]), jnp.asarray(y[12:])))
-        return np.concatenate([derivative.x, derivative.gain_logits])
+        derivative = memory.vector_field(aj.AstrocyteState(y[:12], y[12:]))
+        return jnp.concatenate([derivative.x, derivative.gain_logits])
 
     given = {"method": "LSODA", "t_eval": np.asarray(times), "rtol": 1e-9, "atol": 1e-9}
     solution = solve_ivp(right_hand_side, (0, 10), np.concatenate([start.x, start.gain_logits]), **given)

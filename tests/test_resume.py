@@ -23,22 +23,18 @@ from astrojax.runs import results as storage
 from astrojax.runs import store
 from astrojax.runs.reading import parse_config
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 RAW = {
     "patterns": {"kind": "random", "num_neurons": 11},
-    "axes": {"num_patterns": [3, 20], "num_flips": [0, 2, 4], "temperature": [0.01, 1]},
-    "trials": 24,
+    "axes": {"num_patterns": [20], "num_flips": [0, 2, 4], "temperature": [0.01, 1]},
+    "trials": 48,
     "models": {"a": {"kind": "astrocyte"}, "h": {"kind": "hopfield"}},
     "retrieval": {"t1": 5},
 }
 CHUNK = 6
-KILLS = int(os.environ.get("ASTROJAX_KILLS", "4"))
+KILLS = int(os.environ.get("ASTROJAX_KILLS", "3"))
 """How often the run is killed in the test; 25 take a few minutes."""
-
-
-@pytest.fixture(autouse=True)
-def no_figures(monkeypatch):
-    """They are the same every time, and take longer than the rest."""
-    monkeypatch.setattr("astrojax.report.figures.draw_all", lambda results, folder: [])
 
 
 @pytest.fixture(scope="module")

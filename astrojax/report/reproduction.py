@@ -305,7 +305,10 @@ def capacity_figure(curves: xr.Dataset) -> Figure:
     ax.set_xticks([], minor=True)
     ax.set_xlabel("neurons $N$")
     ax.set_ylabel("capacity $K_{90}$ (patterns)")
-    ax.legend(fontsize="small", title="△ at least" if bool(curves.censored.any()) else None, title_fontsize="small")
+    handles, _ = ax.get_legend_handles_labels()
+    if curves.censored.any():
+        handles.append(Line2D([], [], color="0.3", linestyle="none", marker="^", markerfacecolor="none", label="at least"))
+    _add_legend(figure, handles)
     return figure
 
 
