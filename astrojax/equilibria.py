@@ -240,9 +240,10 @@ def spectrum(memory: AbstractMemory, state: PyTree) -> Spectrum:
     index is the number of directions in which the energy falls, whatever the time constants. A constant added to all logits
     leaves the gains as they are, but decays at the rate T/τp: it is no zero mode.
 
-    An eigenvalue counts as zero within 10 D ε of the largest |eigenvalue|, with ε the rounding unit: about the error it has.
-    Rounding may split a degenerate eigenvalue into a complex pair, √ε apart. Imaginary parts beyond that mean that the memory
-    does not rest here, and make the stability `UNKNOWN`.
+    An eigenvalue counts as zero within 10 D ε of the largest |eigenvalue|, with ε the rounding unit: about the error it has. In
+    single precision that may hide slow directions behind fast ones, such as at τx = 1e-3: what is `MARGINAL` there, double
+    precision tells. Rounding may split a degenerate eigenvalue into a complex pair, √ε apart. Imaginary parts beyond that mean
+    that the memory does not rest here, and make the stability `UNKNOWN`.
 
     Arguments: a memory and a state at which it rests, such as `equilibrium` finds.
 

@@ -33,7 +33,8 @@ AUTOMATIC = "etd3"
 """The solver that `auto` stands for: docs/accuracy.md has the comparison, at ordinary parameters and in stiff corners."""
 
 TIGHTER, CONFIRMED = 100, 1e-2
-"""A solution is confirmed by one with tolerances so many times tighter that differs by less than this share of the largest |x|.
+"""A solution is confirmed by one with tolerances so many times tighter, if the two differ by less than this share of the
+largest |x| or by less than the absolute tolerance.
 
 With tolerances 4 or 30 times tighter, both solutions were wrong in the same way now and then.
 """
@@ -127,7 +128,7 @@ def retrieve(
             event finds the time at which neurons and gains both move more slowly than it. Rounding alone moves a neuron at
             about ε|x|/τx, with ε = 1e-7 in float32: a speed below that is never seen.
         confirm: solve once more with tolerances that are tighter by far, at a few times the cost, and let the status be
-            `UNCONFIRMED` where that ends elsewhere. Only x at the horizon is compared.
+            `UNCONFIRMED` where that ends elsewhere, or what that solve fails with. Only x at the horizon is compared.
         adjoint: how to differentiate. The default allows forward and reverse mode; for reverse mode alone
             `diffrax.RecursiveCheckpointAdjoint()` is faster, for forward mode or none `diffrax.ForwardMode()`.
 
@@ -190,10 +191,13 @@ def _recall(
         end = diffrax.SaveAt(t1=True)
         again = _solve(memory, y0, t1, solver, rtol / TIGHTER, atol / TIGHTER, max_steps, adjoint, end, None)
         other: Any = again.ys
-        near = jnp.max(jnp.abs(other.x[0] - state.x)) <= CONFIRMED * jnp.max(jnp.abs(state.x))
-        confirmed = near & (again.result == diffrax.RESULTS.successful)
+        # Below the absolute tolerance, where a memory falls silent, there is nothing to be told apart.
+        margin = jnp.maximum(CONFIRMED * jnp.max(jnp.abs(state.x)), atol)
+        confirmed = jnp.max(jnp.abs(other.x[0] - state.x)) <= margin
+        second = _status(memory, jax.tree.map(lambda leaf: leaf[0], other), again.result)
+        second = jnp.where((second == Status.OK) & ~confirmed, Status.UNCONFIRMED, second)
         stats = {name: number + again.stats[name] for name, number in stats.items()}
-        status = jnp.where((status == Status.OK) & ~confirmed, Status.UNCONFIRMED, status)
+        status = jnp.where(status == Status.OK, second, status)
     return Recall(
         state=state,
         gains=memory.gains(state),

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 from measures import Claim, fewer, stored
-from scipy.optimize import isotonic_regression
+from scipy.optimize import brentq, isotonic_regression
 from scipy.stats import binom
 
 from astrojax.cli import run_config
@@ -61,17 +61,17 @@ def report(page: Page, trials: int) -> list[Claim]:
     page.table(heads, rows)
     page.text(
         "K₉₀ with 95% bootstrap intervals; ≥: recalled at the largest load of all; 0: not even the smallest was; –: not "
-        "run. The nearest pattern's is exact, by the binomial distribution, ties counting half. The neuron-astrocyte memory is "
-        "shown up to N = 64: its state has N² + 2N variables."
+        "run. The nearest pattern's is exact, by the binomial distribution, ties broken at random. The neuron-astrocyte memory "
+        "is shown up to N = 64: its state has N² + 2N variables."
     )
     fits = [[name, *laws(curves)] for name, curves in joined.items()]
     small = sizes[:5]
     fits += [[name, *laws(Curves(small, values[None, :5], np.inf))] for name, values in zip(heads[-2:], exact, strict=True)]
     page.table(["memory", "α of K₉₀ ∝ N^α", "misfit", "γ of K₉₀ ∝ exp(γN)", "misfit", "nearer"], fits)
     page.text(
-        "Fitted by least squares of log K₉₀ over the sizes at which K₉₀ lies between the smallest and the largest load, where "
-        f"there are three or more (of the nearest pattern N ≤ {small[-1]}). Misfit: root mean square of what is left of "
-        "log K₉₀. *Nearer*: the law that leaves less, and in how many of the resampled data it does."
+        "Fitted by least squares of log K₉₀ over the sizes at which K₉₀ and its interval lie between the smallest and the "
+        f"largest load, where there are three or more (of the nearest pattern N ≤ {small[-1]}). Misfit: root mean square of "
+        "what is left of log K₉₀. *Nearer*: the law that leaves less, and in how many of the resampled data it does."
     )
     return []
 
@@ -83,7 +83,8 @@ def cell(capacity: xr.Dataset) -> str:
         return "–"
     if np.isnan(value):
         return "0"
-    return f"≥ {value:.0f}" if bool(capacity.censored) else f"{value:.0f} [{low:.0f}, {high:.0f}]"
+    bound = "≥ " if high == float(capacity.largest) else ""
+    return f"≥ {value:.0f}" if bool(capacity.censored) else f"{value:.0f} [{low:.0f}, {bound}{high:.0f}]"
 
 
 def number(capacity: float) -> str:
@@ -92,10 +93,22 @@ def number(capacity: float) -> str:
 
 
 def nearest_pattern(sizes: np.ndarray, sides: int) -> np.ndarray:
-    """Exact capacity of the nearest pattern (one side) or the nearest pattern or negative (two) among random ones, by size."""
-    flips = np.round(0.2 * sizes)
-    nearer = sides * (binom.cdf(flips - 1, sizes, 0.5) + binom.pmf(flips, sizes, 0.5) / 2)
-    return 1 + np.log(NEEDED) / np.log1p(-nearer)
+    """Exact capacity of the nearest pattern (one side) or the nearest pattern or negative (two) among random ones, by size.
+
+    With a and b the probabilities that another pattern is nearer than the target, or as near, and t that are as near, the
+    target is taken with probability 1/(1 + t). The mean over K − 1 others is ((1 − a)^K − (1 − a − b)^K)/(K b).
+    """
+    found = []
+    for size in sizes:
+        flips = round(0.2 * size)
+        a, b = sides * binom.cdf(flips - 1, size, 0.5), sides * binom.pmf(flips, size, 0.5)
+
+        def excess(log_load: float, a: float = a, b: float = b) -> float:
+            load = np.exp(log_load)
+            return np.exp(load * np.log1p(-a)) * -np.expm1(load * np.log1p(-b / (1 - a))) / (load * b) - NEEDED
+
+        found.append(np.exp(brentq(excess, 0, 200)))
+    return np.array(found)
 
 
 def curves_of(success: xr.DataArray, random: np.random.Generator) -> np.ndarray:
@@ -103,8 +116,8 @@ def curves_of(success: xr.DataArray, random: np.random.Generator) -> np.ndarray:
     loads = success.num_patterns.values
     values = success.squeeze().transpose("size", "num_patterns", "trial").values
     draws = random.integers(values.shape[-1], size=(RESAMPLES, *values.shape))
-    resampled = np.take_along_axis(values[None], draws, axis=-1).mean(axis=-1)
-    shares = np.concatenate([values.mean(axis=-1)[None], resampled])
+    resampled = np.nanmean(np.take_along_axis(values[None], draws, axis=-1), axis=-1)
+    shares = np.concatenate([np.nanmean(values, axis=-1)[None], resampled])
     return np.apply_along_axis(capacity_of, -1, shares, loads)
 
 
@@ -123,7 +136,8 @@ def capacity_of(shares: np.ndarray, loads: np.ndarray) -> float:
 
 def laws(curves: "Curves") -> list[str]:
     """Exponent of a power law and rate of an exponential with intervals and misfits, and which is nearer, in words."""
-    usable = np.isfinite(curves.found[0]) & (curves.found[0] < curves.largest)
+    inside = np.isfinite(curves.found) & (curves.found < curves.largest)
+    usable = inside[0] & (inside.mean(axis=0) > 0.975)
     found = curves.found[:, usable]
     if found.shape[1] < 3:
         return ["too few sizes", "", "", "", ""]
@@ -168,11 +182,9 @@ def tabulated(joined: dict[str, Curves]) -> xr.Dataset:
     sizes = sorted({int(size) for curve in joined.values() for size in curve.sizes})
     curves = []
     for name, (values, found, top) in joined.items():
-        ends = [
-            [np.quantile(column[np.isfinite(column)], q) if np.isfinite(column).any() else np.nan for column in found.T]
-            for q in (0.025, 0.975)
-        ]
-        arrays = {"capacity": found[0], "low": np.fmin(ends[0], found[0]), "high": np.fmax(ends[1], found[0])}
+        # What is below the smallest load counts as 0.
+        low, high = np.quantile(np.nan_to_num(found), [0.025, 0.975], axis=0)
+        arrays = {"capacity": found[0], "low": np.fmin(low, found[0]), "high": np.fmax(high, found[0]), "largest": top}
         arrays |= {"censored": found[0] == top, "known": np.ones(len(values), bool)}
         curve = xr.Dataset({key: ("num_neurons", value) for key, value in arrays.items()}, {"num_neurons": values})
         curves.append(

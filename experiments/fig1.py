@@ -12,6 +12,15 @@ REFERENCES = {1.0: 1.0, 3.0: 1.0, 10.0: 1.3, 30.0: 4.2, 300.0: 5.9}
 PERPLEXITIES = {1.0: 1, 3.0: 1, 10.0: 1.04, 30.0: 90, 300.0: 100}
 """Of 50 trials: mean Hamming error and perplexity over τp."""
 
+NEGLIGIBLE = 0.3
+"""Error, in neurons, that more time may leave where the end of the run is to explain the rise."""
+
+
+def slowest(figure: Along, horizon: float) -> float:
+    """The largest τp at which the gains have chosen by a horizon."""
+    taus = figure.results.tau_p.values
+    return max(tau for tau in taus if np.nanmedian(figure.at(tau, "perplexity", horizon)) < 1.5)
+
 
 def report(page: Page, trials: int) -> list[Claim]:
     """Add Fig. 1 to the page; claim C6."""
@@ -27,9 +36,9 @@ def report(page: Page, trials: int) -> list[Claim]:
         page,
         "Fig. 1: the time constant of the gains",
         "Gains that follow the neurons at once choose one pattern and recall it. Gains much slower than the neurons have not "
-        "chosen by the paper's horizon; at ten times the horizon they have, but not all of the error goes: while they are "
-        "still nearly uniform the neurons leave the query for the state of a Hopfield network, and the gains then choose by "
-        "that. "
+        f"chosen by the paper's horizon: by a median perplexity below 1.5 they have where τp ≤ {slowest(figure, 10.0):g}, "
+        f"and at ten times the horizon where τp ≤ {slowest(figure, 100.0):g}. But not all of the error goes: while gains are "
+        "nearly uniform the neurons leave the query for the state of a Hopfield network, and the gains then choose by that. "
         + " ".join(
             f"At τp = {value:g} more time takes {mean(recovered[value])} off the error, and {mean(remains[value])} more than "
             "at τp = 1 remains."
@@ -41,7 +50,7 @@ def report(page: Page, trials: int) -> list[Claim]:
         np.mean(found[1.0]) < 1.5 < np.mean(found[30.0]),
         np.nanmedian(perplexity[1.0]) < 1.05,
         bootstrap_interval(recovered[30.0])[0] > 0,
-        all(bootstrap_interval(remains[value])[0] <= 0 for value in slow),
+        all(bootstrap_interval(remains[value])[1] < NEGLIGIBLE for value in slow),
     ]
     text = "; ".join(f"{mean(errors)} at τp = {value:g}" for value, errors in found.items())
     gains = "; ".join(f"{median(values)} at τp = {value:g}" for value, values in perplexity.items())

@@ -3,6 +3,7 @@
 import numpy as np
 from along import Along
 from measures import Claim, compared, mean, median, medians_compared, stored, verdict
+from protocol import DT
 
 from astrojax.cli import run_config
 from astrojax.report.page import Page
@@ -22,8 +23,9 @@ def report(page: Page, trials: int) -> list[Claim]:
         "Cold gains choose one pattern; hot ones are all equal, and the memory is a Hopfield network, here far above its "
         "capacity: median perplexity "
         + ", ".join(f"{np.nanmedian(values):.1f} at T = {value:g}" for value, values in perplexity.items())
-        + ". The Euler protocol is repeated from T = 10⁻³ on: below, nothing changes but its cost. Its explicit steps become "
-        "unstable where dt T/τp reaches 1, that is at T = 1000.",
+        + f". The Euler protocol is repeated from T = {figure.values[0]:g} to {figure.values[-1]:g}: below, nothing changes "
+        "but its cost. Its steps on the gains are unstable where dt T log K/τp exceeds 2, the fate of a small error in Σp = 1: "
+        f"above T = {2 / (DT * np.log(100)):.0f}.",
     )
     found = {value: figure.at(value) for value in ERRORS}
     hopfield = stored("slope", trials).hamming_error.sel(model="Hopfield", slope=5).squeeze().values

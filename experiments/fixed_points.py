@@ -17,7 +17,7 @@ DISTANCES = (0, 3, 6, 9, 12, 15)
 
 
 def report(page: Page, trials: int) -> list[Claim]:
-    """Add attractors, saddles and basins to the page; computed in double precision."""
+    """Add attractors, saddles and basins to the page; computed in double precision, at the same size for any `trials`."""
     with jax.enable_x64(True):
         page.text(
             "## At the fixed points\n\nFrom the end of a long trajectory Newton's method finds the fixed point itself; the "

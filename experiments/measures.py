@@ -33,8 +33,17 @@ class Claim:
     reference: str = ""
 
 
-COMMANDS: dict[str, str] = {}
-"""By run folder, the commands that repeat the runs that were asked for."""
+@dataclass(frozen=True)
+class Done:
+    """A run that was asked for: the command that repeats it, and how many of its trajectories failed."""
+
+    command: str
+    num_failed: int
+    num_trajectories: int
+
+
+DONE: dict[str, Done] = {}
+"""Runs by folder, in the order in which they were asked for."""
 
 
 def stored(name: str, trials: int, label: str = "", **overrides: Any) -> xr.Dataset:
@@ -42,9 +51,11 @@ def stored(name: str, trials: int, label: str = "", **overrides: Any) -> xr.Data
     config = aj.load_config(CONFIGS / f"{name}.yaml", trials=trials, **overrides)
     folder = RUNS / "-".join(part for part in (name, label, str(trials)) if part)
     given = [part for key, value in overrides.items() for part in (f"--{key}", json.dumps(value, ensure_ascii=False))]
-    COMMANDS[str(folder)] = shlex.join(["astrojax", "run", f"configs/{name}.yaml", "--trials", str(trials), *given])
     print(f"{folder}: {trials} trials of each point", flush=True)
-    return aj.run(config, folder, on_notice=print).load()
+    results = aj.run(config, folder, on_notice=print).load()
+    command = shlex.join(["astrojax", "run", f"configs/{name}.yaml", "--trials", str(trials), *given])
+    DONE[str(folder)] = Done(command, int((results.status != aj.Status.OK).sum()), results.status.size)
+    return results
 
 
 def fewer(trials: int, share: float) -> int:

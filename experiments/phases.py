@@ -10,7 +10,7 @@ from astrojax.report.reproduction import HORIZON, phase_map
 
 CORRELATED = {"patterns": {"kind": "hierarchical", "num_neurons": 30, "num_prototypes": 10, "overlap": 0.5}}
 ENSEMBLES = {"random": {}, "correlated": CORRELATED}
-"""Random patterns, and noisy copies of ten prototypes, two of which have an overlap of 0.5."""
+"""Random patterns, and noisy copies of ten prototypes: two copies of the same one have an overlap of 0.5 on average."""
 
 
 DIAGRAMS = (
@@ -24,12 +24,14 @@ def report(page: Page, trials: int) -> list[Claim]:
     """Add the phase diagrams to the page."""
     trials = fewer(trials, 0.05)
     page.text(
-        "## Phase diagrams\n\nThe regime of most trials: *retrieval* (one gain, recalled without error), *wrong memory* "
-        "(one gain, but errors), *mixture* (several gains, at most (K + 1)/2) and *Hopfield-like* (more gains than that); "
-        "lines: the rate of success. A gain is taken for the only one below a perplexity of 1.5. *Hopfield-like* means uniform "
+        "## Phase diagrams\n\nThe regime of most trials: *retrieval* (one gain, recalled without error), *wrong memory* (one "
+        "gain, but errors), *mixture* (several gains, at most (K + 1)/2) and *Hopfield-like* (more gains than that); lines: "
+        "the rate of success. A gain is taken for the only one below a perplexity of 1.5. *Hopfield-like* means uniform "
         "gains. With the squared score the couplings are then Hopfield's; with the linear score uniform gains drive the "
         "neurons by the mean of the patterns, whatever the query, and nothing is recalled. Gains slower than the horizon are "
-        "uniform because they have not moved: the diagrams at ten times the horizon tell this from gains that stay uniform."
+        "uniform because they have not moved: the diagrams at ten times the horizon tell this from gains that stay uniform. "
+        "*Correlated* patterns are noisy copies of ten prototypes; two copies of the same one have an overlap of 0.5 on "
+        "average. Up to K = 10 each has a prototype of its own, and they are as random ones."
     )
     for name, axis, what in DIAGRAMS:
         for ensemble, overrides in ENSEMBLES.items():

@@ -6,7 +6,7 @@ HTML file. It holds no times or versions, so that the same numbers give the same
 
 import argparse
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import capacity
@@ -20,7 +20,7 @@ import limits
 import linear
 import phases
 import slope
-from measures import COMMANDS, Claim
+from measures import DONE, Claim, Done
 
 from astrojax.report.page import Page, badge, write
 
@@ -69,7 +69,7 @@ def main() -> None:
         claims += section.report(part, options.trials)
         parts.append(part)
         print(f"{section.__name__}: {time.perf_counter() - before:.0f} s", flush=True)
-    page = assembled(claims, parts, options.trials, COMMANDS.values())
+    page = assembled(claims, parts, options.trials, list(DONE.values()))
     options.docs.mkdir(exist_ok=True)
     write(page, options.docs / "reproduction.md", options.docs / "reproduction.html")
     for claim in sorted(claims, key=order):
@@ -82,7 +82,7 @@ def order(claim: Claim) -> int:
     return int(claim.number[1:])
 
 
-def assembled(claims: list[Claim], parts: list[Page], trials: int, commands: Iterable[str]) -> Page:
+def assembled(claims: list[Claim], parts: list[Page], trials: int, runs: Sequence[Done]) -> Page:
     """The page: verdicts first, then every part, what the paper leaves open, and how to repeat it."""
     page = Page("The paper's figures and claims, reproduced")
     page.text(
@@ -90,7 +90,8 @@ def assembled(claims: list[Claim], parts: list[Page], trials: int, commands: Ite
         "arXiv:2604.25481. For every claim: what was claimed, what we computed, with 95% intervals, and whether it "
         "holds. Intervals of means and medians are percentile bootstraps over trials, of shares Wilson's. Defaults: N = "
         "30, K = 100, n = 6, τx = τp = 1, T = 0.01, σ = 5, horizon "
-        f"10, {trials} trials."
+        f"10, {trials} trials. Of {sum(run.num_trajectories for run in runs):,} trajectories "
+        f"{sum(run.num_failed for run in runs):,} failed; they are left out."
     )
     page.text("## Verdicts")
     rows = [
@@ -105,7 +106,7 @@ def assembled(claims: list[Claim], parts: list[Page], trials: int, commands: Ite
         "## How to repeat it\n\n"
         f"`make reproduce` computes everything above at {trials} trials (fewer where the text says so) and writes this page; "
         "it is continued after an interruption. Its parts, each of which runs alone:\n\n"
-        "```\n" + "\n".join(commands) + "\n```\n\n"
+        "```\n" + "\n".join(run.command for run in runs) + "\n```\n\n"
         "Without a sweep: `python experiments/identities.py` (claims C1-C5, C13-C16) and `python experiments/fixed_points.py`. "
         "At the paper's size: `python experiments/reproduce.py --trials 50`, or any command above with `--trials 50`.\n\n"
         "**Seeds.** Sweeps draw from `seed: 2026` of their configuration, so that a problem is the same at any number of "

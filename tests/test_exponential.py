@@ -156,6 +156,22 @@ def test_corners_are_solved_accurately_in_few_evaluations_and_wrong_ends_are_no_
     assert np.mean(confirmed == aj.Status.OK) >= 0.9
 
 
+@pytest.mark.parametrize("t1", [10.0, 100.0])
+def test_a_memory_that_falls_silent_is_confirmed(t1):
+    patterns = aj.random_patterns(jax.random.key(0), num_neurons=30, num_patterns=10)
+    for memory in (aj.HopfieldMemory(patterns, slope=0.3), aj.AstrocyteMemory(patterns, slope=0.05)):
+        recall = aj.retrieve(memory, aj.flip(jax.random.key(1), patterns[:, 0], 6), t1=t1, confirm=True)
+        assert jnp.max(jnp.abs(recall.x)) < 0.03
+        assert recall.status == aj.Status.OK
+
+
+def test_a_second_solve_that_fails_says_how():
+    patterns = aj.random_patterns(jax.random.key(0), num_neurons=30, num_patterns=100)
+    memory, query = aj.AstrocyteMemory(patterns), aj.flip(jax.random.key(1), patterns[:, 0], 6)
+    alone, confirmed = (aj.retrieve(memory, query, t1=10.0, max_steps=80, confirm=confirm) for confirm in (False, True))
+    assert (alone.status, confirmed.status) == (aj.Status.OK, aj.Status.MAX_STEPS)
+
+
 def test_automatic_choice_is_stated_and_can_be_overridden():
     patterns = aj.random_patterns(jax.random.key(0), num_neurons=12, num_patterns=5)
     memory = aj.AstrocyteMemory(patterns, tau_x=1e-3)

@@ -139,9 +139,9 @@ def sweep_figure(
 def winners(errors: np.ndarray, rate: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
     """Which of some models has the lowest mean error, cell by cell, and whether it beats every other significantly.
 
-    Every cell's p value is the largest of the winner's paired comparisons, and the false discovery rate over all cells is
-    `rate`. That p counts both directions pays for choosing the winner from the same trials: among M equal models one is taken
-    for better than all others with at most M/2 times the probability p.
+    Every cell's p value is the largest of the winner's paired comparisons, times M/2 for M models, and the false discovery rate
+    over all cells is at most `rate`. The factor pays for choosing the winner from the same trials: among M equal models any may
+    be taken for better than all others, but in one direction of the two that p counts.
 
     Arguments:
         errors: shape (models, …, trials), the same problems for all models. rate: the false discovery rate.
@@ -158,7 +158,8 @@ def winners(errors: np.ndarray, rate: float = 0.05) -> tuple[np.ndarray, np.ndar
     # A winner competes neither with itself nor with models that were not run in a cell.
     itself = np.arange(len(errors)).reshape(-1, *[1] * best.ndim) == best
     hardest = np.max(np.where(itself | np.isnan(p_values), 0, p_values), axis=0)
-    return np.where(empty | tied, TIE, best), discoveries(np.select([empty, tied], [np.nan, 1], hardest), rate)
+    corrected = np.minimum(hardest * max(len(errors) / 2, 1), 1)
+    return np.where(empty | tied, TIE, best), discoveries(np.select([empty, tied], [np.nan, 1], corrected), rate)
 
 
 def winners_map(
