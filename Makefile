@@ -17,7 +17,7 @@ reproduce: .venv/base   ## every figure and claim of the paper, into docs/reprod
 	@$(BIN)/python experiments/reproduce.py
 
 test: .venv/dev         ## all tests
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: .venv/dev        ## style and types
 	@$(BIN)/ruff check $(STYLED)

@@ -1,6 +1,7 @@
 """The command line. Everything heavy is imported when it is needed, so that help answers at once."""
 
 import argparse
+import contextlib
 import os
 import re
 import shlex
@@ -46,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def entry() -> None:
     """What the command `astrojax` does: `main`, and the end of the process."""
-    status = main()
+    status = 130
+    with contextlib.suppress(KeyboardInterrupt):  # pressed again while the first was told
+        status = main()
     if status == 130:
         # At once, whatever threads are still in the middle of and however often Ctrl-C is pressed.
         signal.signal(signal.SIGINT, signal.SIG_IGN)

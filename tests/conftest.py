@@ -1,5 +1,6 @@
 """The test run uses float64, strict promotion of ranks and types, and warnings as errors (see pyproject.toml)."""
 
+import gc
 import importlib
 import os
 import sys
@@ -14,6 +15,14 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 # Compiled programs are shared by all processes of the tests, and kept apart from the user's.
 os.environ["ASTROJAX_CACHE"] = str(Path(__file__).parents[1] / ".pytest_cache" / "programs")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_programs():
+    """Modules hardly share compiled programs, and gigabytes of them make everything slow."""
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture

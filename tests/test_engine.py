@@ -48,7 +48,6 @@ def swept(tmp_path_factory):
     return found
 
 
-@pytest.mark.xdist_group("devices")  # they share what takes longest
 @pytest.mark.parametrize("setting", [(1, 1), (1, 7), (1, 64), (3, 99), (3, 7)])
 def test_results_depend_on_neither_chunks_nor_devices(swept, setting):
     reference, found = swept[1, 99], swept[setting]

@@ -32,7 +32,7 @@ RAW = {
     "models": {"a": {"kind": "astrocyte"}, "h": {"kind": "hopfield"}},
     "retrieval": {"t1": 5},
 }
-CHUNK = 6
+CHUNK = 4
 KILLS = int(os.environ.get("ASTROJAX_KILLS", "3"))
 """How often the run is killed in the test; 25 take a few minutes."""
 
@@ -95,7 +95,7 @@ def test_a_run_killed_again_and_again_ends_with_the_values_of_an_undisturbed_one
     killed = 0
     for kill in range(KILLS):
         process = start(config, folder)
-        target = (kill + 1) * total // (KILLS + 1)
+        target = (kill + 1) * total // (KILLS + 2)
         wait_for_chunks(folder, target, process)
         time.sleep(rng.random() * 0.05)
         process.send_signal(signal.SIGKILL)
