@@ -17,6 +17,11 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 os.environ["ASTROJAX_CACHE"] = str(Path(__file__).parents[1] / ".pytest_cache" / "programs")
 
 
+def pytest_collection_modifyitems(items):
+    """The file that takes longest comes first, so that no process waits for it in the end."""
+    items.sort(key=lambda item: item.path.name != "test_resume.py")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def few_programs():
     """Modules hardly share compiled programs, and gigabytes of them make everything slow."""

@@ -94,9 +94,10 @@ def test_permutations_change_nothing_and_a_padded_memory_is_an_unpadded_one(name
         scalars = memory.energy(start), memory.energy_rate(start), memory.energy(recall.state)
         return recall.x, recall.gains, jnp.stack(scalars), recall.stats["num_accepted_steps"]
 
-    x, gains, scalars, steps = batched(name, measured)(plain)
+    solve = batched(name, measured)
+    x, gains, scalars, steps = solve(plain)
     for other, rows, kept in ((padded, slice(None), slice(load)), (shuffled, neurons, columns)):
-        x2, gains2, scalars2, steps2 = batched(name, measured)(other)
+        x2, gains2, scalars2, steps2 = solve(other)
         np.testing.assert_allclose(x2, np.asarray(x)[:, rows], rtol=1e-6, atol=1e-6)
         np.testing.assert_allclose(scalars2, scalars, rtol=1e-8, atol=1e-8)
         # Sums in another order round otherwise, which may shift a step now and then.

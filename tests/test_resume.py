@@ -28,11 +28,14 @@ pytestmark = pytest.mark.usefixtures("no_figures")
 RAW = {
     "patterns": {"kind": "random", "num_neurons": 11},
     "axes": {"num_patterns": [20], "num_flips": [0, 2, 4], "temperature": [0.01, 1]},
-    "trials": 48,
+    "trials": 12,
     "models": {"a": {"kind": "astrocyte"}, "h": {"kind": "hopfield"}},
     "retrieval": {"t1": 5},
 }
-CHUNK = 4
+CHUNK = 6
+LONGER = ["--trials", "48"]
+"""For runs that are interrupted on their way."""
+
 KILLS = int(os.environ.get("ASTROJAX_KILLS", "3"))
 """How often the run is killed in the test; 25 take a few minutes."""
 
@@ -46,9 +49,16 @@ def config(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, config):
-    folder = tmp_path_factory.mktemp("undisturbed") / "run"
-    started = start(config, folder)
-    assert started.wait() == 0
+    return finished(config, tmp_path_factory.mktemp("undisturbed") / "run")
+
+
+@pytest.fixture(scope="module")
+def longer_undisturbed(tmp_path_factory, config):
+    return finished(config, tmp_path_factory.mktemp("undisturbed") / "longer", *LONGER)
+
+
+def finished(config, folder, *more):
+    assert start(config, folder, *more).wait() == 0
     return folder
 
 
@@ -89,12 +99,12 @@ def wait_for_chunks(folder, number, process):
         time.sleep(0.005)
 
 
-def test_a_run_killed_again_and_again_ends_with_the_values_of_an_undisturbed_one(config, undisturbed, tmp_path):
-    folder, total, rng = tmp_path / "run", store.is_done(undisturbed).size, random.Random(0)
+def test_a_run_killed_again_and_again_ends_with_the_values_of_an_undisturbed_one(config, longer_undisturbed, tmp_path):
+    folder, total, rng = tmp_path / "run", store.is_done(longer_undisturbed).size, random.Random(0)
     assert total > 60
     killed = 0
     for kill in range(KILLS):
-        process = start(config, folder)
+        process = start(config, folder, *LONGER)
         target = (kill + 1) * total // (KILLS + 2)
         wait_for_chunks(folder, target, process)
         time.sleep(rng.random() * 0.05)
@@ -102,13 +112,12 @@ def test_a_run_killed_again_and_again_ends_with_the_values_of_an_undisturbed_one
         killed += process.wait() == -signal.SIGKILL
     assert killed == KILLS
     assert 0 < stored(folder) < total
-    assert start(config, folder).wait() == 0
-    assert_same(folder, undisturbed)
+    assert_same(finished(config, folder, *LONGER), longer_undisturbed)
 
 
-def test_ctrl_c_keeps_what_is_stored_says_how_to_go_on_and_exits_130(config, undisturbed, tmp_path):
+def test_ctrl_c_keeps_what_is_stored_says_how_to_go_on_and_exits_130(config, longer_undisturbed, tmp_path):
     folder = tmp_path / "run"
-    process = start(config, folder, stderr=subprocess.PIPE, text=True)
+    process = start(config, folder, *LONGER, stderr=subprocess.PIPE, text=True)
     wait_for_chunks(folder, 10, process)
     process.send_signal(signal.SIGINT)
     _, report = process.communicate()
@@ -124,7 +133,7 @@ def test_ctrl_c_keeps_what_is_stored_says_how_to_go_on_and_exits_130(config, und
     assert 0 < computed.mean() < 1
     assert np.isnan(partial.hamming_error.values[~computed]).all()
     assert main(["run", str(folder)]) == 0  # a run folder stands for its configuration
-    assert_same(folder, undisturbed)
+    assert_same(folder, longer_undisturbed)
 
 
 def test_two_processes_do_not_compute_the_same_folder(config, tmp_path):
