@@ -18,21 +18,7 @@ from astrojax.models.base import NeuronState
 from astrojax.models.neuron_astrocyte import symmetric
 
 from .systems import equations
-from .systems.problems import FAMILY, MODELS, PARAMETERS
-
-NAMES = [
-    "squared-dynamic",
-    "squared-adiabatic",
-    "squared-frozen",
-    "linear-dynamic",
-    "power-dynamic",
-    "power6-adiabatic",
-    "hopfield-zero-diagonal",
-    "dense-3",
-    "dense-4",
-    "neuron-astrocyte",
-]
-"""Every kind of memory, and every score and gain regime with one of them."""
+from .systems.problems import FAMILY, KINDS, MODELS, PARAMETERS
 
 VALUES = {"temperature": 0.7, "tau_x": 0.6, "tau_p": 1.7, "tau_s": 1.3, "tau_a": 0.8, "slope": 3.0}
 FAST = {"adjoint": diffrax.ForwardMode(), "max_steps": 10_000}
@@ -85,7 +71,7 @@ def rates_of_reference(name, memory):
     return in_triangles
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", KINDS)
 def test_the_end_of_a_retrieval_is_refined_to_the_root_that_scipy_finds(name):
     memory, recalls = settled(name)
     found = jax.vmap(lambda state: equilibrium(memory, state))(recalls.state)
@@ -100,7 +86,7 @@ def test_the_end_of_a_retrieval_is_refined_to_the_root_that_scipy_finds(name):
     assert np.all(np.max(np.abs(found.state.x[:2]), axis=1) > 0.1)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", KINDS)
 def test_the_jacobian_is_that_of_central_differences(name):
     memory, recalls = settled(name)
     state = jax.tree.map(lambda leaf: leaf[0] + 0.1 * jnp.cos(jnp.arange(leaf.shape[1])), recalls.state)
@@ -112,7 +98,7 @@ def test_the_jacobian_is_that_of_central_differences(name):
     np.testing.assert_allclose(jacobian(memory, state), differences, rtol=1e-7, atol=1e-8)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", KINDS)
 def test_eigenvalues_are_real_and_the_index_counts_directions_of_falling_energy(name):
     """Newton's method from random small states finds saddles of all indices, whose Hessians tell the same index."""
     memory, recalls = settled(name)

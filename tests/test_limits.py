@@ -10,7 +10,7 @@ import pytest
 
 import astrojax as aj
 
-from .systems.problems import MODELS, Problems, batched, draw
+from .systems.problems import KINDS, Problems, batched, draw
 
 TIGHT = {"solver": "dopri8", "rtol": 1e-11, "atol": 1e-11, "max_steps": 100_000, "adjoint": diffrax.ForwardMode()}
 PATTERNS = aj.random_patterns(jax.random.key(0), num_neurons=20, num_patterns=9)
@@ -78,7 +78,7 @@ def test_c13_the_negative_of_a_query_is_recalled_as_the_negative_of_its_recall()
     np.testing.assert_array_equal(minus.gains, plus.gains)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*KINDS, "modern-hopfield"])
 def test_permutations_change_nothing_and_a_padded_memory_is_an_unpadded_one(name):
     number, num_neurons, load, capacity = 6, 8, 5, 12
     problems = draw(name, 7, number, num_neurons, capacity)

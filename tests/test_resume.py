@@ -36,7 +36,7 @@ CHUNK = 6
 LONGER = ["--trials", "48"]
 """For runs that are interrupted on their way."""
 
-KILLS = int(os.environ.get("ASTROJAX_KILLS", "3"))
+KILLS = int(os.environ.get("ASTROJAX_KILLS", "2"))
 """How often the run is killed in the test; 25 take a few minutes."""
 
 

@@ -15,7 +15,7 @@ HORIZON = 4.0
 TOLERANCE = 1e-12
 """Of both sides. Some problems amplify an error a million-fold on their way past a saddle: at 1e-10 differences reach 7e-4."""
 
-SHAPES = [(3, 2), (5, 6), (17, 24), (30, 40)]
+SHAPES = [(5, 6), (30, 40)]
 """Neurons and largest load; loads below it are masked."""
 
 
@@ -64,8 +64,8 @@ def test_the_final_state_agrees_with_scipy_on_random_problems(name):
         recall = aj.retrieve(memory, query, t1=HORIZON, adjoint=diffrax.ForwardMode(), **settings)
         return recall.state, recall.gains, recall.status
 
-    solve, number, worst = batched(name, final), 13, 0.0
-    shapes = [(3, 2), (4, 6), (6, 9), (7, 12)] if name == "neuron-astrocyte" else SHAPES
+    solve, number, worst = batched(name, final), 20, 0.0
+    shapes = [(4, 6), (7, 12)] if name == "neuron-astrocyte" else SHAPES
     for seed, (num_neurons, capacity) in enumerate(shapes):
         problems = draw(name, seed, number, num_neurons, capacity)
         state, gains, status = solve(problems)

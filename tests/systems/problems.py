@@ -23,6 +23,20 @@ MODELS = FAMILY | {
     "modern-hopfield": aj.ModernHopfieldMemory,
     "neuron-astrocyte": aj.NeuronAstrocyteMemory,
 }
+KINDS = [
+    "squared-dynamic",
+    "squared-adiabatic",
+    "squared-frozen",
+    "linear-dynamic",
+    "power-dynamic",
+    "power6-adiabatic",
+    "hopfield-zero-diagonal",
+    "dense-3",
+    "dense-4",
+    "neuron-astrocyte",
+]
+"""Kinds of memory, with every score and gain regime once: for what costs more than a formula."""
+
 PARAMETERS = {
     **dict.fromkeys(FAMILY, ("temperature", "tau_x", "tau_p", "slope")),
     **dict.fromkeys(("hopfield", "hopfield-zero-diagonal", "dense-3", "dense-4"), ("tau_x", "slope")),
