@@ -41,7 +41,8 @@ def test_c2_the_measured_rate_of_the_energy_is_the_exact_one(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "dtype"), [*((name, jnp.float64) for name in MODELS), *((name, jnp.float32) for name in KINDS[::3])]
+    ("name", "dtype"),
+    [*((name, jnp.float64) for name in [*KINDS, "modern-hopfield"]), *((name, jnp.float32) for name in KINDS[::3])],
 )
 def test_c2_no_energy_increases_on_a_thousand_random_trajectories(name, dtype):
     ts = np.geomspace(0.01, 5.0, 25)

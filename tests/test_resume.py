@@ -179,8 +179,10 @@ def chunk_files(folder, variable):
     return sorted(path for path in (folder / "results.zarr" / variable / "c").rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("damage", ["bit", "truncated", "missing"])
-@pytest.mark.parametrize("variable", ["hamming_error", "decoder_error"])
+@pytest.mark.parametrize(
+    ("damage", "variable"),
+    [("bit", "hamming_error"), ("truncated", "hamming_error"), ("missing", "hamming_error"), ("bit", "decoder_error")],
+)
 def test_a_damaged_chunk_is_found_and_computed_again(config, undisturbed, tmp_path, capsys, damage, variable):
     folder = copy_of(undisturbed, tmp_path)
     path = chunk_files(folder, variable)[-1]
