@@ -8,7 +8,7 @@ from protocol import TRIALS, euler_of_memories
 
 from astrojax.cli import run_config
 from astrojax.report.page import Page
-from astrojax.report.reproduction import TIE, winners, winners_map
+from astrojax.report.reproduction import winners, winners_map
 from astrojax.report.statistics import bootstrap_interval, discoveries, paired_p_values
 
 MODELS = ("astrocyte", "Hopfield", "neuron-astrocyte")
@@ -45,7 +45,7 @@ def report(page: Page, trials: int) -> list[Claim]:
         f"their excess over the best decoders. N = 20, {trials} trials of each cell, σ = 5, baselines at their published "
         "parameters.",
     )
-    letters = np.where(certain & (best != TIE), np.array([*"AHN"])[best], "·")
+    letters = np.where(certain, np.array([*"AHN"])[best], "·")
     flips = results.num_flips.values
     page.table(
         ["K \\ n", *map(str, flips)],
@@ -74,7 +74,7 @@ def against(page: Page, errors: np.ndarray, best: np.ndarray, certain: np.ndarra
     rows = []
     for column, number in [*enumerate(flips), (slice(None), "all")]:
         won = [int(np.sum((best[:, column] == index) & certain[:, column])) for index in range(len(MODELS))]
-        none = int(np.sum(~certain[:, column] | (best[:, column] == TIE)))
+        none = int(np.sum(~certain[:, column]))
         rows.append([number, *won, none, int(better[:, column].sum()), int(worse[:, column].sum())])
     page.table(
         ["flips n", *(f"won by {name}" for name in MODELS), "no winner", "astrocyte better than both", "worse than both"], rows

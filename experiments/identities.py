@@ -5,7 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from measures import Claim, share
+from measures import Claim, batched, drawn, share
 
 import astrojax as aj
 
@@ -16,15 +16,8 @@ NUMBER = 200
 
 def problem(key: jax.Array, **parameters: float | str) -> tuple[aj.AstrocyteMemory, jax.Array]:
     """A memory of random patterns at the paper's size, and a query with 6 flips."""
-    pattern_key, flip_key = jax.random.split(key)
-    patterns = aj.random_patterns(pattern_key, **SIZE)
-    return aj.AstrocyteMemory(patterns, **parameters), aj.flip(flip_key, patterns[:, 0], 6)
-
-
-def batched(function, seed: int, number: int = NUMBER):
-    """A function of a random key, at many keys."""
-    keys = jax.random.split(jax.random.key(seed), number)
-    return jax.tree.map(np.asarray, jax.jit(lambda keys: jax.lax.map(function, keys, batch_size=50))(keys))
+    patterns, query = drawn(key, **SIZE, num_flips=6)
+    return aj.AstrocyteMemory(patterns, **parameters), query
 
 
 def claims() -> list[Claim]:
@@ -50,7 +43,7 @@ def simplex() -> Claim:
 
         return jnp.min(gains), jnp.max(jnp.abs(jnp.sum(gains, axis=1) - 1)), jnp.max(jax.vmap(residual)(states))
 
-    least, excess, apart = (np.asarray(values) for values in batched(along, 1))
+    least, excess, apart = (np.asarray(values) for values in batched(along, 1, NUMBER))
     found = (
         f"smallest gain {least.min():.0e}, |Σp − 1| ≤ {excess.max():.0e} along {NUMBER} trajectories at log T from −9 to 2, on "
         f"which dp/dt is that of Eq. 6 to {apart.max():.0e}"
@@ -72,7 +65,7 @@ def descent() -> Claim:
             jnp.max(jnp.abs(slopes - rates) / (scale + jnp.abs(rates))),
         )
 
-    rise, rate, gap = (values.max() for values in batched(along, 2))
+    rise, rate, gap = (values.max() for values in batched(along, 2, NUMBER))
     found = (
         f"largest relative rise {max(rise, 0):.0e} along {NUMBER} trajectories; the exact rate is at most {rate:.0e} "
         f"and equals the derivative of ℒ along the flow to {gap:.0e}"
@@ -92,7 +85,7 @@ def fixed_points() -> Claim:
         softmax = jax.nn.softmax(scores / memory.temperature)
         return jnp.max(jnp.abs(drive - x)), jnp.max(jnp.abs(softmax - p)), found.converged
 
-    x, p, converged = batched(end, 3)
+    x, p, converged = batched(end, 3, NUMBER)
     found = f"|x − W(p)φ(x)| ≤ {x.max():.0e}, |p − softmax(f/T)| ≤ {p.max():.0e} at {converged.sum()} of {NUMBER} ends"
     ok = verdict_of(converged.all(), x.max() < 1e-10, p.max() < 1e-10)
     return Claim(
@@ -154,7 +147,7 @@ def symmetry() -> Claim:
         memory, query = problem(key)
         return jnp.max(jnp.abs(aj.retrieve(memory, query, t1=10.0).x + aj.retrieve(memory, -query, t1=10.0).x))
 
-    largest = batched(distance, 6).max()
+    largest = batched(distance, 6, NUMBER).max()
     return Claim(
         "C13",
         "The squared score has the symmetry x → −x (.3.1).",
@@ -193,7 +186,7 @@ def attention() -> Claim:
         weights = jnp.exp(memory.patterns.T @ jnp.tanh(5 * query) / 3.0)
         return jnp.max(jnp.abs(step - memory.patterns @ weights / jnp.sum(weights)))
 
-    largest = batched(distance, 8).max()
+    largest = batched(distance, 8, NUMBER).max()
     found = f"one step of size 1 with gains that follow at once differs from Ξ softmax(Ξᵀφ/T) by {largest:.0e} (T = 3)"
     return Claim(
         "C15", "The linear score reproduces the attention readout (Discussion).", verdict_of(largest < 1e-12), found, "rounding"
@@ -209,7 +202,7 @@ def experts() -> Claim:
         drive = coupling @ jnp.tanh(5 * state.x)
         return jnp.max(jnp.abs(memory.vector_field(state).x - (drive - state.x))) / jnp.max(jnp.abs(drive))
 
-    largest = batched(distance, 9).max()
+    largest = batched(distance, 9, NUMBER).max()
     found = f"the drive differs from Σ p_μ (K/N) ξ_μ ξ_μᵀ φ by {largest:.0e} of its size (T = 1, t = 3)"
     return Claim(
         "C16", "The drive is a mixture of rank-one experts gated by p (II.2.2).", verdict_of(largest < 1e-12), found, "identity"

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from measures import LIMIT, Claim, deviation, fewer, mean, share, share_deviation, stored
+from measures import LIMIT, Claim, batched, deviation, drawn, fewer, mean, share, share_deviation, stored
 
 import astrojax as aj
 from astrojax.cli import run_config
@@ -95,15 +95,13 @@ def exactly(load: int, num_flips: int) -> np.ndarray:
     """Hamming errors of the best decoders that know the number of flips, unsigned and signed, shape (2, problems); N = 20."""
 
     def errors(key: jax.Array) -> jax.Array:
-        pattern_key, flip_key = jax.random.split(key)
-        patterns = aj.random_patterns(pattern_key, num_neurons=20, num_patterns=load)
-        overlaps = aj.flip(flip_key, patterns[:, 0], num_flips) @ patterns
+        patterns, query = drawn(key, 20, load, num_flips)
+        overlaps = query @ patterns
         near, far = (jnp.asarray(overlaps == sign * (20 - 2 * num_flips), patterns.dtype) for sign in (1, -1))
         answers = (jnp.sign(patterns @ (near - far)), jnp.sign(patterns @ near))
         return jnp.stack([aj.hamming_error(patterns[:, 0], answer) for answer in answers])
 
-    keys = jax.random.split(jax.random.key(KEY), PROBLEMS)
-    return np.asarray(jax.jit(lambda keys: jax.lax.map(errors, keys, batch_size=100))(keys)).T
+    return batched(errors, KEY, PROBLEMS, batch_size=100).T
 
 
 def digits(page: Page, trials: int) -> None:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
-from measures import Claim, mean, stored
+from measures import Claim, batched, drawn, mean, stored
 
 import astrojax as aj
 from astrojax.cli import run_config
@@ -57,17 +57,14 @@ def one_step(load: int, num_flips: int, temperatures: np.ndarray) -> np.ndarray:
     """Hamming errors of one step of softmax attention on the query, shape (temperatures, problems); N = 20."""
 
     def errors(key: jax.Array) -> jax.Array:
-        pattern_key, flip_key = jax.random.split(key)
-        patterns = aj.random_patterns(pattern_key, num_neurons=20, num_patterns=load)
-        query = aj.flip(flip_key, patterns[:, 0], num_flips)
+        patterns, query = drawn(key, 20, load, num_flips)
 
         def error(temperature: jax.Array) -> jax.Array:
             return aj.hamming_error(patterns[:, 0], patterns @ jax.nn.softmax(query @ patterns / temperature))
 
         return jax.vmap(error)(jnp.asarray(temperatures, patterns.dtype))
 
-    keys = jax.random.split(jax.random.key(load + num_flips), PROBLEMS)
-    return np.asarray(jax.jit(lambda keys: jax.lax.map(errors, keys, batch_size=100))(keys)).T
+    return batched(errors, load + num_flips, PROBLEMS, batch_size=100).T
 
 
 def draw(results: xr.Dataset) -> Figure:

@@ -2,11 +2,12 @@
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import xarray as xr
 
@@ -61,6 +62,19 @@ def stored(name: str, trials: int, label: str = "", **overrides: Any) -> xr.Data
 def fewer(trials: int, share: float) -> int:
     """Trials of a costly part: a share of those of the others, but not fewer than the paper's 50 unless all are."""
     return max(min(trials, 50), round(trials * share))
+
+
+def drawn(key: jax.Array, num_neurons: int, num_patterns: int, num_flips: int) -> tuple[jax.Array, jax.Array]:
+    """Random patterns, and the first of them with some flips: a problem that is not one of a sweep."""
+    pattern_key, flip_key = jax.random.split(key)
+    patterns = aj.random_patterns(pattern_key, num_neurons=num_neurons, num_patterns=num_patterns)
+    return patterns, aj.flip(flip_key, patterns[:, 0], num_flips)
+
+
+def batched(function: Callable[[jax.Array], Any], seed: int, number: int, batch_size: int = 50) -> Any:
+    """A function of a random key at many keys, as NumPy arrays with a leading axis."""
+    keys = jax.random.split(jax.random.key(seed), number)
+    return jax.tree.map(np.asarray, jax.jit(lambda keys: jax.lax.map(function, keys, batch_size=batch_size))(keys))
 
 
 def mean(values: Any) -> str:
