@@ -64,11 +64,15 @@ if TYPE_CHECKING:
     from .retrieval import Status as Status
     from .retrieval import retrieve as retrieve
     from .runs.export import export as export
+    from .runs.search_results import SearchResults as SearchResults
+    from .runs.search_results import load_search as load_search
     from .runs.store import load as load
     from .scores import AbstractScore as AbstractScore
     from .scores import LinearScore as LinearScore
     from .scores import PowerScore as PowerScore
     from .scores import SquaredScore as SquaredScore
+    from .searching import load_search_config as load_search_config
+    from .searching import run_search as run_search
     from .sweep import Engine as Engine
     from .sweep import Sweep as Sweep
     from .sweep import SweepResult as SweepResult
@@ -76,6 +80,14 @@ if TYPE_CHECKING:
     from .trial import DecoderTrial as DecoderTrial
     from .trial import RecallTrial as RecallTrial
     from .trial import Task as Task
+    from .tuning import Loss as Loss
+    from .tuning import Objective as Objective
+    from .tuning import Parameter as Parameter
+    from .tuning import Search as Search
+    from .tuning import SearchState as SearchState
+    from .tuning import grid_search as grid_search
+    from .tuning import random_search as random_search
+    from .tuning import tune as tune
     from .verification import verify as verify
 
 _NAMES = {
@@ -122,9 +134,12 @@ _NAMES = {
     ],
     "retrieval": ["Recall", "Status", "retrieve"],
     "runs.export": ["export"],
+    "runs.search_results": ["SearchResults", "load_search"],
     "runs.store": ["load"],
     "scores": ["AbstractScore", "LinearScore", "PowerScore", "SquaredScore"],
+    "searching": ["load_search_config", "run_search"],
     "sweep": ["Engine", "Sweep", "SweepResult", "run_sweeps"],
+    "tuning": ["Loss", "Objective", "Parameter", "Search", "SearchState", "grid_search", "random_search", "tune"],
     "verification": ["verify"],
     "trial": ["DecoderTrial", "RecallTrial", "Task"],
 }

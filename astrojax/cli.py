@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0 done, 1 given up, 2 bad input, 130 interrupted."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.command is not _run:
+    if rest and options.command not in (_run, _tune):
         parser.error(f"unknown arguments: {' '.join(rest)}")
     options.overrides = rest
     try:
@@ -128,22 +128,28 @@ def _run(options: argparse.Namespace) -> int:
 
     if not Path(options.config).exists() and any(Path(word).is_file() for word in options.overrides):
         raise InputError("the configuration comes first: astrojax run CONFIG [--out DIR] [--dotted.key value ...]")
-    from .experiment import Execution
-
     if options.cluster is not None:
         import jax
 
         # The accelerators of this machine are left to workers on it.
         jax.config.update("jax_platforms", "cpu")
-    execution = Execution(
-        lanes_per_chunk=options.chunk,
-        memory=None if options.memory is None else _bytes(options.memory),
-        num_devices=options.devices,
-        num_threads=options.threads,
-        cluster=options.cluster,
-    )
+    execution = _execution(options, lanes_per_chunk=options.chunk, cluster=options.cluster)
     run_config(options.config, options.out, options.overrides, execution, options.dry_run)
     return 0
+
+
+def _tune(options: argparse.Namespace) -> int:
+    from .tuning_command import tune_config
+
+    tune_config(_console(), options.config, options.out, options.overrides, _execution(options))
+    return 0
+
+
+def _execution(options: argparse.Namespace, **more: Any) -> Any:
+    from .experiment import Execution
+
+    memory = None if options.memory is None else _bytes(options.memory)
+    return Execution(memory=memory, num_devices=options.devices, num_threads=options.threads, **more)
 
 
 def _bytes(text: str) -> int:
@@ -177,10 +183,15 @@ def _export(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace) -> int:
     from .runs import store
+    from .runs.search_results import is_search
 
-    folder = Path(options.run)
+    folder, console = Path(options.run), _console()
+    if is_search(folder):
+        from .tuning_command import show_search
+
+        show_search(console, folder)
+        return 0
     results = store.load(folder, partial=True)
-    console = _console()
     done = store.is_done(folder)
     if not done.all():
         console.print(f"unfinished: {done.sum()} of {done.size} chunks are computed; astrojax run {folder} continues it")
@@ -198,8 +209,10 @@ def _schema(options: argparse.Namespace) -> int:
     import json
 
     from .runs.config import Config
+    from .runs.tuning import TuneConfig
 
-    print(json.dumps(Config.model_json_schema(), indent=2))
+    kind = TuneConfig if options.tune else Config
+    print(json.dumps(kind.model_json_schema(), indent=2))
     return 0
 
 
@@ -300,10 +313,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     run.add_argument("--cluster", metavar="WHERE", help="a Dask scheduler's address or file, or local:4 for four workers here")
-    run.add_argument("--memory", metavar="SIZE", help="how much of a device's memory may be used, such as 2GiB")
-    run.add_argument("--devices", metavar="N", type=int, help="how many devices of this machine are used; all when left out")
-    run.add_argument("--threads", metavar="N", type=int, help="how many calls run side by side; one per core when left out")
     run.add_argument("--chunk", metavar="N", type=int, help="trajectories that are computed and stored as one")
+    tune = command("tune", _tune, "Search for parameters by gradients, and prove them on fresh problems.", OVERRIDES)
+    tune.add_argument(
+        "config", metavar="CONFIG", help="a YAML file (see `astrojax schema --tune`), or a folder to be continued"
+    )
+    tune.add_argument(
+        "--out", metavar="DIR", help="the run folder; an unfinished search in it is continued; runs/NAME when left out"
+    )
+    for sub in (run, tune):
+        sub.add_argument("--memory", metavar="SIZE", help="how much of a device's memory may be used, such as 2GiB")
+        sub.add_argument(
+            "--devices", metavar="N", type=int, help="how many devices of this machine are used; all when left out"
+        )
+        sub.add_argument("--threads", metavar="N", type=int, help="how many calls run side by side; one per core when left out")
     show = command("show", _show, "Print the tables of a run folder and draw its figures again.")
     show.add_argument("run", metavar="RUN", help="a run folder, finished or not")
     show.add_argument("--along", metavar="AXES", help="axes of the tables, one or two, with a comma between them")
@@ -317,7 +340,8 @@ def _parser() -> argparse.ArgumentParser:
         "--format", choices=("nc", "csv", "parquet"), required=True, help="netCDF, or a table with a row for each trajectory"
     )
     export.add_argument("--out", metavar="FILE", help="RUN/results.FORMAT when left out")
-    command("schema", _schema, "Print the JSON Schema of a configuration.")
+    schema = command("schema", _schema, "Print the JSON Schema of a configuration.")
+    schema.add_argument("--tune", action="store_true", help="that of a search")
     command("info", _info, "Print versions and devices.")
     return parser
 

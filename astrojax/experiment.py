@@ -3,10 +3,8 @@
 import contextlib
 import functools
 import threading
-import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +12,16 @@ import jax
 import numpy as np
 import xarray as xr
 
-from ._checks import InputError, RunError, at_least
+from ._checks import RunError, at_least
 from .compiling import keep_compiled_programs
 from .outline import Outline, outline
 from .plan import Job, Plan
 from .runs import store
 from .runs.config import Config
-from .runs.provenance import environment, pattern_file_digest, versions
 from .runs.reading import read_config
+from .runs.record import Record
 from .runs.results import Results
-from .sweep.engine import Clock, Engine, Lanes
+from .sweep.engine import Engine, Lanes
 from .sweep.execution import largest_first
 
 
@@ -132,7 +130,7 @@ def run(
 
             client = stack.enter_context(connected(execution.cluster, notice))
         stack.enter_context(store.locked(folder))
-        record = _Record(folder, config)
+        record = Record(folder, config)
         begun = not store.begin(folder, config, record.digest, notice)
         if on_plan is not None:
             on_plan(_outline(plan, execution, engine))
@@ -213,52 +211,3 @@ class _Writer:
         if self._on_chunk is not None:
             with self._lock:
                 self._on_chunk(job.part.name, job.num_trajectories)
-
-
-class _Record:
-    """The provenance of a run: where and when it was begun, and every session that continued it."""
-
-    def __init__(self, folder: Path, config: Config) -> None:
-        self._path, self._config, self.digest = folder / store.PROVENANCE, config, pattern_file_digest(config)
-
-    def begin(self, notice: Callable[[str], None]) -> None:
-        try:
-            before = store.read_json(self._path)
-        except InputError:
-            before = {}
-        changed = {
-            f"{name} {version} (now {versions()[name]})"
-            for name, version in before.get("versions", {}).items()
-            if version != versions().get(name)
-        }
-        if changed:
-            notice(f"begun with other versions, which may give other values: {', '.join(sorted(changed))}")
-        here, now = environment(), datetime.now(UTC).isoformat(timespec="seconds")
-        fixed = {
-            "seed": self._config.seed,
-            "precision": self._config.precision,
-            "config_sha256": self._config.sha256(),
-            "pattern_file_sha256": self.digest,
-        }
-        self._content = {**here, **fixed, "started": now, **before, **fixed, "finished": False}
-        self._session = {"started": now} | {key: value for key, value in here.items() if before.get(key, value) != value}
-        self._clock = time.perf_counter()
-        store.write_json(self._path, self._content)
-
-    def end(self, clocks: Mapping[str, Clock], *, finished: bool) -> None:
-        seconds = {
-            "wall_clock": round(time.perf_counter() - self._clock, 3),
-            "parts": {
-                name: {
-                    "compiling": round(clock.compile_seconds, 3),
-                    "running": round(clock.run_seconds, 3),
-                    "programs": clock.num_programs,
-                    "trajectories": clock.num_trajectories,
-                }
-                for name, clock in clocks.items()
-            },
-        }
-        sessions = self._content.get("sessions", [])
-        if clocks or not sessions:
-            sessions = [*sessions, self._session | {"seconds": seconds}]
-        store.write_json(self._path, self._content | {"finished": finished, "sessions": sessions})

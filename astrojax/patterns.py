@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from ._checks import InputError, at_least, random_key, within
 from ._types import Neurons, Patterns, RandomKey, ScalarLike
@@ -75,10 +75,20 @@ def pooled_patterns(key: RandomKey, *, pool: Float[Array, "neurons pool"], num_p
     random_key(key)
     if pool.ndim != 2:
         raise InputError(f"pool must have shape (num_neurons, size of the pool); got {pool.shape}")
+    return pool[:, pooled_columns(key, size=pool.shape[1], num_patterns=num_patterns)]
+
+
+def pooled_columns(key: RandomKey, *, size: int, num_patterns: int) -> Int[Array, " patterns"]:
+    """Which columns of a pool of that size `pooled_patterns` takes, in its order, shape (num_patterns,).
+
+    Raises:
+        InputError (a ValueError): if the pool holds fewer patterns than asked for.
+    """
+    random_key(key)
     at_least("num_patterns", num_patterns, 1)
-    if num_patterns > pool.shape[1]:
-        raise InputError(f"num_patterns must be at most {pool.shape[1]}, the size of the pool; got {num_patterns}")
-    return pool[:, jax.random.permutation(key, pool.shape[1])[:num_patterns]]
+    if num_patterns > size:
+        raise InputError(f"num_patterns must be at most {size}, the size of the pool; got {num_patterns}")
+    return jax.random.permutation(key, size)[:num_patterns]
 
 
 def digits(*, threshold: ScalarLike = 7) -> Patterns:

@@ -10,20 +10,22 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from pydantic import ValidationError
 
 from ._checks import InputError
 from .corruption import CORRUPTIONS
-from .models import AstrocyteMemory, DenseMemory, HopfieldMemory, ModernHopfieldMemory, NeuronAstrocyteMemory
+from .models import AbstractMemory, AstrocyteMemory, DenseMemory, HopfieldMemory, ModernHopfieldMemory, NeuronAstrocyteMemory
 from .patterns import biased_patterns, digits, hierarchical_patterns, load_patterns, pooled_patterns, random_patterns
 from .retrieval import solver_name
-from .runs.config import LEVELS, PARAMETERS, Astrocyte, Config, DigitPatterns, FilePatterns, is_traced
+from .runs.config import LEVELS, OF_PATTERNS, PARAMETERS, Astrocyte, Config, DigitPatterns, FilePatterns, is_traced
 from .runs.definitions import DEFINITIONS, attributes
 from .runs.reading import ConfigError
 from .runs.results import Region, Variable, chunks_of
 from .runs.store import coordinates_of
+from .runs.tuning import TuneConfig
 from .scores import PowerScore
 from .sweep.chunks import Block, blocks, chunk_shape, grown
 from .sweep.engine import Lanes
@@ -116,7 +118,7 @@ class Plan:
         outer = [axis for axis, named in self.axes.items() if not all(is_traced(name) for name in named)]
         self._inner = [axis for axis in self.axes if axis not in outer]
         names = [*config.models, *([DECODERS] if config.decoders else [])]
-        self._load = functools.cache(_pool)
+        self._load = functools.cache(load_pool)
         self._measured: dict[str, dict[str, np.dtype]] = {}
         self.dims = {name: [axis for axis in self.axes if self._matters(axis, name)] for name in names}
         self.parts = [part for name in names for part in self._parts(name, [axis for axis in outer if axis in self.dims[name]])]
@@ -215,7 +217,8 @@ class Plan:
             fields = {key: value for key, value in named.items() if not is_traced(key) and self._coordinate_matters(key, name)}
             traced = {key: value for key, value in named.items() if is_traced(key)}
             config = _variant(self.config, fields) if fields else self.config
-            task, pool_size, num_neurons = _task(config, self._load)
+            task, num_neurons = task_of(config, self._load)
+            pool_size = task.pool_size
             sample = DecoderTrial(task) if name == DECODERS else _recall(config, task, name)
             # A coordinate that runs along with a field is an axis of one value within the part.
             axes: dict[str, Any] = {**inner, **{key: [value] for key, value in traced.items()}}
@@ -259,17 +262,11 @@ def _variant(config: Config, fields: Mapping[str, float | int]) -> Config:
 
 
 def _recall(config: Config, task: Task, name: str) -> RecallTrial:
-    model = config.models[name]
-    settings = model.model_dump(exclude={"kind"})
-    parameters = {parameter: settings.pop(parameter) for parameter in PARAMETERS if parameter in settings}
-    if isinstance(model, Astrocyte):
-        order = settings.pop("order")
-        if model.score == "power":
-            settings["score"] = PowerScore(4 if order is None else order)
+    build, parameters, per_pattern = memory_of(config.models[name], f"models.{name}", task, config.name)
     how = config.retrieval
     return RecallTrial(
         task=task,
-        build=eqx.Partial(BUILDERS[model.kind], **settings),
+        build=build,
         parameters=parameters,
         t1=how.t1,
         rtol=how.rtol,
@@ -278,24 +275,66 @@ def _recall(config: Config, task: Task, name: str) -> RecallTrial:
         solver=how.solver,
         max_steps=how.max_steps,
         confirm=how.confirm,
+        per_pattern=per_pattern,
     )
 
 
-def _task(config: Config, load: Callable[[Any, str, str], jax.Array]) -> tuple[Task, int | None, int]:
-    """Where problems come from; how many patterns there are to draw from, where that is limited; and how many neurons."""
+def memory_of(
+    model: Any, path: str, task: Task, source: str
+) -> tuple[Callable[..., AbstractMemory], dict[str, Any], dict[str, jax.Array]]:
+    """How a memory of a configuration is built: a function, its dynamical parameters, and those of each pattern.
+
+    Arguments: the model's section and its dotted path; where problems come from; and what faults are reported of.
+
+    Raises:
+        ConfigError (an InputError): for a file of parameters that cannot be used.
+    """
+    settings = model.model_dump(exclude={"kind", *OF_PATTERNS})
+    parameters = {parameter: settings.pop(parameter) for parameter in PARAMETERS if parameter in settings}
+    if isinstance(model, Astrocyte):
+        order = settings.pop("order")
+        if model.score == "power":
+            settings["score"] = PowerScore(4 if order is None else order)
+    files = {name: getattr(model, name, None) for name in OF_PATTERNS}
+    size = task.pool_size or 0
+    per_pattern = {
+        name: _one_per_pattern(file, size, f"{path}.{name}", source) for name, file in files.items() if file is not None
+    }
+    return eqx.Partial(BUILDERS[model.kind], **settings), parameters, per_pattern
+
+
+def _one_per_pattern(file: Path, size: int, path: str, source: str) -> jax.Array:
+    try:
+        values = np.load(file, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise ConfigError(source, [(path, f"{file} cannot be read: {error}")]) from error
+    if not isinstance(values, np.ndarray) or values.shape != (size,) or values.dtype.kind not in "iuf":
+        given = (
+            f"an array of shape {values.shape} and type {values.dtype}" if isinstance(values, np.ndarray) else "several arrays"
+        )
+        raise ConfigError(source, [(path, f"{file} must hold {size} numbers, one per pattern; it holds {given}")])
+    if not np.all(np.isfinite(values)):
+        raise ConfigError(
+            source, [(path, f"{file} must hold finite numbers; number {int(np.argmin(np.isfinite(values)))} is not")]
+        )
+    return jnp.asarray(values, jnp.result_type(float))
+
+
+def task_of(config: Config | TuneConfig, load: Callable[[Any, str, str], jax.Array]) -> tuple[Task, int]:
+    """Where problems come from, and how many neurons they have."""
     corruption = CORRUPTIONS[config.corruption]()
     patterns = config.patterns
     if isinstance(patterns, DigitPatterns | FilePatterns):
         pool = load(patterns, config.name, config.precision)
         _check_pool(config, pool)
-        return Task(eqx.Partial(pooled_patterns, pool=pool), corruption), pool.shape[1], pool.shape[0]
+        return Task(eqx.Partial(pooled_patterns, pool=pool), corruption), pool.shape[0]
     ensemble = eqx.Partial(ENSEMBLES[patterns.kind], **patterns.model_dump(exclude={"kind"}))
-    return Task(ensemble, corruption), None, patterns.num_neurons
+    return Task(ensemble, corruption), patterns.num_neurons
 
 
-def _check_pool(config: Config, pool: jax.Array) -> None:
+def _check_pool(config: Config | TuneConfig, pool: jax.Array) -> None:
     num_neurons, size = pool.shape
-    named = {name: values for coordinates in config.swept_axes().values() for name, values in coordinates.items()}
+    named = {name: values for coordinates in config.axes.coordinates().values() for name, values in coordinates.items()}
     loads, flips = max(named["num_patterns"]), max(named.get(LEVELS["flips"], [0]))
     faults = []
     if loads > size:
@@ -306,7 +345,8 @@ def _check_pool(config: Config, pool: jax.Array) -> None:
         raise ConfigError(config.name, faults)
 
 
-def _pool(patterns: DigitPatterns | FilePatterns, name: str, precision: str) -> jax.Array:
+def load_pool(patterns: DigitPatterns | FilePatterns, name: str, precision: str) -> jax.Array:
+    """The patterns that a section stands for, as columns. Raises `ConfigError` for a file that cannot be used."""
     with jax.enable_x64(precision == "float64"):
         if isinstance(patterns, DigitPatterns):
             return digits(threshold=patterns.threshold)

@@ -7,12 +7,14 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
 
 from ._types import Neurons, Patterns, RandomKey, Scalar, ScalarLike, Stored
 from .corruption import AbstractCorruption
 from .decoders import bayes_decoder, nearest_pattern
 from .models.base import AbstractMemory
 from .observables import hamming_error, overlap, perplexity, soft_hamming_error, success
+from .patterns import pooled_columns, pooled_patterns
 from .retrieval import Recall, Status, is_exponential, retrieve
 
 Coordinates = Mapping[str, jax.Array]
@@ -37,6 +39,8 @@ class Problem(eqx.Module):
     target: Neurons
     query: Neurons
     tie_key: RandomKey
+    columns: Int[Array, " patterns"] | None
+    """Which columns of a pool the patterns are, where they come from one."""
 
 
 class Task(eqx.Module):
@@ -69,7 +73,16 @@ class Task(eqx.Module):
             target=target,
             query=self.corruption(corruption_key, target, level),
             tie_key=tie_key,
+            columns=None if self.pool_size is None else pooled_columns(pattern_key, size=self.pool_size, num_patterns=capacity),
         )
+
+    @property
+    def pool_size(self) -> int | None:
+        """How many patterns there are to draw from, or `None` where the ensemble draws new ones every time."""
+        ensemble = self.ensemble
+        if isinstance(ensemble, eqx.Partial) and ensemble.func is pooled_patterns:
+            return ensemble.keywords["pool"].shape[1]
+        return None
 
 
 class RecallTrial(eqx.Module):
@@ -80,6 +93,7 @@ class RecallTrial(eqx.Module):
         build: `build(patterns, stored=…, **parameters)` gives a memory; an `equinox.Partial`, so that settings can be compared.
         parameters: dynamical parameters by name; coordinates of the same name take their place.
         t1, rtol, atol, convergence_speed: numbers for `retrieve`, traced; solver, max_steps, confirm: static.
+        per_pattern: parameters of the patterns of a pool, by name, shape (…, size of the pool).
     """
 
     task: Task
@@ -92,6 +106,7 @@ class RecallTrial(eqx.Module):
     solver: str = eqx.field(static=True)
     max_steps: int = eqx.field(static=True)
     confirm: bool = eqx.field(static=True, default=False)
+    per_pattern: dict[str, Float[Array, "... pool"]] = eqx.field(default_factory=dict)
 
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
         """The problem at the given coordinates."""
@@ -102,14 +117,18 @@ class RecallTrial(eqx.Module):
 
         Fast relaxation is what limits the step of an explicit solver at rest. Before that, the memory must be decided.
         """
-        memory = self._memory(problem, coordinates)
+        memory = self.memory(problem, coordinates)
         later = later_steps(jnp.asarray(self.t1) * memory.fastest_rate(), self.solver)
         return UNDECIDED_STEPS * memory.hesitation(problem.query) + later
 
     def solve(self, problem: Problem, coordinates: Coordinates) -> Observables:
         """What is measured when the memory recalls."""
-        memory = self._memory(problem, coordinates)
-        recall = retrieve(
+        memory = self.memory(problem, coordinates)
+        return observe(memory, problem.target, self.recall(memory, problem, diffrax.ForwardMode()))
+
+    def recall(self, memory: AbstractMemory, problem: Problem, adjoint: diffrax.AbstractAdjoint) -> Recall:
+        """The recall of a memory from the problem's query, with these settings."""
+        return retrieve(
             memory,
             problem.query,
             t1=self.t1,
@@ -119,13 +138,15 @@ class RecallTrial(eqx.Module):
             max_steps=self.max_steps,
             convergence_speed=self.convergence_speed,
             confirm=self.confirm,
-            adjoint=diffrax.ForwardMode(),
+            adjoint=adjoint,
         )
-        return observe(memory, problem.target, recall)
 
-    def _memory(self, problem: Problem, coordinates: Coordinates) -> AbstractMemory:
+    def memory(self, problem: Problem, coordinates: Coordinates) -> AbstractMemory:
+        """The memory that a problem is posed to."""
         parameters: dict[str, Any] = {name: coordinates.get(name, value) for name, value in self.parameters.items()}
-        return self.build(problem.patterns, stored=problem.stored, **parameters)
+        parameters |= {name: values[..., problem.columns] for name, values in self.per_pattern.items()}
+        patterns = parameters.pop("patterns", problem.patterns)
+        return self.build(patterns, stored=problem.stored, **parameters)
 
 
 class DecoderTrial(eqx.Module):

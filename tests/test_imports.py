@@ -11,21 +11,23 @@ import astrojax as aj
 
 ROOT = Path(aj.__file__).parent
 LAYERS = [
-    {"_types", "_checks"},
+    {"_types", "_checks", "_parameters"},
     {"activations", "scores", "patterns", "corruption", "observables", "decoders", "exponential"},
     {"models"},
     {"retrieval", "reference"},
     {"trial", "equilibria"},
     {"sweep"},
+    {"tuning"},
     {"plan", "compiling"},
     {"outline", "cluster"},
     {"experiment"},
-    {"verification"},
+    {"verification", "searching"},
+    {"tuning_command"},
     {"cli"},
 ]
 """Each may import those before it and its own package; `runs` and `report` stand beside, see below."""
 
-BESIDE = {"runs": {"_types", "_checks"}, "report": {"_checks"}}
+BESIDE = {"runs": {"_types", "_checks", "_parameters"}, "report": {"_checks"}}
 """What these packages may import of the others: settings and arrays, no models."""
 
 USES_BESIDE = {
@@ -33,6 +35,8 @@ USES_BESIDE = {
     "cluster": {"runs"},
     "experiment": {"runs"},
     "verification": {"runs"},
+    "searching": {"runs"},
+    "tuning_command": {"runs", "report"},
     "cli": {"runs", "report"},
 }
 CORE_STACK = {"jax", "jaxtyping", "equinox", "diffrax", "optimistix", "lineax", "optax", "numpy"}
@@ -74,7 +78,20 @@ def test_imports_run_one_way(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_numerical_core_needs_the_jax_stack_alone(path):
-    if part(path) in {"runs", "report", "plan", "compiling", "outline", "cluster", "experiment", "verification", "cli"}:
+    if part(path) in {
+        "runs",
+        "report",
+        "plan",
+        "compiling",
+        "outline",
+        "cluster",
+        "experiment",
+        "verification",
+        "searching",
+    } | {
+        "tuning_command",
+        "cli",
+    }:
         return
     _, outside = imports(path)
     extra = {"sklearn"} if part(path) == "patterns" else set()

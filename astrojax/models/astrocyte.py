@@ -27,12 +27,12 @@ class AstrocyteMemory(AbstractMemory):
     With firing rates φ(x) = tanh(σx), overlaps m = Ξᵀφ(x), gains p = softmax(z), a score g and its coupling constant c:
 
         τx dx/dt = −x + c Ξ (p ⊙ g′(m))
-        τp dz/dt = g(m) − T z
+        τp dz/dt = g(m) + b − T z
 
-    The second line is the entropy-regularised replicator equation τp dp/dt = p ⊙ (F − ⟨p, F⟩), F = g(m) − T log p, written in
+    The second line is the entropy-regularised replicator equation τp dp/dt = p ⊙ (F − ⟨p, F⟩), F = g(m) + b − T log p, in
     logits: it keeps p on the simplex exactly and never takes the logarithm of zero. The system descends the energy
 
-        −c⟨p, g(m)⟩ + cT⟨p, log p⟩ + Σ [xφ(x) − L(x)].
+        −c⟨p, g(m) + b⟩ + cT⟨p, log p⟩ + Σ [xφ(x) − L(x)].
 
     Arguments:
         patterns: stored patterns as columns, shape (N, K), ±1 in the paper; their precision is that of the whole computation.
@@ -46,6 +46,8 @@ class AstrocyteMemory(AbstractMemory):
             start; with uniform gains and the squared score this is the classical Hopfield network).
         stored: which columns are stored, shape (K,), boolean; all of them when left out.
         initial_gain_logits: z at time 0, shape (K,); zeros, so uniform gains, when left out.
+        logit_bias: b of the logits, shape (K,): scores are g(m) + b in every formula, so that at rest gains gain a factor
+            exp(b/T): a prior over the patterns. Zeros when left out.
 
     Raises:
         InputError (a ValueError): for a parameter that is not positive, an unknown name, or arrays that do not fit.
@@ -60,6 +62,7 @@ class AstrocyteMemory(AbstractMemory):
     slope: Scalar
     stored: Stored | None
     initial_gain_logits: PerPattern | None
+    logit_bias: PerPattern | None
     score: AbstractScore
     gain_regime: str = eqx.field(static=True)
 
@@ -77,6 +80,7 @@ class AstrocyteMemory(AbstractMemory):
         gain_regime: str = "dynamic",
         stored: jax.typing.ArrayLike | None = None,
         initial_gain_logits: jax.typing.ArrayLike | None = None,
+        logit_bias: jax.typing.ArrayLike | None = None,
     ) -> None:
         self.patterns, self.stored = checked_patterns(patterns, stored)
         dtype = self.patterns.dtype
@@ -87,12 +91,8 @@ class AstrocyteMemory(AbstractMemory):
         self.score = as_score(score)
         one_of("gain_regime", gain_regime, GAIN_REGIMES)
         self.gain_regime = gain_regime
-        if initial_gain_logits is None:
-            self.initial_gain_logits = None
-        else:
-            self.initial_gain_logits = real("initial_gain_logits", initial_gain_logits).astype(dtype)
-            finite("initial_gain_logits", self.initial_gain_logits)
-            shaped("initial_gain_logits", self.initial_gain_logits, (self.patterns.shape[1],), "one logit per pattern")
+        self.initial_gain_logits = _per_pattern("initial_gain_logits", initial_gain_logits, self.patterns)
+        self.logit_bias = _per_pattern("logit_bias", logit_bias, self.patterns)
 
     def initial_state(self, query: Neurons) -> AstrocyteState:
         x = checked_query(query, self.patterns)
@@ -100,6 +100,7 @@ class AstrocyteMemory(AbstractMemory):
 
     def vector_field(self, state: AstrocyteState) -> AstrocyteState:
         scores, score_slopes = self.score.with_derivative(self.overlaps(state), self.num_neurons)
+        scores = self._biased(scores)
         gains = self._softmax(self._logits(state, scores))
         drive = self._coupling() * (self.patterns @ (gains * score_slopes))
         dx = (drive - state.x) / self.tau_x
@@ -114,8 +115,8 @@ class AstrocyteMemory(AbstractMemory):
         return jax.nn.log_softmax(self._logits(state, self.scores(state)), where=self.stored)
 
     def scores(self, state: AstrocyteState) -> PerPattern:
-        """Scores g(m) of the patterns, shape (K,)."""
-        return self.score(self.overlaps(state), self.num_neurons)
+        """Scores g(m) of the patterns with their bias, shape (K,)."""
+        return self._biased(self.score(self.overlaps(state), self.num_neurons))
 
     def energy(self, state: AstrocyteState) -> Scalar:
         scores = self.scores(state)
@@ -162,6 +163,9 @@ class AstrocyteMemory(AbstractMemory):
             return jnp.zeros(self.patterns.shape[1], self.patterns.dtype)
         return self.initial_gain_logits
 
+    def _biased(self, scores: PerPattern) -> PerPattern:
+        return scores if self.logit_bias is None else scores + self.logit_bias
+
     def _logits(self, state: AstrocyteState, scores: PerPattern) -> PerPattern:
         if state.gain_logits is not None:
             return state.gain_logits
@@ -172,6 +176,15 @@ class AstrocyteMemory(AbstractMemory):
 
     def _coupling(self) -> Scalar:
         return self.score.coupling(self.num_patterns)
+
+
+def _per_pattern(name: str, values: jax.typing.ArrayLike | None, patterns: Patterns) -> PerPattern | None:
+    if values is None:
+        return None
+    array = real(name, values).astype(patterns.dtype)
+    finite(name, array)
+    shaped(name, array, patterns.shape[1:], "one number per pattern")
+    return array
 
 
 def ModernHopfieldMemory(  # noqa: N802 (named like the other memories, of which it is a special case)

@@ -22,6 +22,7 @@ LABELS = {
     "tau_s": r"$\tau_s$",
     "tau_a": r"$\tau_a$",
     "slope": r"slope $\sigma$",
+    "t1": "horizon $t_1$",
 }
 REFERENCES = {"bayes_signed": ("Bayes decoder", "--"), "bayes_unsigned": ("Bayes decoder, blind to x → −x", ":")}
 """Decoders shown as references, the first in maps and all along an axis: their labels and styles of line."""

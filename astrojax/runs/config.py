@@ -90,6 +90,10 @@ Patterns = Annotated[
 ]
 
 
+OfPatterns = Annotated[Path | None, Field(exclude_if=lambda path: path is None)]
+"""A .npy file with one number for each pattern of the pool; a relative path starts at the configuration's folder."""
+
+
 class Astrocyte(Section):
     """The astrocyte-gated memory."""
 
@@ -101,6 +105,8 @@ class Astrocyte(Section):
     tau_x: Positive = 1.0
     tau_p: Positive = 1.0
     slope: Positive = 5.0
+    initial_gain_logits: OfPatterns = Field(None, description="logits at time 0; zeros when left out")
+    logit_bias: OfPatterns = Field(None, description="bias of the logits; zeros when left out")
 
     @model_validator(mode="after")
     def _order_belongs_to_power(self) -> "Astrocyte":
@@ -150,6 +156,9 @@ Model = Annotated[Astrocyte | Hopfield | NeuronAstrocyte | Dense | ModernHopfiel
 
 PARAMETERS = ("temperature", "tau_x", "tau_p", "tau_s", "tau_a", "slope")
 """Dynamical parameters, which may be axes of a sweep."""
+
+OF_PATTERNS = ("initial_gain_logits", "logit_bias")
+"""Parameters that are read from a file, one number for each pattern."""
 
 LEVELS = {"flips": "num_flips", "erasures": "erased_fraction", "noise": "noise_scale"}
 """The axis that belongs to each kind of corruption."""
@@ -298,7 +307,30 @@ RESERVED = ("trial", "model", "decoder", "swept_axes", *DEFINITIONS)
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
-class Config(Section):
+class Root(Section):
+    """What stands in one file."""
+
+    seed: int
+    precision: str
+
+    @classmethod
+    def contradictions(cls, sections: dict[str, Any]) -> list[tuple[str, str]]:
+        """Faults between sections that are each valid, as pairs of path and text; sections that are missing are passed over."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Any:
+        faults = self.contradictions({name: getattr(self, name) for name in type(self).model_fields})
+        if faults:
+            raise ValueError("; ".join(f"{path}: {text}" for path, text in faults))
+        return self
+
+    def sha256(self) -> str:
+        """SHA-256 of the canonical form: JSON with sorted keys."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+
+class Config(Root):
     """Everything that determines the results of a run."""
 
     name: str = Field("run", pattern=NAME, description="names the run folder; the file's name when left out")
@@ -312,12 +344,9 @@ class Config(Section):
     decoders: bool = Field(True, description="whether the decoders are computed on the same problems")
     retrieval: Retrieval = Retrieval()
 
-    @model_validator(mode="after")
-    def _parts_fit_together(self) -> "Config":
-        faults = contradictions({name: getattr(self, name) for name in type(self).model_fields})
-        if faults:
-            raise ValueError("; ".join(f"{path}: {text}" for path, text in faults))
-        return self
+    @classmethod
+    def contradictions(cls, sections: dict[str, Any]) -> list[tuple[str, str]]:
+        return contradictions(sections)
 
     def swept_axes(self) -> dict[str, Mapping[str, Sequence[float | int]]]:
         """Values by coordinate, by axis, in the order of the results' dimensions, `trial` last."""
@@ -336,10 +365,6 @@ class Config(Section):
                 case _:
                     changed[path] = int(value)  # the seed
         return self.model_copy(update=changed)
-
-    def sha256(self) -> str:
-        """SHA-256 of the canonical form: JSON with sorted keys."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
 
 
 def _with(section: Section, field: str, value: float | int) -> Section:
@@ -375,7 +400,19 @@ def contradictions(sections: dict[str, Any]) -> list[tuple[str, str]]:
             faults.append((path, f"is set by {seen[parameter]} already"))
     if "num_patterns" not in seen:
         faults.append(("axes.num_patterns", "is missing"))
+    faults += _pool_faults(models or {}, sections.get("patterns"))
     return faults + _flip_faults(axes, sections.get("patterns"))
+
+
+def _pool_faults(models: Mapping[str, Any], patterns: Any) -> list[tuple[str, str]]:
+    """Parameters of single patterns make sense where these are the same in every problem."""
+    if patterns is None or isinstance(patterns, DigitPatterns | FilePatterns):
+        return []
+    given = [
+        (model, name) for model, section in models.items() for name in OF_PATTERNS if getattr(section, name, None) is not None
+    ]
+    text = f"belongs to patterns of a pool (kind digits or file); of kind {patterns.kind} new ones are drawn for every problem"
+    return [(f"models.{model}.{name}", text) for model, name in given]
 
 
 def _path(axes: Axes, axis: str, name: str) -> str:

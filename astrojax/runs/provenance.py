@@ -7,8 +7,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from .._checks import InputError
-from .config import Config, FilePatterns
+from .config import Root
 
 NUMERICAL = ("astrojax", "jax", "jaxlib", "diffrax", "equinox", "optimistix", "lineax", "optax", "numpy", "xarray", "zarr")
 
@@ -33,19 +35,32 @@ def versions() -> dict[str, str | None]:
     return {name: _version(name) for name in NUMERICAL}
 
 
-def pattern_file_digest(config: Config) -> str | None:
-    """SHA-256 of the file that patterns are read from, or `None` if they are not.
+def pattern_file_digest(config: Root) -> str | None:
+    """SHA-256 of the files that patterns and their parameters are read from, or `None` if nothing is.
 
     Raises:
-        InputError (a ValueError): if the file cannot be read.
+        InputError (a ValueError): if a file cannot be read.
     """
-    patterns = config.patterns
-    if not isinstance(patterns, FilePatterns):
+    paths = _paths(config, "")
+    if not paths:
         return None
-    try:
-        return hashlib.sha256(patterns.path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"patterns.path: {patterns.path} cannot be read: {error.strerror or error}") from error
+    digest = hashlib.sha256()
+    for name, path in paths.items():
+        try:
+            digest.update(path.read_bytes())
+        except OSError as error:
+            raise InputError(f"{name}: {path} cannot be read: {error.strerror or error}") from error
+    return digest.hexdigest()
+
+
+def _paths(value: Any, name: str) -> dict[str, Path]:
+    """Files that a configuration names, by dotted key."""
+    if isinstance(value, Path):
+        return {name: value}
+    if isinstance(value, BaseModel):
+        value = dict(value)
+    inner = value.items() if isinstance(value, dict) else ()
+    return {key: path for part, one in inner for key, path in _paths(one, f"{name}.{part}".removeprefix(".")).items()}
 
 
 def commit() -> dict[str, Any] | None:

@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .._checks import InputError, did_you_mean, shown
-from .config import NAME, Config, FilePatterns, contradictions
+from .config import NAME, OF_PATTERNS, Astrocyte, Config, FilePatterns, Root
 
 Fault = tuple[str, str]
 """The path of a field and what is wrong with it."""
@@ -26,8 +26,21 @@ class ConfigError(InputError):
         super().__init__("\n".join([f"{source} has {count}:", *lines]))
 
 
+Kind = TypeVar("Kind", bound=Root)
+
+
 def read_config(path: str | Path, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Config:
-    """The configuration in a YAML file, with overrides.
+    """The configuration of a run in a YAML file, with overrides; see `read`."""
+    return read(path, Config, overrides)
+
+
+def parse_config(raw: Mapping[Any, Any], *, folder: Path | None = None) -> Config:
+    """The configuration of a run from a mapping; see `parse`."""
+    return parse(raw, Config, folder=folder)
+
+
+def read(path: str | Path, kind: type[Kind], overrides: Sequence[str] | Mapping[str, Any] = ()) -> Kind:
+    """The configuration of some kind in a YAML file, with overrides.
 
     These are words of a command line such as `["--retrieval.t1", "20", "--trials=10"]`, or values by dotted key.
 
@@ -50,34 +63,55 @@ def read_config(path: str | Path, overrides: Sequence[str] | Mapping[str, Any] =
     faults: list[Fault] = []
     pairs = overrides if isinstance(overrides, Mapping) else _pairs(overrides, faults)
     _apply(raw, pairs, faults)
-    return parse_config(raw, source=str(path), folder=path.parent, faults=faults)
+    return parse(raw, kind, source=str(path), folder=path.parent, faults=faults)
 
 
-def parse_config(
-    raw: Mapping[Any, Any], *, source: str = "configuration", folder: Path | None = None, faults: Sequence[Fault] = ()
-) -> Config:
+def parse(
+    raw: Mapping[Any, Any],
+    kind: type[Kind],
+    *,
+    source: str = "configuration",
+    folder: Path | None = None,
+    faults: Sequence[Fault] = (),
+) -> Kind:
     """A configuration from a mapping; relative paths in it start at `folder`. Raises `ConfigError` with every fault."""
     if isinstance(raw.get("patterns"), dict):
         raw = {**raw, "patterns": {"kind": "random"} | raw["patterns"]}
-    found = [*faults, *_faults(raw)]
+    found = [*faults, *_faults(raw, kind)]
     if found:
         raise ConfigError(source, found)
-    config = Config.model_validate(raw)
-    if isinstance(config.patterns, FilePatterns):
-        path = ((folder or Path()) / config.patterns.path).resolve()
-        patterns = config.patterns.model_copy(update={"path": path})
-        config = config.model_copy(update={"patterns": patterns})
-    return config
+    return _with_absolute_paths(kind.model_validate(raw), (folder or Path()).resolve())
 
 
-def _faults(raw: Mapping[Any, Any]) -> list[Fault]:
+def _with_absolute_paths(config: Kind, folder: Path) -> Kind:
+    """The same configuration, in which relative paths start at a folder no more."""
+
+    def absolute(section: Any, names: Sequence[str]) -> Any:
+        given = {name: getattr(section, name) for name in names if getattr(section, name) is not None}
+        return section.model_copy(update={name: (folder / path).resolve() for name, path in given.items()})
+
+    def found_in(value: Any) -> Any:
+        match value:
+            case FilePatterns():
+                return absolute(value, ["path"])
+            case Astrocyte():
+                return absolute(value, OF_PATTERNS)
+            case dict():
+                return {name: found_in(inner) for name, inner in value.items()}
+            case _:
+                return value
+
+    return config.model_copy(update={name: found_in(getattr(config, name)) for name in type(config).model_fields})
+
+
+def _faults(raw: Mapping[Any, Any], kind: type[Root]) -> list[Fault]:
     """Every fault: of the fields, and between the sections that are valid by themselves."""
     faults: list[Fault] = []
     sections: dict[str, Any] = {}
     for name in raw:
-        if name not in Config.model_fields:
-            faults.append((str(name), "unknown key" + _hint(name, Config)))
-    for name, field in Config.model_fields.items():
+        if name not in kind.model_fields:
+            faults.append((str(name), "unknown key" + _hint(name, kind)))
+    for name, field in kind.model_fields.items():
         if name not in raw:
             if field.is_required():
                 faults.append((name, "is missing"))
@@ -88,12 +122,12 @@ def _faults(raw: Mapping[Any, Any]) -> list[Fault]:
             declared: Any = Annotated[field.annotation, field]
             sections[name] = TypeAdapter(declared).validate_python(raw[name])
         except ValidationError as error:
-            faults.extend(_described(name, fault) for fault in error.errors())
-    return faults + contradictions(sections)
+            faults.extend(_described(name, fault, kind) for fault in error.errors())
+    return faults + kind.contradictions(sections)
 
 
-def _described(section: str, fault: Any) -> Fault:
-    path, parent = _walk((section, *fault["loc"]))
+def _described(section: str, fault: Any, kind: type[Root]) -> Fault:
+    path, parent = _walk((section, *fault["loc"]), kind)
     text, given = fault["msg"], f"got {shown(fault['input'])}"
     match fault["type"]:
         case "extra_forbidden":
@@ -115,13 +149,13 @@ def _described(section: str, fault: Any) -> Fault:
             return path, f"{rule[:1].lower()}{rule[1:]}; {given}"
 
 
-def _walk(loc: Sequence[Any]) -> tuple[str, type[BaseModel] | None]:
+def _walk(loc: Sequence[Any], kind: type[Root]) -> tuple[str, type[BaseModel] | None]:
     """The path of a field as the user wrote it, and the section it stands in.
 
     Pydantic puts the kind of a pattern or a model into a location; the user did not write it there.
     """
     parts: list[str] = []
-    sections: list[type[BaseModel]] = [Config]
+    sections: list[type[BaseModel]] = [kind]
     in_mapping, parent = False, None
     for part in loc:
         tagged = [section for section in sections if _kind(section) == part]
@@ -137,7 +171,7 @@ def _walk(loc: Sequence[Any]) -> tuple[str, type[BaseModel] | None]:
         annotation = fields[part].annotation if part in fields else None
         in_mapping = get_origin(annotation) is dict
         sections = list(_sections_in(annotation))
-    return "".join(parts).removeprefix("."), parent
+    return "".join(parts).removeprefix(".").removesuffix(".[key]"), parent
 
 
 def _sections_in(annotation: Any) -> Iterator[type[BaseModel]]:

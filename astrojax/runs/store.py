@@ -1,6 +1,7 @@
 """The run folder: a configuration, its provenance, and a labelled dataset that grows (results.py)."""
 
 import contextlib
+import io
 import json
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,9 +15,9 @@ import zarr
 from filelock import FileLock, Timeout
 
 from .._checks import InputError, shown
-from .config import Config
+from .config import Config, Root
 from .definitions import DEFINITIONS
-from .reading import ConfigError, read_config
+from .reading import ConfigError, read
 from .results import DONE, RESULTS, StorageError
 
 CONFIG, PROVENANCE, SUMMARY, FIGURES, LOCK = "config.yaml", "provenance.json", "summary.json", "figures", ".lock"
@@ -47,7 +48,7 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def begin(folder: Path, config: Config, digest: str | None, notice: Callable[[str], None]) -> bool:
+def begin(folder: Path, config: Root, digest: str | None, notice: Callable[[str], None]) -> bool:
     """Write the configuration into a new run folder, or see that the folder holds the same one. Returns whether it is new.
 
     Arguments:
@@ -61,7 +62,7 @@ def begin(folder: Path, config: Config, digest: str | None, notice: Callable[[st
         StorageError: if the folder cannot be written.
     """
     if not (folder / CONFIG).exists() and not (folder / RESULTS).exists():
-        write_text(folder / CONFIG, _as_yaml(config))
+        write_text(folder / CONFIG, as_yaml(config))
         return True
     try:
         before = read_json(folder / PROVENANCE)
@@ -70,14 +71,14 @@ def begin(folder: Path, config: Config, digest: str | None, notice: Callable[[st
         if (folder / PROVENANCE).exists():
             notice(f"{error}; it is written again")
     try:
-        stored = read_config(folder / CONFIG)
+        stored = read(folder / CONFIG, type(config))
     except ConfigError as error:
         known = before.get("config_sha256") or _sha256_beside_results(folder)
         if known != config.sha256():
             which = "another configuration, which" if known else "an unknown configuration, since what told it"
             raise InputError(f"--out: {folder} holds {which} is damaged; give another folder. {error}") from error
         notice(f"{folder / CONFIG} was damaged, and is written again")
-        write_text(folder / CONFIG, _as_yaml(config))
+        write_text(folder / CONFIG, as_yaml(config))
         return False
     different = differences(stored, config)
     if different:
@@ -97,7 +98,7 @@ def _sha256_beside_results(folder: Path) -> str | None:
         return None
 
 
-def differences(there: Config, here: Config) -> list[str]:
+def differences(there: Root, here: Root) -> list[str]:
     """What differs between the configuration of a run folder and another one, a line for each field."""
     first, second = (_leaves(config.model_dump(mode="json"), "") for config in (there, here))
     missing = object()
@@ -116,16 +117,24 @@ def _leaves(value: Any, path: str) -> dict[str, Any]:
     return {path.removeprefix("."): value}
 
 
-def _as_yaml(config: Config) -> str:
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=120)
+def as_yaml(config: Root, beside: Path | None = None) -> str:
+    """A configuration as it stands in a file: every value that is used. Files in the folder `beside` are named alone."""
+    content = config.model_dump(mode="json")
+    folder = None if beside is None else beside.resolve()
+    for model in content.get("models", {}).values():
+        for name, value in model.items():
+            if isinstance(value, str) and Path(value).parent == folder:
+                model[name] = Path(value).name
+    return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120)
 
 
-def unfinished(parent: Path, name: str, config: Config) -> Path | None:
+def unfinished(parent: Path, name: str, config: Root) -> Path | None:
     """A folder `parent/name` or `parent/name-NUMBER` that holds an unfinished run of the same configuration, if any."""
     for folder in sorted(parent.glob(f"{name}*")):
         try:
-            same = read_json(folder / PROVENANCE)["config_sha256"] == config.sha256()
-            if same and not all(is_done(folder)):
+            record = read_json(folder / PROVENANCE)
+            finished = all(is_done(folder)) if isinstance(config, Config) else record["finished"]
+            if record["config_sha256"] == config.sha256() and not finished:
                 return folder
         except (InputError, KeyError):
             continue
@@ -216,9 +225,21 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file, whole or not at all. Raises `StorageError` if it cannot be written."""
+    write_bytes(path, text.encode())
+
+
+def write_array(path: Path, values: np.ndarray) -> None:
+    """Write an array as a .npy file, whole or not at all. Raises `StorageError` if it cannot be written."""
+    content = io.BytesIO()
+    np.save(content, np.asarray(values), allow_pickle=False)
+    write_bytes(path, content.getvalue())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all. Raises `StorageError` if it cannot be written."""
     part = path.with_name(f".{path.name}.part")
     try:
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(content)
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)

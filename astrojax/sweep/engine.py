@@ -1,5 +1,6 @@
 """The engine: computes lanes on the devices of this process, within a memory budget, many calls side by side."""
 
+import functools
 import os
 import threading
 import time
@@ -113,7 +114,7 @@ class Engine:
         self._stop = threading.Event()
 
     def compute(self, lanes: Lanes) -> dict[str, np.ndarray]:
-        """Observables of lanes by name, one value per lane.
+        """Observables of lanes by name, one value (a scalar, or an array) per lane.
 
         Raises:
             OutOfMemoryError: if not even one lane at a time fits into memory.
@@ -129,9 +130,31 @@ class Engine:
                 done, values = self._within_memory(lanes, sample, int(capacity), places)
                 for name, value in values.items():
                     if name not in results:
-                        results[name] = np.empty(lanes.capacities.shape, value.dtype)
+                        results[name] = np.empty((lanes.capacities.size, *value.shape[1:]), value.dtype)
                     results[name][places[:done]] = value
                 places = places[done:]
+        return results
+
+    def compute_side_by_side(self, lanes: Lanes) -> dict[str, np.ndarray]:
+        """As `compute`, with the lanes dealt out to all threads: the same values bit for bit.
+
+        Raises:
+            OutOfMemoryError: if not even one lane at a time fits into memory.
+        """
+        parts = [np.arange(first, lanes.capacities.size, self.num_threads) for first in range(self.num_threads)]
+        results: dict[str, np.ndarray] = {}
+        lock = threading.Lock()
+
+        def compute(places: np.ndarray) -> None:
+            coordinates = {name: values[places] for name, values in lanes.coordinates.items()}
+            values = self.compute(lanes._replace(coordinates=coordinates, capacities=lanes.capacities[places]))
+            with lock:
+                for name, value in values.items():
+                    if name not in results:
+                        results[name] = np.empty((lanes.capacities.size, *value.shape[1:]), value.dtype)
+                    results[name][places] = value
+
+        self.run([functools.partial(compute, places) for places in parts if places.size])
         return results
 
     def prepare(self, lanes: Lanes) -> None:

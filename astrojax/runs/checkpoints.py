@@ -1,0 +1,58 @@
+"""Checkpoints: arrays that are written whole or not at all, and the last but one kept in case the last cannot be read."""
+
+import io
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from .results import StorageError
+from .store import write_bytes
+
+CHECKPOINTS = "checkpoints"
+
+
+class Checkpoints:
+    """Checkpoints of one name in a run folder: two files that are written by turns, the older one replaced.
+
+    Arguments:
+        folder: the run folder. name: of the checkpoints.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder / CHECKPOINTS
+        self._paths = [self._folder / f"{name}-{turn}.npz" for turn in range(2)]
+        self._turn = 0
+
+    def save(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Write a checkpoint. Raises `StorageError` if it cannot be written; the one before is still there then."""
+        path = self._paths[self._turn]
+        content = io.BytesIO()
+        np.savez(content, allow_pickle=False, **arrays)
+        try:
+            self._folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"{self._folder} cannot be written: {error.strerror or error}") from error
+        write_bytes(path, content.getvalue())
+        self._turn = 1 - self._turn
+
+    def load(self, order: str, notice: Callable[[str], None]) -> dict[str, np.ndarray] | None:
+        """The checkpoint with the largest number `order`, or `None` if none can be read; of one that is damaged is told."""
+        found = []
+        for turn, path in enumerate(self._paths):
+            if not path.exists():
+                continue
+            try:
+                with np.load(path, allow_pickle=False) as archive:
+                    found.append((turn, {name: archive[name] for name in archive.files}))
+                    found[-1][1][order].item()
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                if found and found[-1][0] == turn:
+                    found.pop()
+                notice(f"{path} is damaged, and is not used: {' '.join(str(error).split()) or type(error).__name__}")
+        if not found:
+            return None
+        turn, newest = max(found, key=lambda one: one[1][order].item())
+        self._turn = 1 - turn
+        return newest

@@ -1,0 +1,134 @@
+"""The run folder of a search: what happened on the way, what was found, and how it does on fresh problems."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import yaml
+
+from .._checks import InputError
+from .results import StorageError
+from .store import CONFIG, load, read_json, write_json
+from .tuning import TuneConfig
+
+HISTORY, COMPARISON, LANDSCAPE, HELDOUT, TUNED = "history.zarr", "comparison.json", "landscape.json", "heldout", "tuned.yaml"
+
+DEFINITIONS = {
+    "loss": "mean loss over the problems of the step, before it was taken",
+    "hamming_error": "mean Hamming error over the same problems, in neurons",
+    "success": "share of them that were recalled without error",
+    "gradient_norm": "norm of the mean gradient in unconstrained numbers, after clipping",
+    "num_clipped": "problems of the step whose gradient was scaled down",
+    "num_non_finite": "problems of the step whose gradient was not finite, and left out",
+    "num_failed": "problems of the step whose trajectory failed, and was left out",
+    "validation_loss": "mean loss over the held-out problems after the step; NaN where they were not looked at",
+    "validation_error": "mean Hamming error over the held-out problems",
+    "validation_success": "share of the held-out problems that were recalled without error",
+}
+"""What is stored of every step, besides the values of the parameters after it."""
+
+
+class SearchResults:
+    """What a search left in its run folder.
+
+    Arguments:
+        folder: the run folder.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    @property
+    def history(self) -> xr.Dataset:
+        """What happened, by score, start and step; NaN beyond the last step of a search. `InputError` if it cannot be read."""
+        try:
+            return xr.open_zarr(self.folder / HISTORY, consolidated=False, chunks=None).load()
+        except Exception as error:  # of whatever kind: xarray and zarr raise what they like on damaged files
+            again = f"astrojax tune {shlex.quote(str(self.folder))}"
+            raise InputError(f"{self.folder / HISTORY} cannot be read: {error}; {again} writes it again") from error
+
+    def heldout(self) -> xr.Dataset:
+        """Runs on fresh problems as one dataset: the dimension `model` has `tuned`, `start` and whatever else was tried.
+
+        Raises:
+            InputError (a ValueError): if one of them is missing or unfinished.
+        """
+        names = sorted(path.name for path in (self.folder / HELDOUT).iterdir()) if (self.folder / HELDOUT).is_dir() else []
+        if "tuned" not in names:
+            again = f"astrojax tune {shlex.quote(str(self.folder))}"
+            raise InputError(f"{self.folder} is unfinished: {again} continues it")
+        names = [name for name in ("tuned", "start", "defaults", "random", "grid") if name in names]
+        runs = [load(self.folder / HELDOUT / name).drop_vars("swept_axes") for name in names]
+        decoders = runs[0][["decoder_error"]]
+        together = xr.concat([one.drop_dims("decoder", errors="ignore") for one in runs], dim="model", join="exact")
+        return together.merge(decoders)
+
+    def comparison(self) -> dict[str, Any]:
+        """What other searches found, by method: values, numbers of candidates and of trajectories."""
+        return read_json(self.folder / COMPARISON) if (self.folder / COMPARISON).exists() else {}
+
+    def landscape(self) -> xr.DataArray | None:
+        """The loss on a plane of two parameters through the result, if it was mapped."""
+        if not self.has_landscape():
+            return None
+        content = read_json(self.folder / LANDSCAPE)
+        return xr.DataArray(np.array(content["loss"], float), coords=content["values"], dims=list(content["values"]))
+
+    def has_landscape(self) -> bool:
+        """Whether the landscape was mapped."""
+        return (self.folder / LANDSCAPE).exists()
+
+    def write_history(self, histories: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+        """Store what happened, by score and name, each an array of shape (steps + 1, starts)."""
+        longest = max(len(next(iter(history.values()))) for history in histories.values())
+        columns: dict[str, list[np.ndarray]] = {}
+        for history in histories.values():
+            for name, values in history.items():
+                missing = np.full((longest - len(values), values.shape[1]), np.nan)
+                columns.setdefault(name, []).append(np.concatenate([values.astype(np.float64), missing]).T)
+        dims = ("score", "start", "step")
+        variables = {
+            name: (dims, np.stack(values), {"definition": DEFINITIONS.get(name, "value of the parameter after the step")})
+            for name, values in columns.items()
+        }
+        scores = np.array(list(histories), dtype=object)
+        try:
+            xr.Dataset(variables, {"score": scores}).to_zarr(self.folder / HISTORY, mode="w", zarr_format=3, consolidated=False)
+        except OSError as error:
+            raise StorageError(f"{self.folder / HISTORY} cannot be written: {error.strerror or error}") from error
+
+    def write_comparison(self, found: Mapping[str, Any]) -> None:
+        """Store what other searches found."""
+        write_json(self.folder / COMPARISON, found)
+
+    def write_landscape(self, loss: xr.DataArray) -> None:
+        """Store the loss on a plane of two parameters."""
+        rows = [[value if np.isfinite(value) else None for value in row] for row in loss.values.tolist()]
+        axes = {str(dim): loss[dim].values.tolist() for dim in loss.dims}
+        write_json(self.folder / LANDSCAPE, {"values": axes, "loss": rows})
+
+
+def is_search(folder: Path) -> bool:
+    """Whether a run folder is that of a search."""
+    try:
+        content = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError):
+        return False
+    return isinstance(content, dict) and "model" in content and set(content) <= set(TuneConfig.model_fields)
+
+
+def load_search(folder: str | Path) -> SearchResults:
+    """What a search left in its run folder.
+
+    Raises:
+        InputError (a ValueError): if the folder is not that of a search.
+    """
+    path = Path(folder)
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    if not is_search(path):
+        raise InputError(f"{path} is not the run folder of a search: no configuration of one is in it")
+    return SearchResults(path)

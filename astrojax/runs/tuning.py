@@ -1,0 +1,251 @@
+"""The configuration of a search: what may stand in the YAML file of `astrojax tune`, checked all at once."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from .._parameters import DIMENSIONS, SEARCHED, TRANSIENT
+from .config import (
+    LEVELS,
+    MOST_TRAJECTORIES,
+    NAME,
+    Astrocyte,
+    Axes,
+    Config,
+    Integer,
+    Model,
+    ModernHopfield,
+    Patterns,
+    Positive,
+    RandomPatterns,
+    Real,
+    Retrieval,
+    Root,
+    Section,
+    contradictions,
+)
+
+LossName = Literal["direction", "softsign", "logistic", "soft_hamming", "gain"]
+
+
+class Searched(Section):
+    """How one parameter is searched."""
+
+    transform: Literal["identity", "log", "softplus", "logit", "log_logit"]
+    low: Real = Field(description="lowest value")
+    high: Real = Field(description="highest value")
+
+
+def _searched(given: Any) -> Any:
+    """Parameters by name, with what is left out filled in; a list of names will do."""
+    if isinstance(given, list) and all(isinstance(name, str) for name in given):
+        given = dict.fromkeys(given)
+    if not isinstance(given, dict):
+        return given
+    filled = {}
+    for name, section in given.items():
+        known = SEARCHED.get(name, ("identity", -1.0, 1.0))
+        defaults = dict(zip(Searched.model_fields, known, strict=True))
+        filled[name] = defaults | (section or {}) if isinstance(section, dict | None) else section
+    return filled
+
+
+def _weights(given: Any) -> Any:
+    return {given: 1.0} if isinstance(given, str) else given
+
+
+class Schedule(Section):
+    """A schedule of optax; its values are factors of the learning rate."""
+
+    name: Literal[
+        "constant_schedule",
+        "cosine_decay_schedule",
+        "exponential_decay",
+        "linear_schedule",
+        "polynomial_schedule",
+        "warmup_cosine_decay_schedule",
+    ]
+    arguments: dict[str, Integer | Real] = Field({}, description="its arguments, by their names in optax")
+
+
+class Optimiser(Section):
+    """An optimiser of optax."""
+
+    name: Literal["adabelief", "adam", "adamax", "adamw", "amsgrad", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi"] = (
+        "adam"
+    )
+    learning_rate: Positive = Field(0.3, description="in unconstrained numbers: 0.3 of a logarithm is a change by a third")
+    arguments: dict[str, Integer | Real] = Field({}, description="further arguments, by their names in optax")
+    schedule: Schedule | None = Field(None, description="how the learning rate changes with the steps")
+
+
+class SearchSettings(Section):
+    """How the search goes on and when it ends."""
+
+    num_steps: Integer = Field(100, ge=1, le=1_000_000, description="most steps")
+    batch_size: Integer = Field(
+        128, ge=1, le=MOST_TRAJECTORIES, description="fresh problems of a step, the same for all starts"
+    )
+    random_starts: Integer = Field(0, ge=0, le=10_000, description="starts drawn within the bounds, besides the model's values")
+    max_gradient_norm: Positive = Field(1.0, description="beyond it the gradient of one problem is scaled down")
+    validation_size: Integer = Field(512, ge=1, le=MOST_TRAJECTORIES, description="held-out problems that choose the best")
+    validate_every: Integer = Field(5, ge=1, description="steps between looking at them")
+    patience: Integer = Field(20, ge=1, description="looks without improvement that end the search")
+    checkpoint_every: Integer = Field(5, ge=1, description="steps that a kill may cost")
+
+
+class Comparison(Section):
+    """Searches without gradients that get as many solved trajectories."""
+
+    methods: list[Literal["random", "grid"]] = Field([], description="which")
+    problems_per_candidate: Integer = Field(128, ge=1, le=MOST_TRAJECTORIES)
+
+
+class Landscape(Section):
+    """The loss on a plane of two parameters through the result."""
+
+    size: Integer = Field(15, ge=0, le=1000, description="points along each parameter; 0 for no landscape")
+    problems: Integer = Field(64, ge=1, le=MOST_TRAJECTORIES, description="problems at each point")
+
+
+class TuneConfig(Root):
+    """Everything that determines the result of a search."""
+
+    name: str = Field("tune", pattern=NAME, description="names the run folder; the file's name when left out")
+    seed: Integer = Field(0, ge=0, lt=2**31)
+    precision: Literal["float32", "float64"] = "float32"
+    patterns: Patterns = RandomPatterns()
+    corruption: Literal["flips", "erasures", "noise"] = "flips"
+    axes: Axes = Field(description="memory loads and levels of corruption; problems of all pairs are equally frequent")
+    model: Model = Field(description="the memory; its values are where the search starts")
+    scores: list[Literal["squared", "linear", "power"]] = Field(
+        [], description="scores that are searched one after the other, the best is taken; that of the model when left out"
+    )
+    parameters: Annotated[dict[str, Searched], BeforeValidator(_searched, json_schema_input_type=Any)] = Field(
+        min_length=1, description="what is searched: names, with transform and bounds where others than usual are wanted"
+    )
+    loss: Annotated[
+        dict[LossName, Annotated[Real, Field(ge=0)]],
+        BeforeValidator(_weights, json_schema_input_type=LossName | dict[LossName, float]),
+    ] = Field({"direction": 1.0}, min_length=1, description="a loss, or weights of several")
+    gradient: Literal["auto", "forward", "reverse", "implicit"] = "auto"
+    optimiser: Optimiser = Optimiser()
+    search: SearchSettings = SearchSettings()
+    compare: Comparison = Comparison()
+    landscape: Landscape = Landscape()
+    retrieval: Retrieval = Retrieval()
+    heldout_trials: Integer = Field(1000, ge=1, le=MOST_TRAJECTORIES, description="fresh problems of each load and level")
+
+    @classmethod
+    def contradictions(cls, sections: dict[str, Any]) -> list[tuple[str, str]]:
+        return _contradictions(sections)
+
+    def levels(self) -> tuple[str, list[float | int]]:
+        """The axis of the corruption, and its values."""
+        name = LEVELS[self.corruption]
+        return name, self.axes.coordinates()[name][name]
+
+    def start(self) -> dict[str, float]:
+        """The values of single numbers among the parameters where the search starts."""
+        return {name: _start(self.model, self.retrieval, name) for name in self.parameters if name not in DIMENSIONS}
+
+    def models(self) -> dict[str, Any]:
+        """The memories that are searched, by score."""
+        return {score: _with_score(self.model, score) for score in self.scores} or {self.own_score(): self.model}
+
+    def own_score(self) -> str:
+        """The score of the model, or the model's kind where it has none."""
+        return getattr(self.model, "score", self.model.kind)
+
+    def heldout(self, name: str, model: Any, *, t1: float | None = None, decoders: bool = False) -> Config:
+        """A run of a memory on fresh problems: those that any run of the same seed meets, none of which the search has seen."""
+        return Config(
+            name=name,
+            seed=self.seed,
+            precision=self.precision,
+            patterns=self.patterns,
+            corruption=self.corruption,
+            axes=self.axes,
+            trials=self.heldout_trials,
+            models={name: model},
+            decoders=decoders,
+            retrieval=self.retrieval if t1 is None else self.retrieval.model_copy(update={"t1": t1}),
+        )
+
+
+def _start(model: Any, retrieval: Any, name: str) -> float:
+    return float(retrieval.t1 if name == "t1" else getattr(model, name))
+
+
+def _with_score(model: Any, score: str) -> Astrocyte:
+    values = model.model_dump() | {"score": score}
+    return Astrocyte.model_validate(values | ({} if score == "power" else {"order": None}))
+
+
+def _contradictions(sections: dict[str, Any]) -> list[tuple[str, str]]:
+    """Faults between sections that are each valid; sections that are missing are passed over."""
+    model, axes = sections.get("model"), sections.get("axes")
+    faults = []
+    for name in [*axes.coordinates(), *axes.zipped] if axes is not None else []:
+        if name != "num_patterns" and name not in LEVELS.values():
+            text = "is not an axis of a search: its problems differ in num_patterns and the level of corruption alone"
+            faults.append((f"axes.{name}", text))
+    if not faults:
+        models = None if model is None else {"model": model}
+        parts = {**sections, "models": models, "trials": sections.get("heldout_trials")}
+        renamed = {"models.model": "model"}
+        faults += [(_renamed(path, renamed), text) for path, text in contradictions(parts)]
+    if model is None:
+        return faults
+    has_gains = isinstance(model, Astrocyte | ModernHopfield)
+    if sections.get("scores") and not isinstance(model, Astrocyte):
+        faults.append(("scores", f"belong to the kind astrocyte; the model is of kind {model.kind}"))
+    if len(set(sections.get("scores") or [])) < len(sections.get("scores") or []):
+        faults.append(("scores", "list a score twice"))
+    if "gain" in (sections.get("loss") or {}) and not has_gains:
+        faults.append(("loss", f"gain needs a memory with gains; the kind {model.kind} has none"))
+    if getattr(sections.get("retrieval"), "convergence_speed", None) is not None:
+        faults.append(("retrieval.convergence_speed", "does not belong to a search"))
+    for name, how in (sections.get("parameters") or {}).items():
+        fault = _parameter_fault(name, how, model, sections)
+        if fault:
+            faults.append((f"parameters.{name}", fault))
+    return faults
+
+
+def _parameter_fault(name: str, how: Searched, model: Any, sections: Mapping[str, Any]) -> str | None:
+    """What is wrong with a parameter, if anything."""
+    own = [field for field in type(model).model_fields if field in SEARCHED]
+    allowed = [*own, "t1"]
+    patterns = sections.get("patterns")
+    if name not in allowed:
+        return f"is not a parameter of the kind {model.kind}; allowed are {', '.join(allowed)}"
+    if not how.low < how.high:
+        return f"needs low < high; got low {how.low:g} and high {how.high:g}"
+    if (how.transform in ("log", "softplus", "log_logit") or name not in DIMENSIONS) and how.low <= 0:
+        return f"needs a positive low; got {how.low:g}"
+    if sections.get("gradient") == "implicit" and name in TRANSIENT:
+        return "does not move an equilibrium, so that gradient: implicit cannot find it"
+    if isinstance(model, Astrocyte):
+        needed = {"tau_p": ["dynamic"], "initial_gain_logits": ["dynamic", "frozen"]}.get(name)
+        needed = needed or (["dynamic", "adiabatic"] if name in ("logit_bias", "temperature") else None)
+        if needed and model.gain_regime not in needed:
+            return f"has no effect in the gain regime {model.gain_regime}"
+    if name in DIMENSIONS:
+        if patterns is not None and patterns.kind not in ("digits", "file"):
+            return f"belongs to patterns of a pool (kind digits or file); of kind {patterns.kind} new ones are drawn every time"
+        return None
+    if name == "t1" and "retrieval" not in sections:
+        return None
+    start = _start(model, sections.get("retrieval"), name)
+    if not how.low <= start <= how.high:
+        return f"starts at {start:g}, outside its bounds [{how.low:g}, {how.high:g}]"
+    return None
+
+
+def _renamed(path: str, names: Mapping[str, str]) -> str:
+    for old, new in names.items():
+        if path == old or path.startswith(f"{old}."):
+            return new + path[len(old) :]
+    return path

@@ -1,0 +1,115 @@
+"""Searches without gradients, for comparison at equal cost: random search and a grid."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._checks import InputError, at_least
+from .._parameters import DIMENSIONS
+from .._types import RandomKey
+from ..retrieval import Status
+from ..sweep.engine import Engine
+from .objective import Objective, measure
+from .search import TRAINING
+from .transforms import Parameter
+
+CANDIDATES = 7
+"""What the random key of candidates is derived for."""
+
+
+class Candidates(NamedTuple):
+    """Values that were tried.
+
+    Arguments:
+        values: by parameter, shape (C,). loss: mean loss of each, shape (C,); infinite where no trajectory could be used.
+        num_solves: how many trajectories were solved.
+    """
+
+    values: dict[str, np.ndarray]
+    loss: np.ndarray
+    num_solves: int
+
+    @property
+    def best(self) -> dict[str, np.ndarray]:
+        """The values with the lowest loss."""
+        return {name: values[np.argmin(self.loss)] for name, values in self.values.items()}
+
+
+def random_search(
+    objective: Objective,
+    parameters: Mapping[str, Parameter],
+    *,
+    key: RandomKey,
+    num_solves: int,
+    problems_per_candidate: int = 128,
+    engine: Engine | None = None,
+) -> Candidates:
+    """Try values drawn at random within the bounds, evenly on a logarithmic scale where the transform says so.
+
+    All candidates meet the same problems, which are those of the first steps of a `Search` with the same key.
+
+    Arguments:
+        objective: what is minimised.
+        parameters: bounds and scale of each parameter.
+        key: root of all random numbers. num_solves: most trajectories. problems_per_candidate: those of each candidate.
+        engine: what computes; one for all devices when left out.
+
+    Raises:
+        InputError (a ValueError): if the trajectories do not suffice for one candidate, and for parameters of patterns.
+    """
+    number = _number(objective, parameters, num_solves, problems_per_candidate)
+    shares = np.asarray(jax.random.uniform(jax.random.fold_in(key, CANDIDATES), (number, len(parameters)), jnp.float32))
+    return _tried(objective, parameters, shares.astype(np.float64), key, problems_per_candidate, engine)
+
+
+def grid_search(
+    objective: Objective,
+    parameters: Mapping[str, Parameter],
+    *,
+    key: RandomKey,
+    num_solves: int,
+    problems_per_candidate: int = 128,
+    engine: Engine | None = None,
+) -> Candidates:
+    """Try the finest grid between the bounds that the trajectories suffice for: in the middles of equal parts of each axis.
+
+    Arguments and errors as for `random_search`.
+    """
+    number = _number(objective, parameters, num_solves, problems_per_candidate)
+    side = int(number ** (1 / len(parameters)) + 1e-9)
+    middles = (np.arange(side) + 0.5) / side
+    shares = np.stack(np.meshgrid(*[middles] * len(parameters), indexing="ij"), axis=-1).reshape(-1, len(parameters))
+    return _tried(objective, parameters, shares, key, problems_per_candidate, engine)
+
+
+def _number(objective: Objective, parameters: Mapping[str, Parameter], num_solves: int, problems_per_candidate: int) -> int:
+    objective.check(list(parameters))
+    at_least("problems_per_candidate", problems_per_candidate, 1)
+    at_least("num_solves", num_solves, problems_per_candidate)
+    for name in parameters:
+        if name in DIMENSIONS:
+            raise InputError(f"{name} has too many entries for a search without gradients")
+    return num_solves // problems_per_candidate
+
+
+def _tried(
+    objective: Objective,
+    parameters: Mapping[str, Parameter],
+    shares: np.ndarray,
+    key: RandomKey,
+    problems_per_candidate: int,
+    engine: Engine | None,
+) -> Candidates:
+    """The losses of candidates at shares of the way between the bounds, shape (C, parameters)."""
+    values = {name: jnp.asarray(parameter.spread(shares[:, at])) for at, (name, parameter) in enumerate(parameters.items())}
+    root, numbers = jax.random.fold_in(key, TRAINING), np.arange(problems_per_candidate)
+    found = measure(objective, values, root, numbers, engine or Engine(), name="comparison")
+    usable = (found["status"] == Status.OK) & np.isfinite(found["loss"])
+    # A candidate whose trajectories fail is not better for it: what failed counts as the worst that was seen.
+    worst = np.max(found["loss"], initial=0.0, where=usable)
+    loss = np.mean(np.where(usable, found["loss"], worst).astype(np.float64), axis=1)
+    loss = np.where(usable.any(axis=1), loss, np.inf)
+    return Candidates({name: np.asarray(value) for name, value in values.items()}, loss, shares.shape[0] * numbers.size)

@@ -1,0 +1,250 @@
+"""What a search minimises: the expected loss over freshly drawn problems. One problem is one pure function."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from .._checks import InputError, at_least, one_of, shown
+from .._parameters import DIMENSIONS, TRANSIENT
+from .._types import RandomKey, Scalar, ScalarLike
+from ..equilibria import equilibrium
+from ..models.base import AbstractMemory
+from ..observables import hamming_error, success
+from ..retrieval import Status
+from ..sweep.engine import Engine, Lanes
+from ..sweep.shapes import Shapes
+from ..trial import Coordinates, Observables, Problem, RecallTrial, Task
+from .losses import Loss, as_loss
+
+Values = Mapping[str, jax.Array]
+"""Values of parameters by name."""
+
+GRADIENTS = ("auto", "forward", "reverse", "implicit")
+
+MOST_FORWARD = 8
+"""Most numbers for which `auto` is forward mode: each costs about a solve, and reverse mode about five whatever they are."""
+
+SOLVES_OF_REVERSE = 5
+"""What a loss and its gradient in reverse mode cost, in solves."""
+
+
+class Objective(eqx.Module):
+    """Expected loss of a memory's recall over a distribution of problems.
+
+    Problem number i has load and level of corruption i modulo the number of pairs of the two, so that any run of consecutive
+    problems meets all pairs about equally often; patterns, target and corruption are drawn anew.
+
+    Arguments:
+        task: where problems come from.
+        build: `build(patterns, stored=…, **parameters)` gives a memory, for instance `aj.AstrocyteMemory`.
+        num_patterns: memory loads K.
+        levels: levels of corruption, such as numbers of flips.
+        loss: a name from `LOSSES`, weights of several such names, or a `Loss`.
+        gradient: `forward`, for few parameters; `reverse`, with checkpoints, for many; `implicit`: that of the equilibrium to
+            which the trajectory leads, by the implicit function theorem. `auto` is one of the first two, by their number.
+        t1: horizon. parameters: values of parameters that are not searched, by name.
+        settings: further ones of `retrieve`: solver, rtol, atol, max_steps, confirm.
+
+    Raises:
+        InputError (a ValueError): for an unknown name, and for loads or levels that are missing.
+    """
+
+    trial: RecallTrial
+    loss: Loss
+    num_patterns: tuple[int, ...] = eqx.field(static=True)
+    levels: tuple[float | int, ...] = eqx.field(static=True)
+    gradient: str = eqx.field(static=True)
+
+    def __init__(
+        self,
+        task: Task,
+        build: Callable[..., AbstractMemory],
+        *,
+        num_patterns: Sequence[int],
+        levels: Sequence[float | int],
+        loss: str | Mapping[str, ScalarLike] | Loss = "direction",
+        gradient: str = "auto",
+        t1: ScalarLike = 10.0,
+        parameters: Mapping[str, ScalarLike] | None = None,
+        **settings: Any,
+    ) -> None:
+        given: dict[str, Any] = {"rtol": None, "atol": None, "solver": "auto", "max_steps": 4096} | settings
+        self.trial = RecallTrial(task, build, dict(parameters or {}), t1=t1, convergence_speed=None, **given)
+        self.loss = as_loss(loss)
+        for name, values in {"num_patterns": num_patterns, "levels": levels}.items():
+            if not isinstance(values, Sequence | np.ndarray) or len(values) == 0:
+                raise InputError(f"{name} must be a list of at least one value; got {shown(values)}")
+        for load in num_patterns:
+            at_least("num_patterns", load, 1)
+        self.num_patterns = tuple(int(load) for load in num_patterns)
+        self.levels = tuple(np.asarray(levels).tolist())
+        one_of("gradient", gradient, GRADIENTS)
+        self.gradient = gradient
+
+    def problem(self, key: RandomKey, number: int) -> Problem:
+        """Problem number `number` of the sequence that a key stands for, padded to the largest load."""
+        lane = {name: jnp.asarray(values[0]) for name, values in self.coordinates(np.array([number])).items()}
+        return self.trial.draw(key, lane, self.capacity)
+
+    def __call__(self, values: Values, problem: Problem) -> Scalar:
+        """The loss of one problem: pure, and differentiable in either mode."""
+        return self.recalled(values, problem, diffrax.DirectAdjoint())[0]
+
+    def recalled(self, values: Values, problem: Problem, adjoint: diffrax.AbstractAdjoint) -> tuple[Scalar, Observables]:
+        """The loss of one problem, and what is reported of it: Hamming error, success, status and accepted steps."""
+        memory, trial = self._memory(values, problem)
+        recall = trial.recall(memory, problem, adjoint)
+        state, status = recall.state, recall.status
+        if self.gradient == "implicit":
+            end = equilibrium(memory, jax.lax.stop_gradient(state))
+            state, status = end.state, jnp.where(end.converged | (status != Status.OK), status, Status.SOLVER_FAILED)
+        measured = {
+            "hamming_error": hamming_error(problem.target, state.x),
+            "success": success(problem.target, state.x),
+            "status": status,
+            "num_steps": recall.stats["num_accepted_steps"],
+        }
+        return self.loss(memory, problem.target, state), measured
+
+    def mode_for(self, values: Values) -> str:
+        """How the gradient with respect to these parameters, of one start, is found."""
+        if self.gradient == "auto":
+            return "forward" if sum(np.size(value) for value in values.values()) <= MOST_FORWARD else "reverse"
+        return self.gradient
+
+    def solves(self, values: Values) -> int:
+        """About what a loss and its gradient cost, in solved trajectories."""
+        if self.mode_for(values) == "forward":
+            return 1 + sum(np.size(value) for value in values.values())
+        return SOLVES_OF_REVERSE
+
+    def coordinates(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
+        """Coordinates of problems by number."""
+        point, trial = numbers % self.num_points, numbers // self.num_points
+        level = self.trial.task.corruption.level_name
+        return {
+            "num_patterns": np.asarray(self.num_patterns)[point // len(self.levels)],
+            level: np.asarray(self.levels)[point % len(self.levels)],
+            "trial": trial,
+        }
+
+    @property
+    def num_points(self) -> int:
+        """How many pairs of a load and a level there are."""
+        return len(self.num_patterns) * len(self.levels)
+
+    @property
+    def capacity(self) -> int:
+        """Number of patterns that problems are padded to: one program serves all loads."""
+        return int(Shapes(np.array([max(self.num_patterns)]), np.ones(1), self.trial.task.pool_size).capacities[-1])
+
+    def check(self, names: Sequence[str]) -> None:
+        """Raise `InputError` for parameters that cannot be searched here."""
+        if not names:
+            raise InputError("at least one parameter must be searched; got none")
+        size = self.trial.task.pool_size
+        if size is not None and max(self.num_patterns) > size:
+            raise InputError(f"num_patterns must be at most {size}, the size of the pool; got {max(self.num_patterns)}")
+        for name in names:
+            if name in DIMENSIONS and size is None:
+                raise InputError(
+                    f"{name} belongs to patterns of a pool, which are the same in every problem; here new ones are drawn"
+                )
+            if self.gradient == "implicit" and name in TRANSIENT:
+                raise InputError(f"{name} does not move an equilibrium, so the implicit gradient cannot find it")
+
+    def _memory(self, values: Values, problem: Problem) -> tuple[AbstractMemory, RecallTrial]:
+        alone = {name: value for name, value in values.items() if name not in (*DIMENSIONS, "t1")}
+        of_pool = {name: value for name, value in values.items() if name in DIMENSIONS}
+        trial = RecallTrial(
+            **{name: getattr(self.trial, name) for name in RecallTrial.__dataclass_fields__}
+            | {
+                "parameters": {**self.trial.parameters, **alone},
+                "per_pattern": {**self.trial.per_pattern, **of_pool},
+                "t1": values.get("t1", self.trial.t1),
+            }
+        )
+        return trial.memory(problem, {}), trial
+
+
+class LossTrial(eqx.Module):
+    """The loss of one problem at one of several starts, and its gradient: a sample (see `astrojax.sweep.programs.Sample`).
+
+    Arguments:
+        objective: what is measured.
+        values: values of each parameter at all starts, shape (S, …).
+        mode: how the gradient is found; `none` for the loss alone.
+    """
+
+    objective: Objective
+    values: dict[str, jax.Array]
+    mode: str = eqx.field(static=True)
+
+    def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
+        """The problem at the given coordinates, the same for all starts."""
+        return self.objective.trial.draw(root_key, coordinates, capacity)
+
+    def cost(self, problem: Problem, coordinates: Coordinates) -> Scalar:
+        """About how many steps a solver will take, up to a factor."""
+        _, trial = self.objective._memory(self._at(coordinates), problem)
+        return trial.cost(problem, {})
+
+    def solve(self, problem: Problem, coordinates: Coordinates) -> Observables:
+        """The loss, what is reported beside it, and the gradient by parameter as `gradient_NAME`."""
+        values = self._at(coordinates)
+        if self.mode == "none":
+            loss, measured = self.objective.recalled(values, problem, diffrax.ForwardMode())
+            return {"loss": loss} | measured
+        if self.mode == "forward":
+            (loss, measured), gradient = _forward(
+                lambda at: self.objective.recalled(at, problem, diffrax.ForwardMode()), values
+            )
+        else:
+            adjoint = diffrax.ForwardMode() if self.mode == "implicit" else diffrax.RecursiveCheckpointAdjoint()
+            differentiated = jax.value_and_grad(lambda at: self.objective.recalled(at, problem, adjoint), has_aux=True)
+            (loss, measured), gradient = differentiated(values)
+        return {"loss": loss} | measured | {f"gradient_{name}": value for name, value in gradient.items()}
+
+    def _at(self, coordinates: Coordinates) -> dict[str, jax.Array]:
+        return {name: values[coordinates["start"]] for name, values in self.values.items()}
+
+
+def measure(
+    objective: Objective,
+    values: Values,
+    root_key: RandomKey,
+    numbers: np.ndarray,
+    engine: Engine,
+    *,
+    mode: str = "none",
+    name: str = "search",
+) -> dict[str, np.ndarray]:
+    """What `LossTrial` measures in problems of given numbers, at all starts: arrays of shape (S, problems, …) by name.
+
+    All starts meet the same problems. What is measured does not depend on how the engine spreads it.
+    """
+    starts = len(next(iter(values.values())))
+    coordinates = {key: np.tile(column, starts) for key, column in objective.coordinates(numbers).items()}
+    coordinates["start"] = np.repeat(np.arange(starts), numbers.size)
+    capacities = np.full(starts * numbers.size, objective.capacity)
+    found = engine.compute_side_by_side(
+        Lanes(name, LossTrial(objective, dict(values), mode), root_key, coordinates, capacities)
+    )
+    return {key: column.reshape(starts, numbers.size, *column.shape[1:]) for key, column in found.items()}
+
+
+def _forward(function: Callable[[dict[str, jax.Array]], tuple[Scalar, Any]], values: dict[str, jax.Array]) -> Any:
+    """`jax.value_and_grad(function, has_aux=True)` in forward mode: one tangent for each number, beside a single solve."""
+    flat, unravel = ravel_pytree(values)
+
+    def along(tangent: jax.Array) -> Any:
+        return jax.jvp(lambda at: function(unravel(at)), (flat,), (tangent,), has_aux=True)
+
+    loss, slopes, measured = jax.vmap(along, out_axes=(None, 0, None))(jnp.eye(flat.size, dtype=flat.dtype))
+    return (loss, measured), unravel(slopes)

@@ -1,0 +1,353 @@
+"""The search: a pure step from state to state, and the loop around it."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from .._checks import InputError, at_least, concrete, one_of, positive, random_key, real, shown
+from .._parameters import DIMENSIONS
+from .._types import RandomKey
+from ..retrieval import Status
+from ..sweep.engine import Engine
+from .objective import Objective, measure
+from .transforms import PARAMETERS, Parameter
+
+OPTIMISERS = ("adabelief", "adam", "adamax", "adamw", "amsgrad", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi")
+"""Optimisers of optax that can be named."""
+
+SCHEDULES = (
+    "constant_schedule",
+    "cosine_decay_schedule",
+    "exponential_decay",
+    "linear_schedule",
+    "polynomial_schedule",
+    "warmup_cosine_decay_schedule",
+)
+"""Schedules of optax that can be named: of the learning rate along the steps."""
+
+TRAINING, VALIDATION = 1, 2
+"""What the random keys of problems are derived for; runs draw theirs from the root key itself."""
+
+IMPROVEMENT = 1e-6
+"""A loss is better than another if it is lower by more."""
+
+
+class Record(NamedTuple):
+    """What happened in one step, for each of S starts: arrays of shape (S,).
+
+    Arguments:
+        loss, hamming_error, success: means over the problems of the step, before it was taken.
+        gradient_norm: norm of the mean gradient, in the unconstrained numbers, after clipping.
+        num_clipped, num_non_finite, num_failed: of how many problems the gradient was clipped, or was left out because it was
+            not finite, or because the trajectory failed.
+        validation_loss, validation_error, validation_success: the same means over the held-out problems after the step; NaN
+            where they were not looked at.
+    """
+
+    loss: np.ndarray
+    hamming_error: np.ndarray
+    success: np.ndarray
+    gradient_norm: np.ndarray
+    num_clipped: np.ndarray
+    num_non_finite: np.ndarray
+    num_failed: np.ndarray
+    validation_loss: np.ndarray
+    validation_error: np.ndarray
+    validation_success: np.ndarray
+
+
+class SearchState(NamedTuple):
+    """Everything that the next step depends on, besides what the search was made with. A pytree of arrays; never changed.
+
+    Arguments:
+        step: how many steps were taken.
+        raw: unconstrained numbers by parameter, shape (S, …) for S starts.
+        values: the values they stand for.
+        optimiser_state: of optax, with a leading axis of the starts.
+        best_values: values with the lowest loss on the held-out problems so far. best_loss: that loss, shape (S,).
+        num_checks: how many times the held-out problems were looked at since the best, shape (S,).
+        record: what happened in the last step.
+    """
+
+    step: Any
+    raw: Any
+    values: Any
+    optimiser_state: Any
+    best_values: Any
+    best_loss: np.ndarray
+    num_checks: np.ndarray
+    record: Record
+
+    @property
+    def best(self) -> dict[str, np.ndarray]:
+        """Values of the best of all starts, without the axis of the starts."""
+        return {name: values[np.nanargmin(self.best_loss)] for name, values in self.best_values.items()}
+
+
+class Search:
+    """A gradient-based search for the parameters with the lowest expected loss, from many starts at once.
+
+    Step s draws problems s·B … (s+1)·B − 1 of the sequence that the key stands for, the same for all starts; a step is a
+    function of the state alone, so a search can be stopped after any step and goes on from a stored state bit for bit.
+
+    Arguments:
+        objective: what is minimised.
+        key: root of all random numbers.
+        parameters: how each is searched; those that are not named in `parameters` are searched as `PARAMETERS` says.
+        optimiser: a name from `OPTIMISERS`, or an optax optimiser.
+        learning_rate: of an optimiser given by name: a number, or an optax schedule. In unconstrained numbers, so that 0.1 of a
+            parameter on a logarithmic scale is a change by 10%.
+        num_steps: most steps. batch_size: problems of a step.
+        max_gradient_norm: norm of the gradient of one problem, in unconstrained numbers, beyond which it is scaled down.
+        validation_size: held-out problems. validate_every: steps between looking at them.
+        patience: how many looks without improvement end the search of a start; all starts go on until all have ended.
+        engine: what computes; one for all devices when left out.
+
+    Raises:
+        InputError (a ValueError): for settings out of range, unknown names, and parameters that cannot be searched here.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        *,
+        key: RandomKey,
+        parameters: Mapping[str, Parameter] | None = None,
+        optimiser: str | optax.GradientTransformation = "adam",
+        learning_rate: float | optax.Schedule = 0.2,
+        num_steps: int = 100,
+        batch_size: int = 128,
+        max_gradient_norm: float = 1.0,
+        validation_size: int = 512,
+        validate_every: int = 5,
+        patience: int = 20,
+        engine: Engine | None = None,
+    ) -> None:
+        if not isinstance(objective, Objective):
+            raise InputError(f"objective must be an Objective; got {shown(objective)}")
+        random_key(key)
+        counts = {"num_steps": num_steps, "batch_size": batch_size, "validation_size": validation_size}
+        for name, value in (counts | {"validate_every": validate_every, "patience": patience}).items():
+            at_least(name, value, 1)
+        self.max_gradient_norm = float(positive("max_gradient_norm", max_gradient_norm, jnp.dtype(jnp.float32)))
+        self.objective, self.parameters = objective, PARAMETERS | dict(parameters or {})
+        self.num_steps, self.batch_size, self.validation_size = num_steps, batch_size, validation_size
+        self.validate_every, self.patience = validate_every, patience
+        self.keys = {purpose: jax.random.fold_in(key, purpose) for purpose in (TRAINING, VALIDATION)}
+        self.engine = engine or Engine()
+        self.optimiser = as_optimiser(optimiser, learning_rate)
+
+        @jax.jit
+        @jax.vmap
+        def updated(raw: Any, gradient: Any, optimiser_state: Any) -> Any:
+            changes, optimiser_state = self.optimiser.update(gradient, optimiser_state, raw)
+            moved = optax.apply_updates(raw, changes)
+            assert isinstance(moved, dict)
+            raw = {name: self.parameters[name].projected(number) for name, number in moved.items()}
+            return raw, self._values(raw), optimiser_state
+
+        self._updated = updated
+        self._slopes = jax.jit(lambda raw: {name: self.parameters[name].slope(number) for name, number in raw.items()})
+
+    def init(self, start: Mapping[str, Any]) -> SearchState:
+        """The state before the first step.
+
+        Arguments:
+            start: values by parameter: numbers for a single start, arrays of shape (S,) for S of them; for parameters with an
+                entry for each pattern, of shape (…) or (S, …).
+
+        Raises:
+            InputError (a ValueError): for a parameter that is unknown or out of bounds, and for shapes that do not fit.
+        """
+        state = self.blank(start)
+        found = self._validated(state.values)
+        record = Record(*state.record[: -len(found)], *found)
+        return state._replace(best_loss=np.where(np.isfinite(found[0]), found[0], np.inf), record=record)
+
+    def blank(self, start: Mapping[str, Any]) -> SearchState:
+        """As `init`, without having looked at the held-out problems: the structure of all states from these starts."""
+        self.objective.check(list(start))
+        values, num_starts = self._checked(start)
+        raw = {name: self.parameters[name].to_raw(value) for name, value in values.items()}
+        nothing, none = np.full(num_starts, np.nan), np.zeros(num_starts, np.int64)
+        record = Record(*[nothing] * 4, *[none] * 3, *[nothing] * 3)
+        return _as_numpy(
+            SearchState(np.asarray(0), raw, values, jax.vmap(self.optimiser.init)(raw), values, nothing, none, record)
+        )
+
+    def step(self, state: SearchState) -> SearchState:
+        """One step: problems, their losses and gradients, and the optimiser's update; now and then the held-out problems."""
+        numbers = int(state.step) * self.batch_size + np.arange(self.batch_size)
+        mode = self.objective.mode_for({name: value[0] for name, value in state.values.items()})
+        found = measure(self.objective, _as_jax(state.values), self.keys[TRAINING], numbers, self.engine, mode=mode)
+        gradient, told = self._gradient(state, found)
+        raw, values, optimiser_state = self._updated(_as_jax(state.raw), gradient, _as_jax(state.optimiser_state))
+        step = int(state.step) + 1
+        nothing = np.full_like(state.best_loss, np.nan)
+        loss, error, success = nothing, nothing, nothing
+        best_values, best_loss, num_checks = state.best_values, state.best_loss, state.num_checks
+        if step % self.validate_every == 0 or step == self.num_steps:
+            loss, error, success = self._validated(values)
+            better = loss < best_loss - IMPROVEMENT
+            best_loss = np.where(better, loss, best_loss)
+            best_values = {
+                name: np.where(better.reshape(-1, *[1] * (value.ndim - 1)), values[name], value)
+                for name, value in best_values.items()
+            }
+            num_checks = np.where(better, 0, num_checks + 1)
+        record = Record(*told, loss, error, success)
+        return _as_numpy(
+            SearchState(np.asarray(step), raw, values, optimiser_state, best_values, best_loss, num_checks, record)
+        )
+
+    def is_done(self, state: SearchState) -> bool:
+        """Whether all steps are taken, or the held-out loss of no start has improved for too long."""
+        return int(state.step) >= self.num_steps or bool(np.all(state.num_checks >= self.patience))
+
+    def num_solves(self, state: SearchState) -> int:
+        """About what one start has cost so far, in solved trajectories: a gradient counts several."""
+        solves = self.objective.solves({name: value[0] for name, value in state.values.items()})
+        steps = int(state.step)
+        looks = 1 + steps // self.validate_every + (steps == self.num_steps and steps % self.validate_every > 0)
+        return steps * self.batch_size * solves + looks * self.validation_size
+
+    def _values(self, raw: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+        return {name: self.parameters[name].to_value(number) for name, number in raw.items()}
+
+    def _validated(self, values: Any) -> Any:
+        numbers = np.arange(self.validation_size)
+        found = measure(self.objective, _as_jax(values), self.keys[VALIDATION], numbers, self.engine, name="validation")
+        usable = (found["status"] == Status.OK) & np.isfinite(found["loss"])
+        return tuple(_mean(found[name], usable) for name in ("loss", "hamming_error", "success"))
+
+    def _gradient(self, state: SearchState, found: Mapping[str, np.ndarray]) -> tuple[dict[str, jax.Array], Any]:
+        """The mean gradient in the unconstrained numbers, with what is told of it; each problem's is clipped before."""
+        slopes = self._slopes(_as_jax(state.raw))
+        each = {
+            name: np.asarray(found[f"gradient_{name}"], np.float64) * np.asarray(slope, np.float64)[:, None]
+            for name, slope in slopes.items()
+        }
+        ok = found["status"] == Status.OK
+        with np.errstate(over="ignore", invalid="ignore"):
+            norm = np.sqrt(sum(np.sum(part**2, axis=tuple(range(2, part.ndim))) for part in each.values()))
+        usable = ok & np.isfinite(norm) & np.isfinite(found["loss"])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scale = np.where(usable, np.minimum(1.0, self.max_gradient_norm / norm), 0.0)
+        scale = np.nan_to_num(scale, nan=1.0) * usable
+        number = np.maximum(usable.sum(axis=1), 1)
+        mean = {}
+        for name, part in each.items():
+            extra = [1] * (part.ndim - 2)
+            clipped = np.where(usable.reshape(*usable.shape, *extra), part, 0.0) * scale.reshape(*scale.shape, *extra)
+            mean[name] = clipped.sum(axis=1) / number.reshape(-1, *extra)
+        size = np.sqrt(sum(np.sum(part**2, axis=tuple(range(1, part.ndim))) for part in mean.values()))
+        told = (
+            *(_mean(found[name], usable) for name in ("loss", "hamming_error", "success")),
+            size,
+            np.sum(usable & (norm > self.max_gradient_norm), axis=1),
+            np.sum(ok & ~usable, axis=1),
+            np.sum(~ok, axis=1),
+        )
+        return {name: jnp.asarray(part, state.raw[name].dtype) for name, part in mean.items()}, told
+
+    def _checked(self, start: Mapping[str, Any]) -> tuple[dict[str, jax.Array], int]:
+        """Values with an axis of starts, and how many starts there are."""
+        pool_size = self.objective.trial.task.pool_size
+        arrays, counts = {}, {}
+        for name, given in start.items():
+            one_of("a parameter of the search", name, self.parameters)
+            array = real(name, given).astype(jnp.result_type(float))
+            own = DIMENSIONS.get(name, 0)
+            if array.ndim not in (own, own + 1):
+                raise InputError(f"the start of {name} must have {own} dimensions, and one more for several; got {array.shape}")
+            if own and array.shape[-1] != pool_size:
+                raise InputError(f"the start of {name} must have {pool_size} entries, one per pattern; got {array.shape[-1]}")
+            parameter = self.parameters[name]
+            if concrete(jnp.all((array >= parameter.low) & (array <= parameter.high))) is False:
+                raise InputError(
+                    f"the start of {name} must lie within [{parameter.low:g}, {parameter.high:g}]; got {shown(given)}"
+                )
+            if array.ndim > own:
+                counts[name] = array.shape[0]
+            arrays[name] = array
+        if len(set(counts.values())) > 1 or 0 in counts.values():
+            raise InputError(f"all parameters must have equally many starts; got {counts}")
+        number = next(iter(counts.values()), 1)
+        spread = {
+            name: array if name in counts else jnp.broadcast_to(array, (number, *array.shape)) for name, array in arrays.items()
+        }
+        return spread, number
+
+
+def tune(
+    objective: Objective, start: Mapping[str, Any] | SearchState, *, key: RandomKey, **settings: Any
+) -> Iterator[SearchState]:
+    """Search for the parameters with the lowest expected loss, step by step.
+
+        for state in aj.tune(objective, {"temperature": 0.01, "tau_x": 1.0}, key=jax.random.key(0), num_steps=50):
+            print(state.step, state.record.loss, state.values)
+        state.best
+
+    A pure loop: nothing is kept but what is yielded. To go on later give a state as the start, with the same key and settings:
+    the states that follow are the same bit for bit.
+
+    Arguments:
+        objective: what is minimised.
+        start: values by parameter, for one start or many (see `Search.init`); or a state.
+        key, settings: as for `Search`.
+
+    Yields:
+        The state after each step; see `SearchState`.
+
+    Raises:
+        InputError (a ValueError): as `Search` and `Search.init` do, when the first state is asked for.
+    """
+    search = Search(objective, key=key, **settings)
+    state = start if isinstance(start, SearchState) else search.init(start)
+    while not search.is_done(state):
+        state = search.step(state)
+        yield state
+
+
+def as_optimiser(
+    optimiser: str | optax.GradientTransformation, learning_rate: float | optax.Schedule, **arguments: Any
+) -> optax.GradientTransformation:
+    """An optimiser, given by name with further arguments of optax, or as an object. `InputError` for what does not fit."""
+    if isinstance(optimiser, optax.GradientTransformation):
+        return optimiser
+    one_of("optimiser", optimiser, OPTIMISERS)
+    if not callable(learning_rate) and not (math.isfinite(learning_rate) and learning_rate > 0):
+        raise InputError(f"learning_rate must be a positive number or a schedule; got {shown(learning_rate)}")
+    return _called(f"optimiser {optimiser}", getattr(optax, optimiser), {"learning_rate": learning_rate} | arguments)
+
+
+def as_schedule(schedule: str, **arguments: Any) -> optax.Schedule:
+    """A schedule of optax by name and arguments. Raises `InputError` for what does not fit."""
+    one_of("schedule", schedule, SCHEDULES)
+    return _called(f"schedule {schedule}", getattr(optax, schedule), arguments)
+
+
+def _called(what: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    try:
+        return function(**arguments)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what}: {error}") from error
+
+
+def _mean(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Mean over the problems that can be used, in double precision; NaN where there are none."""
+    total = np.sum(np.where(usable, values, 0).astype(np.float64), axis=1)
+    return np.where(usable.any(axis=1), total / np.maximum(usable.sum(axis=1), 1), np.nan)
+
+
+def _as_jax(tree: Any) -> Any:
+    return jax.tree.map(jnp.asarray, tree)
+
+
+def _as_numpy(tree: Any) -> Any:
+    return jax.tree.map(np.asarray, tree)

@@ -1,0 +1,146 @@
+"""What `astrojax tune` does: a search with its progress, its tables and its figures."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._parameters import DIMENSIONS
+from .experiment import Execution
+from .report.search import draw_search, print_search, search_summary
+from .runs import store
+from .runs.reading import read
+from .runs.search_results import TUNED, SearchResults, load_search
+from .runs.tuning import TuneConfig
+from .searching import Progress, run_search
+from .tuning.search import SearchState
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LINES = 10
+"""About how many lines a search prints where there is no terminal to show a bar on."""
+
+
+def tune_config(
+    console: "Console",
+    path: str | Path,
+    out: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    execution: Execution | None = None,
+) -> SearchResults:
+    """Search as a configuration says, or continue the search of a run folder; print and draw what was found."""
+    path = Path(path)
+    if path.is_dir():  # a run folder, to be continued
+        load_search(path)
+        out, path = out or path, path / store.CONFIG
+    config = read(path, TuneConfig, overrides)
+    if out is None:
+        parent = Path("runs")
+        out = store.unfinished(parent, config.name, config) or store.free_folder(parent, config.name)
+    folder = Path(out)
+    shown = _Shown(console)
+    try:
+        with shown:
+            results = run_search(config, folder, execution=execution or Execution(), progress=shown.progress)
+    except BaseException as error:
+        if not isinstance(error, ValueError) and (folder / store.CONFIG).exists():
+            print(
+                f"astrojax: every step up to here is kept; continue with: astrojax tune {shlex.quote(str(folder))}",
+                file=sys.stderr,
+            )
+        raise
+    show_search(console, folder)
+    return results
+
+
+def show_search(console: "Console", folder: Path) -> None:
+    """Print the tables of a search, and draw its figures again.
+
+    Raises:
+        InputError (a ValueError): if the search is unfinished, or the figures cannot be written.
+    """
+    from ._checks import InputError
+
+    results = load_search(folder)
+    config = read(folder / store.CONFIG, TuneConfig)
+    names = [name for name in config.parameters if name not in DIMENSIONS]
+    history, heldout = results.history, results.heldout()
+    content = search_summary(history, heldout, names)
+    print_search(console, content)
+    try:
+        store.write_json(folder / store.SUMMARY, content)
+        draw_search(history, heldout, results.landscape(), names, folder / store.FIGURES)
+    except OSError as error:
+        raise InputError(f"{folder}: the figures cannot be written: {error.strerror or error}; the results are safe") from error
+    console.print(f"{folder}: history, figures, and {TUNED}: astrojax run {shlex.quote(str(folder / TUNED))}", soft_wrap=True)
+
+
+class _Shown:
+    """The progress of a search on a terminal: a bar with the current loss, error and values; elsewhere a few lines."""
+
+    def __init__(self, console: "Console") -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        self._console = console
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[now]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._every, self._total = 1, 1
+        self._task: Any = None
+        self.progress = Progress(self._search, self._step, self._part, lambda text: self._say(f"note: {text}"))
+
+    def __enter__(self) -> "_Shown":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def _search(self, name: str, done: int, total: int) -> None:
+        self._every, self._total = max(total // LINES, 1), total
+        if done:
+            self._say(f"{name}: {done} of {total} steps are stored already")
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+        self._task = self._bar.add_task(name, total=total, completed=done, now="")
+
+    def _step(self, name: str, state: SearchState) -> None:
+        step, now = int(state.step), _now(state)
+        self._bar.update(self._task, completed=step, now=now)
+        if not self._console.is_terminal and (step % self._every == 0 or step == self._total):
+            self._say(f"{name}: step {step} of {self._total}: {now}")
+
+    def _part(self, text: str) -> None:
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None
+        self._say(text)
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, soft_wrap=True)
+
+
+def _now(state: SearchState) -> str:
+    """The step in words: of the start that is best at present."""
+    record = state.record
+    at = int(np.argmin(np.where(np.isfinite(record.loss), record.loss, np.inf)))
+    values = "  ".join(f"{name} {value[at]:.3g}" for name, value in state.values.items() if value.ndim == 1)
+    dropped = int(record.num_non_finite.sum() + record.num_failed.sum())
+    problems = f"  {dropped} gradients left out" if dropped else ""
+    which = f" (start {at} of {record.loss.size})" if record.loss.size > 1 else ""
+    recall = f"error {record.hamming_error[at]:.2f}  perfect {record.success[at]:.0%}"
+    return f"loss {record.loss[at]:.4f}  {recall}{which}  {values}{problems}"
