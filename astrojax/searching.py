@@ -253,7 +253,7 @@ def _from_arrays(blank: SearchState, stored: Mapping[str, np.ndarray]) -> tuple[
     return state, [{key: values[place] for key, values in rows.items()} for place in range(int(state.step) + 1)]
 
 
-def _tuned(config: TuneConfig, score: str, values: Mapping[str, np.ndarray], folder: Path) -> Config:
+def _tuned(config: TuneConfig, score: str, values: Mapping[str, Any], folder: Path) -> Config:
     """The configuration of a run with the values that were found, written into the folder."""
     alone: dict[str, Any] = {name: _short(value, config) for name, value in values.items() if name not in DIMENSIONS}
     t1 = alone.pop("t1", None)
@@ -267,7 +267,7 @@ def _tuned(config: TuneConfig, score: str, values: Mapping[str, np.ndarray], fol
     return tuned
 
 
-def _short(value: np.ndarray, config: TuneConfig) -> float:
+def _short(value: Any, config: TuneConfig) -> float:
     """A number in as few digits as stand for it in the precision of the search."""
     return float(str(np.asarray(value, config.precision)))
 

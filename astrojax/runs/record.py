@@ -38,7 +38,7 @@ class Record:
             "config_sha256": self._config.sha256(),
             "pattern_file_sha256": self.digest,
         }
-        self._content = {**here, **fixed, "started": now, **before, **fixed, "finished": False}
+        self._content: dict[str, Any] = {**here, **fixed, "started": now, **before, **fixed, "finished": False}
         self._session = {"started": now} | {key: value for key, value in here.items() if before.get(key, value) != value}
         self._clock = time.perf_counter()
         write_json(self._path, self._content)
@@ -57,7 +57,7 @@ class Record:
                 for name, clock in clocks.items()
             },
         }
-        sessions: list[Any] = self._content.get("sessions", [])
+        sessions = self._content.get("sessions", [])
         if clocks or not sessions:
             sessions = [*sessions, self._session | {"seconds": seconds}]
         write_json(self._path, self._content | {"finished": finished, "sessions": sessions})

@@ -144,6 +144,7 @@ class Engine:
         parts = [np.arange(first, lanes.capacities.size, self.num_threads) for first in range(self.num_threads)]
         results: dict[str, np.ndarray] = {}
         lock = threading.Lock()
+        self._stop.clear()  # of an earlier call that failed or was interrupted
 
         def compute(places: np.ndarray) -> None:
             coordinates = {name: values[places] for name, values in lanes.coordinates.items()}

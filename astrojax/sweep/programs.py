@@ -15,7 +15,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import AbstractMesh, Mesh, PartitionSpec
 
 from .._types import RandomKey
 
@@ -141,10 +141,17 @@ def _on_all_devices(static: Any, capacity: int, layout: Layout) -> Any:
     def one_device(dynamic: Any, root_key: RandomKey, coordinates: Coordinates, filled: jax.Array) -> dict[str, jax.Array]:
         return _in_steps(eqx.combine(dynamic, static), root_key, coordinates, filled[0], capacity, layout.width)
 
+    def knowing_no_mesh(*arguments: Any) -> dict[str, jax.Array]:
+        # What is inside works on one device. Reverse mode of diffrax fails where arrays differ in the mesh they know of.
+        with jax.sharding.use_abstract_mesh(AbstractMesh((), ())):
+            return one_device(*arguments)
+
+    if len(layout.devices) == 1:
+        return one_device
     mesh = Mesh(np.array(layout.devices), ("lanes",))
     same, spread = PartitionSpec(), PartitionSpec("lanes")
     # Without check_vma, which diffrax's loops do not pass.
-    return jax.shard_map(one_device, mesh=mesh, in_specs=(same, same, spread, spread), out_specs=spread, check_vma=False)
+    return jax.shard_map(knowing_no_mesh, mesh=mesh, in_specs=(same, same, spread, spread), out_specs=spread, check_vma=False)
 
 
 def _in_steps(

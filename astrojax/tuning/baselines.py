@@ -1,7 +1,7 @@
 """Searches without gradients, for comparison at equal cost: random search and a grid."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +33,7 @@ class Candidates(NamedTuple):
     num_solves: int
 
     @property
-    def best(self) -> dict[str, np.ndarray]:
+    def best(self) -> dict[str, np.floating[Any]]:
         """The values with the lowest loss."""
         return {name: values[np.argmin(self.loss)] for name, values in self.values.items()}
 

@@ -22,8 +22,8 @@ from ..sweep.shapes import Shapes
 from ..trial import Coordinates, Observables, Problem, RecallTrial, Task
 from .losses import Loss, as_loss
 
-Values = Mapping[str, jax.Array]
-"""Values of parameters by name."""
+Values = Mapping[str, Any]
+"""Values of parameters, arrays by name."""
 
 GRADIENTS = ("auto", "forward", "reverse", "implicit")
 
@@ -229,13 +229,12 @@ def measure(
 
     All starts meet the same problems. What is measured does not depend on how the engine spreads it.
     """
-    starts = len(next(iter(values.values())))
+    at = {key: jnp.asarray(value) for key, value in values.items()}
+    starts = len(next(iter(at.values())))
     coordinates = {key: np.tile(column, starts) for key, column in objective.coordinates(numbers).items()}
     coordinates["start"] = np.repeat(np.arange(starts), numbers.size)
     capacities = np.full(starts * numbers.size, objective.capacity)
-    found = engine.compute_side_by_side(
-        Lanes(name, LossTrial(objective, dict(values), mode), root_key, coordinates, capacities)
-    )
+    found = engine.compute_side_by_side(Lanes(name, LossTrial(objective, at, mode), root_key, coordinates, capacities))
     return {key: column.reshape(starts, numbers.size, *column.shape[1:]) for key, column in found.items()}
 
 

@@ -1,5 +1,6 @@
 """The search: a pure step from state to state, and the loop around it."""
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -84,7 +85,7 @@ class SearchState(NamedTuple):
     record: Record
 
     @property
-    def best(self) -> dict[str, np.ndarray]:
+    def best(self) -> dict[str, Any]:
         """Values of the best of all starts, without the axis of the starts."""
         return {name: values[np.nanargmin(self.best_loss)] for name, values in self.best_values.items()}
 
@@ -145,8 +146,9 @@ class Search:
         @jax.jit
         @jax.vmap
         def updated(raw: Any, gradient: Any, optimiser_state: Any) -> Any:
-            changes, optimiser_state = self.optimiser.update(gradient, optimiser_state, raw)
-            moved = optax.apply_updates(raw, changes)
+            with _as_optax_likes():
+                changes, optimiser_state = self.optimiser.update(gradient, optimiser_state, raw)
+                moved = optax.apply_updates(raw, changes)
             assert isinstance(moved, dict)
             raw = {name: self.parameters[name].projected(number) for name, number in moved.items()}
             return raw, self._values(raw), optimiser_state
@@ -176,23 +178,23 @@ class Search:
         raw = {name: self.parameters[name].to_raw(value) for name, value in values.items()}
         nothing, none = np.full(num_starts, np.nan), np.zeros(num_starts, np.int64)
         record = Record(*[nothing] * 4, *[none] * 3, *[nothing] * 3)
-        return _as_numpy(
-            SearchState(np.asarray(0), raw, values, jax.vmap(self.optimiser.init)(raw), values, nothing, none, record)
-        )
+        with _as_optax_likes():
+            optimiser_state = jax.vmap(self.optimiser.init)(raw)
+        return _as_numpy(SearchState(np.asarray(0), raw, values, optimiser_state, values, nothing, none, record))
 
     def step(self, state: SearchState) -> SearchState:
         """One step: problems, their losses and gradients, and the optimiser's update; now and then the held-out problems."""
         numbers = int(state.step) * self.batch_size + np.arange(self.batch_size)
         mode = self.objective.mode_for({name: value[0] for name, value in state.values.items()})
-        found = measure(self.objective, _as_jax(state.values), self.keys[TRAINING], numbers, self.engine, mode=mode)
+        found = measure(self.objective, state.values, self.keys[TRAINING], numbers, self.engine, mode=mode)
         gradient, told = self._gradient(state, found)
         raw, values, optimiser_state = self._updated(_as_jax(state.raw), gradient, _as_jax(state.optimiser_state))
         step = int(state.step) + 1
-        nothing = np.full_like(state.best_loss, np.nan)
-        loss, error, success = nothing, nothing, nothing
+        looked = [np.full_like(state.best_loss, np.nan)] * 3
         best_values, best_loss, num_checks = state.best_values, state.best_loss, state.num_checks
         if step % self.validate_every == 0 or step == self.num_steps:
-            loss, error, success = self._validated(values)
+            looked = list(self._validated(values))
+            loss = looked[0]
             better = loss < best_loss - IMPROVEMENT
             best_loss = np.where(better, loss, best_loss)
             best_values = {
@@ -200,7 +202,7 @@ class Search:
                 for name, value in best_values.items()
             }
             num_checks = np.where(better, 0, num_checks + 1)
-        record = Record(*told, loss, error, success)
+        record = Record(*told, *looked)
         return _as_numpy(
             SearchState(np.asarray(step), raw, values, optimiser_state, best_values, best_loss, num_checks, record)
         )
@@ -221,7 +223,7 @@ class Search:
 
     def _validated(self, values: Any) -> Any:
         numbers = np.arange(self.validation_size)
-        found = measure(self.objective, _as_jax(values), self.keys[VALIDATION], numbers, self.engine, name="validation")
+        found = measure(self.objective, values, self.keys[VALIDATION], numbers, self.engine, name="validation")
         usable = (found["status"] == Status.OK) & np.isfinite(found["loss"])
         return tuple(_mean(found[name], usable) for name in ("loss", "hamming_error", "success"))
 
@@ -330,6 +332,13 @@ def as_schedule(schedule: str, **arguments: Any) -> optax.Schedule:
     """A schedule of optax by name and arguments. Raises `InputError` for what does not fit."""
     one_of("schedule", schedule, SCHEDULES)
     return _called(f"schedule {schedule}", getattr(optax, schedule), arguments)
+
+
+@contextlib.contextmanager
+def _as_optax_likes() -> Iterator[None]:
+    """JAX's usual promotion of types and ranks, which optax relies on, whatever the user has set."""
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        yield
 
 
 def _called(what: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:

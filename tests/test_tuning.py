@@ -1,0 +1,185 @@
+"""The search itself: it finds what a scan finds, goes on bit for bit, and hides nothing that went wrong."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import astrojax as aj
+from astrojax.sweep.engine import Engine
+from astrojax.tuning.objective import measure
+from astrojax.tuning.transforms import PARAMETERS, TRANSFORMS
+
+START = {"temperature": [5.0, 0.5], "tau_x": [1.0, 0.3]}
+"""Of most tests, so that they share their programs."""
+
+FAST = {"num_steps": 8, "batch_size": 16, "validation_size": 32, "validate_every": 2}
+
+
+def objective(build=aj.AstrocyteMemory, **settings) -> aj.Objective:
+    task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=12), aj.Flips())
+    given = {"num_patterns": [6, 16], "levels": [1, 3], "rtol": 1e-3, "atol": 1e-3} | settings
+    return aj.Objective(task, build, **given)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return Engine()
+
+
+def same(one, other) -> bool:
+    return all(np.array_equal(a, b, equal_nan=True) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True))
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_transforms_invert_and_stay_within_bounds(name):
+    parameter = aj.Parameter(name, 0.01, 20.0)
+    values = jnp.asarray([0.011, 0.5, 3.0, 19.0])
+    raw = parameter.to_raw(values)
+    np.testing.assert_allclose(parameter.to_value(raw), values, rtol=1e-10)
+    step = 1e-6
+    slope = (parameter.to_value(raw + step) - parameter.to_value(raw - step)) / (2 * step)
+    np.testing.assert_allclose(parameter.slope(raw), slope, rtol=1e-7)
+    far = parameter.to_value(parameter.projected(jnp.asarray([-50.0, 50.0])))
+    np.testing.assert_allclose(far, [0.01, 20.0], rtol=1e-9)
+    shares = parameter.spread(np.array([0.0, 0.5, 1.0]))
+    middle = 10.005 if name in ("identity", "logit") else np.sqrt(0.2)
+    np.testing.assert_allclose(shares, [0.01, middle, 20.0])
+
+
+def test_bad_parameters_and_settings_are_named():
+    with pytest.raises(aj.InputError, match=r"transform must be one of .* got 'lgo' \(did you mean 'log'\?\)"):
+        aj.Parameter("lgo")
+    with pytest.raises(aj.InputError, match=r"bounds must be finite, the lower one first; got low 2\.0 and high 1\.0"):
+        aj.Parameter("log", 2.0, 1.0)
+    with pytest.raises(aj.InputError, match="needs a positive lower bound"):
+        aj.Parameter("log", 0.0, 1.0)
+    with pytest.raises(aj.InputError, match="did you mean 'direction'"):
+        objective(loss="directoin")
+    with pytest.raises(aj.InputError, match="the weight of loss gain must be a finite number of at least 0; got -1"):
+        objective(loss={"direction": 1.0, "gain": -1.0})
+    with pytest.raises(aj.InputError, match="levels must be a list of at least one value"):
+        objective(levels=[])
+    with pytest.raises(aj.InputError, match="optimiser must be one of"):
+        aj.Search(objective(), key=jax.random.key(0), optimiser="adamm")
+    with pytest.raises(aj.InputError, match=r"the start of tau_x must lie within \[0.001, 1000\]"):
+        aj.Search(objective(), key=jax.random.key(0)).init({"tau_x": 0.0})
+    with pytest.raises(aj.InputError, match="all parameters must have equally many starts"):
+        aj.Search(objective(), key=jax.random.key(0)).init({"tau_x": [1.0, 2.0], "tau_p": [1.0, 2.0, 3.0]})
+    with pytest.raises(aj.InputError, match="at least one parameter must be searched"):
+        aj.Search(objective(), key=jax.random.key(0)).init({})
+
+
+def test_a_search_finds_what_a_scan_finds(engine):
+    """The temperature of attention: a scan over 60 values with other problems knows nothing of gradients."""
+    build = eqx.Partial(aj.AstrocyteMemory, score="linear", gain_regime="adiabatic")
+    aim = objective(build, num_patterns=[8], levels=[2], t1=1.0)
+    scan = {"temperature": jnp.geomspace(0.1, 1e3, 60)}
+    losses = measure(aim, scan, jax.random.key(5), np.arange(1024), engine)["loss"].mean(axis=1)
+    start, settings = {"temperature": [0.2, 500.0]}, {"num_steps": 60, "batch_size": 128, "learning_rate": 0.3}
+    *_, state = aj.tune(aim, start, key=jax.random.key(0), engine=engine, **settings)
+    found = measure(aim, state.best_values, jax.random.key(5), np.arange(1024), engine)["loss"].mean(axis=1)
+    assert losses.max() > 1.5 * losses.min()
+    assert found.max() <= losses.min() * 1.02
+
+
+def test_a_search_goes_on_from_any_state_bit_for_bit_and_starts_do_not_meet(engine):
+    settings = FAST | {"key": jax.random.key(2), "engine": engine}
+    states = list(aj.tune(objective(), START, **settings))
+    assert [int(state.step) for state in states] == list(range(1, 9))
+    again = list(aj.tune(objective(), states[4], **settings))
+    assert all(same(one, other) for one, other in zip(states[5:], again, strict=True))
+    alone = list(aj.tune(objective(), {"temperature": [0.5], "tau_x": [0.3]}, **settings))
+    for one, other in zip(states, alone, strict=True):
+        for name in START:
+            np.testing.assert_allclose(one.values[name][1:], other.values[name], rtol=1e-9)
+    other_threads = list(aj.tune(objective(), START, **(settings | {"engine": Engine(num_threads=1)})))
+    assert same(states[-1], other_threads[-1])
+
+
+def test_every_pair_of_load_and_level_is_met_equally_often_by_fresh_problems():
+    aim = objective()
+    numbers = np.arange(32)
+    lanes = aim.coordinates(numbers)
+    pairs = list(zip(lanes["num_patterns"].tolist(), lanes["num_flips"].tolist(), strict=True))
+    assert {pair: pairs.count(pair) for pair in pairs} == dict.fromkeys([(6, 1), (6, 3), (16, 1), (16, 3)], 8)
+    assert len({(*pair, trial) for pair, trial in zip(pairs, lanes["trial"].tolist(), strict=True)}) == 32
+
+
+def test_gradients_are_clipped_problem_by_problem_and_counted(engine):
+    loose = aj.Search(objective(), key=jax.random.key(0), engine=engine, **FAST)
+    tight = aj.Search(objective(), key=jax.random.key(0), engine=engine, max_gradient_norm=1e-6, **FAST)
+    free, clipped = (search.step(search.init(START)).record for search in (loose, tight))
+    assert free.gradient_norm[0] > 1e-4
+    assert clipped.num_clipped[0] > 8
+    assert 0 < clipped.gradient_norm[0] <= 1e-6
+    assert free.num_non_finite[0] == clipped.num_non_finite[0] == 0
+
+
+def test_gradients_that_are_not_finite_are_left_out_and_counted(engine):
+    def build(patterns, *, stored, temperature):
+        # The derivative of this is infinite times zero where a random entry of the patterns is −1.
+        odd = jnp.sqrt(temperature * jnp.where(patterns[0, 0] > 0, 1.0, 0.0))
+        return aj.AstrocyteMemory(patterns, stored=stored, temperature=temperature + odd)
+
+    search = aj.Search(objective(build), key=jax.random.key(0), engine=engine, **FAST)
+    state = search.step(search.init({"temperature": 5.0}))
+    lanes = [search.objective.problem(search.keys[1], number) for number in range(FAST["batch_size"])]
+    wrong = sum(float(problem.patterns[0, 0]) < 0 for problem in lanes)
+    assert 0 < wrong < FAST["batch_size"]
+    assert state.record.num_non_finite[0] == wrong
+    assert np.isfinite(state.values["temperature"][0])
+    assert state.values["temperature"][0] != 5.0
+
+
+def test_trajectories_that_fail_are_counted_and_never_improve_anything(engine):
+    search = aj.Search(objective(rtol=-1.0), key=jax.random.key(0), engine=engine, **FAST)
+    state = search.step(search.init(START))
+    assert np.all(state.record.num_failed == FAST["batch_size"])
+    assert np.all(np.isnan(state.record.loss))
+    assert np.all(np.isinf(state.best_loss))
+    np.testing.assert_allclose(state.values["temperature"], START["temperature"])
+
+
+def test_a_search_ends_early_when_held_out_problems_do_not_get_better(engine):
+    still = optax.sgd(0.0)
+    settings = {"key": jax.random.key(0), "optimiser": still, "patience": 2, "engine": engine, **FAST}
+    states = list(aj.tune(objective(), START, **settings))
+    assert len(states) == 4
+    np.testing.assert_allclose(states[-1].best_values["tau_x"], START["tau_x"])
+
+
+def test_patterns_themselves_can_be_learned_in_reverse_mode(engine):
+    pool = aj.random_patterns(jax.random.key(1), num_neurons=10, num_patterns=6)
+    task = aj.Task(eqx.Partial(aj.pooled_patterns, pool=pool), aj.Flips())
+    aim = aj.Objective(task, aj.HopfieldMemory, num_patterns=[6], levels=[2])
+    assert aim.mode_for({"patterns": np.zeros((10, 6))}) == "reverse"
+    *_, state = aj.tune(
+        aim, {"patterns": pool}, key=jax.random.key(0), num_steps=30, batch_size=32, learning_rate=0.05, engine=engine
+    )
+    values = {"patterns": jnp.stack([pool, state.best["patterns"]])}
+    before, after = measure(aim, values, jax.random.key(7), np.arange(512), engine)["hamming_error"].mean(axis=1)
+    assert after < 0.7 * before
+
+
+def test_random_search_and_grid_keep_to_their_budget_and_bounds(engine):
+    space = {"temperature": aj.Parameter("log", 0.1, 10.0), "tau_x": aj.Parameter("logit", 1.0, 3.0)}
+    settings = {"key": jax.random.key(0), "num_solves": 200, "problems_per_candidate": 8, "engine": engine}
+    random, grid = aj.random_search(objective(), space, **settings), aj.grid_search(objective(), space, **settings)
+    assert (random.loss.size, grid.loss.size) == (25, 25)
+    for found in (random, grid):
+        assert found.num_solves <= 200
+        for name, parameter in space.items():
+            assert np.all((found.values[name] >= parameter.low) & (found.values[name] <= parameter.high))
+        best = {name: np.full(25, value) for name, value in found.best.items()}
+        again = measure(objective(), best, jax.random.fold_in(jax.random.key(0), 1), np.arange(8), engine)["loss"]
+        np.testing.assert_allclose(again.mean(axis=1), found.loss.min(), rtol=1e-9)
+    assert sorted(set(np.round(grid.values["tau_x"], 6))) == [1.2, 1.6, 2.0, 2.4, 2.8]
+    with pytest.raises(aj.InputError, match="num_solves must be an integer of at least 8"):
+        aj.random_search(objective(), space, **(settings | {"num_solves": 4}))
+
+
+def test_every_parameter_of_a_search_has_defaults():
+    assert {"temperature", "tau_x", "tau_p", "slope", "t1", "initial_gain_logits", "logit_bias"} <= set(PARAMETERS)

@@ -1,0 +1,242 @@
+"""`astrojax tune`: from a file to a folder that can be interrupted, continued, shown, and run."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+import astrojax as aj
+from astrojax.cli import main
+from astrojax.runs.reading import parse
+from astrojax.runs.tuning import TuneConfig
+from astrojax.searching import run_search
+
+SMALL = {
+    "patterns": {"kind": "random", "num_neurons": 12},
+    "axes": {"num_patterns": [6, 16], "num_flips": [1, 3]},
+    "model": {"kind": "astrocyte", "temperature": 5.0},
+    "scores": ["squared", "linear"],
+    "parameters": ["temperature", "tau_x"],
+    "search": {
+        "num_steps": 12,
+        "batch_size": 16,
+        "random_starts": 1,
+        "validation_size": 32,
+        "validate_every": 4,
+        "checkpoint_every": 3,
+    },
+    "compare": {"methods": ["random", "grid"], "problems_per_candidate": 16},
+    "landscape": {"size": 5, "problems": 8},
+    "heldout_trials": 100,
+}
+
+
+def written(folder: Path, **changes) -> Path:
+    path = folder / "small.yaml"
+    path.write_text(yaml.safe_dump(SMALL | changes))
+    return path
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """A search to its end, through the command line."""
+    folder = tmp_path_factory.mktemp("searched")
+    out = folder / "run"
+    assert main(["tune", str(written(folder)), "--out", str(out)]) == 0
+    return out
+
+
+def checkpoint(folder: Path) -> dict[str, dict[str, np.ndarray]]:
+    """The last checkpoint of each score."""
+    found = {}
+    for score in ("squared", "linear"):
+        both = [dict(np.load(path)) for path in (folder / "checkpoints").glob(f"{score}-*.npz")]
+        found[score] = max(both, key=lambda arrays: arrays["step"].item())
+    return found
+
+
+def equal(one: Path, other: Path) -> bool:
+    """Whether two searches ended in the same state, with the same history, bit for bit."""
+    first, second = checkpoint(one), checkpoint(other)
+    return all(
+        first[score].keys() == second[score].keys()
+        and all(value.tobytes() == second[score][name].tobytes() for name, value in arrays.items())
+        for score, arrays in first.items()
+    )
+
+
+def test_a_search_leaves_history_figures_and_a_configuration_to_run(searched, capsys):
+    results = aj.load_search(searched)
+    history = results.history
+    assert dict(history.sizes) == {"score": 2, "start": 2, "step": 13}
+    np.testing.assert_allclose(history.temperature.isel(step=0, start=0), 5.0)
+    assert np.isfinite(history.validation_loss.isel(step=[0, 4, 8, 12])).all()
+    assert {path.name for path in (searched / "figures").iterdir()} >= {"search.png", "landscape.png", "before_and_after.png"}
+    assert list(results.heldout().model.values) == ["tuned", "start", "defaults", "random", "grid"]
+    found = results.comparison()
+    # 12 steps of 16 problems at 2 starts, each loss with 2 derivatives, and 4 looks at 32 held-out problems.
+    assert found["random"]["trajectories"] <= 2 * (12 * 16 * 3 + 4 * 32)
+    assert found["random"]["candidates"] == 2 * (12 * 16 * 3 + 4 * 32) // 16
+    tuned = aj.load_config(searched / "tuned.yaml")
+    best = np.unravel_index(np.nanargmin(history.validation_loss.values), history.validation_loss.shape)
+    model = tuned.models["tuned"]
+    assert model.score == str(history.score.values[best[0]])
+    assert np.float32(model.temperature) == np.float32(history.temperature.values[best])
+    capsys.readouterr()
+    assert main(["show", str(searched)]) == 0
+    assert "on fresh problems, with 95% intervals" in capsys.readouterr().out
+
+
+def test_the_tuned_configuration_gives_the_error_that_was_reported(searched, tmp_path, capsys, no_figures):
+    reported = aj.load_search(searched).heldout().sel(model="tuned").hamming_error
+    assert main(["run", str(searched / "tuned.yaml"), "--out", str(tmp_path / "same")]) == 0
+    np.testing.assert_array_equal(aj.load(tmp_path / "same").hamming_error.sel(model="tuned"), reported)
+    again = ["--seed", "77", "--trials", "400"]
+    assert main(["run", str(searched / "tuned.yaml"), "--out", str(tmp_path / "other"), *again]) == 0
+    other = aj.load(tmp_path / "other").hamming_error.sel(model="tuned")
+    spread = np.sqrt(reported.var() / reported.size + other.var() / other.size)
+    assert abs(reported.mean() - other.mean()) < 3.5 * spread
+
+
+def test_problems_of_the_search_are_not_those_that_prove_it(searched):
+    config = aj.load_search_config(searched / "config.yaml")
+    heldout = config.heldout("tuned", config.model)
+    assert heldout.seed == config.seed
+    from astrojax.tuning.search import TRAINING, VALIDATION
+
+    assert {TRAINING, VALIDATION}.isdisjoint({0})  # runs fold nothing into their root key
+
+
+COMMAND = [sys.executable, "-m", "astrojax.cli", "tune"]
+
+
+def test_a_search_that_is_killed_ends_the_same_bit_for_bit(searched, tmp_path):
+    """With −9 at three moments, then with Ctrl-C, then to its end."""
+    path, out = written(tmp_path), tmp_path / "run"
+    command = [*COMMAND, str(path), "--out", str(out)]
+    seen = -1
+    for kill in (signal.SIGKILL, signal.SIGKILL, signal.SIGINT):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and process.poll() is None:
+            done = steps_done(out)
+            if done > seen:
+                time.sleep(0.05)
+                break
+            time.sleep(0.02)
+        process.send_signal(kill)
+        text, _ = process.communicate(timeout=60)
+        seen = steps_done(out)
+    assert process.returncode == 130
+    assert f"continue with: astrojax tune {out}" in text
+    assert seen > 0
+    result = subprocess.run([*COMMAND, str(out)], capture_output=True, text=True, check=True)
+    assert "steps are stored already" in result.stdout
+    assert equal(searched, out)
+    assert (out / "tuned.yaml").read_text() == (searched / "tuned.yaml").read_text()
+
+
+def steps_done(out: Path) -> int:
+    """Steps in the newest checkpoints of both scores."""
+    total = 0
+    for score in ("squared", "linear"):
+        steps = [-1]
+        for path in (out / "checkpoints").glob(f"{score}-*.npz"):
+            with np.load(path) as arrays:
+                steps.append(arrays["step"].item())
+        total += max(steps)
+    return total
+
+
+def test_a_damaged_checkpoint_is_told_and_the_one_before_it_goes_on(searched, tmp_path):
+    config = aj.load_search_config(written(tmp_path))
+    told = []
+
+    def stop_at(step):
+        def on_step(name, state):
+            if name == "linear" and int(state.step) == step:
+                raise KeyboardInterrupt
+
+        return aj.searching.Progress(on_step=on_step, on_notice=told.append)
+
+    out = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        run_search(config, out, progress=stop_at(9))
+    newest = max((out / "checkpoints").glob("linear-*.npz"), key=os.path.getmtime)
+    newest.write_bytes(newest.read_bytes()[:-100])
+    run_search(config, out, progress=stop_at(0))
+    assert any(f"{newest} is damaged" in text for text in told)
+    assert equal(searched, out)
+
+
+def test_a_folder_of_another_search_is_refused(searched, tmp_path, capsys):
+    path = written(tmp_path, seed=3)
+    assert main(["tune", str(path), "--out", str(searched)]) == 2
+    assert "seed: 0 there, 3 here" in capsys.readouterr().err
+    assert main(["run", str(searched)]) == 2
+    assert main(["tune", str(tmp_path)]) == 2
+    assert "is not the run folder of a search" in capsys.readouterr().err
+
+
+def test_everything_wrong_with_a_search_is_told_at_once():
+    wrong = SMALL | {
+        "model": {"kind": "hopfield", "tau_x": 2000.0},
+        "parameters": {"temprature": None, "tau_x": {}, "slope": {"low": 3, "high": 1}, "logit_bias": None},
+        "loss": {"gain": 1},
+        "axes": {"num_patterns": [6], "num_flips": [99]},
+        "retrieval": {"convergence_speed": 0.1},
+    }
+    with pytest.raises(aj.InputError) as caught:
+        parse(wrong, TuneConfig)
+    faults = dict(caught.value.faults)
+    assert faults == {
+        "axes.num_flips": "got 99; at most num_neurons = 12 entries can be flipped",
+        "scores": "belong to the kind astrocyte; the model is of kind hopfield",
+        "loss": "gain needs a memory with gains; the kind hopfield has none",
+        "retrieval.convergence_speed": "does not belong to a search",
+        "parameters.temprature": "is not a parameter of the kind hopfield; allowed are tau_x, slope, t1",
+        "parameters.tau_x": "starts at 2000, outside its bounds [0.001, 1000]",
+        "parameters.slope": "needs low < high; got low 3 and high 1",
+        "parameters.logit_bias": "is not a parameter of the kind hopfield; allowed are tau_x, slope, t1",
+    }
+    with pytest.raises(aj.InputError, match=r"axes.temperature: is not an axis of a search"):
+        parse(SMALL | {"axes": SMALL["axes"] | {"temperature": [1, 2]}}, TuneConfig)
+    with pytest.raises(aj.InputError, match=r"parameters.tau_p: has no effect in the gain regime adiabatic"):
+        parse(SMALL | {"model": {"kind": "astrocyte", "gain_regime": "adiabatic"}, "parameters": ["tau_p"]}, TuneConfig)
+    with pytest.raises(aj.InputError, match=r"parameters.tau_x: does not move an equilibrium"):
+        parse(SMALL | {"gradient": "implicit"}, TuneConfig)
+    with pytest.raises(aj.InputError, match=r"optimiser: optimiser adam: .*unexpected keyword argument 'b7'"):
+        run_search(parse(SMALL | {"optimiser": {"arguments": {"b7": 1}}}, TuneConfig), "nowhere")
+
+
+def test_parameters_of_patterns_and_the_horizon_are_tuned_and_run(tmp_path, no_figures):
+    changes = {
+        "patterns": {"kind": "file", "path": "own.npy"},
+        "axes": {"num_patterns": [10], "num_flips": [3]},
+        "model": {"kind": "astrocyte", "score": "linear"},
+        "scores": [],
+        "parameters": {"logit_bias": None, "t1": {"low": 1, "high": 100}},
+        "compare": {},
+        "landscape": {"size": 0},
+        "search": SMALL["search"] | {"num_steps": 4, "random_starts": 0},
+    }
+    np.save(tmp_path / "own.npy", np.random.default_rng(0).choice([-1.0, 1.0], (12, 16)))
+    results = run_search(aj.load_search_config(written(tmp_path, **changes)), tmp_path / "run")
+    tuned = aj.load_config(tmp_path / "run" / "tuned.yaml")
+    bias = np.load(tuned.models["tuned"].logit_bias)
+    assert bias.shape == (12,)
+    assert np.abs(bias).max() > 0
+    assert tuned.retrieval.t1 != 10.0
+    assert "logit_bias: logit_bias.npy" in (tmp_path / "run" / "tuned.yaml").read_text()
+    np.testing.assert_array_equal(
+        aj.run(tuned, tmp_path / "again").hamming_error.sel(model="tuned"), results.heldout().hamming_error.sel(model="tuned")
+    )
+    np.save(tuned.models["tuned"].logit_bias, np.ones(3))
+    with pytest.raises(aj.InputError, match="must hold 12 numbers, one per pattern; it holds an array of shape"):
+        aj.run(aj.load_config(tmp_path / "run" / "tuned.yaml"), tmp_path / "other")
