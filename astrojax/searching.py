@@ -167,6 +167,7 @@ def _searches(config: TuneConfig, engine: Engine) -> dict[str, Search]:
             num_steps=how.num_steps,
             batch_size=how.batch_size,
             max_gradient_norm=how.max_gradient_norm,
+            smoothing=how.smoothing,
             validation_size=how.validation_size,
             validate_every=how.validate_every,
             patience=how.patience,

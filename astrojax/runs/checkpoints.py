@@ -44,7 +44,7 @@ class Checkpoints:
             if not path.exists():
                 continue
             try:
-                with np.load(path, allow_pickle=False) as archive:
+                with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                     found.append((turn, {name: archive[name] for name in archive.files}))
                     found[-1][1][order].item()
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

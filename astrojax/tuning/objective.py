@@ -224,15 +224,19 @@ def measure(
     *,
     mode: str = "none",
     name: str = "search",
+    each: bool = False,
 ) -> dict[str, np.ndarray]:
     """What `LossTrial` measures in problems of given numbers, at all starts: arrays of shape (S, problems, …) by name.
 
-    All starts meet the same problems. What is measured does not depend on how the engine spreads it.
+    All starts meet the same problems. What is measured does not depend on how the engine spreads it. Values are of shape
+    (S, …), or of shape (S, problems, …) where they are other ones in `each` problem.
     """
     at = {key: jnp.asarray(value) for key, value in values.items()}
     starts = len(next(iter(at.values())))
     coordinates = {key: np.tile(column, starts) for key, column in objective.coordinates(numbers).items()}
-    coordinates["start"] = np.repeat(np.arange(starts), numbers.size)
+    coordinates["start"] = np.arange(starts * numbers.size) if each else np.repeat(np.arange(starts), numbers.size)
+    if each:
+        at = {key: value.reshape(starts * numbers.size, *value.shape[2:]) for key, value in at.items()}
     capacities = np.full(starts * numbers.size, objective.capacity)
     found = engine.compute_side_by_side(Lanes(name, LossTrial(objective, at, mode), root_key, coordinates, capacities))
     return {key: column.reshape(starts, numbers.size, *column.shape[1:]) for key, column in found.items()}

@@ -31,7 +31,7 @@ SCHEDULES = (
 )
 """Schedules of optax that can be named: of the learning rate along the steps."""
 
-TRAINING, VALIDATION = 1, 2
+TRAINING, VALIDATION, SCATTER = 1, 2, 5
 """What the random keys of problems are derived for; runs draw theirs from the root key itself."""
 
 IMPROVEMENT = 1e-6
@@ -102,9 +102,12 @@ class Search:
         parameters: how each is searched; those that are not named in `parameters` are searched as `PARAMETERS` says.
         optimiser: a name from `OPTIMISERS`, or an optax optimiser.
         learning_rate: of an optimiser given by name: a number, or an optax schedule. In unconstrained numbers, so that 0.1 of a
-            parameter on a logarithmic scale is a change by 10%.
+            parameter on a logarithmic scale is a change by a tenth.
         num_steps: most steps. batch_size: problems of a step.
         max_gradient_norm: norm of the gradient of one problem, in unconstrained numbers, beyond which it is scaled down.
+        smoothing: standard deviation, in unconstrained numbers, by which these are moved at random in each problem of a step: the
+            search then descends the loss averaged over so wide a neighbourhood. 0 for none. Single numbers alone are moved, and
+            only where no other parameters are searched.
         validation_size: held-out problems. validate_every: steps between looking at them.
         patience: how many looks without improvement end the search of a start; all starts go on until all have ended.
         engine: what computes; one for all devices when left out.
@@ -120,10 +123,11 @@ class Search:
         key: RandomKey,
         parameters: Mapping[str, Parameter] | None = None,
         optimiser: str | optax.GradientTransformation = "adam",
-        learning_rate: float | optax.Schedule = 0.2,
+        learning_rate: float | optax.Schedule = 0.3,
         num_steps: int = 100,
         batch_size: int = 128,
         max_gradient_norm: float = 1.0,
+        smoothing: float = 0.5,
         validation_size: int = 512,
         validate_every: int = 5,
         patience: int = 20,
@@ -136,10 +140,13 @@ class Search:
         for name, value in (counts | {"validate_every": validate_every, "patience": patience}).items():
             at_least(name, value, 1)
         self.max_gradient_norm = float(positive("max_gradient_norm", max_gradient_norm, jnp.dtype(jnp.float32)))
+        if not (math.isfinite(smoothing) and smoothing >= 0):
+            raise InputError(f"smoothing must be a finite number of at least 0; got {shown(smoothing)}")
+        self.smoothing = float(smoothing)
         self.objective, self.parameters = objective, PARAMETERS | dict(parameters or {})
         self.num_steps, self.batch_size, self.validation_size = num_steps, batch_size, validation_size
         self.validate_every, self.patience = validate_every, patience
-        self.keys = {purpose: jax.random.fold_in(key, purpose) for purpose in (TRAINING, VALIDATION)}
+        self.keys = {purpose: jax.random.fold_in(key, purpose) for purpose in (TRAINING, VALIDATION, SCATTER)}
         self.engine = engine or Engine()
         self.optimiser = as_optimiser(optimiser, learning_rate)
 
@@ -186,8 +193,11 @@ class Search:
         """One step: problems, their losses and gradients, and the optimiser's update; now and then the held-out problems."""
         numbers = int(state.step) * self.batch_size + np.arange(self.batch_size)
         mode = self.objective.mode_for({name: value[0] for name, value in state.values.items()})
-        found = measure(self.objective, state.values, self.keys[TRAINING], numbers, self.engine, mode=mode)
-        gradient, told = self._gradient(state, found)
+        scatter = self._scatter(state)
+        raw, each = (state.raw, False) if scatter is None else (self._scattered(_as_jax(state.raw), scatter), True)
+        values = state.values if scatter is None else self._values(raw)
+        found = measure(self.objective, values, self.keys[TRAINING], numbers, self.engine, mode=mode, each=each)
+        gradient, told = self._gradient(raw, scatter, found)
         raw, values, optimiser_state = self._updated(_as_jax(state.raw), gradient, _as_jax(state.optimiser_state))
         step = int(state.step) + 1
         looked = [np.full_like(state.best_loss, np.nan)] * 3
@@ -227,35 +237,62 @@ class Search:
         usable = (found["status"] == Status.OK) & np.isfinite(found["loss"])
         return tuple(_mean(found[name], usable) for name in ("loss", "hamming_error", "success"))
 
-    def _gradient(self, state: SearchState, found: Mapping[str, np.ndarray]) -> tuple[dict[str, jax.Array], Any]:
-        """The mean gradient in the unconstrained numbers, with what is told of it; each problem's is clipped before."""
-        slopes = self._slopes(_as_jax(state.raw))
-        each = {
-            name: np.asarray(found[f"gradient_{name}"], np.float64) * np.asarray(slope, np.float64)[:, None]
-            for name, slope in slopes.items()
+    def _scatter(self, state: SearchState) -> dict[str, np.ndarray] | None:
+        """By how many standard deviations of the smoothing numbers are moved in each problem of a step, shape (problems,)."""
+        if self.smoothing == 0 or any(DIMENSIONS.get(name, 0) for name in state.raw):
+            return None
+        key = jax.random.fold_in(self.keys[SCATTER], int(state.step))
+        drawn = np.asarray(jax.random.normal(key, (len(state.raw), self.batch_size), jnp.float32))
+        return dict(zip(sorted(state.raw), drawn, strict=True))
+
+    def _scattered(self, raw: Mapping[str, jax.Array], scatter: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
+        """Numbers of each start in each problem, shape (S, problems)."""
+        return {
+            name: self.parameters[name].projected(
+                number[:, None] + jnp.asarray(self.smoothing * scatter[name], number.dtype)[None, :]
+            )
+            for name, number in raw.items()
         }
+
+    def _gradient(
+        self, raw: Any, scatter: Mapping[str, np.ndarray] | None, found: Mapping[str, np.ndarray]
+    ) -> tuple[dict[str, jax.Array], Any]:
+        """The mean gradient in the unconstrained numbers, with what is told of it.
+
+        That of each problem is clipped before. Where the numbers are scattered, it is averaged with the other unbiased estimate
+        of the same gradient, the covariance of the losses with the scatter over its variance: it sees what happens where a
+        trajectory changes basins, which the derivative of a single trajectory hardly ever does.
+        """
+        each = {}
+        for name, slope in self._slopes(_as_jax(raw)).items():
+            part, factor = np.asarray(found[f"gradient_{name}"], np.float64), np.asarray(slope, np.float64)
+            each[name] = part * (factor if scatter is not None else factor[:, None])
         ok = found["status"] == Status.OK
         with np.errstate(over="ignore", invalid="ignore"):
             norm = np.sqrt(sum(np.sum(part**2, axis=tuple(range(2, part.ndim))) for part in each.values()))
         usable = ok & np.isfinite(norm) & np.isfinite(found["loss"])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scale = np.where(usable, np.minimum(1.0, self.max_gradient_norm / norm), 0.0)
-        scale = np.nan_to_num(scale, nan=1.0) * usable
+        scale = np.where(usable, self.max_gradient_norm / np.maximum(norm, self.max_gradient_norm), 0.0)
         number = np.maximum(usable.sum(axis=1), 1)
+        losses = _mean(found["loss"], usable)
+        excess = np.where(usable, found["loss"] - losses[:, None], 0.0)
         mean = {}
         for name, part in each.items():
             extra = [1] * (part.ndim - 2)
             clipped = np.where(usable.reshape(*usable.shape, *extra), part, 0.0) * scale.reshape(*scale.shape, *extra)
             mean[name] = clipped.sum(axis=1) / number.reshape(-1, *extra)
+            if scatter is not None:
+                covariance = excess @ scatter[name].astype(np.float64) / np.maximum(number - 1, 1)
+                mean[name] = (mean[name] + covariance / self.smoothing) / 2
         size = np.sqrt(sum(np.sum(part**2, axis=tuple(range(1, part.ndim))) for part in mean.values()))
         told = (
-            *(_mean(found[name], usable) for name in ("loss", "hamming_error", "success")),
+            losses,
+            *(_mean(found[name], usable) for name in ("hamming_error", "success")),
             size,
             np.sum(usable & (norm > self.max_gradient_norm), axis=1),
             np.sum(ok & ~usable, axis=1),
             np.sum(~ok, axis=1),
         )
-        return {name: jnp.asarray(part, state.raw[name].dtype) for name, part in mean.items()}, told
+        return {name: jnp.asarray(part, jnp.asarray(raw[name]).dtype) for name, part in mean.items()}, told
 
     def _checked(self, start: Mapping[str, Any]) -> tuple[dict[str, jax.Array], int]:
         """Values with an axis of starts, and how many starts there are."""
