@@ -165,7 +165,7 @@ def test_settings_out_of_range_are_refused_by_name(settings, words):
         (lambda: aj.DenseMemory(PATTERNS, order=1), "order must be an integer"),
         (lambda: aj.HopfieldMemory(np.ones((3, 2), complex)), "patterns must be an array of real numbers; got one of type"),
         (lambda: aj.AstrocyteMemory(PATTERNS, initial_gain_logits=jnp.full(5, jnp.nan)), "initial_gain_logits must be"),
-        (lambda: aj.AstrocyteMemory(PATTERNS, initial_gain_logits=jnp.zeros(4)), "one logit per pattern"),
+        (lambda: aj.AstrocyteMemory(PATTERNS, initial_gain_logits=jnp.zeros(4)), "one number per pattern"),
         (lambda: aj.AstrocyteMemory(PATTERNS).initial_state(QUERY[:-1]), r"query must have shape \(12,\)"),
         (
             lambda: aj.retrieve(aj.AstrocyteMemory(PATTERNS), QUERY.at[3].set(jnp.nan), t1=1.0),

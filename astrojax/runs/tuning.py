@@ -84,12 +84,12 @@ class SearchSettings(Section):
     """How the search goes on and when it ends."""
 
     num_steps: Integer = Field(100, ge=1, le=1_000_000, description="most steps")
-    batch_size: Integer = Field(
-        128, ge=1, le=MOST_TRAJECTORIES, description="fresh problems of a step, the same for all starts"
-    )
+    batch_size: Integer = Field(128, ge=1, le=MOST_TRAJECTORIES, description="trajectories of a step at each start")
     random_starts: Integer = Field(0, ge=0, le=10_000, description="starts drawn within the bounds, besides the model's values")
     max_gradient_norm: Positive = Field(1.0, description="beyond it the gradient of one problem is scaled down")
-    smoothing: Real = Field(0.5, ge=0, description="spread by which unconstrained numbers are moved at random in each problem")
+    smoothing: Real = Field(
+        0.5, ge=0, description="spread of random moves of unconstrained numbers, each in a problem of its own"
+    )
     validation_size: Integer = Field(512, ge=1, le=MOST_TRAJECTORIES, description="held-out problems that choose the best")
     validate_every: Integer = Field(5, ge=1, description="steps between looking at them")
     patience: Integer = Field(20, ge=1, description="looks without improvement that end the search")

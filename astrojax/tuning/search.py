@@ -93,8 +93,8 @@ class SearchState(NamedTuple):
 class Search:
     """A gradient-based search for the parameters with the lowest expected loss, from many starts at once.
 
-    Step s draws problems s·B … (s+1)·B − 1 of the sequence that the key stands for, the same for all starts; a step is a
-    function of the state alone, so a search can be stopped after any step and goes on from a stored state bit for bit.
+    Every step draws the next problems of the sequence that the key stands for, the same for all starts. A step is a function of
+    the state alone, so a search can be stopped after any step and goes on from a stored state bit for bit.
 
     Arguments:
         objective: what is minimised.
@@ -103,11 +103,12 @@ class Search:
         optimiser: a name from `OPTIMISERS`, or an optax optimiser.
         learning_rate: of an optimiser given by name: a number, or an optax schedule. In unconstrained numbers, so that 0.1 of a
             parameter on a logarithmic scale is a change by a tenth.
-        num_steps: most steps. batch_size: problems of a step.
+        num_steps: most steps. batch_size: trajectories of a step at each start: of as many problems or, with smoothing, of half
+            as many, each met with the parameters moved to either side.
         max_gradient_norm: norm of the gradient of one problem, in unconstrained numbers, beyond which it is scaled down.
-        smoothing: standard deviation, in unconstrained numbers, by which these are moved at random in each problem of a step: the
-            search then descends the loss averaged over so wide a neighbourhood. 0 for none. Single numbers alone are moved, and
-            only where no other parameters are searched.
+        smoothing: standard deviation, in unconstrained numbers, by which these are moved at random in each problem: the search
+            then descends the loss averaged over so wide a neighbourhood. 0 for none. Nothing is moved where parameters with an
+            entry for each pattern are searched.
         validation_size: held-out problems. validate_every: steps between looking at them.
         patience: how many looks without improvement end the search of a start; all starts go on until all have ended.
         engine: what computes; one for all devices when left out.
@@ -191,7 +192,7 @@ class Search:
 
     def step(self, state: SearchState) -> SearchState:
         """One step: problems, their losses and gradients, and the optimiser's update; now and then the held-out problems."""
-        numbers = int(state.step) * self.batch_size + np.arange(self.batch_size)
+        numbers = self._problems(state)
         mode = self.objective.mode_for({name: value[0] for name, value in state.values.items()})
         scatter = self._scatter(state)
         raw, each = (state.raw, False) if scatter is None else (self._scattered(_as_jax(state.raw), scatter), True)
@@ -237,13 +238,25 @@ class Search:
         usable = (found["status"] == Status.OK) & np.isfinite(found["loss"])
         return tuple(_mean(found[name], usable) for name in ("loss", "hamming_error", "success"))
 
+    def _is_smoothed(self, state: SearchState) -> bool:
+        return self.smoothing > 0 and not any(DIMENSIONS.get(name, 0) for name in state.raw)
+
+    def _problems(self, state: SearchState) -> np.ndarray:
+        """Numbers of the problems of the next step: with smoothing every one is met twice, see `_scatter`."""
+        times = 2 if self._is_smoothed(state) else 1
+        return int(state.step) * -(-self.batch_size // times) + np.arange(self.batch_size) // times
+
     def _scatter(self, state: SearchState) -> dict[str, np.ndarray] | None:
-        """By how many standard deviations of the smoothing numbers are moved in each problem of a step, shape (problems,)."""
-        if self.smoothing == 0 or any(DIMENSIONS.get(name, 0) for name in state.raw):
+        """By how many standard deviations of the smoothing numbers are moved in a step, shape (batch_size,).
+
+        By as much to one side as to the other in the same problem: what problems differ in then cancels.
+        """
+        if not self._is_smoothed(state):
             return None
         key = jax.random.fold_in(self.keys[SCATTER], int(state.step))
-        drawn = np.asarray(jax.random.normal(key, (len(state.raw), self.batch_size), jnp.float32))
-        return dict(zip(sorted(state.raw), drawn, strict=True))
+        drawn = np.asarray(jax.random.normal(key, (len(state.raw), -(-self.batch_size // 2), 1), jnp.float32))
+        both = (drawn * np.array([1, -1], np.float32)).reshape(len(state.raw), -1)
+        return dict(zip(sorted(state.raw), both[:, : self.batch_size], strict=True))
 
     def _scattered(self, raw: Mapping[str, jax.Array], scatter: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
         """Numbers of each start in each problem, shape (S, problems)."""
@@ -259,7 +272,7 @@ class Search:
     ) -> tuple[dict[str, jax.Array], Any]:
         """The mean gradient in the unconstrained numbers, with what is told of it.
 
-        That of each problem is clipped before. Where the numbers are scattered, it is averaged with the other unbiased estimate
+        That of each problem is clipped before. Where the numbers are scattered, it is averaged with another unbiased estimate
         of the same gradient, the covariance of the losses with the scatter over its variance: it sees what happens where a
         trajectory changes basins, which the derivative of a single trajectory hardly ever does.
         """
@@ -281,7 +294,7 @@ class Search:
             clipped = np.where(usable.reshape(*usable.shape, *extra), part, 0.0) * scale.reshape(*scale.shape, *extra)
             mean[name] = clipped.sum(axis=1) / number.reshape(-1, *extra)
             if scatter is not None:
-                covariance = excess @ scatter[name].astype(np.float64) / np.maximum(number - 1, 1)
+                covariance = excess @ scatter[name].astype(np.float64) / number
                 mean[name] = (mean[name] + covariance / self.smoothing) / 2
         size = np.sqrt(sum(np.sum(part**2, axis=tuple(range(1, part.ndim))) for part in mean.values()))
         told = (
