@@ -109,3 +109,21 @@ def test_the_neurons_descend_the_gradient_of_the_energy(name):
 
     descent, field = batched(name, both)(draw(name, 6, 30, 8, 6))
     np.testing.assert_allclose(descent, field, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("regime", ["dynamic", "adiabatic"])
+def test_biased_logits_are_in_the_energy_and_in_its_rate(regime):
+    """E + c⟨p, b⟩ is the energy without bias at the same gains; the rate is the derivative of E along the flow."""
+    rng = np.random.default_rng(2)
+    patterns, bias = jnp.asarray(rng.choice([-1.0, 1.0], (9, 6))), jnp.asarray(rng.normal(size=6))
+    settings = {"temperature": 0.7, "tau_x": 0.8, "tau_p": 1.3, "gain_regime": regime}
+    memory, plain = aj.AstrocyteMemory(patterns, logit_bias=bias, **settings), aj.AstrocyteMemory(patterns, **settings)
+    state = memory.initial_state(jnp.asarray(rng.normal(size=9)))
+    if state.gain_logits is not None:
+        state = aj.AstrocyteState(state.x, jnp.asarray(rng.normal(size=6)))
+        np.testing.assert_allclose(memory.energy(state) + 6 * memory.gains(state) @ bias, plain.energy(state), rtol=1e-12)
+    else:
+        np.testing.assert_allclose(memory.gains(state), jax.nn.softmax((plain.scores(state) + bias) / 0.7), rtol=1e-12)
+    _, rate = jax.jvp(memory.energy, (state,), (memory.vector_field(state),))
+    np.testing.assert_allclose(memory.energy_rate(state), rate, rtol=1e-10)
+    assert rate < 0

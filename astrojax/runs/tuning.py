@@ -129,7 +129,7 @@ class TuneConfig(Root):
     loss: Annotated[
         dict[LossName, Annotated[Real, Field(ge=0)]],
         BeforeValidator(_weights, json_schema_input_type=LossName | dict[LossName, float]),
-    ] = Field({"direction": 1.0}, min_length=1, description="a loss, or weights of several")
+    ] = Field({"softsign": 1.0}, min_length=1, description="a loss, or weights of several")
     gradient: Literal["auto", "forward", "reverse", "implicit"] = "auto"
     optimiser: Optimiser = Optimiser()
     search: SearchSettings = SearchSettings()

@@ -68,7 +68,7 @@ class Objective(eqx.Module):
         *,
         num_patterns: Sequence[int],
         levels: Sequence[float | int],
-        loss: str | Mapping[str, ScalarLike] | Loss = "direction",
+        loss: str | Mapping[str, ScalarLike] | Loss = "softsign",
         gradient: str = "auto",
         t1: ScalarLike = 10.0,
         parameters: Mapping[str, ScalarLike] | None = None,
@@ -174,16 +174,20 @@ class Objective(eqx.Module):
 
 
 class LossTrial(eqx.Module):
-    """The loss of one problem at one of several starts, and its gradient: a sample (see `astrojax.sweep.programs.Sample`).
+    """The loss of one problem and its gradient: a sample (see `astrojax.sweep.programs.Sample`).
+
+    Parameters that are single numbers are coordinates of a lane, so one program serves any number of starts.
 
     Arguments:
         objective: what is measured.
-        values: values of each parameter at all starts, shape (S, …).
+        alone: names of parameters that are single numbers.
+        per_pattern: values of each other parameter at all starts, shape (S, …); the coordinate `start` chooses.
         mode: how the gradient is found; `none` for the loss alone.
     """
 
     objective: Objective
-    values: dict[str, jax.Array]
+    alone: tuple[str, ...] = eqx.field(static=True)
+    per_pattern: dict[str, jax.Array]
     mode: str = eqx.field(static=True)
 
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
@@ -212,7 +216,8 @@ class LossTrial(eqx.Module):
         return {"loss": loss} | measured | {f"gradient_{name}": value for name, value in gradient.items()}
 
     def _at(self, coordinates: Coordinates) -> dict[str, jax.Array]:
-        return {name: values[coordinates["start"]] for name, values in self.values.items()}
+        alone = {name: coordinates[name] for name in self.alone}
+        return alone | {name: values[coordinates["start"]] for name, values in self.per_pattern.items()}
 
 
 def measure(
@@ -229,16 +234,18 @@ def measure(
     """What `LossTrial` measures in problems of given numbers, at all starts: arrays of shape (S, problems, …) by name.
 
     All starts meet the same problems. What is measured does not depend on how the engine spreads it. Values are of shape
-    (S, …), or of shape (S, problems, …) where they are other ones in `each` problem.
+    (S, …); single numbers may be other ones in `each` problem, of shape (S, problems).
     """
-    at = {key: jnp.asarray(value) for key, value in values.items()}
-    starts = len(next(iter(at.values())))
+    per_pattern = {key: jnp.asarray(value) for key, value in values.items() if key in DIMENSIONS}
+    alone = {key: np.asarray(value) for key, value in values.items() if key not in DIMENSIONS}
+    starts = len(next(iter(values.values())))
     coordinates = {key: np.tile(column, starts) for key, column in objective.coordinates(numbers).items()}
-    coordinates["start"] = np.arange(starts * numbers.size) if each else np.repeat(np.arange(starts), numbers.size)
-    if each:
-        at = {key: value.reshape(starts * numbers.size, *value.shape[2:]) for key, value in at.items()}
+    coordinates |= {key: value.ravel() if each else np.repeat(value, numbers.size) for key, value in alone.items()}
+    if per_pattern:
+        coordinates["start"] = np.repeat(np.arange(starts), numbers.size)
     capacities = np.full(starts * numbers.size, objective.capacity)
-    found = engine.compute_side_by_side(Lanes(name, LossTrial(objective, at, mode), root_key, coordinates, capacities))
+    sample = LossTrial(objective, tuple(alone), per_pattern, mode)
+    found = engine.compute_side_by_side(Lanes(name, sample, root_key, coordinates, capacities))
     return {key: column.reshape(starts, numbers.size, *column.shape[1:]) for key, column in found.items()}
 
 

@@ -149,6 +149,9 @@ class Search:
         self.validate_every, self.patience = validate_every, patience
         self.keys = {purpose: jax.random.fold_in(key, purpose) for purpose in (TRAINING, VALIDATION, SCATTER)}
         self.engine = engine or Engine()
+        number = len(self.engine.devices)
+        if objective.gradient == "implicit" and number > 1:
+            raise InputError(f"gradient implicit works on one device; got {number}: set num_devices (--devices) to 1")
         self.optimiser = as_optimiser(optimiser, learning_rate)
 
         @jax.jit
@@ -272,9 +275,9 @@ class Search:
     ) -> tuple[dict[str, jax.Array], Any]:
         """The mean gradient in the unconstrained numbers, with what is told of it.
 
-        That of each problem is clipped before. Where the numbers are scattered, it is averaged with another unbiased estimate
-        of the same gradient, the covariance of the losses with the scatter over its variance: it sees what happens where a
-        trajectory changes basins, which the derivative of a single trajectory hardly ever does.
+        That of each problem is clipped before. Where the numbers are scattered, it is averaged with the covariance of the
+        losses with the scatter over its variance: an estimate of the gradient of the averaged loss that sees where a trajectory
+        changes basins. There the loss jumps, of which the derivative of a single trajectory says nothing.
         """
         each = {}
         for name, slope in self._slopes(_as_jax(raw)).items():
