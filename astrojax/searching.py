@@ -100,8 +100,10 @@ def run_search(
             for name, search in searches.items():
                 histories[name], states[name] = _followed(config, name, search, folder, progress)
             results.write_history(histories)
-            won = min(states, key=lambda name: float(np.min(states[name].best_loss)))
-            if not np.isfinite(np.min(states[won].best_loss)):
+            # Losses may depend on the size of x, which differs between scores; errors can be compared.
+            usable = {name: state for name, state in states.items() if np.isfinite(np.min(state.best_loss))}
+            won = min(usable, key=lambda name: float(usable[name].best_error[usable[name].best_start]), default=None)
+            if won is None:
                 raise RunError("no trajectory of any start could be used; look at the bounds and at retrieval.max_steps")
             best = states[won].best
             tuned = _tuned(config, won, best, folder)

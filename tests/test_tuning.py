@@ -75,7 +75,7 @@ def test_bad_parameters_and_settings_are_named():
 def test_a_search_finds_what_a_scan_finds(engine):
     """The temperature of attention: a scan over 60 values with other problems knows nothing of gradients."""
     build = eqx.Partial(aj.AstrocyteMemory, score="linear", gain_regime="adiabatic")
-    aim = objective(build, num_patterns=[8], levels=[2], t1=1.0)
+    aim = objective(build, num_patterns=[8], levels=[2], t1=1.0, loss="direction")
     scan = {"temperature": jnp.geomspace(0.1, 1e3, 60)}
     losses = measure(aim, scan, jax.random.key(5), np.arange(1024), engine)["loss"].mean(axis=1)
     start, settings = {"temperature": [0.2, 500.0]}, {"num_steps": 60, "batch_size": 128, "learning_rate": 0.3}
@@ -177,7 +177,7 @@ def test_a_search_ends_early_when_held_out_problems_do_not_get_better(engine):
 def test_patterns_themselves_can_be_learned_in_reverse_mode(engine):
     pool = aj.random_patterns(jax.random.key(1), num_neurons=10, num_patterns=6)
     task = aj.Task(eqx.Partial(aj.pooled_patterns, pool=pool), aj.Flips())
-    aim = aj.Objective(task, aj.HopfieldMemory, num_patterns=[6], levels=[2])
+    aim = aj.Objective(task, aj.HopfieldMemory, num_patterns=[6], levels=[2], loss="direction")
     assert aim.mode_for({"patterns": np.zeros((10, 6))}) == "reverse"
     *_, state = aj.tune(
         aim, {"patterns": pool}, key=jax.random.key(0), num_steps=30, batch_size=32, learning_rate=0.05, engine=engine

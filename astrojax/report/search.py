@@ -205,9 +205,17 @@ def intervals(errors: dict[str, Any]) -> Figure:
 
 
 def _best(history: xr.Dataset, parameters: Sequence[str]) -> dict[str, Any]:
-    """Where on the way the held-out loss was lowest, and the values there."""
-    losses = history.validation_loss.transpose("score", "start", "step").values
-    score, start, step = (int(place) for place in np.unravel_index(np.nanargmin(losses), losses.shape))
+    """Where on the way the held-out loss was lowest, in the score that has the lowest held-out error there, and the values."""
+    losses, errors = (
+        history[name].transpose("score", "start", "step").values for name in ("validation_loss", "validation_error")
+    )
+    lowest = {
+        score: np.unravel_index(np.nanargmin(losses[score]), losses[score].shape)
+        for score in range(len(losses))
+        if np.isfinite(losses[score]).any()
+    }
+    score = min(lowest, key=lambda score: errors[score][lowest[score]])
+    start, step = (int(place) for place in lowest[score])
     there = history.isel(score=score, start=start, step=step)
     return {
         "score": str(history.score.values[score]),

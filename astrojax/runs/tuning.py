@@ -121,7 +121,7 @@ class TuneConfig(Root):
     axes: Axes = Field(description="memory loads and levels of corruption; problems of all pairs are equally frequent")
     model: Model = Field(description="the memory; its values are where the search starts")
     scores: list[Literal["squared", "linear", "power"]] = Field(
-        [], description="scores that are searched one after the other, the best is taken; that of the model when left out"
+        [], description="scores that are searched one after the other; the one with the lowest held-out error is taken"
     )
     parameters: Annotated[dict[str, Searched], BeforeValidator(_searched, json_schema_input_type=Any)] = Field(
         min_length=1, description="what is searched: names, with transform and bounds where others than usual are wanted"

@@ -35,7 +35,7 @@ TRAINING, VALIDATION, SCATTER = 1, 2, 5
 """What the random keys of problems are derived for; runs draw theirs from the root key itself."""
 
 IMPROVEMENT = 1e-6
-"""A loss is better than another if it is lower by more."""
+"""By how much a loss must fall to count as an improvement when patience is counted."""
 
 
 class Record(NamedTuple):
@@ -70,7 +70,8 @@ class SearchState(NamedTuple):
         raw: unconstrained numbers by parameter, shape (S, …) for S starts.
         values: the values they stand for.
         optimiser_state: of optax, with a leading axis of the starts.
-        best_values: values with the lowest loss on the held-out problems so far. best_loss: that loss, shape (S,).
+        best_values: values with the lowest loss on the held-out problems so far. best_loss, best_error: that loss, and the mean
+            Hamming error there, shape (S,).
         num_checks: how many times the held-out problems were looked at since the best, shape (S,).
         record: what happened in the last step.
     """
@@ -81,13 +82,19 @@ class SearchState(NamedTuple):
     optimiser_state: Any
     best_values: Any
     best_loss: np.ndarray
+    best_error: np.ndarray
     num_checks: np.ndarray
     record: Record
 
     @property
     def best(self) -> dict[str, Any]:
         """Values of the best of all starts, without the axis of the starts."""
-        return {name: values[np.nanargmin(self.best_loss)] for name, values in self.best_values.items()}
+        return {name: values[self.best_start] for name, values in self.best_values.items()}
+
+    @property
+    def best_start(self) -> int:
+        """Which start has the lowest loss on the held-out problems so far."""
+        return int(np.nanargmin(self.best_loss))
 
 
 class Search:
@@ -180,7 +187,8 @@ class Search:
         state = self.blank(start)
         found = self._validated(state.values)
         record = Record(*state.record[: -len(found)], *found)
-        return state._replace(best_loss=np.where(np.isfinite(found[0]), found[0], np.inf), record=record)
+        loss = np.where(np.isfinite(found[0]), found[0], np.inf)
+        return state._replace(best_loss=loss, best_error=found[1], record=record)
 
     def blank(self, start: Mapping[str, Any]) -> SearchState:
         """As `init`, without having looked at the held-out problems: the structure of all states from these starts."""
@@ -191,7 +199,7 @@ class Search:
         record = Record(*[nothing] * 4, *[none] * 3, *[nothing] * 3)
         with _as_optax_likes():
             optimiser_state = jax.vmap(self.optimiser.init)(raw)
-        return _as_numpy(SearchState(np.asarray(0), raw, values, optimiser_state, values, nothing, none, record))
+        return _as_numpy(SearchState(np.asarray(0), raw, values, optimiser_state, values, nothing, nothing, none, record))
 
     def step(self, state: SearchState) -> SearchState:
         """One step: problems, their losses and gradients, and the optimiser's update; now and then the held-out problems."""
@@ -205,21 +213,21 @@ class Search:
         raw, values, optimiser_state = self._updated(_as_jax(state.raw), gradient, _as_jax(state.optimiser_state))
         step = int(state.step) + 1
         looked = [np.full_like(state.best_loss, np.nan)] * 3
-        best_values, best_loss, num_checks = state.best_values, state.best_loss, state.num_checks
+        best_values, best_loss, best_error = state.best_values, state.best_loss, state.best_error
+        num_checks = state.num_checks
         if step % self.validate_every == 0 or step == self.num_steps:
             looked = list(self._validated(values))
-            loss = looked[0]
-            better = loss < best_loss - IMPROVEMENT
-            best_loss = np.where(better, loss, best_loss)
+            loss, error, _ = looked
+            better = loss < best_loss
+            num_checks = np.where(loss < best_loss - IMPROVEMENT, 0, num_checks + 1)
+            best_loss, best_error = np.where(better, loss, best_loss), np.where(better, error, best_error)
             best_values = {
                 name: np.where(better.reshape(-1, *[1] * (value.ndim - 1)), values[name], value)
                 for name, value in best_values.items()
             }
-            num_checks = np.where(better, 0, num_checks + 1)
         record = Record(*told, *looked)
-        return _as_numpy(
-            SearchState(np.asarray(step), raw, values, optimiser_state, best_values, best_loss, num_checks, record)
-        )
+        best = best_values, best_loss, best_error
+        return _as_numpy(SearchState(np.asarray(step), raw, values, optimiser_state, *best, num_checks, record))
 
     def is_done(self, state: SearchState) -> bool:
         """Whether all steps are taken, or the held-out loss of no start has improved for too long."""
