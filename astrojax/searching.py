@@ -16,7 +16,6 @@ from ._parameters import DIMENSIONS
 from .compiling import keep_compiled_programs
 from .experiment import Execution, run
 from .plan import load_pool, memory_of, task_of
-from .retrieval import Status
 from .runs import store
 from .runs.checkpoints import Checkpoints
 from .runs.config import Config
@@ -26,7 +25,7 @@ from .runs.search_results import HELDOUT, TUNED, SearchResults
 from .runs.tuning import TuneConfig
 from .sweep.engine import Engine
 from .tuning.baselines import grid_search, random_search
-from .tuning.objective import Objective, measure
+from .tuning.objective import Objective, means, measure
 from .tuning.search import Search, SearchState, as_optimiser, as_schedule
 from .tuning.transforms import Parameter
 
@@ -107,7 +106,7 @@ def run_search(
                 raise RunError("no trajectory of any start could be used; look at the bounds and at retrieval.max_steps")
             best = states[won].best
             tuned = _tuned(config, won, best, folder)
-            compared = _compared(config, searches[won], states[won], results, progress)
+            compared = _compared(config, searches, states, won, results, progress)
             _map_landscape(config, searches[won], states[won], results, progress)
             _try_on_fresh_problems(config, won, tuned, compared, folder, execution, progress)
         except BaseException:
@@ -158,7 +157,7 @@ def _searches(config: TuneConfig, engine: Engine) -> dict[str, Search]:
             factor = as_schedule(settings.schedule.name, **({first: 1.0} | settings.schedule.arguments))
             rate = lambda step: settings.learning_rate * factor(step)  # noqa: E731
         optimiser = as_optimiser(settings.name, rate, **settings.arguments)
-    except InputError as error:
+    except (InputError, TypeError) as error:  # a type error where an argument has the name of one of ours
         raise ConfigError(config.name, [("optimiser", str(error))]) from error
     return {
         score: Search(
@@ -217,8 +216,8 @@ def _followed(
     saved = int(state.step)
     try:
         while not search.is_done(state):
-            state = search.step(state)
-            history.append(_row(state, keep))
+            following = search.step(state)
+            state, history = following, [*history, _row(following, keep)]
             if int(state.step) % config.search.checkpoint_every == 0 or search.is_done(state):
                 checkpoints.save(_as_arrays(state, history))
                 saved = int(state.step)
@@ -276,11 +275,19 @@ def _short(value: Any, config: TuneConfig) -> float:
 
 
 def _compared(
-    config: TuneConfig, search: Search, state: SearchState, results: SearchResults, progress: Progress
+    config: TuneConfig,
+    searches: Mapping[str, Search],
+    states: Mapping[str, SearchState],
+    won: str,
+    results: SearchResults,
+    progress: Progress,
 ) -> dict[str, dict[str, float]]:
-    """What other searches find with as many solved trajectories, by their names."""
-    found = results.comparison()
-    budget = search.num_solves(state) * len(state.best_loss)
+    """What other searches find with as many solved trajectories as all scores had, by their names.
+
+    They are given the score that won.
+    """
+    found, search = results.comparison(), searches[won]
+    budget = sum(searches[name].num_solves(state) * len(state.best_loss) for name, state in states.items())
     for method in config.compare.methods:
         if method in found:
             continue
@@ -316,10 +323,7 @@ def _map_landscape(config: TuneConfig, search: Search, state: SearchState, resul
     }
     key = jax.random.fold_in(jax.random.key(config.seed), LANDSCAPE)
     measured = measure(search.objective, values, key, np.arange(config.landscape.problems), search.engine, name="landscape")
-    usable = np.where(measured["status"] == Status.OK, measured["loss"], np.nan)
-    with np.errstate(invalid="ignore"):
-        number = np.sum(np.isfinite(usable), axis=1)
-        loss = np.where(number > 0, np.nansum(usable, axis=1) / np.maximum(number, 1), np.nan)
+    loss, _, _ = means(measured)
     results.write_landscape(xr.DataArray(loss.reshape(size, size), coords=axes, dims=names))
 
 

@@ -21,7 +21,7 @@ from astrojax.compiling import keep_compiled_programs
 from astrojax.report.statistics import bootstrap_interval
 from astrojax.searching import objective_of
 from astrojax.sweep.engine import Engine
-from astrojax.tuning.objective import measure
+from astrojax.tuning.objective import means, measure
 from astrojax.tuning.search import TRAINING
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "tune"
@@ -42,9 +42,8 @@ def tpe(objective: aj.Objective, *, seed: int, num_solves: int, engine: Engine) 
 
     def loss(trial: optuna.Trial) -> float:
         at = {name: np.array([trial.suggest_float(name, 1e-3, 1e3, log=True)], np.float32) for name in NAMES}
-        found = measure(objective, at, root, np.arange(CANDIDATE), engine, name="tpe")
-        usable = found["status"] == aj.Status.OK
-        return float(found["loss"][usable].mean()) if usable.any() else np.inf
+        mean, _, _ = means(measure(objective, at, root, np.arange(CANDIDATE), engine, name="tpe"))
+        return float(mean[0]) if np.isfinite(mean[0]) else np.inf
 
     study.optimize(loss, n_trials=num_solves // CANDIDATE)
     return dict(study.best_params)
@@ -74,7 +73,8 @@ def errors(
     """Hamming errors of fresh problems by method, shape (problems,)."""
     values = {name: np.array([at[name] for at in found.values()], np.float32) for name in NAMES}
     measured = measure(objective, values, jax.random.key(10**6), np.arange(number), engine, name="fresh")
-    return dict(zip(found, measured["hamming_error"].astype(float), strict=True))
+    each = np.where(measured["status"] == aj.Status.OK, measured["hamming_error"], np.nan)
+    return dict(zip(found, each, strict=True))
 
 
 def main() -> None:

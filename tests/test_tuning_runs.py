@@ -6,7 +6,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
+import jax
 import numpy as np
 import pytest
 import yaml
@@ -14,8 +16,11 @@ import yaml
 import astrojax as aj
 from astrojax.cli import main
 from astrojax.runs.reading import parse
-from astrojax.runs.tuning import TuneConfig
-from astrojax.searching import run_search
+from astrojax.runs.tuning import LossName, Optimiser, Schedule, Searched, TuneConfig
+from astrojax.searching import objective_of, run_search
+from astrojax.tuning.losses import LOSSES
+from astrojax.tuning.search import OPTIMISERS, SCHEDULES, TRAINING, VALIDATION
+from astrojax.tuning.transforms import TRANSFORMS
 
 SMALL = {
     "patterns": {"kind": "random", "num_neurons": 12},
@@ -80,9 +85,9 @@ def test_a_search_leaves_history_figures_and_a_configuration_to_run(searched, ca
     assert {path.name for path in (searched / "figures").iterdir()} >= {"search.png", "landscape.png", "before_and_after.png"}
     assert list(results.heldout().model.values) == ["tuned", "start", "defaults", "random", "grid"]
     found = results.comparison()
-    # 12 steps of 16 problems at 2 starts, each loss with 2 derivatives, and 4 looks at 32 held-out problems.
-    assert found["random"]["trajectories"] <= 2 * (12 * 16 * 3 + 4 * 32)
-    assert found["random"]["candidates"] == 2 * (12 * 16 * 3 + 4 * 32) // 16
+    # 12 steps of 16 problems at 2 starts with 2 scores, each loss with 2 derivatives, and 4 looks at 32 held-out problems.
+    assert found["random"]["trajectories"] <= 4 * (12 * 16 * 3 + 4 * 32)
+    assert found["random"]["candidates"] == 4 * (12 * 16 * 3 + 4 * 32) // 16
     tuned = aj.load_config(searched / "tuned.yaml")
     # The lowest held-out loss of each score, and of these the one with the lowest held-out error.
     lowest = history.validation_loss.argmin(["start", "step"])
@@ -109,11 +114,11 @@ def test_the_tuned_configuration_gives_the_error_that_was_reported(searched, tmp
 
 def test_problems_of_the_search_are_not_those_that_prove_it(searched):
     config = aj.load_search_config(searched / "config.yaml")
-    heldout = config.heldout("tuned", config.model)
-    assert heldout.seed == config.seed
-    from astrojax.tuning.search import TRAINING, VALIDATION
-
-    assert {TRAINING, VALIDATION}.isdisjoint({0})  # runs fold nothing into their root key
+    assert config.heldout("tuned", config.model).seed == config.seed
+    root, aim = jax.random.key(config.seed), objective_of(config, "squared")
+    keys = [jax.random.fold_in(root, TRAINING), jax.random.fold_in(root, VALIDATION), root]
+    patterns = [np.asarray(aim.problem(key, number).patterns) for key in keys for number in range(4)]
+    assert len({one.tobytes() for one in patterns}) == 12
 
 
 COMMAND = [sys.executable, "-m", "astrojax.cli", "tune"]
@@ -192,6 +197,7 @@ def test_everything_wrong_with_a_search_is_told_at_once():
         "model": {"kind": "hopfield", "tau_x": 2000.0},
         "parameters": {"temprature": None, "tau_x": {}, "slope": {"low": 3, "high": 1}, "logit_bias": None},
         "loss": {"gain": 1},
+        "compare": {},
         "axes": {"num_patterns": [6], "num_flips": [99]},
         "retrieval": {"convergence_speed": 0.1},
     }
@@ -214,8 +220,44 @@ def test_everything_wrong_with_a_search_is_told_at_once():
         parse(SMALL | {"model": {"kind": "astrocyte", "gain_regime": "adiabatic"}, "parameters": ["tau_p"]}, TuneConfig)
     with pytest.raises(aj.InputError, match=r"parameters.tau_x: does not move an equilibrium"):
         parse(SMALL | {"gradient": "implicit"}, TuneConfig)
-    with pytest.raises(aj.InputError, match=r"optimiser: optimiser adam: .*unexpected keyword argument 'b7'"):
-        run_search(parse(SMALL | {"optimiser": {"arguments": {"b7": 1}}}, TuneConfig), "nowhere")
+    for name in ("b7", "learning_rate"):
+        with pytest.raises(aj.InputError, match=rf"optimiser: .*argument '{name}'"):
+            run_search(parse(SMALL | {"optimiser": {"arguments": {name: 1}}}, TuneConfig), "nowhere")
+
+
+ALONE = {
+    "weights": ({"loss": {"direction": 0}}, "loss: needs a weight above 0"),
+    "frozen gains": (
+        {"loss": "gain", "model": {"kind": "astrocyte", "gain_regime": "frozen"}, "parameters": ["tau_x"]},
+        "loss: gain is the same whatever is recalled",
+    ),
+    "odd": ({"search": {"batch_size": 3}}, "search.batch_size: must be even with search.smoothing; got 3"),
+    "too many": ({"search": {"batch_size": 10**8, "random_starts": 1}}, "search.batch_size: with 2 starts makes 200,000,000"),
+    "a large landscape": ({"landscape": {"size": 1000, "problems": 101}}, "landscape: makes 101,000,000 trajectories"),
+    "a start on a bound": (
+        {"parameters": {"temperature": {"transform": "logit", "low": 5, "high": 9}}},
+        "parameters.temperature: starts at 5, on a bound",
+    ),
+    "random search of entries": (
+        {"parameters": ["logit_bias"], "patterns": {"kind": "digits"}},
+        "compare.methods: cannot search logit_bias",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ALONE)
+def test_searches_that_could_not_end_well_are_refused_before_they_begin(case):
+    changes, text = ALONE[case]
+    with pytest.raises(aj.InputError) as caught:
+        parse(SMALL | changes, TuneConfig)
+    assert text in str(caught.value)
+
+
+def test_a_configuration_knows_all_names_of_the_search():
+    for model, names in ((Optimiser, OPTIMISERS), (Schedule, SCHEDULES)):
+        assert set(get_args(model.model_fields["name"].annotation)) == set(names)
+    assert set(get_args(Searched.model_fields["transform"].annotation)) == set(TRANSFORMS)
+    assert set(get_args(LossName)) == set(LOSSES)
 
 
 def test_parameters_of_patterns_and_the_horizon_are_tuned_and_run(tmp_path, no_figures):

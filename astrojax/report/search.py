@@ -36,15 +36,14 @@ def search_summary(history: xr.Dataset, heldout: xr.Dataset, parameters: Sequenc
         history: of `SearchResults`. heldout: its runs on fresh problems. parameters: single numbers that were searched.
 
     Returns:
-        `best` (score, start, step, values), `steps` by score, counts of `clipped`, `non_finite` and `failed` gradients of all
-        `gradients`, `errors` by name, and `cells`: in how many pairs of load and level the tuned memory is better, and
+        `best` (score, start, step, values), `steps` by score, counts of `clipped`, `non_finite` and `failed` gradients of
+        single problems, `errors` by name, and `cells`: in how many pairs of load and level the tuned memory is better, and
         significantly (false discovery rate 5%), than the start.
     """
     return {
         "best": _best(history, parameters),
         "steps": {str(score): int(_last_step(history.sel(score=score))) for score in history.score.values},
         "gradients": {
-            "problem_steps": int(np.isfinite(history.loss.values).sum()),
             **{name: int(np.nansum(history[f"num_{name}"].values)) for name in ("clipped", "non_finite", "failed")},
         },
         "errors": errors_on_fresh_problems(heldout),
@@ -61,7 +60,7 @@ def errors_on_fresh_problems(heldout: xr.Dataset) -> dict[str, Any]:
         flat = errors.values.astype(float).ravel()
         flat = flat[~np.isnan(flat)]
         found[name] = {
-            "perfect": [float(np.mean(flat == 0)), *wilson_interval(np.sum(flat == 0), flat.size).tolist()],
+            "perfect": [float(np.sum(flat == 0) / errors.size), *wilson_interval(np.sum(flat == 0), errors.size).tolist()],
             "hamming_error": [float(np.mean(flat)), *bootstrap_interval(flat).tolist()] if flat.size else [None] * 3,
             "problems": flat.size,
             "failed": int(errors.size - flat.size),

@@ -11,7 +11,7 @@ import yaml
 
 from .._checks import InputError
 from .results import StorageError
-from .store import CONFIG, load, read_json, write_json
+from .store import CONFIG, PROVENANCE, load, read_json, write_json
 from .tuning import TuneConfig
 
 HISTORY, COMPARISON, LANDSCAPE, HELDOUT, TUNED = "history.zarr", "comparison.json", "landscape.json", "heldout", "tuned.yaml"
@@ -57,7 +57,8 @@ class SearchResults:
             InputError (a ValueError): if one of them is missing or unfinished.
         """
         names = sorted(path.name for path in (self.folder / HELDOUT).iterdir()) if (self.folder / HELDOUT).is_dir() else []
-        if "tuned" not in names:
+        record = self.folder / PROVENANCE
+        if "tuned" not in names or not (record.exists() and read_json(record).get("finished")):
             again = f"astrojax tune {shlex.quote(str(self.folder))}"
             raise InputError(f"{self.folder} is unfinished: {again} continues it")
         names = [name for name in ("tuned", "start", "defaults", "random", "grid") if name in names]

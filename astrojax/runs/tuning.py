@@ -92,7 +92,7 @@ class SearchSettings(Section):
     )
     validation_size: Integer = Field(512, ge=1, le=MOST_TRAJECTORIES, description="held-out problems that choose the best")
     validate_every: Integer = Field(5, ge=1, description="steps between looking at them")
-    patience: Integer = Field(20, ge=1, description="looks without improvement that end the search")
+    patience: Integer = Field(10, ge=1, description="looks without improvement that end the search")
     checkpoint_every: Integer = Field(5, ge=1, description="steps that a kill may cost")
 
 
@@ -199,19 +199,51 @@ def _contradictions(sections: dict[str, Any]) -> list[tuple[str, str]]:
         faults += [(_renamed(path, renamed), text) for path, text in contradictions(parts)]
     if model is None:
         return faults
-    has_gains = isinstance(model, Astrocyte | ModernHopfield)
     if sections.get("scores") and not isinstance(model, Astrocyte):
         faults.append(("scores", f"belong to the kind astrocyte; the model is of kind {model.kind}"))
     if len(set(sections.get("scores") or [])) < len(sections.get("scores") or []):
         faults.append(("scores", "list a score twice"))
-    if "gain" in (sections.get("loss") or {}) and not has_gains:
-        faults.append(("loss", f"gain needs a memory with gains; the kind {model.kind} has none"))
+    faults += _faults_of_loss(sections.get("loss") or {}, model) + _faults_of_size(sections)
     if getattr(sections.get("retrieval"), "convergence_speed", None) is not None:
         faults.append(("retrieval.convergence_speed", "does not belong to a search"))
     for name, how in (sections.get("parameters") or {}).items():
         fault = _parameter_fault(name, how, model, sections)
         if fault:
             faults.append((f"parameters.{name}", fault))
+    return faults
+
+
+def _faults_of_loss(loss: Mapping[str, float], model: Any) -> list[tuple[str, str]]:
+    faults = []
+    if loss and not any(loss.values()):
+        faults.append(("loss", "needs a weight above 0"))
+    if "gain" in loss and not isinstance(model, Astrocyte | ModernHopfield):
+        faults.append(("loss", f"gain needs a memory with gains; the kind {model.kind} has none"))
+    if "gain" in loss and getattr(model, "gain_regime", None) == "frozen":
+        faults.append(("loss", "gain is the same whatever is recalled in the gain regime frozen"))
+    return faults
+
+
+def _faults_of_size(sections: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What would be too many trajectories at once, and settings that do not go together."""
+    search, landscape, compare = sections.get("search"), sections.get("landscape"), sections.get("compare")
+    parameters = sections.get("parameters") or {}
+    faults = []
+    if search is not None:
+        starts = search.random_starts + 1
+        for name in ("batch_size", "validation_size"):
+            number = getattr(search, name) * starts
+            if number > MOST_TRAJECTORIES:
+                text = f"with {starts:,} starts makes {number:,} trajectories; at most {MOST_TRAJECTORIES:,} are possible"
+                faults.append((f"search.{name}", text))
+        if search.smoothing > 0 and search.batch_size % 2:
+            faults.append(("search.batch_size", f"must be even with search.smoothing; got {search.batch_size}"))
+    if landscape is not None and landscape.size**2 * landscape.problems > MOST_TRAJECTORIES:
+        number = landscape.size**2 * landscape.problems
+        faults.append(("landscape", f"makes {number:,} trajectories; at most {MOST_TRAJECTORIES:,} are possible"))
+    entries = [name for name in parameters if name in DIMENSIONS]
+    if compare is not None and compare.methods and entries:
+        faults.append(("compare.methods", f"cannot search {entries[0]}, which has an entry for each pattern; leave them out"))
     return faults
 
 
@@ -242,6 +274,8 @@ def _parameter_fault(name: str, how: Searched, model: Any, sections: Mapping[str
     start = _start(model, sections.get("retrieval"), name)
     if not how.low <= start <= how.high:
         return f"starts at {start:g}, outside its bounds [{how.low:g}, {how.high:g}]"
+    if how.transform in ("logit", "log_logit") and start in (how.low, how.high):
+        return f"starts at {start:g}, on a bound, which the transform {how.transform} never reaches"
     return None
 
 

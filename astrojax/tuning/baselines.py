@@ -10,9 +10,8 @@ import numpy as np
 from .._checks import InputError, at_least
 from .._parameters import DIMENSIONS
 from .._types import RandomKey
-from ..retrieval import Status
 from ..sweep.engine import Engine
-from .objective import Objective, measure
+from .objective import Objective, means, measure
 from .search import TRAINING
 from .transforms import Parameter
 
@@ -107,9 +106,6 @@ def _tried(
     values = {name: jnp.asarray(parameter.spread(shares[:, at])) for at, (name, parameter) in enumerate(parameters.items())}
     root, numbers = jax.random.fold_in(key, TRAINING), np.arange(problems_per_candidate)
     found = measure(objective, values, root, numbers, engine or Engine(), name="comparison")
-    usable = (found["status"] == Status.OK) & np.isfinite(found["loss"])
-    # A candidate whose trajectories fail is not better for it: what failed counts as the worst that was seen.
-    worst = np.max(found["loss"], initial=0.0, where=usable)
-    loss = np.mean(np.where(usable, found["loss"], worst).astype(np.float64), axis=1)
-    loss = np.where(usable.any(axis=1), loss, np.inf)
+    loss, _, _ = means(found)
+    loss = np.where(np.isfinite(loss), loss, np.inf)
     return Candidates({name: np.asarray(value) for name, value in values.items()}, loss, shares.shape[0] * numbers.size)

@@ -249,6 +249,22 @@ def measure(
     return {key: column.reshape(starts, numbers.size, *column.shape[1:]) for key, column in found.items()}
 
 
+def means(found: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean loss, Hamming error and success over the problems, each of shape (S,), in double precision.
+
+    Problems whose trajectory failed count as the worst that any start met, so that values are not better for failing. NaN where
+    all problems of a start failed.
+    """
+    usable = (found["status"] == Status.OK) & np.isfinite(found["loss"])
+
+    def mean(name: str, worst: float) -> np.ndarray:
+        total = np.mean(np.where(usable, found[name], worst).astype(np.float64), axis=1)
+        return np.where(usable.any(axis=1), total, np.nan)
+
+    loss, error = (float(np.max(found[name], initial=0.0, where=usable)) for name in ("loss", "hamming_error"))
+    return mean("loss", loss), mean("hamming_error", error), mean("success", 0.0)
+
+
 def _forward(function: Callable[[dict[str, jax.Array]], tuple[Scalar, Any]], values: dict[str, jax.Array]) -> Any:
     """`jax.value_and_grad(function, has_aux=True)` in forward mode: one tangent for each number, beside a single solve."""
     flat, unravel = ravel_pytree(values)

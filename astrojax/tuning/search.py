@@ -15,7 +15,7 @@ from .._parameters import DIMENSIONS
 from .._types import RandomKey
 from ..retrieval import Status
 from ..sweep.engine import Engine
-from .objective import Objective, measure
+from .objective import Objective, means, measure
 from .transforms import PARAMETERS, Parameter
 
 OPTIMISERS = ("adabelief", "adam", "adamax", "adamw", "amsgrad", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi")
@@ -111,8 +111,9 @@ class Search:
         learning_rate: of an optimiser given by name: a number, or an optax schedule. In unconstrained numbers, so that 0.1 of a
             parameter on a logarithmic scale is a change by a tenth.
         num_steps: most steps. batch_size: trajectories of a step at each start: of as many problems or, with smoothing, of half
-            as many, each met with the parameters moved to either side.
-        max_gradient_norm: norm of the gradient of one problem, in unconstrained numbers, beyond which it is scaled down.
+            as many, each met with the parameters moved to either side; then an even number.
+        max_gradient_norm: norm of the gradient of one problem, in unconstrained numbers, beyond which it is scaled down; and of
+            the mean that the optimiser is given.
         smoothing: standard deviation, in unconstrained numbers, by which these are moved at random in each problem: the search
             then descends the loss averaged over so wide a neighbourhood. 0 for none. Nothing is moved where parameters with an
             entry for each pattern are searched.
@@ -138,7 +139,7 @@ class Search:
         smoothing: float = 0.5,
         validation_size: int = 512,
         validate_every: int = 5,
-        patience: int = 20,
+        patience: int = 10,
         engine: Engine | None = None,
     ) -> None:
         if not isinstance(objective, Objective):
@@ -150,6 +151,8 @@ class Search:
         self.max_gradient_norm = float(positive("max_gradient_norm", max_gradient_norm, jnp.dtype(jnp.float32)))
         if not (math.isfinite(smoothing) and smoothing >= 0):
             raise InputError(f"smoothing must be a finite number of at least 0; got {shown(smoothing)}")
+        if smoothing > 0 and batch_size % 2:
+            raise InputError(f"batch_size must be even where smoothing moves numbers to both sides; got {batch_size}")
         self.smoothing = float(smoothing)
         self.objective, self.parameters = objective, PARAMETERS | dict(parameters or {})
         self.num_steps, self.batch_size, self.validation_size = num_steps, batch_size, validation_size
@@ -241,13 +244,14 @@ class Search:
         return steps * self.batch_size * solves + looks * self.validation_size
 
     def _values(self, raw: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
-        return {name: self.parameters[name].to_value(number) for name, number in raw.items()}
+        # Rounding may carry a number's value over the bound that the number is on.
+        return {
+            name: jnp.clip(how.to_value(raw[name]), how.low, how.high) for name, how in self.parameters.items() if name in raw
+        }
 
     def _validated(self, values: Any) -> Any:
         numbers = np.arange(self.validation_size)
-        found = measure(self.objective, values, self.keys[VALIDATION], numbers, self.engine, name="validation")
-        usable = (found["status"] == Status.OK) & np.isfinite(found["loss"])
-        return tuple(_mean(found[name], usable) for name in ("loss", "hamming_error", "success"))
+        return means(measure(self.objective, values, self.keys[VALIDATION], numbers, self.engine, name="validation"))
 
     def _is_smoothed(self, state: SearchState) -> bool:
         return self.smoothing > 0 and not any(DIMENSIONS.get(name, 0) for name in state.raw)
@@ -290,7 +294,10 @@ class Search:
         each = {}
         for name, slope in self._slopes(_as_jax(raw)).items():
             part, factor = np.asarray(found[f"gradient_{name}"], np.float64), np.asarray(slope, np.float64)
-            each[name] = part * (factor if scatter is not None else factor[:, None])
+            if scatter is not None:  # a move that ended on a bound ends there wherever it began nearby
+                factor = np.where(np.asarray(self.parameters[name].is_inside(raw[name])), factor, 0.0)
+            with np.errstate(over="ignore", invalid="ignore"):
+                each[name] = part * (factor if scatter is not None else factor[:, None])
         ok = found["status"] == Status.OK
         with np.errstate(over="ignore", invalid="ignore"):
             norm = np.sqrt(sum(np.sum(part**2, axis=tuple(range(2, part.ndim))) for part in each.values()))
@@ -308,10 +315,12 @@ class Search:
                 covariance = excess @ scatter[name].astype(np.float64) / number
                 mean[name] = (mean[name] + covariance / self.smoothing) / 2
         size = np.sqrt(sum(np.sum(part**2, axis=tuple(range(1, part.ndim))) for part in mean.values()))
+        share = self.max_gradient_norm / np.maximum(size, self.max_gradient_norm)
+        mean = {name: part * share.reshape(-1, *[1] * (part.ndim - 1)) for name, part in mean.items()}
         told = (
             losses,
             *(_mean(found[name], usable) for name in ("hamming_error", "success")),
-            size,
+            size * share,
             np.sum(usable & (norm > self.max_gradient_norm), axis=1),
             np.sum(ok & ~usable, axis=1),
             np.sum(~ok, axis=1),
@@ -334,6 +343,11 @@ class Search:
             if concrete(jnp.all((array >= parameter.low) & (array <= parameter.high))) is False:
                 raise InputError(
                     f"the start of {name} must lie within [{parameter.low:g}, {parameter.high:g}]; got {shown(given)}"
+                )
+            if parameter.approaches_bounds and concrete(jnp.any((array == parameter.low) | (array == parameter.high))):
+                raise InputError(
+                    f"the start of {name} must lie between {parameter.low:g} and {parameter.high:g}, which the transform "
+                    f"{parameter.transform} never reaches; got {shown(given)}"
                 )
             if array.ndim > own:
                 counts[name] = array.shape[0]

@@ -60,6 +60,10 @@ TRANSFORMS: dict[str, Transform] = {
 others a step that leaves the bounds ends on them."""
 
 
+MOST = 15.0
+"""Largest number of a transform that approaches its bounds: beyond it the slope is lost in single precision."""
+
+
 class Parameter(eqx.Module):
     """How a parameter is searched.
 
@@ -97,10 +101,23 @@ class Parameter(eqx.Module):
 
     def projected(self, raw: jax.Array) -> jax.Array:
         """The nearest numbers whose values are within the bounds."""
-        if TRANSFORMS[self.transform].bounded:
-            return raw
+        return jnp.clip(raw, *self._ends(raw))
+
+    def is_inside(self, raw: jax.Array) -> jax.Array:
+        """Whether numbers can be moved either way."""
+        low, high = self._ends(raw)
+        return (raw > low) & (raw < high)
+
+    @property
+    def approaches_bounds(self) -> bool:
+        """Whether the transform comes near the bounds and never reaches them."""
+        return TRANSFORMS[self.transform].bounded
+
+    def _ends(self, raw: jax.Array) -> tuple[jax.Array, jax.Array]:
+        if self.approaches_bounds:
+            return jnp.asarray(-MOST, raw.dtype), jnp.asarray(MOST, raw.dtype)
         low, high = (self.to_raw(jnp.asarray(bound, raw.dtype)) for bound in (self.low, self.high))
-        return jnp.clip(raw, low, high)
+        return low, high
 
     def spread(self, shares: np.ndarray) -> np.ndarray:
         """Values at shares, within [0, 1], of the way from the lower to the upper bound: on a logarithmic scale, if values are
