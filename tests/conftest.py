@@ -17,9 +17,12 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 os.environ["ASTROJAX_CACHE"] = str(Path(__file__).parents[1] / ".pytest_cache" / "programs")
 
 
+LONGEST = ("test_resume.py", "test_tuning_gradients.py", "test_tuning_runs.py", "test_cluster.py")
+"""Files that take longest come first, so that no process waits for them in the end."""
+
+
 def pytest_collection_modifyitems(items):
-    """The file that takes longest comes first, so that no process waits for it in the end."""
-    items.sort(key=lambda item: item.path.name != "test_resume.py")
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(scope="module", autouse=True)
