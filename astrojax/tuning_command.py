@@ -143,4 +143,5 @@ def _now(state: SearchState) -> str:
     problems = f"  {dropped} gradients left out" if dropped else ""
     which = f" (start {at} of {record.loss.size})" if record.loss.size > 1 else ""
     recall = f"error {record.hamming_error[at]:.2f}  perfect {record.success[at]:.0%}"
-    return f"loss {record.loss[at]:.4f}  {recall}{which}  {values}{problems}"
+    looked = f"  (held-out error {record.validation_error[at]:.2f})" if np.isfinite(record.validation_error[at]) else ""
+    return f"loss {record.loss[at]:.4f}  {recall}{looked}{which}  {values}{problems}"

@@ -84,9 +84,12 @@ def print_search(console: Console, content: dict[str, Any]) -> None:
     values = ", ".join(f"{name} {value:.4g}" for name, value in best["values"].items())
     others = f", start {best['start']}" if best["start"] else ""
     console.print(
-        f"best: score {best['score']}{others}, step {best['step']} of {content['steps'][best['score']]}: {values}",
+        f"best of the problems that choose: score {best['score']}{others}, step {best['step']} of "
+        f"{content['steps'][best['score']]}, loss {best['validation_loss']:.4f}: {values}",
         soft_wrap=True,
     )
+    if best["step"] == 0:
+        console.print("no step made it better: these are the values where the search started")
     if cells["number"] > 1:
         console.print(
             f"of {cells['number']} pairs of load and level the tuned memory errs less than the start in {cells['better']}, "
