@@ -157,7 +157,7 @@ def _searches(config: TuneConfig, engine: Engine) -> dict[str, Search]:
             factor = as_schedule(settings.schedule.name, **({first: 1.0} | settings.schedule.arguments))
             rate = lambda step: settings.learning_rate * factor(step)  # noqa: E731
         optimiser = as_optimiser(settings.name, rate, **settings.arguments)
-    except (InputError, TypeError) as error:  # a type error where an argument has the name of one of ours
+    except InputError as error:
         raise ConfigError(config.name, [("optimiser", str(error))]) from error
     return {
         score: Search(
@@ -217,7 +217,10 @@ def _followed(
     try:
         while not search.is_done(state):
             following = search.step(state)
-            state, history = following, [*history, _row(following, keep)]
+            history.append(
+                _row(following, keep)
+            )  # before the state: of an interrupt between the two, a row too many is left out
+            state = following
             if int(state.step) % config.search.checkpoint_every == 0 or search.is_done(state):
                 checkpoints.save(_as_arrays(state, history))
                 saved = int(state.step)

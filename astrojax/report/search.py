@@ -43,9 +43,7 @@ def search_summary(history: xr.Dataset, heldout: xr.Dataset, parameters: Sequenc
     return {
         "best": _best(history, parameters),
         "steps": {str(score): int(_last_step(history.sel(score=score))) for score in history.score.values},
-        "gradients": {
-            **{name: int(np.nansum(history[f"num_{name}"].values)) for name in ("clipped", "non_finite", "failed")},
-        },
+        "gradients": {name: int(np.nansum(history[f"num_{name}"].values)) for name in ("clipped", "non_finite", "failed")},
         "errors": errors_on_fresh_problems(heldout),
         "cells": _cells(heldout),
     }

@@ -3,6 +3,7 @@
 Names of models, scores and solvers are written out here, so that reading a configuration needs no numerical library.
 """
 
+import abc
 import hashlib
 import json
 import math
@@ -314,9 +315,9 @@ class Root(Section):
     precision: str
 
     @classmethod
+    @abc.abstractmethod
     def contradictions(cls, sections: dict[str, Any]) -> list[tuple[str, str]]:
         """Faults between sections that are each valid, as pairs of path and text; sections that are missing are passed over."""
-        raise NotImplementedError
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Any:

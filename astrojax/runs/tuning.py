@@ -238,8 +238,7 @@ def _faults_of_size(sections: Mapping[str, Any]) -> list[tuple[str, str]]:
                 faults.append((f"search.{name}", text))
         if search.smoothing > 0 and search.batch_size % 2:
             faults.append(("search.batch_size", f"must be even with search.smoothing; got {search.batch_size}"))
-    if landscape is not None and landscape.size**2 * landscape.problems > MOST_TRAJECTORIES:
-        number = landscape.size**2 * landscape.problems
+    if landscape is not None and (number := landscape.size**2 * landscape.problems) > MOST_TRAJECTORIES:
         faults.append(("landscape", f"makes {number:,} trajectories; at most {MOST_TRAJECTORIES:,} are possible"))
     entries = [name for name in parameters if name in DIMENSIONS]
     if compare is not None and compare.methods and entries:

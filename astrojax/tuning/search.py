@@ -259,7 +259,7 @@ class Search:
     def _problems(self, state: SearchState) -> np.ndarray:
         """Numbers of the problems of the next step: with smoothing every one is met twice, see `_scatter`."""
         times = 2 if self._is_smoothed(state) else 1
-        return int(state.step) * -(-self.batch_size // times) + np.arange(self.batch_size) // times
+        return (int(state.step) * self.batch_size + np.arange(self.batch_size)) // times
 
     def _scatter(self, state: SearchState) -> dict[str, np.ndarray] | None:
         """By how many standard deviations of the smoothing numbers are moved in a step, shape (batch_size,).
@@ -269,9 +269,9 @@ class Search:
         if not self._is_smoothed(state):
             return None
         key = jax.random.fold_in(self.keys[SCATTER], int(state.step))
-        drawn = np.asarray(jax.random.normal(key, (len(state.raw), -(-self.batch_size // 2), 1), jnp.float32))
+        drawn = np.asarray(jax.random.normal(key, (len(state.raw), self.batch_size // 2, 1), jnp.float32))
         both = (drawn * np.array([1, -1], np.float32)).reshape(len(state.raw), -1)
-        return dict(zip(sorted(state.raw), both[:, : self.batch_size], strict=True))
+        return dict(zip(sorted(state.raw), both, strict=True))
 
     def _scattered(self, raw: Mapping[str, jax.Array], scatter: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
         """Numbers of each start in each problem, shape (S, problems)."""
@@ -392,7 +392,7 @@ def tune(
 
 
 def as_optimiser(
-    optimiser: str | optax.GradientTransformation, learning_rate: float | optax.Schedule, **arguments: Any
+    optimiser: str | optax.GradientTransformation, learning_rate: float | optax.Schedule, /, **arguments: Any
 ) -> optax.GradientTransformation:
     """An optimiser, given by name with further arguments of optax, or as an object. `InputError` for what does not fit."""
     if isinstance(optimiser, optax.GradientTransformation):
@@ -400,10 +400,12 @@ def as_optimiser(
     one_of("optimiser", optimiser, OPTIMISERS)
     if not callable(learning_rate) and not (math.isfinite(learning_rate) and learning_rate > 0):
         raise InputError(f"learning_rate must be a positive number or a schedule; got {shown(learning_rate)}")
+    if "learning_rate" in arguments:
+        raise InputError(f"optimiser {optimiser}: got multiple values for keyword argument 'learning_rate'")
     return _called(f"optimiser {optimiser}", getattr(optax, optimiser), {"learning_rate": learning_rate} | arguments)
 
 
-def as_schedule(schedule: str, **arguments: Any) -> optax.Schedule:
+def as_schedule(schedule: str, /, **arguments: Any) -> optax.Schedule:
     """A schedule of optax by name and arguments. Raises `InputError` for what does not fit."""
     one_of("schedule", schedule, SCHEDULES)
     return _called(f"schedule {schedule}", getattr(optax, schedule), arguments)
