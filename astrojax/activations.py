@@ -1,9 +1,15 @@
-"""The firing rate and its Lagrangian."""
+"""The firing rate and its Lagrangian, and the softmax of the gains."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._types import Scalar
+from ._types import PerPattern, Scalar, Stored
+
+MOST_PARTS = 8
+"""Of so many parts of an array the largest entries are found side by side."""
 
 
 def activation(x: Float[Array, "*shape"], slope: Scalar) -> Float[Array, "*shape"]:
@@ -23,3 +29,23 @@ def lagrangian(x: Float[Array, "*shape"], slope: Scalar) -> Float[Array, "*shape
 def activation_slope(x: Float[Array, "*shape"], slope: Scalar) -> Float[Array, "*shape"]:
     """Derivative φ′(x) = σ(1 − φ(x)²) of the firing rate."""
     return slope * (1 - activation(x, slope) ** 2)
+
+
+def softmax(logits: PerPattern, stored: Stored | None = None) -> PerPattern:
+    """Softmax of the stored entries, shape (K,); 0 for the others.
+
+    It is `jax.nn.softmax`, written so that a CPU's vector units have something to do: compilers keep to the order of a
+    reduction, and would take the largest and the sum of the entries one by one.
+    """
+    if stored is not None:
+        logits = jnp.where(stored, logits, jnp.finfo(logits.dtype).min)
+    weights = jnp.exp(logits - jax.lax.stop_gradient(largest_entry(logits)))
+    if stored is not None:
+        weights = jnp.where(stored, weights, 0)
+    return weights / (weights @ jnp.ones_like(weights))
+
+
+def largest_entry(values: Float[Array, " entries"]) -> Scalar:
+    """The largest of the entries; NaN if one is."""
+    parts = next(number for number in range(MOST_PARTS, 0, -1) if values.size % number == 0)
+    return jnp.max(functools.reduce(jnp.maximum, jnp.split(values, parts)))

@@ -7,15 +7,18 @@ of the equation is one of the solver. An explicit solver would have to resolve 1
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import diffrax
 import jax
 import jax.numpy as jnp
-from jaxtyping import PyTree
+from jaxtyping import Array, Float, PyTree
 
 from ._types import Scalar
+
+MOST_COEFFICIENTS = 3
+"""Coefficients of the drive along a step, at most: one for each stage of the method of highest order here."""
 
 SERIES_TERMS = 18
 """Terms of the series of a φ function: enough for float64 at |z| ≤ 1."""
@@ -41,7 +44,8 @@ class ExponentialInterpolation(diffrax.AbstractLocalInterpolation):
             return jax.tree.map(lambda late, early: late - early, self.evaluate(t1), self.evaluate(t0))
         part = jnp.where(self.t1 > self.t0, (t0 - self.t0) / jnp.where(self.t1 > self.t0, self.t1 - self.t0, 1), 0)
         drive = tuple(jax.tree.map(lambda n, power=power: part**power * n, term) for power, term in enumerate(self.drive))
-        return relaxed(self.y0, drive, self.rates, t0 - self.t0)
+        (relaxation,) = relaxations(self.rates, (t0 - self.t0,), len(drive))
+        return relaxed(self.y0, drive, relaxation)
 
 
 class AbstractExponentialSolver(diffrax.AbstractAdaptiveSolver):
@@ -61,9 +65,12 @@ class AbstractExponentialSolver(diffrax.AbstractAdaptiveSolver):
 
     @abstractmethod
     def stage_drives(
-        self, drive: Callable[[PyTree], PyTree], y0: PyTree, rates: PyTree, length: Scalar
+        self, drive: Callable[[PyTree], PyTree], y0: PyTree, half: "Relaxation", whole: "Relaxation"
     ) -> tuple[tuple[PyTree, ...], tuple[PyTree, ...]]:
-        """Coefficients n_j of the drive Σ n_j θ^j along a step, θ from 0 to 1; and of its difference from a lower order's."""
+        """Coefficients n_j of the drive Σ n_j θ^j along a step, θ from 0 to 1; and of its difference from a lower order's.
+
+        `half` and `whole` tell how the state relaxes during half of the step and all of it.
+        """
 
     def init(self, terms: Any, t0: Any, t1: Any, y0: PyTree, args: Any) -> None:
         """Nothing is kept from step to step."""
@@ -77,9 +84,10 @@ class AbstractExponentialSolver(diffrax.AbstractAdaptiveSolver):
         def drive_at(y: PyTree) -> PyTree:
             return jax.tree.map(lambda slope, rate, part: slope + rate * part, terms.vf(t0, y, args), rates, y)
 
-        drive, difference = self.stage_drives(drive_at, y0, rates, length)
-        y1 = relaxed(y0, drive, rates, length)
-        error = relaxed(jax.tree.map(jnp.zeros_like, y0), difference, rates, length)
+        half, whole = relaxations(rates, (length / 2, length), MOST_COEFFICIENTS)
+        drive, difference = self.stage_drives(drive_at, y0, half, whole)
+        y1 = relaxed(y0, drive, whole)
+        error = relaxed(jax.tree.map(jnp.zeros_like, y0), difference, whole)
         return y1, error, {"y0": y0, "drive": drive, "rates": rates}, None, diffrax.RESULTS.successful
 
     def func(self, terms: Any, t0: Any, y0: PyTree, args: Any) -> PyTree:
@@ -100,10 +108,10 @@ class ETD2(AbstractExponentialSolver):
         return 2
 
     def stage_drives(
-        self, drive: Callable[[PyTree], PyTree], y0: PyTree, rates: PyTree, length: Scalar
+        self, drive: Callable[[PyTree], PyTree], y0: PyTree, half: "Relaxation", whole: "Relaxation"
     ) -> tuple[tuple[PyTree, ...], tuple[PyTree, ...]]:
         start = drive(y0)
-        end = drive(relaxed(y0, (start,), rates, length))
+        end = drive(relaxed(y0, (start,), whole))
         change = jax.tree.map(lambda a, b: b - a, start, end)
         return (start, change), (jax.tree.map(jnp.zeros_like, change), change)
 
@@ -123,34 +131,60 @@ class ETD3(AbstractExponentialSolver):
         return 3
 
     def stage_drives(
-        self, drive: Callable[[PyTree], PyTree], y0: PyTree, rates: PyTree, length: Scalar
+        self, drive: Callable[[PyTree], PyTree], y0: PyTree, half: "Relaxation", whole: "Relaxation"
     ) -> tuple[tuple[PyTree, ...], tuple[PyTree, ...]]:
         start = drive(y0)
-        middle = drive(relaxed(y0, (start,), rates, length / 2))
+        middle = drive(relaxed(y0, (start,), half))
         ahead = jax.tree.map(lambda a, b: 2 * b - a, start, middle)
-        end = drive(relaxed(y0, (ahead,), rates, length))
+        end = drive(relaxed(y0, (ahead,), whole))
         bend = jax.tree.map(lambda a, b, c: 2 * (a - 2 * b + c), start, middle, end)
         slope = jax.tree.map(lambda a, c, n2: c - a - n2, start, end, bend)
         difference = (jax.tree.map(jnp.zeros_like, bend), jax.tree.map(lambda n2: -n2 / 2, bend), bend)
         return (start, slope, bend), difference
 
 
-def relaxed(y0: PyTree, drive: tuple[PyTree, ...], rates: PyTree, length: Scalar) -> PyTree:
-    """Exact solution at t = `length` of dy/dt = −λy + Σ n_j (t/length)^j, y(0) = y0.
+class Relaxation(NamedTuple):
+    """How the state relaxes during a time.
+
+    Arguments:
+        length: the time.
+        weights: φ_0, φ_1, … at z = −λ length, for each part of the state.
+    """
+
+    length: Scalar
+    weights: PyTree
+
+
+def relaxations(rates: PyTree, lengths: Sequence[Scalar], num_coefficients: int) -> list[Relaxation]:
+    """A `Relaxation` for each of the times, for drives of up to so many coefficients.
+
+    The functions φ of all rates and times are computed as one array: one by one, such small operations take most of a step.
+    """
+    leaves, structure = jax.tree.flatten(rates)
+    together = jnp.stack(leaves)
+    times = jnp.stack([jnp.asarray(length, together.dtype) for length in lengths])
+    values = phi(-times[:, None] * together[None], num_coefficients)
+    return [
+        Relaxation(time, jax.tree.unflatten(structure, [tuple(value[i, j] for value in values) for j in range(len(leaves))]))
+        for i, time in enumerate(times)
+    ]
+
+
+def relaxed(y0: PyTree, drive: tuple[PyTree, ...], relaxation: Relaxation) -> PyTree:
+    """Exact solution after the time of the relaxation of dy/dt = −λy + Σ n_j (t/length)^j, y(0) = y0.
 
     It is exp(z) y0 + length Σ j! φ_{j+1}(z) n_j with z = −λ length.
     """
 
-    def part(start: jax.Array, rate: Scalar, *terms: jax.Array) -> jax.Array:
-        size = jnp.asarray(length, start.dtype)
-        decay, *weights = phi(-rate * size, len(terms))
-        sums = [math.factorial(j) * weight * term for j, (weight, term) in enumerate(zip(weights, terms, strict=True))]
-        return decay * start + size * sum(sums[1:], sums[0])
+    def part(start: jax.Array, weights: tuple[Scalar, ...], *terms: jax.Array) -> jax.Array:
+        decay, *others = weights
+        sums = [math.factorial(j) * weight * term for j, (weight, term) in enumerate(zip(others, terms, strict=False))]
+        return decay * start + relaxation.length.astype(start.dtype) * sum(sums[1:], sums[0])
 
-    return jax.tree.map(part, y0, rates, *drive)
+    return jax.tree.map(part, y0, relaxation.weights, *drive)
 
 
-def phi(z: Scalar, highest: int) -> list[Scalar]:
+def phi(z: Float[Array, "*shape"], highest: int) -> list[Float[Array, "*shape"]]:
     """φ_0(z) = exp(z) and φ_{j+1}(z) = (φ_j(z) − 1/j!)/z up to `highest`, for z ≤ 0, without cancellation at small |z|.
 
     Near 0 the highest comes from its series Σ z^k/(k + j)! and the others from it; elsewhere each from the one before.

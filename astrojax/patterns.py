@@ -19,6 +19,9 @@ from jaxtyping import Array, Float, Int
 from ._checks import InputError, at_least, random_key, within
 from ._types import Neurons, Patterns, RandomKey, ScalarLike
 
+WORD = 32
+"""Bits of a random word."""
+
 
 def random_patterns(key: RandomKey, *, num_neurons: int, num_patterns: int) -> Patterns:
     """Independent random patterns, each entry −1 or +1 with equal probability.
@@ -34,7 +37,7 @@ def random_patterns(key: RandomKey, *, num_neurons: int, num_patterns: int) -> P
         InputError (a ValueError): for sizes below 1.
     """
     _check(key, num_neurons, num_patterns)
-    return _columns(key, num_patterns, lambda k: _signs(jax.random.bits(k, (num_neurons,), jnp.uint8) % 2 == 1))
+    return _columns(key, num_patterns, lambda k: _random_signs(k, num_neurons))
 
 
 def biased_patterns(key: RandomKey, *, num_neurons: int, num_patterns: int, mean: ScalarLike) -> Patterns:
@@ -163,6 +166,13 @@ def load_patterns(
 def _columns(key: RandomKey, num_patterns: int, draw: Callable[[RandomKey], Neurons]) -> Patterns:
     keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(jnp.arange(num_patterns))
     return jax.vmap(draw, out_axes=1)(keys)
+
+
+def _random_signs(key: RandomKey, num_neurons: int) -> Neurons:
+    # Every bit of a random word is a sign: a word of its own for each takes most of the time of a sweep.
+    words = jax.random.bits(key, (-(-num_neurons // WORD),), jnp.uint32)
+    bits = (words[:, None] >> jnp.arange(WORD, dtype=jnp.uint32)[None]) % 2
+    return _signs(bits.ravel()[:num_neurons] == 1)
 
 
 def _signs(up: jax.Array) -> Neurons:

@@ -1,6 +1,7 @@
 """Retrieval: one query to one result. The only place that calls `diffrax.diffeqsolve`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import IntEnum
 from typing import Any
 
@@ -15,6 +16,7 @@ from ._checks import InputError, at_least, concrete, finite, one_of, positive, r
 from ._types import BoolScalar, IntScalar, Neurons, PerPattern, Scalar, ScalarLike
 from .exponential import ETD2, ETD3, AbstractExponentialSolver
 from .models.base import AbstractMemory
+from .step_control import StepControl
 
 SOLVERS: dict[str, type[diffrax.AbstractAdaptiveSolver]] = {
     "etd2": ETD2,
@@ -138,61 +140,117 @@ def retrieve(
     Raises:
         InputError (a ValueError): for a query or times that do not fit, an unknown solver, or settings out of range.
     """
-    if not isinstance(memory, AbstractMemory):
-        raise InputError(f"memory must be a memory such as AstrocyteMemory; got {type(memory).__name__}")
     if adjoint is not None and not isinstance(adjoint, diffrax.AbstractAdjoint):
         raise InputError(f"adjoint must be a diffrax adjoint; got {adjoint!r}")
+    retrieval = posed(
+        memory,
+        query,
+        t1=t1,
+        solver=solver,
+        rtol=rtol,
+        atol=atol,
+        max_steps=max_steps,
+        convergence_speed=convergence_speed,
+        confirm=confirm,
+    )
+    times = None if ts is None else _checked_times(ts, retrieval.t1)
+    return _recall(retrieval, times, diffrax.DirectAdjoint() if adjoint is None else adjoint)
+
+
+class Retrieval(eqx.Module):
+    """A retrieval that is to be made, with all that `retrieve` was given or left to choose.
+
+    Faults of traced numbers have been replaced by something harmless; `valid` tells of them.
+    """
+
+    memory: AbstractMemory
+    y0: PyTree
+    t1: Scalar
+    rtol: Scalar
+    atol: Scalar
+    valid: BoolScalar
+    convergence_speed: Scalar | None
+    solver: diffrax.AbstractAdaptiveSolver
+    solver_name: str = eqx.field(static=True)
+    max_steps: int = eqx.field(static=True)
+    confirm: bool = eqx.field(static=True)
+
+
+def posed(
+    memory: AbstractMemory,
+    query: jax.typing.ArrayLike,
+    *,
+    t1: ScalarLike,
+    solver: str | diffrax.AbstractAdaptiveSolver,
+    rtol: ScalarLike | None,
+    atol: ScalarLike | None,
+    max_steps: int,
+    convergence_speed: ScalarLike | None,
+    confirm: bool,
+) -> Retrieval:
+    """What `retrieve` is to do, checked; arguments and errors as there."""
+    if not isinstance(memory, AbstractMemory):
+        raise InputError(f"memory must be a memory such as AstrocyteMemory; got {type(memory).__name__}")
     y0 = memory.initial_state(real("query", query))
     dtype = memory.patterns.dtype
     end = positive("t1", t1, dtype)
     at_least("max_steps", max_steps, 1)
-    times = None if ts is None else _checked_times(ts, end)
     speed = None if convergence_speed is None else positive("convergence_speed", convergence_speed, dtype)
     name, method = _as_solver(solver)
     default = memory.tolerance(end) if isinstance(method, AbstractExponentialSolver) else jnp.asarray(1e-4, dtype)
     given = {"rtol": rtol, "atol": atol}
     chosen = [default if value is None else positive(kind, value, dtype) for kind, value in given.items()]
-    adjoint = diffrax.DirectAdjoint() if adjoint is None else adjoint
-    rtol, atol = jax.lax.stop_gradient(chosen)
-    return _recall(memory.prepared(), y0, end, times, method, name, rtol, atol, max_steps, speed, confirm, adjoint)
+    numbers = (end, *jax.lax.stop_gradient(chosen))
+    in_range = [(value > 0) & jnp.isfinite(value) for value in numbers]
+    harmless = [jnp.where(ok, value, jnp.ones_like(value)) for ok, value in zip(in_range, numbers, strict=True)]
+    return Retrieval(
+        memory=memory.prepared(),
+        y0=y0,
+        t1=harmless[0],
+        rtol=harmless[1],
+        atol=harmless[2],
+        valid=jnp.all(jnp.stack(in_range)),
+        convergence_speed=speed,
+        solver=method,
+        solver_name=name,
+        max_steps=max_steps,
+        confirm=confirm,
+    )
 
 
 @eqx.filter_jit
-def _recall(
-    memory: AbstractMemory,
-    y0: PyTree,
-    t1: Scalar,
-    ts: Float[Array, " times"] | None,
-    solver: diffrax.AbstractAdaptiveSolver,
-    name: str,
-    rtol: Scalar,
-    atol: Scalar,
-    max_steps: int,
-    speed: Scalar | None,
-    confirm: bool,
-    adjoint: diffrax.AbstractAdjoint,
-) -> Recall:
-    # Static faults have been refused; faults of traced values are replaced by something harmless here, and become a status.
-    in_range = [(value > 0) & jnp.isfinite(value) for value in (t1, rtol, atol)]
-    t1, rtol, atol = (jnp.where(ok, value, jnp.ones_like(value)) for ok, value in zip(in_range, (t1, rtol, atol), strict=True))
-    valid = jnp.all(jnp.stack(in_range))
+def _recall(retrieval: Retrieval, ts: Float[Array, " times"] | None, adjoint: diffrax.AbstractAdjoint) -> Recall:
     saved = {"end": diffrax.SubSaveAt(t1=True)}
     if ts is not None:
+        t1 = retrieval.t1
         in_order = _increase_within(ts, t1)
         ts = jnp.where(in_order, ts, jnp.linspace(jnp.zeros_like(t1), t1, ts.size))
-        valid = valid & in_order
+        retrieval = replace(retrieval, valid=retrieval.valid & in_order)
         saved["along"] = diffrax.SubSaveAt(ts=ts)
-    solution = _solve(memory, y0, t1, solver, rtol, atol, max_steps, adjoint, diffrax.SaveAt(subs=saved), None)
-    saved_states: Any = solution.ys
-    state = jax.tree.map(lambda leaf: leaf[0], saved_states["end"])
-    status = _status(memory, state, solution.result)
+    solution = _solve(retrieval, diffrax.SaveAt(subs=saved), adjoint)
+    states: Any = solution.ys
+    state = jax.tree.map(lambda leaf: leaf[0], states["end"])
     stats = {name: solution.stats[name] for name in ("num_accepted_steps", "num_rejected_steps")}
-    if confirm:
-        end = diffrax.SaveAt(t1=True)
-        again = _solve(memory, y0, t1, solver, rtol / TIGHTER, atol / TIGHTER, max_steps, adjoint, end, None)
+    recall = concluded(retrieval, state, solution.result, stats, adjoint)
+    return replace(recall, ts=ts, states=states.get("along"))
+
+
+def concluded(
+    retrieval: Retrieval,
+    state: PyTree,
+    result: diffrax.RESULTS,
+    stats: dict[str, IntScalar],
+    adjoint: diffrax.AbstractAdjoint,
+) -> Recall:
+    """The result of a retrieval that has ended in a state, confirmed and with its convergence time where that is asked for."""
+    memory, speed = retrieval.memory, retrieval.convergence_speed
+    status = _status(memory, state, result)
+    if retrieval.confirm:
+        tighter = replace(retrieval, rtol=retrieval.rtol / TIGHTER, atol=retrieval.atol / TIGHTER)
+        again = _solve(tighter, diffrax.SaveAt(t1=True), adjoint)
         other: Any = again.ys
         # Below the absolute tolerance, where a memory falls silent, there is nothing to be told apart.
-        margin = jnp.maximum(CONFIRMED * jnp.max(jnp.abs(state.x)), atol)
+        margin = jnp.maximum(CONFIRMED * jnp.max(jnp.abs(state.x)), retrieval.atol)
         confirmed = jnp.max(jnp.abs(other.x[0] - state.x)) <= margin
         second = _status(memory, jax.tree.map(lambda leaf: leaf[0], other), again.result)
         second = jnp.where((second == Status.OK) & ~confirmed, Status.UNCONFIRMED, second)
@@ -201,42 +259,33 @@ def _recall(
     return Recall(
         state=state,
         gains=memory.gains(state),
-        status=jnp.where(valid, status, Status.INVALID_SETTINGS),
+        status=jnp.where(retrieval.valid, status, Status.INVALID_SETTINGS),
         stats=stats,
-        ts=ts,
-        states=saved_states.get("along"),
-        convergence_time=None if speed is None else _convergence_time(memory, y0, t1, speed, solver, adjoint),
-        rtol=rtol,
-        atol=atol,
-        solver=name,
+        ts=None,
+        states=None,
+        convergence_time=None if speed is None else _convergence_time(retrieval, speed, adjoint),
+        rtol=retrieval.rtol,
+        atol=retrieval.atol,
+        solver=retrieval.solver_name,
     )
 
 
 def _solve(
-    memory: AbstractMemory,
-    y0: PyTree,
-    t1: Scalar,
-    solver: diffrax.AbstractAdaptiveSolver,
-    rtol: Scalar,
-    atol: Scalar,
-    max_steps: int,
-    adjoint: diffrax.AbstractAdjoint,
-    saveat: diffrax.SaveAt,
-    event: diffrax.Event | None,
+    retrieval: Retrieval, saveat: diffrax.SaveAt, adjoint: diffrax.AbstractAdjoint, event: diffrax.Event | None = None
 ) -> diffrax.Solution:
     return diffrax.diffeqsolve(
-        diffrax.ODETerm(_vector_field),
-        solver,
-        t0=jnp.zeros_like(t1),
-        t1=t1,
+        TERM,
+        retrieval.solver,
+        t0=jnp.zeros_like(retrieval.t1),
+        t1=retrieval.t1,
         dt0=None,
-        y0=y0,
-        args=memory,
+        y0=retrieval.y0,
+        args=retrieval.memory,
         saveat=saveat,
-        stepsize_controller=diffrax.PIDController(rtol=rtol, atol=atol, norm=optx.max_norm),
+        stepsize_controller=StepControl(retrieval.rtol, retrieval.atol),
         adjoint=adjoint,
         event=event,
-        max_steps=max_steps,
+        max_steps=retrieval.max_steps,
         throw=False,
     )
 
@@ -245,14 +294,11 @@ def _vector_field(t: Any, y: PyTree, memory: AbstractMemory) -> PyTree:
     return memory.vector_field(y)
 
 
-def _convergence_time(
-    memory: AbstractMemory,
-    y0: PyTree,
-    t1: Scalar,
-    speed: Scalar,
-    solver: diffrax.AbstractAdaptiveSolver,
-    adjoint: diffrax.AbstractAdjoint,
-) -> Scalar:
+TERM = diffrax.ODETerm(_vector_field)
+"""The equation of a memory that is given as `args`."""
+
+
+def _convergence_time(retrieval: Retrieval, speed: Scalar, adjoint: diffrax.AbstractAdjoint) -> Scalar:
     """First time at which the speed of the memory falls below `speed`; infinity if it does not, NaN if the solve fails.
 
     At loose tolerances a solver never comes to rest: the error it may make keeps the state moving about the fixed point. Here
@@ -269,16 +315,22 @@ def _convergence_time(
         rtol=1e-4, atol=1e-3, flip=True
     )
     event = diffrax.Event(excess, bisection, direction=False)
-    method = solver if isinstance(solver, diffrax.AbstractImplicitSolver | AbstractExponentialSolver) else diffrax.Tsit5()
-    rtol = jnp.asarray(max(8 * float(jnp.finfo(t1.dtype).eps), 1e-9), t1.dtype)
-    atol = speed / (100 * memory.fastest_rate())
-    saveat = diffrax.SaveAt(t1=True)
-    solution = _solve(memory, y0, t1, method, rtol, atol, CONVERGENCE_MAX_STEPS, adjoint, saveat, event)
+    memory, dtype = retrieval.memory, retrieval.t1.dtype
+    usual = retrieval.solver
+    method = usual if isinstance(usual, diffrax.AbstractImplicitSolver | AbstractExponentialSolver) else diffrax.Tsit5()
+    tightly = replace(
+        retrieval,
+        rtol=jnp.asarray(max(8 * float(jnp.finfo(dtype).eps), 1e-9), dtype),
+        atol=speed / (100 * memory.fastest_rate()),
+        solver=method,
+        max_steps=CONVERGENCE_MAX_STEPS,
+    )
+    solution = _solve(tightly, diffrax.SaveAt(t1=True), adjoint, event)
     assert solution.ts is not None
     assert solution.event_mask is not None
     never = jnp.where(solution.result == diffrax.RESULTS.successful, jnp.inf, jnp.nan)
-    time = jnp.where(solution.event_mask, solution.ts[-1].astype(t1.dtype), never.astype(t1.dtype))
-    return jnp.where(memory.speed(y0) <= speed, 0, time)
+    time = jnp.where(solution.event_mask, solution.ts[-1].astype(dtype), never.astype(dtype))
+    return jnp.where(memory.speed(retrieval.y0) <= speed, 0, time)
 
 
 def _increase_within(ts: jax.Array, t1: Scalar) -> BoolScalar:

@@ -9,13 +9,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from ._types import Neurons, Patterns, RandomKey, Scalar, ScalarLike, Stored
+from . import stepping
+from ._types import BoolScalar, Neurons, Patterns, RandomKey, Scalar, ScalarLike, Stored
 from .corruption import AbstractCorruption
 from .decoders import bayes_decoder, nearest_pattern
 from .models.base import AbstractMemory
 from .observables import hamming_error, overlap, perplexity, soft_hamming_error, success
 from .patterns import pooled_columns, pooled_patterns
-from .retrieval import Recall, Status, is_exponential, retrieve
+from .retrieval import Recall, Retrieval, Status, is_exponential, posed, retrieve
+from .stepping import Progress
 
 Coordinates = Mapping[str, jax.Array]
 """Where a sample lies along the axes of a sweep, by the axes' names."""
@@ -126,20 +128,35 @@ class RecallTrial(eqx.Module):
         memory = self.memory(problem, coordinates)
         return observe(memory, problem.target, self.recall(memory, problem, diffrax.ForwardMode()))
 
+    @property
+    def by_steps(self) -> bool:
+        """Whether the solver can be taken step by step."""
+        return stepping.can_step(self.solver)
+
+    def begin(self, problem: Problem, coordinates: Coordinates) -> tuple[Retrieval, Progress]:
+        """The retrieval that is asked for, before its first step."""
+        retrieval = posed(self.memory(problem, coordinates), problem.query, **self._settings())
+        return retrieval, stepping.begun(retrieval)
+
+    def under_way(self, retrieval: Retrieval, progress: Progress) -> BoolScalar:
+        """Whether there are steps left."""
+        return stepping.is_under_way(retrieval, progress)
+
+    def advance(self, retrieval: Retrieval, progress: Progress) -> Progress:
+        """Try one more step."""
+        return stepping.stepped(retrieval, progress)
+
+    def measure(self, problem: Problem, coordinates: Coordinates, retrieval: Retrieval, progress: Progress) -> Observables:
+        """What is measured when the memory has recalled."""
+        return observe(self.memory(problem, coordinates), problem.target, stepping.ended(retrieval, progress))
+
     def recall(self, memory: AbstractMemory, problem: Problem, adjoint: diffrax.AbstractAdjoint) -> Recall:
         """The recall of a memory from the problem's query, with these settings."""
-        return retrieve(
-            memory,
-            problem.query,
-            t1=self.t1,
-            solver=self.solver,
-            rtol=self.rtol,
-            atol=self.atol,
-            max_steps=self.max_steps,
-            convergence_speed=self.convergence_speed,
-            confirm=self.confirm,
-            adjoint=adjoint,
-        )
+        return retrieve(memory, problem.query, adjoint=adjoint, **self._settings())
+
+    def _settings(self) -> dict[str, Any]:
+        names = ("t1", "solver", "rtol", "atol", "max_steps", "convergence_speed", "confirm")
+        return {name: getattr(self, name) for name in names}
 
     def memory(self, problem: Problem, coordinates: Coordinates) -> AbstractMemory:
         """The memory that a problem is posed to."""

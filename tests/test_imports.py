@@ -13,8 +13,10 @@ ROOT = Path(aj.__file__).parent
 LAYERS = [
     {"_types", "_checks", "_parameters"},
     {"activations", "scores", "patterns", "corruption", "observables", "decoders", "exponential"},
+    {"step_control"},
     {"models"},
     {"retrieval", "reference"},
+    {"stepping"},
     {"trial", "equilibria"},
     {"sweep"},
     {"tuning"},

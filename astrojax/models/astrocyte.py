@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from .._checks import finite, one_of, positive, real, shaped
 from .._types import Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
+from ..activations import softmax
 from ..scores import AbstractScore, LinearScore, as_score
 from .base import LOOSEST_TOLERANCE, TOLERANCE, AbstractMemory, checked_patterns, checked_query, largest
 
@@ -172,7 +173,7 @@ class AstrocyteMemory(AbstractMemory):
         return scores / self.temperature if self.gain_regime == "adiabatic" else self._initial_logits()
 
     def _softmax(self, logits: PerPattern) -> PerPattern:
-        return jax.nn.softmax(logits, where=self.stored)
+        return softmax(logits, self.stored)
 
     def _coupling(self) -> Scalar:
         return self.score.coupling(self.num_patterns)

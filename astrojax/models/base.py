@@ -14,7 +14,7 @@ from .._checks import InputError, concrete, finite, real, shaped
 from .._types import BoolScalar, Neurons, Patterns, PerPattern, Scalar, Stored
 from ..activations import activation, activation_slope, lagrangian
 
-TOLERANCE, LOOSEST_TOLERANCE = 3e-3, 8e-2
+TOLERANCE, LOOSEST_TOLERANCE = 1e-3, 2.5e-2
 """Tolerances of the exponential solver: where errors grow along the way, and where they are forgotten."""
 
 
@@ -70,6 +70,14 @@ class AbstractMemory(eqx.Module):
         """The `rates` in the structure of a state, with a number in the place of each array."""
         structure = jax.tree.structure(jax.eval_shape(self.initial_state, self.patterns[:, 0]))
         return jax.tree.unflatten(structure, self.rates())
+
+    def magnitudes(self, state: Any) -> PyTree:
+        """The sizes that errors of a state are relative to: the largest of the neurons, and each other entry's own.
+
+        A neuron that passes 0 while others are far from it may err as they do: the outcome does not hang on it.
+        """
+        sizes = jax.tree.map(jnp.abs, state)
+        return eqx.tree_at(lambda sizes: sizes.x, sizes, jnp.max(sizes.x))
 
     def fastest_rate(self) -> Scalar:
         """The fastest rate of linear relaxation, per unit of time: what limits the step of an explicit solver at rest."""

@@ -23,7 +23,7 @@ CPU_WIDTH = 32
 ACCELERATOR_WIDTH = 4096
 """The same on an accelerator: enough to hide the latency of small operations, few enough to be filled by a chunk."""
 
-CALL_STEPS = 32
+CALL_STEPS = 64
 """Most steps in one call of a program. Between calls an interruption is heeded; within one, lanes are put in order."""
 
 WORKING_COPIES = 8

@@ -5,6 +5,7 @@ equally many steps of a solver side by side, and solves them in *steps* of a fix
 Neither the number of lanes that are filled nor their order changes what is computed for any of them.
 """
 
+import functools
 import threading
 from collections.abc import Hashable, Mapping
 from concurrent.futures import Future
@@ -34,6 +35,26 @@ class Sample(Protocol):
 
     def solve(self, problem: Any, coordinates: Coordinates) -> dict[str, jax.Array]:
         """Scalars measured in the problem, by name."""
+
+
+@runtime_checkable
+class StepwiseSample(Sample, Protocol):
+    """A sample that can be solved step by step, many side by side, which is faster than a batch of loops."""
+
+    by_steps: bool
+    """Whether it is to be; `solve` does it otherwise."""
+
+    def begin(self, problem: Any, coordinates: Coordinates) -> tuple[Any, Any]:
+        """What stays the same while the problem is solved, and how far it has been solved: pytrees."""
+
+    def under_way(self, setting: Any, progress: Any) -> jax.Array:
+        """Whether there are steps left."""
+
+    def advance(self, setting: Any, progress: Any) -> Any:
+        """The progress after one more step; unchanged where there are none left."""
+
+    def measure(self, problem: Any, coordinates: Coordinates, setting: Any, progress: Any) -> dict[str, jax.Array]:
+        """Scalars measured in the problem once it is solved, by name."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +155,7 @@ def arranged(coordinates: Mapping[str, np.ndarray], layout: Layout) -> tuple[tup
     filled = np.array([len(range(device, number, num_devices)) for device in range(num_devices)], np.int32)
     lanes = np.arange(number)
     order = lanes % num_devices * per_device + lanes // num_devices
-    return ({name: values[source] for name, values in in_precision(coordinates).items()}, jnp.asarray(filled)), order
+    return (in_precision({name: values[source] for name, values in coordinates.items()}), jnp.asarray(filled)), order
 
 
 def _on_all_devices(static: Any, capacity: int, layout: Layout) -> Any:
@@ -165,28 +186,40 @@ def _in_steps(
 
     number = len(next(iter(coordinates.values())))
     num_steps = -(-filled // width)
-    problems, costs = _for_steps(drawn, coordinates, width, num_steps, None)
+    problems, costs = _for_steps(jax.vmap(drawn), coordinates, width, num_steps, None)
     # Empty places last: they belong to no step, or fill the last one. A cost of NaN, of invalid settings, is as good as any.
     most = jnp.finfo(costs.dtype).max
     costs = jnp.nan_to_num(costs, nan=most, posinf=most, neginf=-most)
     costs = jnp.where(jnp.arange(number, dtype=filled.dtype) < filled, costs, -jnp.inf)
     order = jnp.argsort(-costs)
-    return _for_steps(lambda lane: sample.solve(*lane), (problems, coordinates), width, num_steps, order)
+    return _for_steps(functools.partial(_solved, sample), (problems, coordinates), width, num_steps, order)
+
+
+def _solved(sample: Sample, lanes: tuple[Any, Coordinates]) -> dict[str, jax.Array]:
+    """What is measured in problems that are solved side by side."""
+    if not (isinstance(sample, StepwiseSample) and sample.by_steps):
+        return jax.vmap(sample.solve)(*lanes)
+    settings, progress = eqx.filter_vmap(sample.begin)(*lanes)
+    under_way, advance = eqx.filter_vmap(sample.under_way), eqx.filter_vmap(sample.advance)
+    progress = jax.lax.while_loop(
+        lambda progress: jnp.any(under_way(settings, progress)), lambda progress: advance(settings, progress), progress
+    )
+    return eqx.filter_vmap(sample.measure)(*lanes, settings, progress)
 
 
 def _for_steps(function: Any, lanes: Any, width: int, num_steps: jax.Array, order: jax.Array | None) -> Any:
-    """`function` of the lanes of the first steps, each of `width` lanes, taken in an order. Each result is at its lane's place.
+    """`function`, of `width` lanes at a time, for the first steps, taken in an order. Each result is at its lane's place.
 
     The number of steps is traced, so that the compiler cannot treat a single step in another way than many.
     """
     number = jax.tree.leaves(lanes)[0].shape[0]
-    shapes = jax.eval_shape(function, jax.tree.map(lambda leaf: leaf[0], lanes))
-    results = jax.tree.map(lambda leaf: jnp.empty((number, *leaf.shape), leaf.dtype), shapes)  # zeros; keys too
+    shapes = jax.eval_shape(function, jax.tree.map(lambda leaf: leaf[:width], lanes))
+    results = jax.tree.map(lambda leaf: jnp.empty((number, *leaf.shape[1:]), leaf.dtype), shapes)  # zeros; keys too
 
     def one_step(step: jax.Array, results: Any) -> Any:
         places = step * width + jnp.arange(width, dtype=step.dtype)
         taken = places if order is None else order[places]
-        values = jax.vmap(function)(jax.tree.map(lambda leaf: leaf[taken], lanes))
+        values = function(jax.tree.map(lambda leaf: leaf[taken], lanes))
         return jax.tree.map(lambda result, value: result.at[taken].set(value), results, values)
 
     return jax.lax.fori_loop(jnp.zeros_like(num_steps), num_steps, one_step, results)

@@ -1,0 +1,77 @@
+"""Step sizes: how large the error of a step may be, and how long the next step is."""
+
+from collections.abc import Callable
+from typing import Any
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import optimistix as optx
+from jaxtyping import PyTree
+
+from ._types import BoolScalar, Scalar
+from .activations import largest_entry
+
+PROPORTIONAL, INTEGRAL, SAFETY = 0.3, 0.7, 0.8
+"""Coefficients of the controller: they spare half of the steps that an integral one, at a safety of 0.9, tries in vain."""
+
+SMALLEST_FACTOR, LARGEST_FACTOR = 0.2, 10.0
+"""How much shorter or longer the next step may be. After a step in vain it is shorter."""
+
+
+class StepControl(diffrax.AbstractAdaptiveStepSizeController[Scalar, Any]):
+    """A proportional-integral controller for memories: the largest error of a step, relative to sizes that the memory says.
+
+    An error e of an entry counts as e/(atol + rtol s), with s from `magnitudes` of the memory that is given as `args`; a step
+    is accepted if all of them are below 1. The largest of them, unlike a mean, does not change when a memory is padded.
+
+    Arguments:
+        rtol, atol: relative and absolute tolerance.
+        norm: for the first step, which is chosen as diffrax does, and for the root finders of implicit solvers.
+
+    Source: Söderlind (2003), doi:10.1145/641876.641877.
+    """
+
+    rtol: Scalar
+    atol: Scalar
+    norm: Callable[[PyTree], Scalar] = optx.max_norm
+
+    def wrap(self, direction: Any) -> "StepControl":
+        """Nothing depends on the direction of time."""
+        return self
+
+    def init(
+        self, terms: Any, t0: Any, t1: Any, y0: PyTree, dt0: Any, args: Any, func: Callable[..., Any], error_order: Any
+    ) -> tuple[Any, Scalar]:
+        """The end of the first step, and the largest error of the step before it: there is none."""
+        first = diffrax.PIDController(self.rtol, self.atol, norm=self.norm)
+        end, _ = first.init(terms, t0, t1, y0, dt0, args, func, error_order)
+        return end, jnp.ones_like(self.rtol)
+
+    def adapt_step_size(
+        self,
+        t0: Any,
+        t1: Any,
+        y0: PyTree,
+        y1_candidate: PyTree,
+        args: Any,
+        y_error: PyTree,
+        error_order: Any,
+        controller_state: Scalar,
+    ) -> tuple[BoolScalar, Scalar, Scalar, bool, Scalar, diffrax.RESULTS]:
+        """Whether a step is accepted; where the next begins and ends; and its error, which the step after that looks at."""
+        sizes = args.magnitudes(y0), args.magnitudes(y1_candidate)
+
+        def largest(error: jax.Array, before: jax.Array, after: jax.Array) -> Scalar:
+            return largest_entry(jnp.abs(error) / (self.atol + self.rtol * jnp.maximum(before, after)))
+
+        leaves = jax.tree.leaves(jax.tree.map(largest, y_error, *sizes))
+        error = jax.lax.stop_gradient(jnp.max(jnp.stack(leaves)))
+        accepted = error < 1
+        # Where the state overflowed the error is NaN: as large as can be.
+        counted = jnp.clip(jnp.nan_to_num(error, nan=jnp.inf, posinf=jnp.inf), jnp.finfo(error.dtype).eps)
+        factor = SAFETY * counted ** (-(PROPORTIONAL + INTEGRAL) / error_order) * controller_state ** (PROPORTIONAL / error_order)
+        bounds = jnp.where(accepted, 1.0, SMALLEST_FACTOR), jnp.where(accepted, LARGEST_FACTOR, SAFETY)
+        next_t0 = jnp.where(accepted, t1, t0)
+        next_t1 = next_t0 + jnp.clip(factor, *bounds) * (t1 - t0)
+        return accepted, next_t0, next_t1, False, jnp.where(accepted, counted, controller_state), diffrax.RESULTS.successful
