@@ -37,7 +37,11 @@ def random_patterns(key: RandomKey, *, num_neurons: int, num_patterns: int) -> P
         InputError (a ValueError): for sizes below 1.
     """
     _check(key, num_neurons, num_patterns)
-    return _columns(key, num_patterns, lambda k: _random_signs(k, num_neurons))
+    # Every bit of a random word is a sign: drawing a word for each would take a third of the time of a sweep.
+    words = _columns(key, num_patterns, lambda k: jax.random.bits(k, (-(-num_neurons // WORD),), jnp.uint32))
+    neurons = np.arange(num_neurons)
+    bits = words[neurons // WORD] >> jnp.asarray(neurons % WORD, jnp.uint32)[:, None]
+    return _signs(bits % 2 == 1)
 
 
 def biased_patterns(key: RandomKey, *, num_neurons: int, num_patterns: int, mean: ScalarLike) -> Patterns:
@@ -163,16 +167,9 @@ def load_patterns(
     return jnp.asarray(rows.T, jnp.result_type(float))
 
 
-def _columns(key: RandomKey, num_patterns: int, draw: Callable[[RandomKey], Neurons]) -> Patterns:
+def _columns(key: RandomKey, num_patterns: int, draw: Callable[[RandomKey], jax.Array]) -> jax.Array:
     keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(jnp.arange(num_patterns))
     return jax.vmap(draw, out_axes=1)(keys)
-
-
-def _random_signs(key: RandomKey, num_neurons: int) -> Neurons:
-    # Every bit of a random word is a sign: a word of its own for each takes most of the time of a sweep.
-    words = jax.random.bits(key, (-(-num_neurons // WORD),), jnp.uint32)
-    bits = (words[:, None] >> jnp.arange(WORD, dtype=jnp.uint32)[None]) % 2
-    return _signs(bits.ravel()[:num_neurons] == 1)
 
 
 def _signs(up: jax.Array) -> Neurons:

@@ -23,6 +23,7 @@ from harness import Contender, described, machine, race, spread, table, times_sl
 
 import astrojax as aj
 from astrojax.reference import euler_on_gains
+from astrojax.trial import Problem
 
 NUM_NEURONS, NUM_FLIPS, HORIZON = 20, 3, 10.0
 TEMPERATURE, SLOPE = 0.01, 5.0
@@ -54,7 +55,7 @@ class Given(eqx.Module):
         padded = jnp.pad(patterns, ((0, 0), (0, capacity - num_patterns)))
         stored = jnp.arange(capacity) < coordinates["num_patterns"]
         query = self.queries[coordinates["trial"]]
-        return aj.Problem(padded, stored, patterns[:, 0], query, root_key, None)
+        return Problem(padded, stored, patterns[:, 0], query, root_key, None)
 
 
 def problems(num_patterns: int, number: int) -> tuple[np.ndarray, np.ndarray]:

@@ -83,6 +83,10 @@ class AbstractMemory(eqx.Module):
         """The fastest rate of linear relaxation, per unit of time: what limits the step of an explicit solver at rest."""
         return jnp.max(jnp.stack(self.rates()))
 
+    def shortest_time(self) -> Scalar:
+        """The shortest of the time constants."""
+        return jnp.min(jnp.stack([getattr(self, name) for name in self.positive_parameters if name.startswith("tau_")]))
+
     def tolerance(self, t1: Scalar) -> Scalar:
         """Tolerance, relative and absolute, that suits the third-order exponential solver: docs/accuracy.md says why."""
         return jnp.full_like(t1, TOLERANCE)
