@@ -64,7 +64,7 @@ class StepControl(diffrax.AbstractAdaptiveStepSizeController[Scalar, Any]):
         y_error: PyTree,
         error_order: Any,
         controller_state: Scalar,
-    ) -> tuple[BoolScalar, Scalar, Scalar, bool, Scalar, diffrax.RESULTS]:
+    ) -> tuple[BoolScalar, Scalar, Scalar, bool, Scalar, Any]:
         """Whether a step is accepted; where the next begins and ends; and its error, which the step after that looks at."""
         sizes = args.magnitudes(y0), args.magnitudes(y1_candidate)
 
@@ -76,7 +76,9 @@ class StepControl(diffrax.AbstractAdaptiveStepSizeController[Scalar, Any]):
         accepted = error < 1
         # Where the state overflowed the error is NaN: as large as can be.
         counted = jnp.clip(jnp.nan_to_num(error, nan=jnp.inf, posinf=jnp.inf), jnp.finfo(error.dtype).eps)
-        factor = SAFETY * counted ** (-(PROPORTIONAL + INTEGRAL) / error_order) * controller_state ** (PROPORTIONAL / error_order)
+        factor = (
+            SAFETY * counted ** (-(PROPORTIONAL + INTEGRAL) / error_order) * controller_state ** (PROPORTIONAL / error_order)
+        )
         bounds = jnp.where(accepted, 1.0, SMALLEST_FACTOR), jnp.where(accepted, LARGEST_FACTOR, SAFETY)
         next_t0 = jnp.where(accepted, t1, t0)
         next_t1 = next_t0 + jnp.clip(factor, *bounds) * (t1 - t0)

@@ -1,4 +1,4 @@
-"""What all benchmarks share: interleaved rounds, medians with their spread, compiling apart from running, hardware and versions."""
+"""What all benchmarks share: interleaved rounds, medians and their spread, compiling apart from running, the machine."""
 
 import gc
 import importlib.metadata

@@ -77,12 +77,12 @@ def engine(patterns: np.ndarray, queries: np.ndarray) -> Callable[[], Any]:
     """The sweep engine, as `astrojax run` uses it."""
     task = Given(jnp.asarray(patterns), jnp.asarray(queries))
     parameters = {"temperature": TEMPERATURE, "tau_x": 1.0, "tau_p": 1.0, "slope": SLOPE}
-    trial = aj.RecallTrial(
-        task, eqx.Partial(aj.AstrocyteMemory), parameters, HORIZON, TOLERANCE, TOLERANCE, None, "auto", 4096
-    )
+    trial = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), parameters, HORIZON, TOLERANCE, TOLERANCE, None, "auto", 4096)
     sweep = aj.Sweep(trial, {"num_patterns": [patterns.shape[2]], "num_flips": [NUM_FLIPS], "trial": range(len(patterns))})
     chosen = aj.Engine()
-    run = functools.partial(aj.run_sweeps, {"engine": sweep}, jax.random.key(0), engine=chosen, lanes_per_chunk=len(patterns) // 4)
+    run = functools.partial(
+        aj.run_sweeps, {"engine": sweep}, jax.random.key(0), engine=chosen, lanes_per_chunk=len(patterns) // 4
+    )
     return lambda: run()["engine"].observables["hamming_error"].ravel()
 
 

@@ -15,10 +15,13 @@ import numpy as np
 from .._checks import InputError
 from .._types import RandomKey
 from .memory import OutOfMemoryError, default_budget, is_out_of_memory
-from .programs import Layout, Programs, arranged, call, kind_of, problem_bytes, traced
+from .programs import Layout, Programs, arranged, call, kind_of, lane_bytes, traced
 
-CPU_WIDTH = 32
-"""Lanes that step together on a CPU: enough to pay for an operation, few enough to stay in the cache."""
+CPU_WIDTH = 64
+"""Most lanes that step together on a CPU: enough to pay for an operation."""
+
+CPU_CACHE = 2**20
+"""Bytes of a core's own cache. As many lanes step together as fit: beyond, every step reads them from memory again."""
 
 ACCELERATOR_WIDTH = 4096
 """The same on an accelerator: enough to hide the latency of small operations, few enough to be filled by a chunk."""
@@ -27,7 +30,7 @@ CALL_STEPS = 64
 """Most steps in one call of a program. Between calls an interruption is heeded; within one, lanes are put in order."""
 
 WORKING_COPIES = 8
-"""Memory that a solve takes, in multiples of its problem, before the compiler has said what it really takes."""
+"""Memory that a solve takes, in multiples of its lane's, before the compiler has said what it really takes."""
 
 PROGRAMS = Programs()
 """Programs live as long as the process, so that another sweep of the same shapes compiles nothing."""
@@ -107,7 +110,7 @@ class Engine:
         self.num_threads = num_threads or ((os.cpu_count() or 1) if on_cpu and len(self.devices) == 1 else 2)
         self.memory = memory or default_budget(self.devices)
         self.clocks: dict[str, Clock] = {}
-        self._width = lanes_per_step or (CPU_WIDTH if on_cpu else ACCELERATOR_WIDTH)
+        self._width = lanes_per_step
         self._layouts: dict[Hashable, Layout] = {}
         self._on_notice = on_notice or (lambda text: None)
         self._lock = threading.Lock()
@@ -235,14 +238,19 @@ class Engine:
         """How lanes are laid out follows from the memory of a problem, until running out of memory has taught better."""
         key = kind_of(sample), capacity
         if key not in self._layouts:
-            size = problem_bytes(sample, lanes.root_key, lanes.coordinates, capacity)
-            fitting = max(self.memory // (self.num_threads * max(size, 1)), 1)
-            width = 2 ** int(np.log2(max(fitting // WORKING_COPIES, 1)))
-            width = min(self._width, width)
+            size = max(lane_bytes(sample, lanes.root_key, lanes.coordinates, capacity), 1)
+            fitting = max(self.memory // (self.num_threads * size), 1)
+            width = min(self._width or self._widest(size), 2 ** int(np.log2(max(fitting // WORKING_COPIES, 1))))
             steps = int(np.clip(fitting // (2 * width), 1, CALL_STEPS))
             with self._lock:
                 self._layouts.setdefault(key, Layout(self.devices, width, steps))
         return self._layouts[key]
+
+    def _widest(self, size: int) -> int:
+        """Lanes of that size that should step together."""
+        if self.devices[0].platform != "cpu":
+            return ACCELERATOR_WIDTH
+        return int(np.clip(2 ** int(np.log2(max(CPU_CACHE // size, 1))), 1, CPU_WIDTH))
 
     def _halve(self, name: str, key: tuple[Hashable, int], layout: Layout, error: Exception) -> None:
         capacity = key[1]

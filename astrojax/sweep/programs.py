@@ -10,7 +10,7 @@ import threading
 from collections.abc import Hashable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -82,17 +82,29 @@ def traced(sample: Any) -> Any:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float) else leaf, sample)
 
 
-def problem_bytes(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray], capacity: int) -> int:
-    """Memory of one problem."""
-    one = {name: values[0] for name, values in in_precision(coordinates).items()}
-    shapes = eqx.filter_eval_shape(lambda key, lane: sample.draw(key, lane, capacity), root_key, one)
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes) if hasattr(leaf.dtype, "itemsize"))
+def lane_bytes(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray], capacity: int) -> int:
+    """Memory of one lane: its problem, and what stays the same while that is solved."""
+
+    def kept(key: RandomKey, lane: Coordinates) -> Any:
+        problem = sample.draw(key, lane, capacity)
+        return problem, sample.begin(problem, lane)[0] if _by_steps(sample) else None
+
+    shapes = eqx.filter_eval_shape(kept, root_key, _one_lane(coordinates))
+    return sum(
+        leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes) if hasattr(getattr(leaf, "dtype", None), "itemsize")
+    )
 
 
 def outputs(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray], capacity: int) -> dict[str, np.dtype]:
     """Names and types of what a sample measures."""
-    one = {name: values[0] for name, values in in_precision(coordinates).items()}
-    shapes = eqx.filter_eval_shape(lambda key, lane: sample.solve(sample.draw(key, lane, capacity), lane), root_key, one)
+
+    def measured(key: RandomKey, lane: Coordinates) -> dict[str, jax.Array]:
+        problem = sample.draw(key, lane, capacity)
+        if not _by_steps(sample):
+            return sample.solve(problem, lane)
+        return sample.measure(problem, lane, *sample.begin(problem, lane))  # as if it took no steps
+
+    shapes = eqx.filter_eval_shape(measured, root_key, _one_lane(coordinates))
     return {name: np.dtype(leaf.dtype) for name, leaf in shapes.items()}
 
 
@@ -102,6 +114,10 @@ def in_precision(coordinates: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
     return {
         name: jnp.asarray(values if values.dtype.kind in "iu" else values.astype(real)) for name, values in coordinates.items()
     }
+
+
+def _one_lane(coordinates: Mapping[str, np.ndarray]) -> Coordinates:
+    return {name: values[0] for name, values in in_precision(coordinates).items()}
 
 
 def kind_of(tree: Any) -> Hashable:
@@ -195,9 +211,13 @@ def _in_steps(
     return _for_steps(functools.partial(_solved, sample), (problems, coordinates), width, num_steps, order)
 
 
+def _by_steps(sample: Sample) -> TypeGuard[StepwiseSample]:
+    return isinstance(sample, StepwiseSample) and sample.by_steps
+
+
 def _solved(sample: Sample, lanes: tuple[Any, Coordinates]) -> dict[str, jax.Array]:
     """What is measured in problems that are solved side by side."""
-    if not (isinstance(sample, StepwiseSample) and sample.by_steps):
+    if not _by_steps(sample):
         return jax.vmap(sample.solve)(*lanes)
     settings, progress = eqx.filter_vmap(sample.begin)(*lanes)
     under_way, advance = eqx.filter_vmap(sample.under_way), eqx.filter_vmap(sample.advance)
