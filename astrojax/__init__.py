@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ._checks import RunError as RunError
     from .activations import activation as activation
     from .activations import lagrangian as lagrangian
+    from .compact import CompactPatterns as CompactPatterns
+    from .compact import compact_patterns as compact_patterns
     from .corruption import Erasures as Erasures
     from .corruption import Flips as Flips
     from .corruption import GaussianNoise as GaussianNoise
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from .experiment import run as run
     from .exponential import ETD2 as ETD2
     from .exponential import ETD3 as ETD3
+    from .many import retrieve_many as retrieve_many
     from .models import AbstractMemory as AbstractMemory
     from .models import AstrocyteMemory as AstrocyteMemory
     from .models import AstrocyteState as AstrocyteState
@@ -93,6 +96,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "_checks": ["InputError", "RunError"],
     "activations": ["activation", "lagrangian"],
+    "compact": ["CompactPatterns", "compact_patterns"],
     "corruption": ["Erasures", "Flips", "GaussianNoise", "add_noise", "erase", "flip"],
     "decoders": ["bayes_decoder", "nearest_pattern"],
     "equilibria": [
@@ -112,6 +116,7 @@ _NAMES = {
     ],
     "experiment": ["Execution", "load_config", "run"],
     "exponential": ["ETD2", "ETD3"],
+    "many": ["retrieve_many"],
     "models": [
         "AbstractMemory",
         "AstrocyteMemory",

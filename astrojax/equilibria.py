@@ -14,7 +14,8 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from ._checks import InputError, at_least, concrete, finite, positive, random_key, real, shown
-from ._types import BoolScalar, IntScalar, Neurons, PerPattern, RandomKey, Scalar, ScalarLike
+from ._types import BoolScalar, IntScalar, Neurons, Patterns, PerPattern, RandomKey, Scalar, ScalarLike
+from .compact import CompactPatterns
 from .corruption import flip
 from .models.base import AbstractMemory
 from .observables import hamming_error
@@ -293,7 +294,7 @@ def identify(memory: AbstractMemory, state: PyTree) -> Identity:
 
 @eqx.filter_jit
 def _identify(memory: AbstractMemory, state: PyTree) -> Identity:
-    rates, patterns = memory.readout(state), memory.patterns
+    rates, patterns = memory.readout(state), _array(memory.patterns)
     tiny = jnp.finfo(patterns.dtype).tiny
     directions = patterns / jnp.maximum(jnp.linalg.norm(patterns, axis=0, keepdims=True), tiny)
     overlaps = rates @ directions / jnp.maximum(jnp.linalg.norm(rates), tiny)
@@ -424,13 +425,14 @@ def basin(
     num_neurons, capacity = memory.patterns.shape
     if pattern >= capacity or (memory.stored is not None and concrete(memory.stored[pattern]) is False):
         raise InputError(f"pattern must be a stored column of the {capacity}; got {pattern}")
-    if concrete(jnp.all(jnp.abs(memory.patterns[:, pattern]) == 1)) is False:
+    target = _array(memory.patterns)[:, pattern]
+    if concrete(jnp.all(jnp.abs(target) == 1)) is False:
         raise InputError(f"pattern must have entries of ±1, for its signs are compared; column {pattern} has others")
     levels = real("num_flips", num_flips)
     in_range = (levels >= 0) & (levels <= num_neurons) & (levels == jnp.round(levels))
     if levels.ndim != 1 or levels.size == 0 or concrete(jnp.all(in_range)) is False:
         raise InputError(f"num_flips must be a list of integers within [0, {num_neurons}]; got {shown(num_flips)}")
-    returned, valid = _returns(memory, key, memory.patterns[:, pattern], levels, num_queries, horizon)
+    returned, valid = _returns(memory, key, target, levels, num_queries, horizon)
     return Basin(levels.astype(int), jnp.sum(returned & valid, axis=1), jnp.sum(valid, axis=1))
 
 
@@ -461,10 +463,16 @@ def _check_memory(memory: object) -> None:
         raise InputError(f"memory must be a memory such as AstrocyteMemory; got {type(memory).__name__}")
 
 
+def _array(patterns: Patterns | CompactPatterns) -> Patterns:
+    if isinstance(patterns, CompactPatterns):
+        raise InputError("memory must hold its patterns as an array here, not compact")
+    return patterns
+
+
 def _checked(memory: AbstractMemory, state: PyTree) -> tuple[AbstractMemory, PyTree]:
     """A memory, prepared, and a state in its precision; `InputError` unless the state has the parts and shapes it should."""
     _check_memory(memory)
-    expected = jax.eval_shape(memory.initial_state, memory.patterns[:, 0])
+    expected = jax.eval_shape(memory.initial_state, jnp.zeros(memory.num_neurons, memory.patterns.dtype))
     given, wanted = (jax.tree.map(jnp.shape, tree) for tree in (state, expected))
     if given != wanted:
         raise InputError(f"state must be one of this memory, with arrays of the shapes {wanted}; got {given}")

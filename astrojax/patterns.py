@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from ._checks import InputError, at_least, random_key, within
 from ._types import Neurons, Patterns, RandomKey, ScalarLike
@@ -172,7 +172,7 @@ def _columns(key: RandomKey, num_patterns: int, draw: Callable[[RandomKey], jax.
     return jax.vmap(draw, out_axes=1)(keys)
 
 
-def _signs(up: jax.Array) -> Neurons:
+def _signs(up: Bool[Array, "*shape"]) -> Float[Array, "*shape"]:
     one = jnp.ones((), jnp.result_type(float))
     return jnp.where(up, one, -one)
 

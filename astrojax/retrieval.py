@@ -185,8 +185,8 @@ def posed(
     rtol: ScalarLike | None,
     atol: ScalarLike | None,
     max_steps: int,
-    convergence_speed: ScalarLike | None,
-    confirm: bool,
+    convergence_speed: ScalarLike | None = None,
+    confirm: bool = False,
 ) -> Retrieval:
     """What `retrieve` is to do, checked; arguments and errors as there."""
     if not isinstance(memory, AbstractMemory):

@@ -12,13 +12,14 @@ import astrojax as aj
 ROOT = Path(aj.__file__).parent
 LAYERS = [
     {"_types", "_checks", "_parameters"},
-    {"activations", "scores", "patterns", "corruption", "observables", "decoders", "exponential"},
+    {"activations", "scores", "patterns", "corruption", "observables", "decoders", "exponential", "compact"},
     {"step_control"},
     {"models"},
     {"retrieval", "reference"},
     {"stepping"},
     {"trial", "equilibria"},
     {"sweep"},
+    {"many"},
     {"tuning"},
     {"plan", "compiling"},
     {"outline", "cluster"},

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from .._checks import finite, one_of, positive, real, shaped
 from .._types import Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
 from ..activations import softmax
+from ..compact import CompactPatterns
 from ..scores import AbstractScore, LinearScore, as_score
 from .base import LOOSEST_TOLERANCE, TOLERANCE, AbstractMemory, checked_patterns, checked_query, largest
 
@@ -36,7 +37,8 @@ class AstrocyteMemory(AbstractMemory):
         −c⟨p, g(m) + b⟩ + cT⟨p, log p⟩ + Σ [xφ(x) − L(x)].
 
     Arguments:
-        patterns: stored patterns as columns, shape (N, K), ±1 in the paper; their precision is that of the whole computation.
+        patterns: stored patterns as columns, shape (N, K), ±1 in the paper, or `compact_patterns`; their precision is that of
+            the whole computation.
         temperature: T, entropic regularisation of the gains, positive. At the paper's 0.01 one gain wins; at 10 and above the
             gains stay nearly uniform.
         tau_x: time constant of the neurons, positive, dimensionless. Larger values wait for the gains to decide.
@@ -56,7 +58,7 @@ class AstrocyteMemory(AbstractMemory):
     Source: Vivet and Arenas (2026), arXiv:2604.25481, Eqs. 4-9; Σ is written without the misprints of its appendix.
     """
 
-    patterns: Patterns
+    patterns: Patterns | CompactPatterns
     temperature: Scalar
     tau_x: Scalar
     tau_p: Scalar
@@ -71,7 +73,7 @@ class AstrocyteMemory(AbstractMemory):
 
     def __init__(
         self,
-        patterns: jax.typing.ArrayLike,
+        patterns: jax.typing.ArrayLike | CompactPatterns,
         *,
         temperature: ScalarLike = 0.01,
         tau_x: ScalarLike = 1.0,
@@ -179,7 +181,7 @@ class AstrocyteMemory(AbstractMemory):
         return self.score.coupling(self.num_patterns)
 
 
-def _per_pattern(name: str, values: jax.typing.ArrayLike | None, patterns: Patterns) -> PerPattern | None:
+def _per_pattern(name: str, values: jax.typing.ArrayLike | None, patterns: Patterns | CompactPatterns) -> PerPattern | None:
     if values is None:
         return None
     array = real(name, values).astype(patterns.dtype)
@@ -189,7 +191,7 @@ def _per_pattern(name: str, values: jax.typing.ArrayLike | None, patterns: Patte
 
 
 def ModernHopfieldMemory(  # noqa: N802 (named like the other memories, of which it is a special case)
-    patterns: jax.typing.ArrayLike,
+    patterns: jax.typing.ArrayLike | CompactPatterns,
     *,
     temperature: ScalarLike = 0.01,
     tau_x: ScalarLike = 1.0,

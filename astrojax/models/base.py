@@ -13,6 +13,7 @@ from jaxtyping import PyTree
 from .._checks import InputError, concrete, finite, real, shaped
 from .._types import BoolScalar, Neurons, Patterns, PerPattern, Scalar, Stored
 from ..activations import activation, activation_slope, lagrangian
+from ..compact import CompactPatterns, all_finite
 
 TOLERANCE, LOOSEST_TOLERANCE = 1e-3, 2.5e-2
 """Tolerances of the exponential solver: where errors grow along the way, and where they are forgotten."""
@@ -31,7 +32,7 @@ class AbstractMemory(eqx.Module):
     different loads then have one shape and can share a batch. A padded memory behaves exactly like an unpadded one.
     """
 
-    patterns: eqx.AbstractVar[Patterns]
+    patterns: eqx.AbstractVar[Patterns | CompactPatterns]
     stored: eqx.AbstractVar[Stored | None]
     tau_x: eqx.AbstractVar[Scalar]
     slope: eqx.AbstractVar[Scalar]
@@ -68,7 +69,7 @@ class AbstractMemory(eqx.Module):
 
     def relaxation_rates(self) -> PyTree:
         """The `rates` in the structure of a state, with a number in the place of each array."""
-        structure = jax.tree.structure(jax.eval_shape(self.initial_state, self.patterns[:, 0]))
+        structure = jax.tree.structure(jax.eval_shape(self.initial_state, jnp.zeros(self.num_neurons, self.patterns.dtype)))
         return jax.tree.unflatten(structure, self.rates())
 
     def magnitudes(self, state: Any) -> PyTree:
@@ -135,7 +136,7 @@ class AbstractMemory(eqx.Module):
     def is_valid(self) -> BoolScalar:
         """Whether all parameters and patterns are in range; the only such check there is for traced values."""
         parameters = jnp.stack([getattr(self, name) for name in self.positive_parameters])
-        valid = jnp.all((parameters > 0) & jnp.isfinite(parameters)) & jnp.all(jnp.isfinite(self.patterns))
+        valid = jnp.all((parameters > 0) & jnp.isfinite(parameters)) & all_finite(self.patterns)
         return valid if self.stored is None else valid & jnp.any(self.stored)
 
     def neuron_energy(self, x: Neurons) -> Scalar:
@@ -147,12 +148,18 @@ class AbstractMemory(eqx.Module):
         return -self.tau_x * jnp.sum(activation_slope(x, self.slope) * dx**2)
 
 
-def checked_patterns(patterns: jax.typing.ArrayLike, stored: jax.typing.ArrayLike | None) -> tuple[jax.Array, jax.Array | None]:
+def checked_patterns(
+    patterns: jax.typing.ArrayLike | CompactPatterns, stored: jax.typing.ArrayLike | None
+) -> tuple[Any, jax.Array | None]:
     """Patterns as floats, with the columns that are not stored set to zero, and the mask.
 
     Raises `InputError` for patterns that are not a matrix with at least one neuron and one pattern, that are not finite, or
     that do not fit the mask, and for a mask that stores nothing.
     """
+    if isinstance(patterns, CompactPatterns):
+        if stored is not None:
+            raise InputError("stored must be left out where patterns are compact: all of them are stored")
+        return patterns, None
     array = real("patterns", patterns)
     if array.ndim != 2 or 0 in array.shape:
         raise InputError(
@@ -171,7 +178,7 @@ def checked_patterns(patterns: jax.typing.ArrayLike, stored: jax.typing.ArrayLik
     return jnp.where(mask, array, jnp.zeros_like(array)), mask
 
 
-def checked_query(query: jax.typing.ArrayLike, patterns: jax.Array) -> jax.Array:
+def checked_query(query: jax.typing.ArrayLike, patterns: Patterns | CompactPatterns) -> jax.Array:
     """A query in the precision of the patterns; `InputError` unless it is finite and has one entry per neuron."""
     array = real("query", query).astype(patterns.dtype)
     shaped("query", array, (patterns.shape[0],), "one entry per neuron")

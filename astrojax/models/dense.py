@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from .._checks import at_least, positive
 from .._types import Neurons, Patterns, Scalar, ScalarLike, Stored
+from ..compact import CompactPatterns
 from .base import AbstractMemory, NeuronState, checked_patterns, checked_query, largest
 
 
@@ -16,7 +17,7 @@ class DenseMemory(AbstractMemory):
     Energy: −Σ mᵃ/(a Nᵃ⁻¹) + Σ [xφ(x) − L(x)].
 
     Arguments:
-        patterns: stored patterns as columns, shape (N, K).
+        patterns: stored patterns as columns, shape (N, K), or `compact_patterns`.
         order: a, an integer of at least 2; at odd orders a pattern and its negative are not equivalent.
         tau_x: time constant of the neurons, positive, dimensionless.
         slope: σ of the firing rate tanh(σx), positive.
@@ -28,7 +29,7 @@ class DenseMemory(AbstractMemory):
     Source: Krotov and Hopfield (2016), arXiv:1606.01164; Krotov and Hopfield (2021), arXiv:2008.06996.
     """
 
-    patterns: Patterns
+    patterns: Patterns | CompactPatterns
     tau_x: Scalar
     slope: Scalar
     stored: Stored | None
@@ -36,7 +37,7 @@ class DenseMemory(AbstractMemory):
 
     def __init__(
         self,
-        patterns: jax.typing.ArrayLike,
+        patterns: jax.typing.ArrayLike | CompactPatterns,
         *,
         order: int = 4,
         tau_x: ScalarLike = 1.0,

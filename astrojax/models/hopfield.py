@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from .._checks import InputError, positive
 from .._types import Neurons, Patterns, Scalar, ScalarLike, Stored
+from ..compact import CompactPatterns, squared_sums
 from .base import AbstractMemory, NeuronState, checked_patterns, checked_query, largest
 
 
@@ -15,7 +16,7 @@ class HopfieldMemory(AbstractMemory):
     W is applied as Ξ(Ξᵀφ)/N and never formed. Energy: −½ φᵀWφ + Σ [xφ(x) − L(x)].
 
     Arguments:
-        patterns: stored patterns as columns, shape (N, K).
+        patterns: stored patterns as columns, shape (N, K), or `compact_patterns`.
         tau_x: time constant of the neurons, positive, dimensionless.
         slope: σ of the firing rate tanh(σx), positive.
         zero_diagonal: leave out the self-couplings W_ii = K/N. The paper keeps them; at K ≫ N they freeze every neuron in
@@ -28,7 +29,7 @@ class HopfieldMemory(AbstractMemory):
     Source: Hopfield (1984), doi:10.1073/pnas.81.10.3088; Vivet and Arenas (2026), arXiv:2604.25481, Eqs. 1-2.
     """
 
-    patterns: Patterns
+    patterns: Patterns | CompactPatterns
     tau_x: Scalar
     slope: Scalar
     stored: Stored | None
@@ -36,7 +37,7 @@ class HopfieldMemory(AbstractMemory):
 
     def __init__(
         self,
-        patterns: jax.typing.ArrayLike,
+        patterns: jax.typing.ArrayLike | CompactPatterns,
         *,
         tau_x: ScalarLike = 1.0,
         slope: ScalarLike = 5.0,
@@ -76,4 +77,4 @@ class HopfieldMemory(AbstractMemory):
         return largest(self.vector_field(state).x)
 
     def _diagonal(self) -> Neurons:
-        return jnp.sum(self.patterns**2, axis=1) / self.num_neurons
+        return squared_sums(self.patterns) / self.num_neurons

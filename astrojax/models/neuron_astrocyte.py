@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import positive
+from .._checks import InputError, positive
 from .._types import Couplings, Neurons, Patterns, PerPair, Scalar, ScalarLike, Stored
 from ..activations import activation, activation_slope, lagrangian
+from ..compact import CompactPatterns
 from .base import AbstractMemory, checked_patterns, checked_query, largest
 
 CLIP = 1e-6
@@ -75,6 +76,8 @@ class NeuronAstrocyteMemory(AbstractMemory):
         slope: ScalarLike = 5.0,
         stored: jax.typing.ArrayLike | None = None,
     ) -> None:
+        if isinstance(patterns, CompactPatterns):
+            raise InputError("patterns must be an array for a neuron-astrocyte memory; got compact ones")
         self.patterns, self.stored = checked_patterns(patterns, stored)
         dtype = self.patterns.dtype
         self.tau_x = positive("tau_x", tau_x, dtype)

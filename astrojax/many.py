@@ -1,0 +1,103 @@
+"""Many queries to one memory: patterns are shared, and as many queries are recalled at a time as memory allows."""
+
+from dataclasses import replace
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from . import stepping
+from ._checks import InputError, at_least, finite, real
+from ._types import ScalarLike
+from .models.base import AbstractMemory
+from .retrieval import Recall, Retrieval, posed
+from .sweep.memory import OutOfMemoryError, default_budget
+
+
+def retrieve_many(
+    memory: AbstractMemory,
+    queries: jax.typing.ArrayLike,
+    *,
+    t1: ScalarLike,
+    solver: str = "auto",
+    rtol: ScalarLike | None = None,
+    atol: ScalarLike | None = None,
+    max_steps: int = 4096,
+    max_bytes: int | None = None,
+) -> Recall:
+    """Let one memory recall from many queries at once, within a budget of memory.
+
+    Queries go side by side, so that every evaluation is a product of matrices. What is computed of each is what `retrieve`
+    computes, up to rounding. Meant for large memories; with `compact_patterns` a million of them fit where floats do not.
+
+    Arguments:
+        memory: the memory.
+        queries: shape (B, N), one query per row.
+        t1, solver, rtol, atol, max_steps: as for `retrieve`; implicit solvers are not taken.
+        max_bytes: memory that may be used for patterns, states and everything in between; a safe share of what the
+            device has when left out. As many queries are recalled at a time as fit.
+
+    Returns:
+        A `Recall` whose arrays have a leading axis of length B, in the memory of the host (NumPy).
+
+    Raises:
+        InputError (a ValueError): for queries that do not fit, an implicit solver, or settings out of range.
+        OutOfMemoryError: if not even one query at a time fits.
+    """
+    array = real("queries", queries)
+    if not isinstance(memory, AbstractMemory):
+        raise InputError(f"memory must be a memory such as AstrocyteMemory; got {type(memory).__name__}")
+    if array.ndim != 2 or array.shape[1] != memory.num_neurons or not len(array):
+        raise InputError(f"queries must have shape (number, {memory.num_neurons}), one query per row; got {array.shape}")
+    finite("queries", array)
+    if max_bytes is not None:
+        at_least("max_bytes", max_bytes, 1)
+    retrieval = posed(memory, array[0], t1=t1, solver=solver, rtol=rtol, atol=atol, max_steps=max_steps)
+    if not stepping.can_step(solver):
+        raise InputError(f"solver must not be an implicit one here; got {solver!r} (use jax.vmap over retrieve)")
+    array = array.astype(memory.patterns.dtype)
+    device = next(iter(jax.tree.leaves(eqx.filter(memory.patterns, eqx.is_array))[0].devices()))
+    program, number = _fitting(retrieval, array, max_bytes or default_budget([device]))
+    recalls = []
+    for first in range(0, len(array), number):
+        # The last queries are filled up with copies, so that one program serves all.
+        chosen = np.minimum(np.arange(first, first + number), len(array) - 1)
+        recall = program(retrieval, array[chosen])
+        recalls.append(jax.tree.map(np.asarray, recall))
+    return jax.tree.map(lambda *parts: np.concatenate(parts)[: len(array)], *recalls)
+
+
+def _fitting(retrieval: Retrieval, queries: Float[Array, "queries neurons"], budget: int) -> tuple[Any, int]:
+    """A compiled program, and how many queries it takes: as many as the compiler says will fit, halved until they do."""
+    number, kept = len(queries), sum(leaf.nbytes for leaf in jax.tree.leaves(eqx.filter(retrieval, eqx.is_array)))
+    state = sum(leaf.nbytes for leaf in jax.tree.leaves(retrieval.y0))
+    # A program of the size of the queries that could fit at best: no state can be solved in less than three copies.
+    number = int(np.clip((budget - kept) // max(3 * state, 1), 1, number))
+    jitted: Any = eqx.filter_jit(_side_by_side)
+    while True:
+        program = jitted.lower(retrieval, queries[:number]).compile()
+        needed = program.compiled.memory_analysis()
+        bytes_needed = kept if needed is None else kept + needed.temp_size_in_bytes + needed.output_size_in_bytes
+        if bytes_needed <= budget:
+            return program, number
+        if number == 1:
+            raise OutOfMemoryError(f"a single query takes {bytes_needed:,} bytes; max_bytes allows {budget:,}")
+        number = -(-number // 2)
+
+
+def _side_by_side(retrieval: Retrieval, queries: Float[Array, "queries neurons"]) -> Recall:
+    y0 = jax.vmap(retrieval.memory.initial_state)(queries)
+
+    def of(y0: PyTree) -> Retrieval:
+        return replace(retrieval, y0=y0)
+
+    progress = jax.vmap(lambda y0: stepping.begun(of(y0)))(y0)
+    progress = jax.lax.while_loop(
+        lambda progress: jnp.any(jax.vmap(lambda own: stepping.is_under_way(retrieval, own))(progress)),
+        lambda progress: jax.vmap(lambda own: stepping.stepped(retrieval, own))(progress),
+        progress,
+    )
+    return jax.vmap(lambda y0, own: stepping.ended(of(y0), own))(y0, progress)
