@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from .searching import load_search_config as load_search_config
     from .searching import run_search as run_search
     from .sweep import Engine as Engine
+    from .sweep import OutOfMemoryError as OutOfMemoryError
     from .sweep import Sweep as Sweep
     from .sweep import SweepResult as SweepResult
     from .sweep import run_sweeps as run_sweeps
@@ -143,7 +144,7 @@ _NAMES = {
     "runs.store": ["load"],
     "scores": ["AbstractScore", "LinearScore", "PowerScore", "SquaredScore"],
     "searching": ["load_search_config", "run_search"],
-    "sweep": ["Engine", "Sweep", "SweepResult", "run_sweeps"],
+    "sweep": ["Engine", "OutOfMemoryError", "Sweep", "SweepResult", "run_sweeps"],
     "tuning": ["Loss", "Objective", "Parameter", "Search", "SearchState", "grid_search", "random_search", "tune"],
     "verification": ["verify"],
     "trial": ["DecoderTrial", "RecallTrial", "Task"],

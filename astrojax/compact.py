@@ -52,6 +52,8 @@ class CompactPatterns(eqx.Module):
         parts = jnp.pad(weights, (0, padding)).reshape(devices, blocks, block)
 
         def add(at: jax.Array, total: Neurons) -> Neurons:
+            if devices == 1:  # a single matrix is multiplied fastest as such
+                return total + self._expanded(at)[0] @ parts[0, at]
             return total + jnp.einsum("dnk,dk->n", self._expanded(at), parts[:, at])
 
         return jax.lax.fori_loop(0, blocks, add, jnp.zeros(num_neurons, weights.dtype))
@@ -61,6 +63,8 @@ class CompactPatterns(eqx.Module):
         devices, blocks, _, block = self.blocks.shape
 
         def put(at: jax.Array, products: Float[Array, "devices blocks block"]) -> Float[Array, "devices blocks block"]:
+            if devices == 1:
+                return products.at[0, at].set(rates @ self._expanded(at)[0])
             return products.at[:, at].set(jnp.einsum("n,dnk->dk", rates, self._expanded(at)))
 
         products = jax.lax.fori_loop(0, blocks, put, jnp.zeros((devices, blocks, block), rates.dtype))

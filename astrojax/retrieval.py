@@ -9,11 +9,12 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optimistix as optx
 from jaxtyping import Array, Float, PyTree
 
 from ._checks import InputError, at_least, concrete, finite, one_of, positive, real
-from ._types import BoolScalar, IntScalar, Neurons, PerPattern, Scalar, ScalarLike
+from ._types import BoolScalar, IntScalar, PerPattern, Scalar, ScalarLike
 from .exponential import ETD2, ETD3, AbstractExponentialSolver
 from .models.base import AbstractMemory
 from .step_control import StepControl
@@ -91,8 +92,8 @@ class Recall(eqx.Module):
     solver: str = eqx.field(static=True)
 
     @property
-    def x(self) -> Neurons:
-        """Neuronal state x at the horizon, shape (N,)."""
+    def x(self) -> Float[Array | np.ndarray, "*batch neurons"]:
+        """Neuronal state x at the horizon, shape (N,); with a leading axis where many queries were recalled."""
         return self.state.x
 
 

@@ -202,19 +202,19 @@ def observe(memory: AbstractMemory, target: Neurons, recall: Recall) -> Observab
     `settled` is 0 where some neuron is driven towards the other sign, so that a longer horizon changes the outcome. The drive
     is x + τx dx/dt, which is x itself at a fixed point.
     """
-    readout, log_gains = memory.readout(recall.state), memory.log_gains(recall.state)
+    x, readout, log_gains = recall.state.x, memory.readout(recall.state), memory.log_gains(recall.state)
     missing = jnp.asarray(jnp.nan, readout.dtype)
-    drive = recall.x + memory.tau_x * memory.vector_field(recall.state).x
+    drive = x + memory.tau_x * memory.vector_field(recall.state).x
     measured: dict[str, Scalar] = {
-        "hamming_error": hamming_error(target, recall.x),
+        "hamming_error": hamming_error(target, x),
         "soft_hamming_error": soft_hamming_error(target, readout),
         "overlap": overlap(target, readout),
-        "success": success(target, recall.x),
+        "success": success(target, x),
         "perplexity": missing if log_gains is None else perplexity(log_gains),
         "log_target_gain": missing if log_gains is None else log_gains[0],
         "energy": memory.energy(recall.state),
         "energy_rate": memory.energy_rate(recall.state),
-        "settled": jnp.all(jnp.sign(drive) == jnp.sign(recall.x)).astype(readout.dtype),
+        "settled": jnp.all(jnp.sign(drive) == jnp.sign(x)).astype(readout.dtype),
     }
     if recall.convergence_time is not None:
         measured["convergence_time"] = recall.convergence_time

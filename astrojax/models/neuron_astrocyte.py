@@ -45,7 +45,7 @@ class NeuronAstrocyteMemory(AbstractMemory):
     A query x(0) starts at Ψ = −hhᵀ and G = −𝒯Ψ (arguments of artanh clipped inside (−1, 1)).
 
     Arguments:
-        patterns: stored patterns as columns, shape (N, K).
+        patterns: stored patterns as columns, shape (N, K); an array, since products of their entries are formed.
         tau_x, tau_s, tau_a: time constants of neurons, synapses and processes, positive, dimensionless.
         slope: β of the activation tanh(βx), positive; 5 in the published tutorial.
         stored: which columns are stored, shape (K,), boolean; all of them when left out.
@@ -68,7 +68,7 @@ class NeuronAstrocyteMemory(AbstractMemory):
 
     def __init__(
         self,
-        patterns: jax.typing.ArrayLike,
+        patterns: jax.typing.ArrayLike | CompactPatterns,
         *,
         tau_x: ScalarLike = 1.0,
         tau_s: ScalarLike = 1.0,

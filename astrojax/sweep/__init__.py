@@ -4,3 +4,4 @@ from .engine import Engine as Engine
 from .execution import Sweep as Sweep
 from .execution import SweepResult as SweepResult
 from .execution import run_sweeps as run_sweeps
+from .memory import OutOfMemoryError as OutOfMemoryError
