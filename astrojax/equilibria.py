@@ -445,7 +445,7 @@ def _returns(
     def one(level: Scalar, query: IntScalar) -> tuple[BoolScalar, BoolScalar]:
         start = flip(jax.random.fold_in(key, query), target, level)
         recall = retrieve(memory, start, t1=t1, max_steps=SETTLING_MAX_STEPS, adjoint=diffrax.ForwardMode())
-        return hamming_error(target, recall.x) == 0, recall.status == Status.OK
+        return hamming_error(target, recall.state.x) == 0, recall.status == Status.OK
 
     queries = jnp.arange(num_queries)
     return jax.vmap(lambda level: jax.vmap(lambda query: one(level, query))(queries))(levels)
