@@ -4,9 +4,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 STYLED := astrojax tests experiments benchmarks
 
-.PHONY: help setup run reproduce test check smoke clean
+.PHONY: help setup run reproduce test check bench bench-check bench-gpu smoke clean
 help:           ## show this
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 setup: .venv/dev        ## virtual environment with everything for development
 
@@ -23,6 +23,16 @@ check: .venv/dev        ## style and types
 	@$(BIN)/ruff check $(STYLED)
 	@$(BIN)/ruff format --check $(STYLED)
 	@$(BIN)/mypy
+
+bench: .venv/dev        ## speed beside peers and the machine's limits, about half an hour; peers that are installed take part
+	@$(PIP) --editable '.[bench]'
+	@for name in peers engine scaling large gradients; do echo "## $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+bench-check: .venv/base ## whether speed was lost: ratios with generous bounds, half a minute
+	@$(BIN)/python benchmarks/regression.py
+
+bench-gpu:      ## all about an accelerator in under 8 minutes, into build/gpu; with the python that has JAX for it: make PYTHON=python bench-gpu
+	@PYTHONPATH=. $(PYTHON) benchmarks/gpu.py
 
 smoke: .venv/base       ## a small sweep, seconds
 	@$(BIN)/astrojax run configs/smoke/fig4.yaml

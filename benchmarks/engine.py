@@ -15,19 +15,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from workloads import TOLERANCE, fig4_axes, recall_trial
 
 import astrojax as aj
 from astrojax.sweep.programs import traced
 from astrojax.sweep.shapes import Shapes
-
-SOLVER, TOLERANCE = "heun", 0.05
-
-
-def sample() -> aj.RecallTrial:
-    """One recall of Fig. 4."""
-    task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=20), aj.Flips())
-    parameters = {"temperature": 0.01, "tau_x": 1.0, "tau_p": 1.0, "slope": 5.0}
-    return aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), parameters, 10.0, TOLERANCE, TOLERANCE, None, SOLVER, 4096)
 
 
 class Unsorted(eqx.Module):
@@ -44,18 +36,40 @@ class Unsorted(eqx.Module):
     def solve(self, problem: Any, coordinates: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
         return self.inner.solve(problem, coordinates)
 
+    @property
+    def by_steps(self) -> bool:
+        return True
 
-def axes(trials: int) -> dict[str, Any]:
-    """Fig. 4's grid."""
-    return {"num_patterns": range(2, 201), "num_flips": range(11), "trial": range(trials)}
+    def begin(self, problem: Any, coordinates: Mapping[str, jax.Array]) -> Any:
+        return self.inner.begin(problem, coordinates)
+
+    def under_way(self, setting: Any, progress: Any) -> jax.Array:
+        return self.inner.under_way(setting, progress)
+
+    def advance(self, setting: Any, progress: Any) -> Any:
+        return self.inner.advance(setting, progress)
+
+    def measure(self, *given: Any) -> dict[str, jax.Array]:
+        return self.inner.measure(*given)
+
+
+class AsABatch(Unsorted):
+    """The same sample, solved by a batch of `diffeqsolve`, and sorted."""
+
+    def cost(self, problem: Any, coordinates: Mapping[str, jax.Array]) -> jax.Array:
+        return self.inner.cost(problem, coordinates)
+
+    @property
+    def by_steps(self) -> bool:
+        return False
 
 
 class Plain:
     """One plain `jit(vmap)` of lanes that are all padded to the largest load."""
 
     def __init__(self, trials: int, lanes: int) -> None:
-        self.grid = aj.Sweep(sample(), axes(trials)).grid
-        self.lanes, self.key, self.trial = lanes, jax.random.key(0), traced(sample())
+        self.grid = aj.Sweep(recall_trial(), fig4_axes(trials)).grid
+        self.lanes, self.key, self.trial = lanes, jax.random.key(0), traced(recall_trial())
         dynamic, static = eqx.partition(self.trial, eqx.is_array)
 
         def one(lane: dict[str, jax.Array], dynamic: Any, key: jax.Array) -> dict[str, jax.Array]:
@@ -84,8 +98,8 @@ class Plain:
 
 def seconds_per_trajectory(trials: int, **settings: Any) -> tuple[float, float]:
     """Running, and compiling, of the engine; by the clock on the wall, all threads together."""
-    chosen = sample() if settings.pop("sorted", True) else Unsorted(sample())
-    sweep = aj.Sweep(chosen, axes(trials))
+    chosen = settings.pop("wrapped", lambda trial: trial)(recall_trial())
+    sweep = aj.Sweep(chosen, fig4_axes(trials))
     if not settings.pop("shapes", True):
         sweep.__dict__["shapes"] = Shapes(np.array([200]), np.array([1]))
     engine = aj.Engine(**settings)
@@ -105,11 +119,12 @@ def main() -> None:
         "--batches", type=int, nargs="*", default=[512, 8192], help="lanes of the plain batch; 0: the whole grid"
     )
     options = parser.parse_args()
-    whole = aj.Sweep(sample(), axes(options.trials)).grid.size
+    whole = aj.Sweep(recall_trial(), fig4_axes(options.trials)).grid.size
     plain = {lanes: Plain(options.trials, lanes) for lanes in (batch or whole for batch in options.batches)}
     variants: dict[str, dict[str, Any]] = {
         "engine": {},
-        "lanes in the order of the grid": {"sorted": False},
+        "lanes in the order of the grid": {"wrapped": Unsorted},
+        "a batch of diffeqsolve": {"wrapped": AsABatch},
         "everything padded to 200": {"shapes": False},
         "one thread": {"num_threads": 1},
         "512 lanes step together": {"lanes_per_step": 512},
@@ -125,7 +140,7 @@ def main() -> None:
             times.setdefault(name, []).append(running)
             compiling.setdefault(name, compiled)
     reference = times["engine"]
-    print(f"Fig. 4's grid, {options.trials} trials, {SOLVER} {TOLERANCE:g}; {options.rounds} rounds, medians")
+    print(f"Fig. 4's grid, {options.trials} trials, automatic solver at {TOLERANCE:g}; {options.rounds} rounds, medians")
     print("| | µs per trajectory | times the engine's | compiling, s |\n|---|---|---|---|")
     for name, values in times.items():
         ratios = sorted(value / own for value, own in zip(values, reference, strict=True))

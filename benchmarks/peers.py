@@ -1,15 +1,15 @@
 """The same retrievals, by astrojax and by everything else one might use: time and accuracy side by side, in one run.
 
-N = 20, 3 flips, the paper's defaults, horizon 10; every trajectory has its own patterns, drawn beforehand for all. The accuracy
-of each is told by its final Hamming errors, beside those of Dopri8 at 1e-9 in float64: the share of trajectories in which
-they differ, and the difference of the means.
+N = 20, 3 flips, the paper's defaults, horizon 10; every trajectory has its own patterns. Peers are given them beforehand, while
+the engine draws them anew, which is part of its time. The accuracy of each is told by its final Hamming errors, beside those
+of Dopri8 at 1e-9 in float64: the share of trajectories in which they differ, and the difference of the means.
 """
 
 import argparse
 import functools
 import importlib.util
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,15 +20,14 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.integrate
 from harness import Contender, described, machine, race, spread, table, times_slower
+from workloads import HORIZON, TOLERANCE, recall_trial
 
 import astrojax as aj
 from astrojax.reference import euler_on_gains
-from astrojax.trial import Problem
 
-NUM_NEURONS, NUM_FLIPS, HORIZON = 20, 3, 10.0
+KEY = jax.random.key(0)
+NUM_NEURONS, NUM_FLIPS = 20, 3
 TEMPERATURE, SLOPE = 0.01, 5.0
-TOLERANCE = 0.03
-"""Of the engine: an outcome needs no more; docs/accuracy.md."""
 
 EULER_STEP = 0.001
 FLOOR_EVALUATIONS = 58
@@ -38,33 +37,18 @@ LANES = 32
 """Lanes of the floor that step together, as in the engine."""
 
 
-class Given(eqx.Module):
-    """Problems that have been drawn beforehand, by the number of the trial."""
-
-    patterns: jax.Array
-    queries: jax.Array
-
-    @property
-    def corruption(self) -> aj.Flips:
-        return aj.Flips()
-
-    def draw(self, root_key: Any, coordinates: Mapping[str, jax.Array], capacity: int) -> Any:
-        """The problem of a trial, padded to the capacity."""
-        patterns = self.patterns[coordinates["trial"]]
-        num_patterns = patterns.shape[1]
-        padded = jnp.pad(patterns, ((0, 0), (0, capacity - num_patterns)))
-        stored = jnp.arange(capacity) < coordinates["num_patterns"]
-        query = self.queries[coordinates["trial"]]
-        return Problem(padded, stored, patterns[:, 0], query, root_key, None)
+def sweep(num_patterns: int, number: int) -> aj.Sweep:
+    """The engine's own form of the workload."""
+    return aj.Sweep(recall_trial(), {"num_patterns": [num_patterns], "num_flips": [NUM_FLIPS], "trial": range(number)})
 
 
 def problems(num_patterns: int, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Patterns, shape (number, N, K), and queries, shape (number, N)."""
-    generator = np.random.default_rng(num_patterns)
-    patterns = generator.choice(np.array([-1, 1], np.float32), (number, NUM_NEURONS, num_patterns))
-    queries = patterns[:, :, 0].copy()
-    queries[:, :NUM_FLIPS] *= -1
-    return patterns, queries
+    """Patterns, shape (number, N, K), and queries, shape (number, N): those that the engine draws for itself."""
+    own = sweep(num_patterns, number)
+    lanes = {name: jnp.asarray(values) for name, values in own.grid.at(np.arange(number)).items()}
+    task = own.sample.task
+    drawn = jax.jit(jax.vmap(lambda lane: task.draw(KEY, lane, num_patterns)))(lanes)
+    return np.asarray(drawn.patterns, np.float32), np.asarray(drawn.query, np.float32)
 
 
 def in_threads(call: Callable[[Any], Any], parts: list[Any]) -> Any:
@@ -74,15 +58,9 @@ def in_threads(call: Callable[[Any], Any], parts: list[Any]) -> Any:
 
 
 def engine(patterns: np.ndarray, queries: np.ndarray) -> Callable[[], Any]:
-    """The sweep engine, as `astrojax run` uses it."""
-    task = Given(jnp.asarray(patterns), jnp.asarray(queries))
-    parameters = {"temperature": TEMPERATURE, "tau_x": 1.0, "tau_p": 1.0, "slope": SLOPE}
-    trial = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), parameters, HORIZON, TOLERANCE, TOLERANCE, None, "auto", 4096)
-    sweep = aj.Sweep(trial, {"num_patterns": [patterns.shape[2]], "num_flips": [NUM_FLIPS], "trial": range(len(patterns))})
-    chosen = aj.Engine()
-    run = functools.partial(
-        aj.run_sweeps, {"engine": sweep}, jax.random.key(0), engine=chosen, lanes_per_chunk=len(patterns) // 4
-    )
+    """The sweep engine, as `astrojax run` uses it: it draws the problems itself, and measures all observables."""
+    chosen, own = aj.Engine(), sweep(patterns.shape[2], len(patterns))
+    run = functools.partial(aj.run_sweeps, {"engine": own}, KEY, engine=chosen, lanes_per_chunk=len(patterns) // 4)
     return lambda: run()["engine"].observables["hamming_error"].ravel()
 
 

@@ -198,7 +198,7 @@ def test_out_of_memory_halves_the_steps_and_goes_on(monkeypatch):
     sweep = aj.Sweep(aj.DecoderTrial(task), AXES)
     whole = aj.run_sweeps({"d": sweep}, jax.random.key(0))["d"].observables
     monkeypatch.setattr(PROGRAMS, "get", limited)
-    engine = aj.Engine(on_notice=notices.append, num_threads=2)
+    engine = aj.Engine(on_notice=notices.append, num_threads=2, lanes_per_step=32)
     found = aj.run_sweeps({"d": sweep}, jax.random.key(0), engine=engine)["d"].observables
     for name in whole:
         np.testing.assert_array_equal(found[name], whole[name])
@@ -236,7 +236,7 @@ def test_steps_shrink_to_the_memory_that_may_be_used():
         engine = aj.Engine(memory=memory, num_threads=1)
         layout = engine._layout(lanes, lanes.sample, 40)
         sizes[memory] = layout.width * layout.steps
-    assert sizes[10**9] == 32 * 32
+    assert sizes[10**9] == 64 * 64
     assert sizes[200 * one] * one <= 200 * one
     assert sizes[20 * one] <= 20
     assert default_budget(jax.local_devices()) > 0
