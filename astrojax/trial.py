@@ -7,7 +7,7 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Int8
 
 from . import stepping
 from ._types import BoolScalar, Neurons, Patterns, RandomKey, Scalar, ScalarLike, Stored
@@ -15,7 +15,7 @@ from .corruption import AbstractCorruption
 from .decoders import bayes_decoder, nearest_pattern
 from .models.base import AbstractMemory
 from .observables import hamming_error, overlap, perplexity, soft_hamming_error, success
-from .patterns import pooled_columns, pooled_patterns
+from .patterns import biased_patterns, hierarchical_patterns, pooled_columns, pooled_patterns, random_patterns
 from .retrieval import Recall, Retrieval, Status, is_exponential, posed, retrieve
 from .stepping import Progress
 
@@ -29,6 +29,8 @@ Observables = dict[str, jax.Array]
 STABLE_STEP = 2.5
 """Longest stable step of an explicit solver, times the fastest rate of relaxation, about."""
 
+BINARY_ENSEMBLES = (random_patterns, biased_patterns, hierarchical_patterns)
+
 UNDECIDED_STEPS = 60.0
 """Most steps until a memory is decided, about."""
 
@@ -36,7 +38,7 @@ UNDECIDED_STEPS = 60.0
 class Problem(eqx.Module):
     """What a memory is asked: patterns to store, and a query that is a corrupted target, the first pattern."""
 
-    patterns: Patterns
+    patterns: Patterns | Int8[Array, "neurons patterns"]
     stored: Stored
     target: Neurons
     query: Neurons
@@ -70,13 +72,18 @@ class Task(eqx.Module):
         patterns = self.ensemble(pattern_key, num_patterns=capacity)
         target = patterns[:, 0]
         return Problem(
-            patterns=patterns,
+            patterns=patterns.astype(jnp.int8) if self.binary else patterns,
             stored=jnp.arange(capacity, dtype=num_patterns.dtype) < num_patterns,
             target=target,
             query=self.corruption(corruption_key, target, level),
             tie_key=tie_key,
             columns=None if self.pool_size is None else pooled_columns(pattern_key, size=self.pool_size, num_patterns=capacity),
         )
+
+    @property
+    def binary(self) -> bool:
+        """Whether all entries are ±1 by construction. Then problems keep a byte for each: writing them takes time."""
+        return isinstance(self.ensemble, eqx.Partial) and self.ensemble.func in BINARY_ENSEMBLES
 
     @property
     def pool_size(self) -> int | None:
@@ -162,7 +169,7 @@ class RecallTrial(eqx.Module):
         """The memory that a problem is posed to."""
         parameters: dict[str, Any] = {name: coordinates.get(name, value) for name, value in self.parameters.items()}
         parameters |= {name: values[..., problem.columns] for name, values in self.per_pattern.items()}
-        patterns = parameters.pop("patterns", problem.patterns)
+        patterns = parameters.pop("patterns", problem.patterns.astype(problem.query.dtype))
         return self.build(patterns, stored=problem.stored, **parameters)
 
 
@@ -183,7 +190,7 @@ class DecoderTrial(eqx.Module):
         """Errors by decoder."""
         level = coordinates[self.task.corruption.level_name]
         evidence = self.task.corruption.evidence(level, problem.query.shape[0])
-        given = (problem.patterns, problem.query)
+        given = (problem.patterns.astype(problem.query.dtype), problem.query)
         answers = {
             "nearest_signed": nearest_pattern(problem.tie_key, *given, signed=True, stored=problem.stored),
             "nearest_unsigned": nearest_pattern(problem.tie_key, *given, signed=False, stored=problem.stored),

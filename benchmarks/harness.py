@@ -2,6 +2,7 @@
 
 import gc
 import importlib.metadata
+import math
 import os
 import platform
 import statistics
@@ -36,6 +37,11 @@ class Contender:
         return statistics.median(self.seconds) / self.work * 1e6
 
 
+ENOUGH = 0.5
+"""Seconds that are timed at least in a round, by so many calls as it takes. The call before them, in which memory that was idle
+comes back, is not counted."""
+
+
 def race(contenders: Iterable[Contender], rounds: int) -> dict[str, Contender]:
     """Time all contenders in turn, round after round, so that all meet the same disturbances. The first call is not counted."""
     calls = []
@@ -44,14 +50,23 @@ def race(contenders: Iterable[Contender], rounds: int) -> dict[str, Contender]:
         run = contender.prepare()
         contender.result = jax.block_until_ready(run())
         contender.compile_seconds = time.perf_counter() - started
-        calls.append((contender, run))
+        repeats = math.ceil(ENOUGH / seconds_of(run, 1))
+        calls.append((contender, run, repeats))
     for _ in range(rounds):
-        for contender, run in calls:
+        for contender, run, repeats in calls:
             gc.collect()
-            started = time.perf_counter()
-            jax.block_until_ready(run())
-            contender.seconds.append(time.perf_counter() - started)
-    return {contender.name: contender for contender, _ in calls}
+            if repeats > 1:
+                seconds_of(run, 1)
+            contender.seconds.append(seconds_of(run, repeats))
+    return {contender.name: contender for contender, _, _ in calls}
+
+
+def seconds_of(run: Callable[[], Any], repeats: int) -> float:
+    """Mean time of so many calls."""
+    started = time.perf_counter()
+    for _ in range(repeats):
+        jax.block_until_ready(run())
+    return (time.perf_counter() - started) / repeats
 
 
 def times_slower(contender: Contender, reference: Contender) -> tuple[float, float, float]:

@@ -157,7 +157,7 @@ def torch_solver(patterns: np.ndarray, queries: np.ndarray, method: str | None) 
     """A batch in PyTorch: torchdiffeq with an adaptive method, whose step all share, or the published protocol."""
     import torch
 
-    own, start = torch.from_numpy(patterns), torch.from_numpy(queries)
+    own, start = torch.tensor(patterns), torch.tensor(queries)
     num_patterns = patterns.shape[2]
 
     def slope(t: Any, y: tuple[Any, Any]) -> tuple[Any, Any]:
