@@ -38,10 +38,9 @@ def softmax(logits: PerPattern, stored: Stored | None = None) -> PerPattern:
     reduction, and would take the largest and the sum of the entries one by one.
     """
     if stored is not None:
+        # So low that what is left of it after the exponential is 0, and no infinity comes near a gradient.
         logits = jnp.where(stored, logits, jnp.finfo(logits.dtype).min)
     weights = jnp.exp(logits - jax.lax.stop_gradient(largest_entry(logits)))
-    if stored is not None:
-        weights = jnp.where(stored, weights, 0)
     return weights / (weights @ jnp.ones_like(weights))
 
 

@@ -1,15 +1,16 @@
 """The same retrievals, by astrojax and by everything else one might use: time and accuracy side by side, in one run.
 
-N = 20, 3 flips, the paper's defaults, horizon 10; every trajectory has its own patterns. Peers are given them beforehand, while
-the engine draws them anew, which is part of its time. The accuracy of each is told by its final Hamming errors, beside those
-of Dopri8 at 1e-9 in float64: the share of trajectories in which they differ, and the difference of the means.
+N = 20, 3 flips, the paper's defaults, horizon 10; every trajectory has its own patterns, which all are given. The accuracy
+of each is told by its final Hamming errors, beside those of Dopri8 at 1e-9 in float64: the share of trajectories in which they
+differ, and the difference of the means.
 """
 
 import argparse
+import dataclasses
 import functools
 import importlib.util
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -24,6 +25,7 @@ from workloads import HORIZON, TOLERANCE, recall_trial
 
 import astrojax as aj
 from astrojax.reference import euler_on_gains
+from astrojax.trial import Problem
 
 KEY = jax.random.key(0)
 NUM_NEURONS, NUM_FLIPS = 20, 3
@@ -42,6 +44,20 @@ def sweep(num_patterns: int, number: int) -> aj.Sweep:
     return aj.Sweep(recall_trial(), {"num_patterns": [num_patterns], "num_flips": [NUM_FLIPS], "trial": range(number)})
 
 
+class Given(eqx.Module):
+    """Problems that have been drawn beforehand, by the number of the trial, a byte for each entry."""
+
+    patterns: jax.Array
+    queries: jax.Array
+    corruption: aj.Flips
+
+    def draw(self, root_key: Any, coordinates: Mapping[str, jax.Array], capacity: int) -> Problem:
+        """The problem of a trial. Patterns have been padded."""
+        patterns, query = self.patterns[coordinates["trial"]], self.queries[coordinates["trial"]]
+        stored = jnp.arange(capacity, dtype=jnp.int32) < coordinates["num_patterns"]
+        return Problem(patterns, stored, patterns[:, 0].astype(query.dtype), query, root_key, None)
+
+
 def problems(num_patterns: int, number: int) -> tuple[np.ndarray, np.ndarray]:
     """Patterns, shape (number, N, K), and queries, shape (number, N): those that the engine draws for itself."""
     own = sweep(num_patterns, number)
@@ -57,9 +73,14 @@ def in_threads(call: Callable[[Any], Any], parts: list[Any]) -> Any:
         return np.concatenate([np.asarray(part) for part in pool.map(call, parts)])
 
 
-def engine(patterns: np.ndarray, queries: np.ndarray) -> Callable[[], Any]:
-    """The sweep engine, as `astrojax run` uses it: it draws the problems itself, and measures all observables."""
+def engine(patterns: np.ndarray, queries: np.ndarray, given: bool) -> Callable[[], Any]:
+    """The sweep engine, as `astrojax run` uses it, with all observables; it draws the problems itself if they are not given."""
     chosen, own = aj.Engine(), sweep(patterns.shape[2], len(patterns))
+    if given:
+        capacity = int(own.shapes.capacities[-1])
+        padded = np.pad(patterns, ((0, 0), (0, 0), (0, capacity - patterns.shape[2]))).astype(np.int8)
+        task = Given(jnp.asarray(padded), jnp.asarray(queries), aj.Flips())
+        own = dataclasses.replace(own, sample=dataclasses.replace(own.sample, task=task))
     run = functools.partial(aj.run_sweeps, {"engine": own}, KEY, engine=chosen, lanes_per_chunk=len(patterns) // 4)
     return lambda: run()["engine"].observables["hamming_error"].ravel()
 
@@ -222,7 +243,8 @@ def contenders(patterns: np.ndarray, queries: np.ndarray, evaluations: int) -> I
         return Contender(name, functools.partial(prepare, patterns[:number], queries[:number], *settings), number)
 
     whole = len(patterns)
-    yield given("astrojax", whole, engine)
+    yield given("astrojax", whole, engine, True)
+    yield given("astrojax, drawing the problems too", whole, engine, False)
     for number in dict.fromkeys((FLOOR_EVALUATIONS, evaluations)):
         yield given(f"right-hand sides alone, {number}", whole, right_hand_sides, number)
     yield given("NumPy, published protocol", 50, numpy_euler)

@@ -50,7 +50,7 @@ def ratios() -> tuple[float, float]:
 
     raced = race(
         [
-            contender("engine", engine),
+            contender("engine", engine, True),
             contender("plain", plain_diffrax, diffrax.Tsit5(), 1e-4),
             contender("floor", right_hand_sides, 58),
         ],

@@ -126,8 +126,9 @@ def test_the_predicted_cost_rises_with_stiffness_and_with_rivalry():
     stiff = trial().cost(problem, coordinates | {"tau_x": jnp.asarray(1e-3)})
     easy = trial().cost(problem, coordinates)
     assert stiff > easy + 0.9 * 2.0 / 1e-3 / 2.5  # the horizon, over the longest stable step
-    tie = eqx.tree_at(lambda p: p.query, problem, problem.patterns[:, 0] + problem.patterns[:, 1])
-    clear = eqx.tree_at(lambda p: p.query, problem, problem.patterns[:, 0])
+    first, second = problem.patterns[:, :2].T.astype(float)
+    tie = eqx.tree_at(lambda p: p.query, problem, first + second)
+    clear = eqx.tree_at(lambda p: p.query, problem, first)
     assert trial().cost(tie, coordinates) > trial().cost(clear, coordinates)
 
 
