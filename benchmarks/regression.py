@@ -22,10 +22,10 @@ LEAST_GAIN = 5.0
 """Times as fast as a plain vmap of Tsit5 at 1e-4; 15 to 20 on a quiet machine."""
 
 MOST_OVER_FLOOR = 5.0
-"""Times as slow as 58 bare right-hand sides; below 1.5 on a quiet machine."""
+"""Times as slow as 58 bare right-hand sides; below 2 on a quiet machine."""
 
 MOST_EVALUATIONS = 60.0
-"""Evaluations of a retrieval on average; 49 when this was written, whatever the machine."""
+"""Evaluations of a retrieval on average; 45 when this was written, whatever the machine."""
 
 ATTEMPTS = 6
 
