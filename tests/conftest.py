@@ -17,7 +17,15 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 os.environ["ASTROJAX_CACHE"] = str(Path(__file__).parents[1] / ".pytest_cache" / "programs")
 
 
-LONGEST = ("test_resume.py", "test_tuning_gradients.py", "test_tuning_runs.py", "test_cluster.py")
+LONGEST = (
+    "test_resume.py",
+    "test_tuning_gradients.py",
+    "test_tuning_runs.py",
+    "test_cluster.py",
+    "test_tuning.py",
+    "test_engine.py",
+    "test_sweep.py",
+)
 """Files that take longest come first, so that no process waits for them in the end."""
 
 
