@@ -24,7 +24,7 @@ def prepared(number: int, mode: str, names: tuple[str, ...]) -> Callable[[], Any
     task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=20), aj.Flips())
     fixed = {name: value for name, value in START.items() if name not in names}
     objective = aj.Objective(
-        task, aj.AstrocyteMemory, num_patterns=(104,), levels=(3,), loss="margin", t1=10.0, parameters=fixed
+        task, aj.AstrocyteMemory, num_patterns=(104,), levels=(3,), loss="softsign", t1=10.0, parameters=fixed
     )
     values = {name: np.array([START[name]], np.float32) for name in names}
     engine, key = aj.Engine(), jax.random.key(0)
