@@ -92,6 +92,14 @@ def positive(name: str, value: jax.typing.ArrayLike, dtype: jnp.dtype) -> jax.Ar
     return array
 
 
+def pattern_matrix(shape: tuple[int, ...]) -> None:
+    """Refuse patterns that are not a matrix with at least one neuron and one pattern."""
+    if len(shape) != 2 or 0 in shape:
+        raise InputError(
+            f"patterns must have shape (num_neurons, num_patterns), one pattern per column and neither 0; got {shape}"
+        )
+
+
 def shaped(name: str, array: jax.Array, shape: tuple[int, ...], meaning: str) -> None:
     """Raise `InputError` unless `array` has the given shape, described by `meaning`."""
     if array.shape != shape:

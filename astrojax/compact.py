@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int8
 
-from ._checks import InputError, at_least
+from ._checks import InputError, at_least, pattern_matrix
 from ._types import Neurons, Patterns, PerPattern
 
 BLOCK = 1024
@@ -39,11 +39,6 @@ class CompactPatterns(eqx.Module):
     def shape(self) -> tuple[int, int]:
         """(N, K)."""
         return self.blocks.shape[2], self.num_patterns
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the patterns."""
-        return self.blocks.size
 
     def __matmul__(self, weights: PerPattern) -> Neurons:
         """Ξw, shape (N,)."""
@@ -97,10 +92,7 @@ def compact_patterns(
         InputError (a ValueError): for patterns of another shape, or with other entries.
     """
     array = patterns if isinstance(patterns, np.ndarray) else np.asarray(patterns)
-    if array.ndim != 2 or 0 in array.shape:
-        raise InputError(
-            f"patterns must have shape (num_neurons, num_patterns), one pattern per column and neither 0; got {array.shape}"
-        )
+    pattern_matrix(array.shape)
     at_least("block", block, 1)
     num_neurons, num_patterns = array.shape
     num_devices = len(devices) if devices else 1

@@ -17,7 +17,7 @@ from ._checks import InputError, at_least, concrete, finite, positive, random_ke
 from ._types import BoolScalar, IntScalar, Neurons, Patterns, PerPattern, RandomKey, Scalar, ScalarLike
 from .compact import CompactPatterns
 from .corruption import flip
-from .models.base import AbstractMemory
+from .models.base import AbstractMemory, check_memory
 from .observables import hamming_error
 from .retrieval import Status, retrieve
 
@@ -452,15 +452,10 @@ def _returns(
 
 
 def _horizon(memory: AbstractMemory, t1: ScalarLike | None) -> Scalar:
-    _check_memory(memory)
+    check_memory(memory)
     if t1 is None:
         return SETTLING / jnp.min(jnp.stack(memory.rates()))
     return positive("t1", t1, memory.patterns.dtype)
-
-
-def _check_memory(memory: object) -> None:
-    if not isinstance(memory, AbstractMemory):
-        raise InputError(f"memory must be a memory such as AstrocyteMemory; got {type(memory).__name__}")
 
 
 def _array(patterns: Patterns | CompactPatterns) -> Patterns:
@@ -471,7 +466,7 @@ def _array(patterns: Patterns | CompactPatterns) -> Patterns:
 
 def _checked(memory: AbstractMemory, state: PyTree) -> tuple[AbstractMemory, PyTree]:
     """A memory, prepared, and a state in its precision; `InputError` unless the state has the parts and shapes it should."""
-    _check_memory(memory)
+    check_memory(memory)
     expected = jax.eval_shape(memory.initial_state, jnp.zeros(memory.num_neurons, memory.patterns.dtype))
     given, wanted = (jax.tree.map(jnp.shape, tree) for tree in (state, expected))
     if given != wanted:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PyTree
 from . import stepping
 from ._checks import InputError, at_least, finite, real
 from ._types import ScalarLike
-from .models.base import AbstractMemory
+from .models.base import AbstractMemory, check_memory
 from .retrieval import Recall, Retrieval, posed
 from .sweep.memory import OutOfMemoryError, default_budget
 
@@ -48,8 +48,7 @@ def retrieve_many(
         OutOfMemoryError: if not even one query at a time fits.
     """
     array = real("queries", queries)
-    if not isinstance(memory, AbstractMemory):
-        raise InputError(f"memory must be a memory such as AstrocyteMemory; got {type(memory).__name__}")
+    check_memory(memory)
     if array.ndim != 2 or array.shape[1] != memory.num_neurons or not len(array):
         raise InputError(f"queries must have shape (number, {memory.num_neurons}), one query per row; got {array.shape}")
     finite("queries", array)

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, PyTree
 from ._checks import InputError, at_least, concrete, finite, one_of, positive, real
 from ._types import BoolScalar, IntScalar, PerPattern, Scalar, ScalarLike
 from .exponential import ETD2, ETD3, AbstractExponentialSolver
-from .models.base import AbstractMemory
+from .models.base import AbstractMemory, check_memory
 from .step_control import StepControl
 
 SOLVERS: dict[str, type[diffrax.AbstractAdaptiveSolver]] = {
@@ -190,8 +190,7 @@ def posed(
     confirm: bool = False,
 ) -> Retrieval:
     """What `retrieve` is to do, checked; arguments and errors as there."""
-    if not isinstance(memory, AbstractMemory):
-        raise InputError(f"memory must be a memory such as AstrocyteMemory; got {type(memory).__name__}")
+    check_memory(memory)
     y0 = memory.initial_state(real("query", query))
     dtype = memory.patterns.dtype
     end = positive("t1", t1, dtype)

@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from harness import described, machine, table
+from harness import described, machine, seconds_of, table
 from workloads import MODELS, fig4_axes, recall_trial
 
 import astrojax as aj
@@ -25,13 +25,8 @@ NUM_NEURONS, STAGES = 20, aj.ETD3.stages
 
 def best_seconds(call: Callable[[], Any], rounds: int = 5) -> float:
     """Shortest time of a call that was compiled before; its result is waited for."""
-    jax.block_until_ready(call())
-    times = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        jax.block_until_ready(call())
-        times.append(time.perf_counter() - started)
-    return min(times)
+    seconds_of(call, 1)
+    return min(seconds_of(call, 1) for _ in range(rounds))
 
 
 def ceilings() -> dict[str, float]:

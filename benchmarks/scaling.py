@@ -4,12 +4,11 @@ import argparse
 import functools
 import os
 import statistics
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
-from harness import described, machine, table
+from harness import described, machine, seconds_of, table
 from workloads import recall_trial
 
 import astrojax as aj
@@ -19,12 +18,8 @@ def seconds(axes: Mapping[str, Any], rounds: int, num_neurons: int = 20, **setti
     """Median time of a sweep that has been compiled, and its number of trajectories."""
     sweep = aj.Sweep(recall_trial(num_neurons=num_neurons), axes)
     run = functools.partial(aj.run_sweeps, {"a": sweep}, jax.random.key(0), engine=aj.Engine(**settings))
-    times = []
-    for _ in range(rounds + 1):
-        started = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - started)
-    return statistics.median(times[1:]), sweep.grid.size
+    seconds_of(run, 1)
+    return statistics.median(seconds_of(run, 1) for _ in range(rounds)), sweep.grid.size
 
 
 def curves(most: int, rounds: int) -> Iterator[dict[str, Any]]:

@@ -89,11 +89,11 @@ def test_permutations_change_nothing_and_a_padded_memory_is_an_unpadded_one(name
     shuffled = Problems(plain.patterns[:, neurons][:, :, columns], plain.stored, plain.query[:, neurons], plain.parameters)
 
     def measured(memory, query):
-        recall = aj.retrieve(memory, query, t1=3.0, **(TIGHT | {"rtol": 1e-9, "atol": 1e-9}))
+        # Not so tight that rounding, which a low temperature magnifies, decides whether a step is accepted.
+        recall = aj.retrieve(memory, query, t1=3.0, **(TIGHT | {"rtol": 1e-7, "atol": 1e-7}))
         start = memory.initial_state(query)
         scalars = memory.energy(start), memory.energy_rate(start), memory.energy(recall.state)
-        steps = jnp.stack([recall.stats["num_accepted_steps"], recall.stats["num_rejected_steps"]])
-        return recall.x, recall.gains, jnp.stack(scalars), steps
+        return recall.x, recall.gains, jnp.stack(scalars), recall.stats["num_accepted_steps"]
 
     solve = batched(name, measured)
     x, gains, scalars, steps = solve(plain)
@@ -101,10 +101,8 @@ def test_permutations_change_nothing_and_a_padded_memory_is_an_unpadded_one(name
         x2, gains2, scalars2, steps2 = solve(other)
         np.testing.assert_allclose(x2, np.asarray(x)[:, rows], rtol=1e-6, atol=1e-6)
         np.testing.assert_allclose(scalars2, scalars, rtol=1e-8, atol=1e-8)
-        # Sums in another order round otherwise, which may shift a step now and then, and one more where a step was in vain.
-        accepted, rejected = np.abs(np.asarray(steps2) - np.asarray(steps)).T
-        assert np.max(rejected) <= 1
-        assert np.all(accepted <= 1 + rejected)
+        # Sums in another order round otherwise, which may shift a step now and then.
+        assert np.max(np.abs(np.asarray(steps2) - np.asarray(steps))) <= 1
         if gains is not None and other is padded:
             np.testing.assert_allclose(np.asarray(gains2)[:, kept], gains, rtol=1e-6, atol=1e-9)
             assert not np.any(np.asarray(gains2)[:, load:])

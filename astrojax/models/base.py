@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from .._checks import InputError, concrete, finite, real, shaped
+from .._checks import InputError, concrete, finite, pattern_matrix, real, shaped
 from .._types import BoolScalar, Neurons, Patterns, PerPattern, Scalar, Stored
 from ..activations import activation, activation_slope, lagrangian
 from ..compact import CompactPatterns, all_finite
@@ -148,6 +148,12 @@ class AbstractMemory(eqx.Module):
         return -self.tau_x * jnp.sum(activation_slope(x, self.slope) * dx**2)
 
 
+def check_memory(memory: object) -> None:
+    """Refuse what is not a memory."""
+    if not isinstance(memory, AbstractMemory):
+        raise InputError(f"memory must be a memory such as AstrocyteMemory; got {type(memory).__name__}")
+
+
 def checked_patterns(
     patterns: jax.typing.ArrayLike | CompactPatterns, stored: jax.typing.ArrayLike | None
 ) -> tuple[Any, jax.Array | None]:
@@ -161,10 +167,7 @@ def checked_patterns(
             raise InputError("stored must be left out where patterns are compact: all of them are stored")
         return patterns, None
     array = real("patterns", patterns)
-    if array.ndim != 2 or 0 in array.shape:
-        raise InputError(
-            f"patterns must have shape (num_neurons, num_patterns), one pattern per column and neither 0; got {array.shape}"
-        )
+    pattern_matrix(array.shape)
     finite("patterns", array)
     if stored is None:
         return array, None
