@@ -3,6 +3,10 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 STYLED := astrojax tests experiments benchmarks
+# Most tests spend their time compiling, and are compiled in a third of it. Those of AS_USED depend on how programs are compiled.
+QUICK := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
+AS_USED := $(patsubst %,tests/test_%.py,resume cluster engine retrieval large stepping sweep)
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: help setup run reproduce test check bench bench-check bench-gpu smoke clean
 help:           ## show this
@@ -17,7 +21,8 @@ reproduce: .venv/base   ## every figure and claim of the paper, into docs/reprod
 	@$(BIN)/python experiments/reproduce.py
 
 test: .venv/dev         ## all tests
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@XLA_FLAGS="$(QUICK)" $(PYTEST) $(AS_USED:%=--ignore=%)
+	@$(PYTEST) $(AS_USED)
 
 check: .venv/dev        ## style and types
 	@$(BIN)/ruff check $(STYLED)

@@ -230,7 +230,7 @@ def test_steps_shrink_to_the_memory_that_may_be_used():
     task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=13), aj.Flips())
     sweep = aj.Sweep(aj.DecoderTrial(task), AXES)
     lanes = next(iter(sweep.preparations("d", jax.random.key(0)).values()))
-    one = 13 * 40 * 8
+    one = 13 * 40  # a byte an element
     sizes = {}
     for memory in (10**9, 200 * one, 20 * one):
         engine = aj.Engine(memory=memory, num_threads=1)
