@@ -10,9 +10,9 @@ import numpy as np
 from .plan import DECODERS, Part, Plan
 from .trial import UNDECIDED_STEPS, later_steps
 
-LANE_SECONDS, DRAW_SECONDS, STEP_SECONDS, COMPILE_SECONDS = 5e-6, 9e-9, 4.5e-10, 6.0
+LANE_SECONDS, DRAW_SECONDS, STEP_SECONDS, COMPILE_SECONDS = 2e-6, 4e-9, 2e-10, 4.5
 """Core-seconds on a CPU of 2024, about: for any trajectory; to draw an entry of a pattern; for an entry, or a product of two,
-at a step of the solver; and for a program that must be compiled. Measured on Fig. 4, whose models they fit within a third."""
+at a step of the solver; and for a program that must be compiled. Measured on Fig. 4: slow models they fit within a third."""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from .sweep.chunks import Block, blocks, chunk_shape, grown
 from .sweep.engine import Lanes
 from .sweep.execution import Sweep
 from .sweep.programs import outputs
+from .sweep.shapes import CHEAP_LANES_PROGRAM_COST, PROGRAM_COST
 from .trial import DecoderTrial, RecallTrial, Task
 
 BUILDERS: dict[str, Callable[..., Any]] = {
@@ -222,7 +223,9 @@ class Plan:
             sample = DecoderTrial(task) if name == DECODERS else _recall(config, task, name)
             # A coordinate that runs along with a field is an axis of one value within the part.
             axes: dict[str, Any] = {**inner, **{key: [value] for key, value in traced.items()}}
-            yield Part(name, Sweep(sample, axes, pool_size), place, jax.random.key(config.seed), num_neurons)
+            is_cheap = name == DECODERS or config.models[name].kind == "hopfield"
+            program_cost = CHEAP_LANES_PROGRAM_COST if is_cheap else PROGRAM_COST
+            yield Part(name, Sweep(sample, axes, pool_size, program_cost), place, jax.random.key(config.seed), num_neurons)
 
     def _outputs(self, name: str) -> dict[str, np.dtype]:
         if name not in self._measured:

@@ -13,7 +13,7 @@ from .axes import Axes, Grid
 from .chunks import Block, blocks, chunk_shape
 from .engine import Clock, Engine, Lanes
 from .programs import kind_of, traced
-from .shapes import Shapes
+from .shapes import PROGRAM_COST, Shapes
 
 MEMORY_CHUNK = 8192
 """Lanes of a chunk of a sweep whose results stay in memory."""
@@ -27,11 +27,13 @@ class Sweep:
         sample: see `Sample`.
         axes: values by axis; `num_patterns` must be a coordinate.
         largest_capacity: how many patterns there are to draw from, where that is limited.
+        program_cost: how many lanes cost as much as compiling one more program (see `Shapes`).
     """
 
     sample: Any
     axes: Axes
     largest_capacity: int | None = None
+    program_cost: float = PROGRAM_COST
 
     @functools.cached_property
     def grid(self) -> Grid:
@@ -41,7 +43,7 @@ class Sweep:
     @functools.cached_property
     def shapes(self) -> Shapes:
         """The padded shapes for all memory loads."""
-        return Shapes(*self.grid.values_of("num_patterns"), self.largest_capacity)
+        return Shapes(*self.grid.values_of("num_patterns"), self.largest_capacity, self.program_cost)
 
     def lanes(self, name: str, root_key: RandomKey, numbers: np.ndarray) -> Lanes:
         """Lanes by number, to be computed."""

@@ -7,8 +7,9 @@ MULTIPLE = 8
 
 MAX_SHAPES = 3
 
-PROGRAM_COST = 10_000
-"""Compiling one more program costs as much as running so many lanes of the largest load (benchmarks/engine.py measures it)."""
+PROGRAM_COST, CHEAP_LANES_PROGRAM_COST = 10_000, 40_000
+"""Compiling one more program costs as much as running so many lanes of the largest load: of most memories, and of what is done
+with a lane in a quarter of the time. Programs are kept, so this is a part of what it takes once (benchmarks/engine.py)."""
 
 MOST_CANDIDATES = 64
 
@@ -17,11 +18,12 @@ class Shapes:
     """The padded shapes of a sweep, each a capacity: a number of patterns to which smaller loads are padded.
 
     A lane goes into the smallest capacity that holds its load. The capacities are those that waste least: the patterns
-    computed, padding included, plus `PROGRAM_COST` for each capacity, are at their minimum.
+    computed, padding included, plus `program_cost` for each capacity, are at their minimum.
 
     Arguments:
         loads, counts: different memory loads of a sweep, and how many lanes have each.
         largest: how many patterns there are to draw from, where that is limited.
+        program_cost: how many lanes of the largest load cost as much as a program.
     """
 
     capacities: np.ndarray
@@ -30,13 +32,15 @@ class Shapes:
     padding: float
     """Share of the patterns computed that is padding."""
 
-    def __init__(self, loads: np.ndarray, counts: np.ndarray, largest: int | None = None) -> None:
+    def __init__(
+        self, loads: np.ndarray, counts: np.ndarray, largest: int | None = None, program_cost: float = PROGRAM_COST
+    ) -> None:
         candidates = np.unique(np.ceil(loads / MULTIPLE).astype(int) * MULTIPLE)
         if largest is not None:
             candidates = np.unique(np.minimum(candidates, largest))
         if candidates.size > MOST_CANDIDATES:
             candidates = candidates[np.linspace(0, candidates.size - 1, MOST_CANDIDATES).round().astype(int)]
-        self.capacities = _cheapest(candidates, loads, counts)
+        self.capacities = _cheapest(candidates, loads, counts, program_cost)
         computed = float(self.of(loads) @ counts)
         self.padding = 1 - float(loads @ counts) / computed
 
@@ -45,10 +49,10 @@ class Shapes:
         return self.capacities[np.searchsorted(self.capacities, loads)]
 
 
-def _cheapest(candidates: np.ndarray, loads: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def _cheapest(candidates: np.ndarray, loads: np.ndarray, counts: np.ndarray, program_cost: float) -> np.ndarray:
     """The subset of at most `MAX_SHAPES` candidates that costs least, found by dynamic programming over the largest."""
     lanes_up_to = np.array([counts[loads <= size].sum() for size in candidates], float)
-    program = PROGRAM_COST * float(candidates[-1])
+    program = program_cost * float(candidates[-1])
     cost = candidates * lanes_up_to + program
     chosen = [[index] for index in range(candidates.size)]
     best, best_cost = chosen[-1], cost[-1]
