@@ -2,113 +2,68 @@
 
 The plain batch is a single `jit(vmap)` in which every trajectory is padded to the largest load. It is called for parts of the
 grid that fit into memory, spread over all of it. The engine computes the whole grid. Then the parts of the engine are switched
-off one at a time. Compiling is reported apart from running.
+off one at a time.
 """
 
 import argparse
-import statistics
-import time
-from collections.abc import Mapping
+import functools
+import itertools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from harness import Contender, described, machine, race, spread, table, times_slower
 from workloads import TOLERANCE, fig4_axes, recall_trial
 
 import astrojax as aj
 from astrojax.sweep.programs import traced
-from astrojax.sweep.shapes import Shapes
+
+LARGEST = 200
+"""Patterns of the largest load."""
 
 
-class Unsorted(eqx.Module):
-    """The same sample with a cost that says nothing, so that lanes stay in the order of the grid."""
-
-    inner: aj.RecallTrial
-
-    def draw(self, root_key: Any, coordinates: Mapping[str, jax.Array], capacity: int) -> Any:
-        return self.inner.draw(root_key, coordinates, capacity)
+class Unsorted(aj.RecallTrial):
+    """A cost that says nothing, so that lanes stay in the order of the grid."""
 
     def cost(self, problem: Any, coordinates: Mapping[str, jax.Array]) -> jax.Array:
         return jnp.zeros(())
 
-    def solve(self, problem: Any, coordinates: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
-        return self.inner.solve(problem, coordinates)
 
-    @property
-    def by_steps(self) -> bool:
-        return True
-
-    def begin(self, problem: Any, coordinates: Mapping[str, jax.Array]) -> Any:
-        return self.inner.begin(problem, coordinates)
-
-    def under_way(self, setting: Any, progress: Any) -> jax.Array:
-        return self.inner.under_way(setting, progress)
-
-    def advance(self, setting: Any, progress: Any) -> Any:
-        return self.inner.advance(setting, progress)
-
-    def measure(self, *given: Any) -> dict[str, jax.Array]:
-        return self.inner.measure(*given)
-
-
-class AsABatch(Unsorted):
-    """The same sample, solved by a batch of `diffeqsolve`, and sorted."""
-
-    def cost(self, problem: Any, coordinates: Mapping[str, jax.Array]) -> jax.Array:
-        return self.inner.cost(problem, coordinates)
+class AsABatch(aj.RecallTrial):
+    """Solved by a batch of `diffeqsolve`."""
 
     @property
     def by_steps(self) -> bool:
         return False
 
 
-class Plain:
-    """One plain `jit(vmap)` of lanes that are all padded to the largest load."""
+def plain_batch(trials: int, lanes: int) -> Callable[[], Any]:
+    """One plain `jit(vmap)`; every call takes lanes that are spread over the whole grid, and others than the one before."""
+    grid = aj.Sweep(recall_trial(), fig4_axes(trials)).grid
+    dynamic, static = eqx.partition(traced(recall_trial()), eqx.is_array)
 
-    def __init__(self, trials: int, lanes: int) -> None:
-        self.grid = aj.Sweep(recall_trial(), fig4_axes(trials)).grid
-        self.lanes, self.key, self.trial = lanes, jax.random.key(0), traced(recall_trial())
-        dynamic, static = eqx.partition(self.trial, eqx.is_array)
+    def one(lane: dict[str, jax.Array], dynamic: Any, key: jax.Array) -> dict[str, jax.Array]:
+        trial = eqx.combine(dynamic, static)
+        return trial.solve(trial.draw(key, lane, LARGEST), lane)
 
-        def one(lane: dict[str, jax.Array], dynamic: Any, key: jax.Array) -> dict[str, jax.Array]:
-            trial = eqx.combine(dynamic, static)
-            return trial.solve(trial.draw(key, lane, 200), lane)
+    batch, parts, key = jax.jit(jax.vmap(one, in_axes=(0, None, None))), itertools.count(), jax.random.key(0)
 
-        started = time.perf_counter()
-        batch = jax.jit(jax.vmap(one, in_axes=(0, None, None)))
-        self.dynamic = dynamic
-        self.program = batch.lower(self.coordinates(0), dynamic, self.key).compile()
-        self.compile_seconds = time.perf_counter() - started
+    def run() -> Any:
+        numbers = (np.arange(lanes) * (grid.size // lanes) + next(parts)) % grid.size
+        return batch({name: jnp.asarray(values) for name, values in grid.at(numbers).items()}, dynamic, key)
 
-    def coordinates(self, part: int) -> dict[str, jax.Array]:
-        """Every so-many-th lane, so that each part is spread over the whole grid."""
-        stride = self.grid.size // self.lanes
-        numbers = (np.arange(self.lanes) * stride + part) % self.grid.size
-        return {name: jnp.asarray(values) for name, values in self.grid.at(numbers).items()}
-
-    def seconds_per_trajectory(self, part: int) -> float:
-        """Running one part."""
-        given = self.coordinates(part)
-        started = time.perf_counter()
-        jax.block_until_ready(self.program(given, self.dynamic, self.key))
-        return (time.perf_counter() - started) / self.lanes
+    return run
 
 
-def seconds_per_trajectory(trials: int, **settings: Any) -> tuple[float, float]:
-    """Running, and compiling, of the engine; by the clock on the wall, all threads together."""
-    chosen = settings.pop("wrapped", lambda trial: trial)(recall_trial())
-    sweep = aj.Sweep(chosen, fig4_axes(trials))
-    if not settings.pop("shapes", True):
-        sweep.__dict__["shapes"] = Shapes(np.array([200]), np.array([1]))
-    engine = aj.Engine(**settings)
-    key = jax.random.key(0)
-    started = time.perf_counter()
-    engine.run([lambda lanes=lanes: engine.prepare(lanes) for lanes in sweep.preparations("a", key).values()])
-    compiled = time.perf_counter()
-    aj.run_sweeps({"a": sweep}, key, engine=engine)
-    return (time.perf_counter() - compiled) / sweep.grid.size, compiled - started
+def engine(trials: int, kind: Any = aj.RecallTrial, one_shape: bool = False, **settings: Any) -> Callable[[], Any]:
+    """The engine over the whole grid."""
+    trial = recall_trial()
+    sample = kind(**{name: getattr(trial, name) for name in trial.__dataclass_fields__})
+    sweep = aj.Sweep(sample, fig4_axes(trials), **({"program_cost": np.inf} if one_shape else {}))
+    return functools.partial(aj.run_sweeps, {"a": sweep}, jax.random.key(0), engine=aj.Engine(**settings))
 
 
 def main() -> None:
@@ -120,32 +75,35 @@ def main() -> None:
     )
     options = parser.parse_args()
     whole = aj.Sweep(recall_trial(), fig4_axes(options.trials)).grid.size
-    plain = {lanes: Plain(options.trials, lanes) for lanes in (batch or whole for batch in options.batches)}
     variants: dict[str, dict[str, Any]] = {
         "engine": {},
-        "lanes in the order of the grid": {"wrapped": Unsorted},
-        "a batch of diffeqsolve": {"wrapped": AsABatch},
-        "everything padded to 200": {"shapes": False},
+        "lanes in the order of the grid": {"kind": Unsorted},
+        "a batch of diffeqsolve": {"kind": AsABatch},
+        f"everything padded to {LARGEST}": {"one_shape": True},
         "one thread": {"num_threads": 1},
         "512 lanes step together": {"lanes_per_step": 512},
     }
-    times: dict[str, list[float]] = {}
-    compiling = {f"plain vmap of {lanes:,}": batch.compile_seconds for lanes, batch in plain.items()}
-    for number in range(options.rounds):  # interleaved, so that all meet the same disturbances
-        for lanes, batch in plain.items():
-            parts = [batch.seconds_per_trajectory(number * 100 + part) for part in range(max(8192 // lanes, 1))]
-            times.setdefault(f"plain vmap of {lanes:,}", []).append(statistics.mean(parts))
-        for name, settings in variants.items():
-            running, compiled = seconds_per_trajectory(options.trials, **dict(settings))
-            times.setdefault(name, []).append(running)
-            compiling.setdefault(name, compiled)
-    reference = times["engine"]
+    contenders = [
+        Contender(f"plain vmap of {lanes:,}", functools.partial(plain_batch, options.trials, lanes), lanes)
+        for lanes in (batch or whole for batch in options.batches)
+    ]
+    contenders += [
+        Contender(name, functools.partial(lambda given: engine(options.trials, **given), settings), whole)
+        for name, settings in variants.items()
+    ]
+    found = race(contenders, options.rounds)
     print(f"Fig. 4's grid, {options.trials} trials, automatic solver at {TOLERANCE:g}; {options.rounds} rounds, medians")
-    print("| | µs per trajectory | times the engine's | compiling, s |\n|---|---|---|---|")
-    for name, values in times.items():
-        ratios = sorted(value / own for value, own in zip(values, reference, strict=True))
-        spread = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-        print(f"| {name} | {statistics.median(values) * 1e6:.0f} | {spread} | {compiling[name]:.1f} |")
+    rows = [
+        {
+            "": name,
+            "µs per trajectory": f"{contender.microseconds:.3g}",
+            "times the engine's": spread(times_slower(contender, found["engine"])),
+            "compiling and the first call, s": f"{contender.compile_seconds:.1f}",
+        }
+        for name, contender in found.items()
+    ]
+    print(table(rows))
+    print(described(machine()))
 
 
 if __name__ == "__main__":
