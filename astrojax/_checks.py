@@ -25,6 +25,12 @@ def concrete(condition: jax.Array | bool) -> bool | None:
         return None
 
 
+def not_traced(function: str, tree: Any) -> None:
+    """Refuse values that JAX traces where a function needs the numbers themselves."""
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree)):
+        raise InputError(f"{function} needs arrays; it cannot be called inside jax.jit, jax.vmap or jax.grad")
+
+
 def one_of(name: str, value: object, allowed: Iterable[str]) -> None:
     """Raise `InputError` unless `value` is one of the `allowed` names."""
     names = list(allowed)

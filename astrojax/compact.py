@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int8
 
-from ._checks import InputError, at_least, pattern_matrix
+from ._checks import InputError, at_least, not_traced, pattern_matrix, shown
 from ._types import Neurons, Patterns, PerPattern
 
 BLOCK = 1024
@@ -89,11 +89,16 @@ def compact_patterns(
         block: how many patterns are expanded at a time, at least 1.
 
     Raises:
-        InputError (a ValueError): for patterns of another shape, or with other entries.
+        InputError (a ValueError): for patterns of another shape, with other entries, or traced; for devices that are none.
     """
-    array = patterns if isinstance(patterns, np.ndarray) else np.asarray(patterns)
+    not_traced("compact_patterns", patterns)
+    try:
+        array = patterns if isinstance(patterns, np.ndarray) else np.asarray(patterns)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"patterns must be an array of integers; got {shown(patterns)}") from error
     pattern_matrix(array.shape)
     at_least("block", block, 1)
+    _check_devices(devices)
     num_neurons, num_patterns = array.shape
     num_devices = len(devices) if devices else 1
     per_device = -(-num_patterns // num_devices)
@@ -111,6 +116,14 @@ def compact_patterns(
         mesh = jax.sharding.Mesh(np.array(devices), (DEVICE_AXIS,))
         stored = jax.device_put(shaped, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(DEVICE_AXIS)))
     return CompactPatterns(stored, num_patterns, jnp.result_type(float))
+
+
+def _check_devices(devices: object) -> None:
+    if devices is None:
+        return
+    listed = isinstance(devices, Sequence) and len(devices) > 0 and all(isinstance(one, jax.Device) for one in devices)
+    if not listed or len(set(devices)) < len(devices):  # type: ignore[call-overload, arg-type]
+        raise InputError(f"devices must be a list of different devices, such as jax.devices(); got {shown(devices)}")
 
 
 def _refuse_other_than_small_integers(part: np.ndarray, first: int) -> None:

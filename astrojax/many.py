@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from . import stepping
-from ._checks import InputError, at_least, finite, real
+from ._checks import InputError, at_least, finite, not_traced, real
 from ._types import ScalarLike
 from .models.base import AbstractMemory, check_memory
 from .retrieval import Recall, Retrieval, posed
@@ -44,11 +44,13 @@ def retrieve_many(
         A `Recall` whose arrays have a leading axis of length B, in the memory of the host (NumPy).
 
     Raises:
-        InputError (a ValueError): for queries that do not fit, an implicit solver, or settings out of range.
+        InputError (a ValueError): for queries that do not fit, an implicit solver, settings out of range, or inside `jax.jit`,
+            `jax.vmap` or `jax.grad`, which `retrieve` is for.
         OutOfMemoryError: if not even one query at a time fits.
     """
-    array = real("queries", queries)
     check_memory(memory)
+    not_traced("retrieve_many", (memory, queries))
+    array = real("queries", queries)
     if array.ndim != 2 or array.shape[1] != memory.num_neurons or not len(array):
         raise InputError(f"queries must have shape (number, {memory.num_neurons}), one query per row; got {array.shape}")
     finite("queries", array)

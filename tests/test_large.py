@@ -77,6 +77,15 @@ def test_bad_input_of_large_memories_is_refused():
         aj.retrieve_many(good, np.ones((2, 5)), t1=1.0)
     with pytest.raises(ValueError, match="implicit"):
         aj.retrieve_many(good, np.ones((2, 4)), t1=1.0, solver="kvaerno3")
+    for devices in ([], jax.devices() * 2):
+        with pytest.raises(aj.InputError, match="devices must be a list of different devices"):
+            aj.compact_patterns(signs(4, 3), devices=devices)
+    for function in (lambda query: aj.retrieve_many(good, query, t1=1.0), aj.compact_patterns):
+        with pytest.raises(aj.InputError, match="cannot be called inside"):
+            jax.jit(function)(np.ones((2, 4)))
+    several = jax.vmap(aj.HopfieldMemory)(np.ones((4, 4, 3)))
+    with pytest.raises(aj.InputError, match=r"memory must be a single one .* shape \(4, 4, 3\)"):
+        aj.retrieve_many(several, np.ones((2, 4)), t1=1.0)
     with pytest.raises(ValueError, match="max_bytes must be an integer of at least 1"):
         aj.retrieve_many(good, np.ones((2, 4)), t1=1.0, max_bytes=0)
 

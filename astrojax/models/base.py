@@ -149,9 +149,13 @@ class AbstractMemory(eqx.Module):
 
 
 def check_memory(memory: object) -> None:
-    """Refuse what is not a memory."""
+    """Refuse what is not a memory, or a batch of them."""
     if not isinstance(memory, AbstractMemory):
         raise InputError(f"memory must be a memory such as AstrocyteMemory; got {type(memory).__name__}")
+    if len(memory.patterns.shape) != 2:
+        raise InputError(
+            f"memory must be a single one (use jax.vmap for a batch); its patterns have shape {memory.patterns.shape}"
+        )
 
 
 def checked_patterns(
