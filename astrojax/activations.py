@@ -41,10 +41,11 @@ def softmax(logits: PerPattern, stored: Stored | None = None) -> PerPattern:
         # So low that what is left of it after the exponential is 0, and no infinity comes near a gradient.
         logits = jnp.where(stored, logits, jnp.finfo(logits.dtype).min)
     weights = jnp.exp(logits - jax.lax.stop_gradient(largest_entry(logits)))
-    return weights / (weights @ jnp.ones_like(weights))
+    return weights / jnp.matmul(weights, jnp.ones_like(weights), precision=jax.lax.Precision.HIGHEST)
 
 
-def largest_entry(values: Float[Array, " entries"]) -> Scalar:
+def largest_entry(values: Float[Array, "*shape"]) -> Scalar:
     """The largest of the entries; NaN if one is."""
+    values = values.ravel()
     parts = next(number for number in range(MOST_PARTS, 0, -1) if values.size % number == 0)
     return jnp.max(functools.reduce(jnp.maximum, jnp.split(values, parts)))

@@ -104,6 +104,7 @@ def compact_patterns(
     per_device = -(-num_patterns // num_devices)
     block = min(block, per_device)
     blocks = -(-per_device // block)
+    block = -(-per_device // blocks)  # as even as can be: places after the last pattern cost as much as patterns
     kept = np.zeros((num_devices * blocks, num_neurons, block), np.int8)
     for number, first in enumerate(range(0, num_patterns, block)):
         part = array[:, first : first + block]
@@ -128,6 +129,8 @@ def _check_devices(devices: object) -> None:
 
 def _refuse_other_than_small_integers(part: np.ndarray, first: int) -> None:
     if part.dtype == np.int8 and part.min() >= -127:
+        return
+    if part.dtype == np.bool_:
         return
     if not np.issubdtype(part.dtype, np.number) or np.iscomplexobj(part):
         raise InputError(f"patterns must be real numbers; got {part.dtype}")

@@ -178,6 +178,7 @@ def relaxed(y0: PyTree, drive: tuple[PyTree, ...], relaxation: Relaxation) -> Py
 
     def part(start: jax.Array, weights: tuple[Scalar, ...], *terms: jax.Array) -> jax.Array:
         decay, *others = weights
+        assert len(terms) <= len(others), "a drive of more coefficients than MOST_COEFFICIENTS"
         sums = [math.factorial(j) * weight * term for j, (weight, term) in enumerate(zip(others, terms, strict=False))]
         return decay * start + relaxation.length.astype(start.dtype) * sum(sums[1:], sums[0])
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from . import stepping
-from ._checks import InputError, at_least, finite, not_traced, real
+from ._checks import InputError, at_least, finite, not_traced, real, shown
 from ._types import ScalarLike
 from .models.base import AbstractMemory, check_memory
 from .retrieval import Recall, Retrieval, posed
@@ -22,7 +23,7 @@ def retrieve_many(
     queries: jax.typing.ArrayLike,
     *,
     t1: ScalarLike,
-    solver: str = "auto",
+    solver: str | diffrax.AbstractAdaptiveSolver = "auto",
     rtol: ScalarLike | None = None,
     atol: ScalarLike | None = None,
     max_steps: int = 4096,
@@ -37,8 +38,8 @@ def retrieve_many(
         memory: the memory.
         queries: shape (B, N), one query per row.
         t1, solver, rtol, atol, max_steps: as for `retrieve`; implicit solvers are not taken.
-        max_bytes: memory that may be used for patterns, states and everything in between; a safe share of what the
-            device has when left out. As many queries are recalled at a time as fit.
+        max_bytes: memory of each device that may be used for patterns, states and everything in between; a safe share of
+            what the device has when left out. As many queries are recalled at a time as fit.
 
     Returns:
         A `Recall` whose arrays have a leading axis of length B, in the memory of the host (NumPy).
@@ -57,11 +58,11 @@ def retrieve_many(
     if max_bytes is not None:
         at_least("max_bytes", max_bytes, 1)
     retrieval = posed(memory, array[0], t1=t1, solver=solver, rtol=rtol, atol=atol, max_steps=max_steps)
-    if not stepping.can_step(solver):
-        raise InputError(f"solver must not be an implicit one here; got {solver!r} (use jax.vmap over retrieve)")
+    if isinstance(retrieval.solver, diffrax.AbstractImplicitSolver):
+        raise InputError(f"solver must not be an implicit one here; got {shown(solver)} (use jax.vmap over retrieve)")
     array = array.astype(memory.patterns.dtype)
-    device = next(iter(jax.tree.leaves(eqx.filter(memory.patterns, eqx.is_array))[0].devices()))
-    program, number = _fitting(retrieval, array, max_bytes or default_budget([device]))
+    (patterns, *_) = jax.tree.leaves(eqx.filter(memory.patterns, eqx.is_array))
+    program, number = _fitting(retrieval, array, max_bytes or default_budget(list(patterns.devices())))
     recalls = []
     for first in range(0, len(array), number):
         # The last queries are filled up with copies, so that one program serves all.
@@ -73,7 +74,7 @@ def retrieve_many(
 
 def _fitting(retrieval: Retrieval, queries: Float[Array, "queries neurons"], budget: int) -> tuple[Any, int]:
     """A compiled program, and how many queries it takes: as many as the compiler says will fit, halved until they do."""
-    number, kept = len(queries), sum(leaf.nbytes for leaf in jax.tree.leaves(eqx.filter(retrieval, eqx.is_array)))
+    number, kept = len(queries), sum(_bytes_per_device(leaf) for leaf in jax.tree.leaves(eqx.filter(retrieval, eqx.is_array)))
     state = sum(leaf.nbytes for leaf in jax.tree.leaves(retrieval.y0))
     # A program of the size of the queries that could fit at best: no state can be solved in less than three copies.
     number = int(np.clip((budget - kept) // max(3 * state, 1), 1, number))
@@ -87,6 +88,10 @@ def _fitting(retrieval: Retrieval, queries: Float[Array, "queries neurons"], bud
         if number == 1:
             raise OutOfMemoryError(f"a single query takes {bytes_needed:,} bytes; max_bytes allows {budget:,}")
         number = -(-number // 2)
+
+
+def _bytes_per_device(array: jax.Array) -> int:
+    return max(shard.data.nbytes for shard in array.addressable_shards)
 
 
 def _side_by_side(retrieval: Retrieval, queries: Float[Array, "queries neurons"]) -> Recall:

@@ -123,9 +123,9 @@ def retrieve(
         ts: times at which to save states, shape (T,), increasing within [0, t1].
         solver: a name from `SOLVERS`, `auto`, or a diffrax solver with an error estimate. `auto` is an exponential solver of
             third order, which takes few steps at ordinary parameters and in stiff corners alike.
-        rtol, atol: relative and absolute tolerance of one step, on the component with the largest error. This norm, unlike a
-            mean, does not change when a memory is padded. When left out, one that suits the memory with an exponential solver
-            (see `AbstractMemory.tolerance`), and 1e-4 with any other.
+        rtol, atol: relative and absolute tolerance of one step, on the component with the largest error; that of a neuron is
+            relative to the largest neuron (`AbstractMemory.magnitudes`). Padding a memory does not change this norm. When left
+            out, one that suits the memory with an exponential solver (see `AbstractMemory.tolerance`), and 1e-4 with any other.
         max_steps: largest number of steps, accepted and rejected.
         convergence_speed: when given, the trajectory is solved once more, more tightly than this speed by far, until an
             event finds the time at which neurons and gains both move more slowly than it. Rounding alone moves a neuron at

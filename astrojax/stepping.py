@@ -16,8 +16,8 @@ from ._types import BoolScalar, IntScalar, Scalar
 from .retrieval import SOLVERS, TERM, Recall, Retrieval, concluded, solver_name
 from .step_control import StepControl
 
-LAST_STEP = 1e-5
-"""A step that would end within this share of the horizon before it ends at the horizon."""
+LAST_STEP = 100
+"""A step that would end so little before the horizon, in units of its rounding, ends at the horizon."""
 
 
 class Progress(eqx.Module):
@@ -52,7 +52,7 @@ def begun(retrieval: Retrieval) -> Progress:
     next_t, controller_state = StepControl(retrieval.rtol, retrieval.atol).init(
         TERM, start, retrieval.t1, retrieval.y0, None, memory, solver.func, solver.error_order(TERM)
     )
-    next_t = _within(next_t, retrieval.t1)
+    next_t = _within(next_t, retrieval.t1, jnp.asarray(True))
     solver_state = solver.init(TERM, start, next_t, retrieval.y0, memory)
     none = jnp.zeros((), jnp.int32)
     return Progress(
@@ -84,7 +84,7 @@ def stepped(retrieval: Retrieval, progress: Progress) -> Progress:
     return Progress(
         t=jnp.where(accepted, t, before.t),
         y=chosen(accepted, y, before.y),
-        next_t=jnp.where(under_way, _within(next_t, retrieval.t1), before.next_t),
+        next_t=jnp.where(under_way, _within(next_t, retrieval.t1, accepted), before.next_t),
         solver_state=chosen(accepted, solver_state, before.solver_state),
         controller_state=chosen(under_way, controller_state, before.controller_state),
         failed=before.failed | (accepted & (result != diffrax.RESULTS.successful)),
@@ -102,5 +102,7 @@ def ended(retrieval: Retrieval, progress: Progress) -> Recall:
     return concluded(retrieval, progress.y, result, stats, diffrax.ForwardMode())
 
 
-def _within(next_t: Scalar, t1: Scalar) -> Scalar:
-    return jnp.where(next_t > t1 * (1 - LAST_STEP), t1, next_t)
+def _within(next_t: Scalar, t1: Scalar, accepted: BoolScalar) -> Scalar:
+    """The end of the next step, at the horizon or before it. A step tried again after one in vain is not made longer."""
+    nearly = t1 * (1 - LAST_STEP * jnp.finfo(t1.dtype).eps)
+    return jnp.where(accepted & (next_t > nearly), t1, jnp.minimum(next_t, t1))

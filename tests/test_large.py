@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import astrojax as aj
+from astrojax.exponential import ETD3
 
 MEMORIES = {
     "astrocyte": lambda patterns: aj.AstrocyteMemory(patterns, temperature=0.1),
@@ -50,6 +51,7 @@ def test_many_queries_are_recalled_as_one_by_one_however_many_fit_at_a_time():
     queries = patterns[:, :7].T.astype(float)
     queries[:, :2] *= -1
     whole = aj.retrieve_many(memory, queries, t1=10.0)
+    np.testing.assert_array_equal(aj.retrieve_many(memory, queries, t1=10.0, solver=ETD3()).x, whole.x)
     alone = [aj.retrieve(aj.AstrocyteMemory(jnp.asarray(patterns, float)), query, t1=10.0) for query in queries]
     np.testing.assert_allclose(whole.x, [recall.x for recall in alone], rtol=1e-6)
     np.testing.assert_array_equal(whole.stats["num_accepted_steps"], [r.stats["num_accepted_steps"] for r in alone])
@@ -98,6 +100,10 @@ queries[:, :2] *= -1
 memory = aj.AstrocyteMemory(aj.compact_patterns(patterns, devices=jax.devices(), block=8))
 assert len(memory.patterns.blocks.sharding.device_set) == 2
 spread = aj.retrieve_many(memory, queries, t1=10.0)
+# Each device has half of the 4,800,000 bytes that the patterns take.
+many = np.resize(patterns, (120, 40_000))
+large = aj.HopfieldMemory(aj.compact_patterns(many, devices=jax.devices()))
+assert set(aj.retrieve_many(large, many[:, :3].T.astype(np.float32), t1=1.0, max_bytes=4_700_000).status) == {aj.Status.OK}
 alone = aj.retrieve_many(aj.AstrocyteMemory(aj.compact_patterns(patterns)), queries, t1=10.0)
 np.testing.assert_allclose(spread.x, alone.x, rtol=1e-4)
 assert set(spread.status) == {aj.Status.OK}

@@ -25,7 +25,7 @@ def test_softmax_is_that_of_scipy_over_the_stored_entries(size):
     np.testing.assert_allclose(softmax(jnp.asarray(logits), jnp.asarray(stored)), expected, rtol=1e-12, atol=1e-300)
     gradient = jax.grad(lambda z: softmax(z, jnp.asarray(stored))[0])(jnp.asarray(logits))
     np.testing.assert_allclose(gradient, expected[0] * (np.eye(size)[0] - expected), rtol=1e-9, atol=1e-300)
-    assert largest_entry(jnp.asarray(logits)) == logits.max()
+    assert largest_entry(jnp.asarray(logits)) == largest_entry(jnp.asarray(logits)[None, :, None]) == logits.max()
 
 
 @pytest.mark.parametrize("solver", ["auto", "etd2", "heun", "tsit5"])
@@ -48,6 +48,17 @@ def test_step_by_step_takes_the_steps_of_diffeqsolve(solver):
     assert recall.status == whole.status == aj.Status.OK
     np.testing.assert_allclose(recall.x, whole.x, rtol=1e-9)
     np.testing.assert_allclose(recall.gains, whole.gains, atol=1e-9)
+
+
+def test_a_last_step_in_vain_is_not_made_longer():
+    # Heun at τx = 1e-5 steps by about 2e-5, and rejects steps of twice that: the last ones need not be tried in vain for ever.
+    memory = aj.HopfieldMemory(jnp.ones((2, 1)), tau_x=1e-5)
+    retrieval = posed(memory, jnp.ones(2), t1=2.0, solver="heun", rtol=1e-3, atol=1e-3, max_steps=10**6)
+    begun = stepping.begun(retrieval)
+    late = eqx.tree_at(lambda p: (p.t, p.next_t), begun, (jnp.asarray(2 - 6e-5), jnp.asarray(2 - 1e-5)))
+    progress = jax.lax.while_loop(lambda p: stepping.is_under_way(retrieval, p), lambda p: stepping.stepped(retrieval, p), late)
+    assert progress.t == 2.0
+    assert progress.num_rejected_steps < 100
 
 
 def test_a_finished_retrieval_stays_as_it_is():

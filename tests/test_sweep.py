@@ -160,6 +160,8 @@ def test_padded_shapes_are_few_and_within_what_there_is():
     assert Shapes(np.array([1]), np.array([5])).capacities.tolist() == [8]
     assert Shapes(np.array([5]), np.array([5]), largest=6).capacities.tolist() == [6]
     assert len(Shapes(np.arange(1, 5001), np.full(5000, 10**6)).capacities) == 3
+    loads, counts = np.arange(2, 201), np.full(199, 550)
+    assert [len(Shapes(loads, counts, program_cost=cost).capacities) for cost in (0, 10_000, 40_000)] == [3, 2, 1]
 
 
 @pytest.mark.parametrize("shape", [(199, 11, 50), (3,), (7, 1, 13), (2, 2, 2, 2), ()])

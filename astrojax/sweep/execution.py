@@ -33,7 +33,7 @@ class Sweep:
     sample: Any
     axes: Axes
     largest_capacity: int | None = None
-    program_cost: float = PROGRAM_COST
+    program_cost: float | int = PROGRAM_COST
 
     @functools.cached_property
     def grid(self) -> Grid:

@@ -33,7 +33,7 @@ class Shapes:
     """Share of the patterns computed that is padding."""
 
     def __init__(
-        self, loads: np.ndarray, counts: np.ndarray, largest: int | None = None, program_cost: float = PROGRAM_COST
+        self, loads: np.ndarray, counts: np.ndarray, largest: int | None = None, program_cost: float | int = PROGRAM_COST
     ) -> None:
         candidates = np.unique(np.ceil(loads / MULTIPLE).astype(int) * MULTIPLE)
         if largest is not None:
@@ -49,7 +49,7 @@ class Shapes:
         return self.capacities[np.searchsorted(self.capacities, loads)]
 
 
-def _cheapest(candidates: np.ndarray, loads: np.ndarray, counts: np.ndarray, program_cost: float) -> np.ndarray:
+def _cheapest(candidates: np.ndarray, loads: np.ndarray, counts: np.ndarray, program_cost: float | int) -> np.ndarray:
     """The subset of at most `MAX_SHAPES` candidates that costs least, found by dynamic programming over the largest."""
     lanes_up_to = np.array([counts[loads <= size].sum() for size in candidates], float)
     program = program_cost * float(candidates[-1])
