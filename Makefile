@@ -21,7 +21,7 @@ reproduce: .venv/base   ## every figure and claim of the paper, into docs/reprod
 	@$(BIN)/python experiments/reproduce.py
 
 test: .venv/dev         ## all tests
-	@XLA_FLAGS="$(QUICK)" $(PYTEST) $(AS_USED:%=--ignore=%)
+	@XLA_FLAGS="$$XLA_FLAGS $(QUICK)" $(PYTEST) $(AS_USED:%=--ignore=%)
 	@$(PYTEST) $(AS_USED)
 
 check: .venv/dev        ## style and types
