@@ -8,23 +8,22 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax
 import numpy as np
 from harness import Contender, described, machine, race, spread, table, times_slower
+from workloads import HORIZON, MODELS, recall_trial
 
 import astrojax as aj
 from astrojax.tuning.objective import measure
 
-START = {"temperature": 0.01, "tau_x": 1.0, "tau_p": 1.0, "slope": 5.0}
+MEMORY, START = MODELS["astrocyte"]
 
 
 def prepared(number: int, mode: str, names: tuple[str, ...]) -> Callable[[], Any]:
     """The loss and its gradient with respect to the named parameters, of so many problems."""
-    task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=20), aj.Flips())
     fixed = {name: value for name, value in START.items() if name not in names}
     objective = aj.Objective(
-        task, aj.AstrocyteMemory, num_patterns=(104,), levels=(3,), loss="softsign", t1=10.0, parameters=fixed
+        recall_trial().task, MEMORY, num_patterns=(104,), levels=(3,), loss="softsign", t1=HORIZON, parameters=fixed
     )
     values = {name: np.array([START[name]], np.float32) for name in names}
     engine, key = aj.Engine(), jax.random.key(0)
