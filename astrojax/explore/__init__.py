@@ -1,0 +1,63 @@
+"""The explorer: one retrieval on a page, recomputed while its settings are moved. `astrojax explore` serves it."""
+
+import errno
+from pathlib import Path
+
+from .._checks import InputError, shown
+
+
+def serve(*, address: str = "127.0.0.1", port: int = 5006, show: bool = True, patterns: Path | None = None) -> None:
+    """Serve the explorer until it is interrupted (Ctrl-C).
+
+    Sessions are independent, and share compiled programs. Nothing is loaded from another host.
+
+    Arguments:
+        address: of this machine, to listen on. At the default, only this machine can reach the page; at any other, whoever
+            reaches the address can use it.
+        port: to listen on; 0 takes a free one. The page's address is printed.
+        show: open the page in a browser.
+        patterns: a pattern file to begin with, as `load_patterns` takes it.
+
+    Raises:
+        InputError (a ValueError): if Panel is not installed, if the port or the address cannot be used, or for a file that
+            cannot be read.
+    """
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
+        raise InputError(f"port must be an integer from 0 to 65535; got {shown(port)}")
+    start = None if patterns is None else _read(Path(patterns))
+    try:
+        import panel  # noqa: F401
+    except ImportError as error:
+        raise InputError(f"the explorer needs Panel ({error}); install it with: pip install 'astrojax[explore]'") from error
+    from .server import LOOPBACK, server_of
+
+    try:
+        server = server_of(address, port, start)
+    except OSError as error:
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            reason = "is in use" if error.errno == errno.EADDRINUSE else "may not be used by you"
+            raise InputError(f"port {port} {reason}; choose another, or 0 for any that is free") from error
+        raise InputError(f"address {shown(address)} is none that this machine can listen on: {error.strerror}") from error
+    if address not in LOOPBACK:
+        print(f"Anybody who can reach {address} can use the explorer.", flush=True)
+    print(f"The explorer is at http://{address}:{server.port}/ (stop it with Ctrl-C)", flush=True)
+    if show:
+        server.io_loop.add_callback(server.show, "/")
+    try:
+        server.io_loop.start()
+    except KeyboardInterrupt:
+        print()
+    finally:
+        server.stop()
+
+
+def _read(path: Path) -> tuple[str, bytes]:
+    """Name and bytes of a file; what is in it is said on the page, where a threshold can be given."""
+    from .recall import LARGEST_UPLOAD, too_large
+
+    try:
+        if path.stat().st_size > LARGEST_UPLOAD:
+            raise InputError(too_large(str(path), path.stat().st_size))
+        return str(path.resolve()), path.read_bytes()
+    except OSError as error:
+        raise InputError(f"pattern file {path} cannot be read: {error.strerror}") from error

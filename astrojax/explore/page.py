@@ -1,0 +1,446 @@
+"""The page: controls, pictures and figures of one session."""
+
+import base64
+import functools
+import html
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import panel as pn
+from bokeh.models import ColumnDataSource, DataRange1d, Range1d
+from bokeh.models.annotations import Span
+from bokeh.plotting import figure
+
+from .._checks import InputError
+from ..models.astrocyte import GAIN_REGIMES
+from ..retrieval import Status
+from .components import STYLES, Pictures, Slider, Upload
+from .recall import FRACTIONS, LARGEST_UPLOAD, NUM_SHOWN, Answer, Problem, answer, is_compiled, posed, read_upload, too_large
+from .settings import MOST_PATTERNS, NUM_NEURONS, SCORES, SOURCES, Settings
+
+HERE = Path(__file__).parent
+COLOURS = ["#2f83cc", "#e07b39", *["#8b949e"] * (NUM_SHOWN - 2)]
+"""Of the target, of the pattern that comes nearest besides it, and of the others; legible on light and on dark ground."""
+NUMBERS = {
+    "temperature": ("T", "temperature: low, one gain wins", 1e-3, 1e2),
+    "tau_x": ("τx", "time constant of the neurons", 1e-2, 1e3),
+    "tau_p": ("τp", "time constant of the gains", 1e-2, 1e3),
+    "slope": ("σ", "slope of the firing rate tanh(σx)", 1e-1, 1e2),
+    "t1": ("t₁", "horizon", 1.0, 1e4),
+}
+"""Sliders of numbers: symbol, what it is, least and largest value."""
+SAME_IN = {"temperature": ("frozen",), "tau_p": ("adiabatic", "frozen")}
+"""Numbers without effect in some gain regimes."""
+
+LONGEST_ROW = 50
+"""Neurons in a row of a picture of patterns that are no square."""
+
+COMPILING = (
+    '<div role="status"><strong>Compiling</strong> the program of this score, regime and size: some seconds, once.</div>'
+)
+
+MONOSPACE = "textarea { font: 12px/1.45 ui-monospace, 'DejaVu Sans Mono', monospace !important; white-space: pre; }"
+
+BUTTONS = """
+.bk-btn { border: 1px solid var(--line); background: var(--page); padding: 5px 4px; }
+.bk-btn.bk-active { background: var(--accent); border-color: var(--accent); color: var(--surface); box-shadow: none; }
+.bk-btn:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
+"""
+
+COPY = """
+const done = () => { button.label = "Copied"; setTimeout(() => { button.label = "Copy" }, 1500) }
+if (navigator.clipboard) navigator.clipboard.writeText(area.value).then(done)
+else {
+  // Pages from another machine without TLS have no clipboard but this old way.
+  const copy = document.createElement("textarea")
+  copy.value = area.value
+  document.body.append(copy)
+  copy.select()
+  document.execCommand("copy")
+  copy.remove()
+  done()
+}
+"""
+
+_workers = ThreadPoolExecutor(4, thread_name_prefix="explore")
+"""Shared by all sessions: each has at most one answer under way."""
+
+
+def prepare() -> None:
+    """Compile in the background what most sessions want first: digits, with every score."""
+    for score in SCORES:
+        settings = Settings(score=score)
+        _workers.submit(lambda settings: answer(settings, posed(settings, None)), settings)
+
+
+class Explorer:
+    """The explorer of one session. A file given at the start is read as if it had been uploaded."""
+
+    def __init__(self, start: tuple[str, bytes] | None = None) -> None:
+        self._document = pn.state.curdoc
+        self._lock = threading.Lock()
+        self._file = start
+        self._uploaded: np.ndarray | None = None
+        self._flipped: tuple[int, ...] | None = None
+        self._target: np.ndarray | None = None
+        self._wanted: tuple[Settings, np.ndarray | None] | None = None
+        self._busy = self._quiet = False
+        self._build_controls()
+        self._build_results()
+        if start is not None:
+            self.source.value = "file"
+            self._read()
+        else:
+            self._source_changed()
+        pn.state.on_session_destroyed(self._end)
+
+    # Controls
+
+    def _build_controls(self) -> None:
+        begin = Settings()
+        select = functools.partial(pn.widgets.Select, sizing_mode="stretch_width", margin=0)
+        self.source = pn.widgets.RadioButtonGroup(
+            options=list(SOURCES), value=begin.source, sizing_mode="stretch_width", margin=0
+        )
+        self.neurons = select(name="N: neurons", options=list(NUM_NEURONS), value=begin.num_neurons)
+        self.upload = Upload(margin=0)
+        text = functools.partial(pn.widgets.TextInput, sizing_mode="stretch_width", margin=0)
+        self.threshold = text(name="Threshold: larger entries become +1", placeholder="none: entries are ±1")
+        self.array = text(name="Array of an .npz file", placeholder="needed where it holds several")
+        self.load = _integers("K", "memory load: patterns stored", 1, MOST_PATTERNS, begin.num_patterns)
+        self.target = _integers("Target", "number of the pattern to recall", 0, begin.num_patterns - 1, begin.target)
+        self.flips = _integers("n", "random flips of the query", 0, begin.num_neurons, begin.num_flips)
+        self.numbers = {
+            name: Slider(label=symbol, help=meaning, values=_spread(low, high), value=getattr(begin, name), margin=0)
+            for name, (symbol, meaning, low, high) in NUMBERS.items()
+        }
+        self.score = select(name="Score: how overlaps feed gains", options=list(SCORES), value=begin.score)
+        self.regime = select(name="Gains: follow τp, at once, or stay", options=list(GAIN_REGIMES), value=begin.gain_regime)
+        self.redraw = _button("New patterns", "Draw other patterns")
+        fresh = _button("New flips", "Flip other entries of the target")
+        clear = _button("Clear", "Make every entry of the query −1, to draw on")
+        following = _button("Next target", "Recall the next pattern")
+
+        self.seeds: dict[str, Any] = {"seed": 0, "flip_seed": 0}
+        self.redraw.on_click(lambda _: self._renew("seed"))
+        fresh.on_click(lambda _: self._renew("flip_seed"))
+        clear.on_click(lambda _: self._draw("-" * self._size()[0]))
+        following.on_click(lambda _: setattr(self.target, "value", (self.target.value + 1) % self.load.value))
+        self.upload.param.watch(self._received, "file")
+        watched: dict[Callable[..., None], list[Any]] = {
+            self._source_changed: [self.source, self.neurons],
+            self._read: [self.threshold, self.array],
+            self._corrupt: [self.target, self.flips],
+            self._changed: [self.load, self.score, self.regime, *self.numbers.values()],
+        }
+        for react, controls in watched.items():
+            for control in controls:
+                control.param.watch(react, "value")
+        self.from_file = pn.Column(self.upload, self.threshold, self.array, sizing_mode="stretch_width", margin=0)
+        groups = {
+            "Patterns": [self.source, self.neurons, self.from_file, self.load, self.redraw],
+            "Query": [self.target, self.flips, pn.Row(fresh, clear, following, sizing_mode="stretch_width", margin=0)],
+            "Memory": [*[self.numbers[name] for name in NUMBERS], self.score, self.regime],
+        }
+        parts = [part for title, group in groups.items() for part in (_html(f"<h2>{title}</h2>"), *group)]
+        self.controls = pn.Column(*parts, sizing_mode="stretch_width", margin=0, styles={"gap": "8px"})
+
+    # Results
+
+    def _build_results(self) -> None:
+        self.verdict = _html("", css_classes=["verdict"])
+        self.message = _html("", css_classes=["message"])
+        self.pictures = Pictures(sizing_mode="stretch_width", margin=0)
+        self.pictures.param.watch(lambda event: self._draw(event.new), "drawn")
+        columns = [f"{kind}{place}" for kind in ("gain", "overlap") for place in range(NUM_SHOWN)]
+        self.course = ColumnDataSource(dict.fromkeys(("t", *columns, "energy"), FRACTIONS))
+        now = Span(dimension="height", line_color=COLOURS[-1], line_dash="dashed")
+        self.pictures.jscallback(frame="now.location = course.data.t[cb_obj.frame]", args={"now": now, "course": self.course})
+        gains = self._figure("gain p", [f"gain{place}" for place in range(NUM_SHOWN)], now, (-0.03, 1.03))
+        overlaps = self._figure("overlap ⟨ξ, φ(x)⟩/N", [f"overlap{place}" for place in range(NUM_SHOWN)], now, (-1.05, 1.05))
+        energy = self._figure("energy E", ["energy"], now, None)
+        self.legend = _html("", css_classes=["legend"])
+        panes = [pn.pane.Bokeh(plot, sizing_mode="stretch_width", height=220, margin=0) for plot in (gains, overlaps, energy)]
+        self.figures = pn.Column(
+            self.legend,
+            pn.Row(*panes, sizing_mode="stretch_width", margin=0, styles=_side_by_side(250)),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self.yaml, self.python = (
+            pn.widgets.TextAreaInput(
+                name=name, sizing_mode="stretch_width", rows=12, max_length=20_000, margin=0, stylesheets=[MONOSPACE]
+            )
+            for name in ("YAML, for astrojax run", "Python")
+        )
+        self.texts = pn.Row(
+            *(self._copied(area) for area in (self.yaml, self.python)),
+            sizing_mode="stretch_width",
+            margin=0,
+            styles=_side_by_side(300),
+        )
+
+    def _figure(self, label: str, names: list[str], now: Span, limits: tuple[float, float] | None) -> figure:
+        plot = figure(
+            x_axis_type="log", x_axis_label="time t", y_axis_label=label, height=220, sizing_mode="stretch_width",
+            toolbar_location=None, tools="", x_range=DataRange1d(range_padding=0),
+            y_range=DataRange1d() if limits is None else Range1d(start=limits[0], end=limits[1]),
+        )  # fmt: skip
+        plot.grid.grid_line_alpha = 0.4
+        plot.axis.axis_label_text_font_style = "normal"
+        for place, name in reversed(list(enumerate(names))):  # the target is drawn last, above the others
+            plot.line("t", name, source=self.course, color=COLOURS[place], line_width=2.2 if place < 2 else 1.1)
+        plot.add_layout(now)
+        return plot
+
+    def _copied(self, area: Any) -> pn.Column:
+        button = _button("Copy", f"Copy the {area.name.split(',')[0]} text")
+        button.js_on_click(args={"area": area, "button": button}, code=COPY)
+        return pn.Column(area, button, sizing_mode="stretch_width", margin=0, styles={"gap": "6px", "min-width": "0"})
+
+    def view(self) -> pn.Template:
+        """The page."""
+        template = pn.Template((HERE / "page.html").read_text(encoding="utf-8"))
+        template.add_variable("style", (HERE / "page.css").read_text(encoding="utf-8"))
+        results = pn.Column(self.message, self.verdict, sizing_mode="stretch_width", margin=0)
+        parts = {"verdict": results, "pictures": self.pictures, "controls": self.controls}
+        for name, part in (parts | {"figures": self.figures, "texts": self.texts}).items():
+            template.add_panel(name, part)
+        return template
+
+    # What happens
+
+    def settings(self) -> Settings:
+        """What is chosen now."""
+        numbers: dict[str, Any] = {name: float(slider.value) for name, slider in self.numbers.items()}
+        of_file: dict[str, Any] = {}
+        if self.source.value == "file" and self._file is not None:
+            of_file = {"file": self._file[0], "threshold": _number(self.threshold.value), "array": self.array.value or None}
+        return Settings(
+            source=self.source.value,
+            **of_file,
+            num_neurons=self._size()[0],
+            num_patterns=int(self.load.value),
+            target=int(self.target.value),
+            num_flips=int(self.flips.value),
+            flipped=self._flipped,
+            score=self.score.value,
+            gain_regime=self.regime.value,
+            **self.seeds,
+            **numbers,
+        )
+
+    def _size(self) -> tuple[int, int]:
+        """Numbers of neurons, and of patterns that can be stored."""
+        if self.source.value == "file":
+            return self._uploaded.shape if self._uploaded is not None else (1, 1)
+        return (64 if self.source.value == "digits" else self.neurons.value), MOST_PATTERNS
+
+    def _source_changed(self, *_: Any) -> None:
+        source, (num_neurons, capacity) = self.source.value, self._size()
+        self.neurons.visible, self.from_file.visible, self.redraw.visible = (
+            source == "random", source == "file", source != "file"
+        )  # fmt: skip
+        self._quiet = True
+        _fit(self.load, 1, capacity)
+        _fit(self.target, 0, int(self.load.value) - 1)
+        _fit(self.flips, 0, num_neurons)
+        self._quiet = False
+        self._corrupt()
+
+    def _corrupt(self, *_: Any) -> None:
+        """Random flips in place of what was drawn by hand."""
+        self._flipped = None
+        self._changed()
+
+    def _renew(self, name: str) -> None:
+        self.seeds[name] += 1
+        self._corrupt()
+
+    def _draw(self, signs: str) -> None:
+        """A query that was drawn by hand."""
+        if self._target is not None and len(signs) == len(self._target):
+            self._flipped = tuple(np.flatnonzero(_numbers(signs) != self._target).tolist())
+            self._changed()
+
+    def _changed(self, *_: Any) -> None:
+        if self._quiet:
+            return
+        self._quiet = True
+        _fit(self.target, 0, int(self.load.value) - 1)
+        for name, regimes in SAME_IN.items():
+            self.numbers[name].disabled = self.regime.value in regimes
+        self._quiet = False
+        if self.source.value == "file" and self._uploaded is None:
+            return
+        with self._lock:
+            self._wanted = self.settings(), self._uploaded
+            if self._busy:
+                return
+            self._busy = True
+        _workers.submit(self._work)
+
+    def _received(self, _: Any) -> None:
+        file = self.upload.file
+        if file["size"] > LARGEST_UPLOAD:
+            self._refuse(too_large(file["name"], file["size"]))
+            return
+        self._file = file["name"], base64.b64decode(file["data"])
+        self._read()
+
+    def _read(self, *_: Any) -> None:
+        """Take the patterns of the file, if they can be used; otherwise say why not, and go on with what was there."""
+        if self._file is None:
+            return
+        try:
+            self._uploaded = read_upload(*self._file, self.array.value or None, _number(self.threshold.value))
+        except InputError as error:
+            self._refuse(str(error))
+            return
+        self._refuse("")
+        self._source_changed()
+
+    def _refuse(self, text: str) -> None:
+        self.message.object = f'<div role="alert">{html.escape(text)}</div>' if text else ""
+
+    def _work(self) -> None:
+        """Answer what is wanted until nothing is: of several changes in the meantime, the last counts."""
+        while True:
+            with self._lock:
+                wanted, self._wanted = self._wanted, None
+                if wanted is None:
+                    self._busy = False
+                    return
+            settings, uploaded = wanted
+            problem = posed(settings, uploaded)
+            if not is_compiled(settings, problem):
+                self._later(lambda: setattr(self.verdict, "object", COMPILING))
+            self._later(functools.partial(self._show, settings, problem, answer(settings, problem)))
+
+    def _later(self, show: Callable[[], None]) -> None:
+        if self._document is not None:
+            self._document.add_next_tick_callback(show)
+
+    def _end(self, _: Any) -> None:
+        self._document = None
+
+    def _show(self, settings: Settings, problem: Problem, found: Answer) -> None:
+        self._target = problem.target
+        with pn.io.hold():
+            self.course.data = course_of(found)
+            self.pictures.param.update(**pictures_of(settings, problem, found), version=self.pictures.version + 1)
+            self.verdict.object = readout(settings, problem, found)
+            self.legend.object = legend(found)
+            self.yaml.value, self.python.value = settings.yaml(), settings.python()
+
+
+def course_of(found: Answer) -> dict[str, np.ndarray]:
+    """Columns of the figures."""
+    columns = {"t": found.times, "energy": found.energy}
+    for kind, values in {"gain": found.gains, "overlap": found.overlaps}.items():
+        for place in range(NUM_SHOWN):
+            there = place < len(found.shown) and found.shown[place] >= 0
+            columns[f"{kind}{place}"] = values[:, place] if there else np.full_like(found.times, np.nan)
+    return columns
+
+
+def pictures_of(settings: Settings, problem: Problem, found: Answer) -> dict[str, Any]:
+    """What the pictures show."""
+    num_neurons, side = len(problem.target), round(len(problem.target) ** 0.5)
+    rows = -(-num_neurons // LONGEST_ROW)
+    signed = "" if settings.score == "linear" else " or negative"
+    return {
+        "columns": side if side * side == num_neurons else -(-num_neurons // rows),
+        "labels": {
+            "target": f"Target {settings.target}",
+            "query": "Query (draw here)",
+            "state": "Firing rates φ(x)",
+            "hopfield": "Hopfield network",
+            "nearest": f"Nearest{signed}",
+            "bayes": "Bayes decoder",
+        },
+        "target": _signs(problem.target),
+        "query": _signs(problem.query),
+        "answers": {name: _signs(signs) for name, signs in found.signs.items() if name != "astrocyte"},
+        "rates": base64.b64encode(np.rint((found.rates + 1) * 127.5).astype(np.uint8).tobytes()).decode(),
+        "times": found.times.tolist(),
+    }
+
+
+def readout(settings: Settings, problem: Problem, found: Answer) -> str:
+    """The outcome in words and numbers, as HTML."""
+    status, num_neurons = found.statuses["astrocyte"], len(problem.target)
+    accepted, rejected = found.steps
+    facts = {
+        "Hamming error": f"{found.errors['astrocyte']:g} of {num_neurons}",
+        "winning gain": f"{found.winning_gain:.3f} (pattern {found.winner})",
+        "target's gain": f"{found.target_gain:.3g}",
+        "perplexity": f"{found.perplexity:.2f} of {settings.num_patterns}",
+        "steps": f"{accepted} + {rejected} rejected",
+    }
+    if status != Status.OK:
+        facts = {"steps": facts["steps"]}
+    if found.statuses["hopfield"] != Status.OK:
+        facts["Hopfield"] = found.statuses["hopfield"].name
+    good = status == Status.OK and found.errors["astrocyte"] == 0
+    listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
+    verdict = html.escape(found.verdict(settings))
+    return f'<div role="status"><strong class="{"good" if good else "bad"}">{verdict}</strong><dl>{listed}</dl></div>'
+
+
+def legend(found: Answer) -> str:
+    """Which line is which, as HTML."""
+    names = [f"target, pattern {found.shown[0]}"]
+    names += [f"nearest other, pattern {number}" for number in found.shown[1:2] if number >= 0]
+    names += [f"next {count}"] if (count := int(np.sum(found.shown[2:] >= 0))) else []
+    return "".join(
+        f'<span><i style="background:{colour}"></i>{name}</span>' for colour, name in zip(COLOURS, names, strict=False)
+    )
+
+
+def _signs(values: np.ndarray) -> str:
+    return "".join("0+-"[int(np.sign(value))] for value in values)
+
+
+def _numbers(signs: str) -> np.ndarray:
+    return np.array([1.0 if sign == "+" else -1.0 for sign in signs], np.float32)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text or "")
+    except ValueError:
+        return None
+
+
+def _spread(low: float, high: float) -> list[float]:
+    """Values of two digits, evenly spaced on a logarithmic scale, twenty in a decade."""
+    return [float(f"{value:.2g}") for value in np.geomspace(low, high, 1 + round(20 * np.log10(high / low)))]
+
+
+def _integers(label: str, meaning: str, first: int, last: int, value: int) -> Slider:
+    slider = Slider(label=label, help=meaning, value=value, margin=0)
+    _fit(slider, first, last)
+    return slider
+
+
+def _fit(slider: Slider, first: int, last: int) -> None:
+    slider.values = list(range(first, max(first, last) + 1))
+    slider.value = min(max(slider.value, first), slider.values[-1])
+
+
+def _side_by_side(width: int) -> dict[str, str]:
+    """A style with columns of at least such a width, as many as there is room for."""
+    return {"display": "grid", "grid-template-columns": f"repeat(auto-fit, minmax({width}px, 1fr))", "gap": "12px"}
+
+
+def _button(name: str, meaning: str) -> pn.widgets.Button:
+    return pn.widgets.Button(name=name, description=meaning, sizing_mode="stretch_width", margin=0, stylesheets=[BUTTONS])
+
+
+def _html(text: str, **settings: Any) -> pn.pane.HTML:
+    return pn.pane.HTML(text, sizing_mode="stretch_width", margin=0, stylesheets=[STYLES], **settings)

@@ -1,0 +1,201 @@
+// The pictures: target, query (to be drawn on), state over time, and what the network and the decoders answer.
+// Signs come as strings of "+", "-" and "0"; the firing rates over time as bytes, 0 for −1 and 255 for +1.
+
+const DARK = matchMedia("(prefers-color-scheme: dark)")
+
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag)
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value)
+  made.append(...children)
+  return made
+}
+
+const asNumbers = signs => Array.from(signs, sign => ({"+": 1, "-": -1, "0": 0})[sign])
+const asWritten = time => time == null ? "" : Number(time.toPrecision(2)).toString()
+
+export function render({model}) {
+  const root = element("div", {class: "pictures"})
+  const panels = {}
+  for (const key of ["target", "query", "state", "hopfield", "nearest", "bayes"]) {
+    const panel = {label: element("b"), note: element("span"), canvas: element("canvas"), values: []}
+    const parts = [element("figcaption", {}, panel.label, panel.note), panel.canvas]
+    root.append(element("figure", {class: key}, ...parts))
+    if (key != "query") panel.canvas.setAttribute("role", "img")
+    panels[key] = panel
+  }
+  const {canvas} = panels.query
+  let cursor = 0, focused = false, cells = []
+
+  const play = element("button", {type: "button", class: "play"}, "Play")
+  const slider = element("input", {type: "range", min: 0, "aria-label": "time shown"})
+  const clock = element("output", {})
+  root.append(element("div", {class: "clock"}, play, element("label", {}, "time t"), slider, clock))
+
+  let target = [], frames = new Uint8Array(), timer = null
+
+  function colour(name) {
+    const hex = getComputedStyle(root).getPropertyValue(name).trim().slice(1)
+    return [0, 2, 4].map(at => parseInt(hex.slice(at, at + 2), 16))
+  }
+
+  function draw(panel) {
+    const {canvas, values} = panel
+    const columns = model.columns, rows = Math.ceil(values.length / columns)
+    const size = Math.max(3, Math.min(24, Math.floor(600 / columns)))
+    canvas.width = columns * size
+    canvas.height = rows * size
+    const paper = colour("--paper"), ink = colour("--ink"), wrong = `rgb(${colour("--wrong")})`
+    const context = canvas.getContext("2d")
+    values.forEach((value, cell) => {
+      const x = cell % columns * size, y = Math.floor(cell / columns) * size
+      context.fillStyle = `rgb(${paper.map((low, part) => low + (ink[part] - low) * (value + 1) / 2)})`
+      context.fillRect(x, y, size, size)
+      if (Math.sign(value) != target[cell]) {
+        context.fillStyle = wrong
+        context.fillRect(x + size * 0.34, y + size * 0.34, size * 0.32, size * 0.32)
+      }
+      if (panel == panels.query && focused && cell == cursor) {
+        context.lineWidth = Math.max(2, size / 8)
+        context.strokeStyle = `rgb(${colour("--accent")})`
+        context.strokeRect(x + context.lineWidth / 2, y + context.lineWidth / 2, size - context.lineWidth, size - context.lineWidth)
+      }
+    })
+  }
+
+  const numberWrong = values => values.reduce((sum, value, cell) => sum + Math.abs(target[cell] - Math.sign(value)) / 2, 0)
+
+  function show(key, values) {
+    const panel = panels[key], count = numberWrong(values)
+    panel.values = values
+    panel.note.textContent = key == "target" ? "" : `${count} of ${target.length} wrong`
+    panel.canvas.setAttribute("aria-label", `${panel.label.textContent}: ${panel.note.textContent || target.length + " neurons"}`)
+    draw(panel)
+  }
+
+  function showState() {
+    const at = Number(slider.value), size = target.length
+    clock.textContent = asWritten(model.times[at])
+    slider.setAttribute("aria-valuetext", `t = ${clock.textContent}`)
+    if (size && frames.length >= (at + 1) * size)
+      show("state", Array.from(frames.subarray(at * size, (at + 1) * size), byte => byte / 127.5 - 1))
+    if (model.frame != at) model.frame = at
+  }
+
+  function describe() {
+    // What a screen reader is told of the grid: one cell per pixel, in the canvas's own content.
+    const {values} = panels.query, columns = model.columns
+    if (cells.length != values.length || canvas.children.length != Math.ceil(values.length / columns)) {
+      cells = values.map((_, cell) => element("span", {role: "gridcell", id: `cell-${cell}`}))
+      const rows = Array.from({length: Math.ceil(values.length / columns)}, (_, row) =>
+        element("div", {role: "row"}, ...cells.slice(row * columns, (row + 1) * columns)))
+      canvas.replaceChildren(...rows)
+      cursor = Math.min(cursor, values.length - 1)
+    }
+    values.forEach((value, cell) => {
+      const flipped = value == target[cell] ? "" : ", flipped"
+      const text = `row ${Math.floor(cell / columns) + 1}, column ${cell % columns + 1}: ${value > 0 ? "+1" : "−1"}${flipped}`
+      if (cells[cell].textContent != text) cells[cell].textContent = text
+    })
+    canvas.setAttribute("aria-activedescendant", `cell-${cursor}`)
+  }
+
+  function showQuery() {
+    show("query", asNumbers(model.query))
+    describe()
+  }
+
+  function showAll() {
+    target = asNumbers(model.target)
+    root.classList.toggle("strips", model.columns * model.columns != target.length)
+    for (const [key, label] of Object.entries(model.labels)) panels[key].label.textContent = label
+    show("target", target)
+    if (model.query.length == target.length) showQuery()
+    const atEnd = slider.value == slider.max
+    const binary = atob(model.rates)
+    frames = Uint8Array.from(binary, letter => letter.charCodeAt(0))
+    slider.max = Math.max(model.times.length - 1, 0)
+    if (atEnd) slider.value = slider.max
+    showState()
+    for (const [key, signs] of Object.entries(model.answers))
+      if (signs.length == target.length) show(key, asNumbers(signs))
+  }
+
+  function put(cell, value) {
+    if (panels.query.values[cell] == value) return
+    const signs = Array.from(model.query)
+    signs[cell] = value > 0 ? "+" : "-"
+    model.query = signs.join("")
+    model.drawn = model.query
+    showQuery()
+  }
+
+  canvas.tabIndex = 0
+  canvas.setAttribute("role", "grid")
+  canvas.addEventListener("focus", () => { focused = canvas.matches(":focus-visible"); draw(panels.query) })
+  canvas.addEventListener("blur", () => { focused = false; draw(panels.query) })
+  canvas.addEventListener("keydown", event => {
+    const columns = model.columns, last = panels.query.values.length - 1
+    const moves = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: -(cursor % columns),
+      End: columns - 1 - cursor % columns}
+    if (event.key in moves) {
+      const next = cursor + moves[event.key]
+      if (next >= 0 && next <= last) cursor = next
+    } else if (event.key == " " || event.key == "Enter") {
+      put(cursor, -panels.query.values[cursor])
+    } else return
+    event.preventDefault()
+    focused = true
+    describe()
+    draw(panels.query)
+  })
+
+  let brush = null
+  function cellAt(event) {
+    const box = canvas.getBoundingClientRect(), columns = model.columns
+    const rows = Math.ceil(panels.query.values.length / columns)
+    const column = Math.floor((event.clientX - box.left) / box.width * columns)
+    const row = Math.floor((event.clientY - box.top) / box.height * rows)
+    const cell = row * columns + column
+    return column >= 0 && column < columns && row >= 0 && cell < panels.query.values.length ? cell : null
+  }
+  canvas.addEventListener("pointerdown", event => {
+    const cell = cellAt(event)
+    if (cell == null || event.button) return
+    canvas.setPointerCapture(event.pointerId)
+    cursor = cell
+    brush = -panels.query.values[cell]
+    put(cell, brush)
+  })
+  canvas.addEventListener("pointermove", event => {
+    const cell = brush == null ? null : cellAt(event)
+    if (cell != null) put(cell, brush)
+  })
+  for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => { brush = null })
+
+  function stop() {
+    clearInterval(timer)
+    timer = null
+    play.textContent = "Play"
+  }
+  slider.addEventListener("input", () => { stop(); showState() })
+  play.addEventListener("click", () => {
+    if (timer != null) return stop()
+    if (slider.value == slider.max) slider.value = 0
+    play.textContent = "Pause"
+    timer = setInterval(() => {
+      slider.value = Number(slider.value) + 1
+      showState()
+      if (slider.value == slider.max) stop()
+    }, 50)
+  })
+
+  const redraw = () => Object.values(panels).forEach(draw)
+  DARK.addEventListener("change", redraw)
+  model.on("version", showAll)
+  model.on("query", () => { if (model.query.length == target.length) showQuery() })
+  model.on("after_render", redraw)  // colours are known once the page has the pictures
+  model.on("remove", () => { stop(); DARK.removeEventListener("change", redraw) })
+  slider.max = slider.value = 0
+  showAll()
+  return root
+}
