@@ -1,20 +1,16 @@
 """Checks of input: static faults raise `InputError`, faults of traced values are left to the status of a trajectory."""
 
-from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-
-class InputError(ValueError):
-    """An input that cannot be used. The message names the field, what was given and what is allowed."""
-
-
-class RunError(RuntimeError):
-    """A computation that cannot go on, for a reason outside the input. What was computed before is kept."""
+from ._errors import InputError as InputError
+from ._errors import RunError as RunError
+from ._errors import did_you_mean as did_you_mean
+from ._errors import one_of as one_of
+from ._errors import shown as shown
 
 
 def concrete(condition: jax.Array | bool) -> bool | None:
@@ -29,19 +25,6 @@ def not_traced(function: str, tree: Any) -> None:
     """Refuse values that JAX traces where a function needs the numbers themselves."""
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree)):
         raise InputError(f"{function} needs arrays; it cannot be called inside jax.jit, jax.vmap or jax.grad")
-
-
-def one_of(name: str, value: object, allowed: Iterable[str]) -> None:
-    """Raise `InputError` unless `value` is one of the `allowed` names."""
-    names = list(allowed)
-    if value not in names:
-        raise InputError(f"{name} must be one of {', '.join(names)}; got {value!r}{did_you_mean(value, names)}")
-
-
-def did_you_mean(value: object, names: Iterable[str]) -> str:
-    """A hint such as ` (did you mean 'tau_x'?)`, or nothing when no name is close."""
-    close = get_close_matches(str(value), list(names), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def real(name: str, values: Any) -> jax.Array:
@@ -117,9 +100,3 @@ def finite(name: str, array: jax.Array) -> None:
     if concrete(jnp.all(jnp.isfinite(array))) is False:
         where = tuple(int(i) for i in jnp.argwhere(~jnp.isfinite(array))[0])
         raise InputError(f"{name} must be finite; entry {where} is {array[where]}")
-
-
-def shown(value: object) -> str:
-    """A value as an error message shows it: on one line, and cut where it is long."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else text[:57] + "..."

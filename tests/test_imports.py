@@ -11,7 +11,7 @@ import astrojax as aj
 
 ROOT = Path(aj.__file__).parent
 LAYERS = [
-    {"_types", "_checks", "_parameters"},
+    {"_types", "_errors", "_checks", "_parameters"},
     {"activations", "scores", "patterns", "corruption", "observables", "decoders", "exponential", "compact"},
     {"step_control"},
     {"models"},
@@ -25,12 +25,13 @@ LAYERS = [
     {"outline", "cluster"},
     {"experiment"},
     {"verification", "searching"},
-    {"tuning_command"},
+    {"explore"},
+    {"commands"},
     {"cli"},
 ]
 """Each may import those before it and its own package; `runs` and `report` stand beside, see below."""
 
-BESIDE = {"runs": {"_types", "_checks", "_parameters"}, "report": {"_checks"}}
+BESIDE = {"runs": {"_types", "_errors", "_checks", "_parameters"}, "report": {"_checks"}}
 """What these packages may import of the others: settings and arrays, no models."""
 
 USES_BESIDE = {
@@ -39,8 +40,8 @@ USES_BESIDE = {
     "experiment": {"runs"},
     "verification": {"runs"},
     "searching": {"runs"},
-    "tuning_command": {"runs", "report"},
-    "cli": {"runs", "report"},
+    "commands": {"runs", "report"},
+    "cli": {"runs"},
 }
 CORE_STACK = {"jax", "jaxtyping", "equinox", "diffrax", "optimistix", "lineax", "optax", "numpy"}
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
@@ -92,7 +93,7 @@ def test_the_numerical_core_needs_the_jax_stack_alone(path):
         "verification",
         "searching",
     } | {
-        "tuning_command",
+        "commands",
         "cli",
     }:
         return

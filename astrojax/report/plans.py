@@ -38,8 +38,13 @@ def print_outline(console: Console, title: str, outline: Any) -> None:
         )
 
 
-def print_comparison(console: Console, found: Mapping[str, Mapping[str, float | int]]) -> bool:
-    """Print what `verify` found, and return whether the run repeats."""
+def repeats(found: Mapping[str, Mapping[str, float | int]]) -> bool:
+    """Whether the run that `verify` compared repeats: no value is beyond tolerance."""
+    return not any(tally["beyond"] for tally in found.values())
+
+
+def print_comparison(console: Console, found: Mapping[str, Mapping[str, float | int]]) -> None:
+    """Print what `verify` found."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in ("", "compared", "not bit for bit", "beyond tolerance", "largest difference"):
         table.add_column(heading, justify="left" if not heading else "right")
@@ -47,9 +52,7 @@ def print_comparison(console: Console, found: Mapping[str, Mapping[str, float | 
         counts = (f"{tally[kind]:,}" for kind in ("compared", "different", "beyond"))
         table.add_row(name, *counts, f"{tally['largest']:.1e}" if tally["largest"] else "0")
     console.print(table)
-    repeats = not any(tally["beyond"] for tally in found.values())
-    console.print("the run repeats" if repeats else "the run does not repeat: see the values beyond tolerance")
-    return repeats
+    console.print("the run repeats" if repeats(found) else "the run does not repeat: see the values beyond tolerance")
 
 
 def _size(number: float | int) -> str:

@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from .._checks import did_you_mean, shown
+from .._errors import did_you_mean, shown
 from .definitions import DEFINITIONS
 
 
@@ -182,6 +181,8 @@ def axis_values(given: Any) -> Any:
         num = _number(given["num"], "num")
         if not num.is_integer() or not 1 <= num <= 1_000_000:
             raise ValueError("num must be an integer between 1 and 1000000")
+        import numpy as np  # late: completing a command line needs the names alone, at once
+
         values = (np.geomspace if scale == "log" else np.linspace)(start, stop, int(num))
         # A value that only rounding keeps from being an integer is one: so {start: 5, stop: 500, num: 3, scale: log} has loads.
         whole = np.round(values)

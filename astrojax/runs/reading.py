@@ -1,6 +1,7 @@
 """Reading a configuration: YAML, overrides from the command line, and one report of everything that is wrong."""
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
@@ -9,8 +10,10 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from .._checks import InputError, did_you_mean, shown
+from .._errors import InputError, did_you_mean, shown
 from .config import NAME, OF_PATTERNS, Astrocyte, Config, FilePatterns, Root
+from .examples import located
+from .folders import command_of, files_like
 
 Fault = tuple[str, str]
 """The path of a field and what is wrong with it."""
@@ -42,22 +45,30 @@ def parse_config(raw: Mapping[Any, Any], *, folder: Path | None = None) -> Confi
 def read(path: str | Path, kind: type[Kind], overrides: Sequence[str] | Mapping[str, Any] = ()) -> Kind:
     """The configuration of some kind in a YAML file, with overrides.
 
-    These are words of a command line such as `["--retrieval.t1", "20", "--trials=10"]`, or values by dotted key.
+    These are words of a command line such as `["--retrieval.t1", "20", "--trials=10"]`, or values by dotted key. The path
+    `example:NAME` stands for a configuration that comes with the package.
 
     Raises:
         ConfigError (an InputError): with every fault, if the file cannot be read or anything in it is wrong.
     """
-    path = Path(path)
+    given, path = path, located(path)
     try:
         raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
-        raise ConfigError(str(path), [("", "there is no such file")]) from None
+        raise ConfigError(str(path), [("", f"there is no such file{files_like(path)}")]) from None
+    except IsADirectoryError:
+        raise ConfigError(str(path), [("", "is a folder; give a file")]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(str(path), [("", f"cannot be read: {error}")]) from error
     except yaml.YAMLError as error:
         raise ConfigError(str(path), [("", "is not YAML: " + " ".join(str(error).split()))]) from error
     if not isinstance(raw, dict):
         raise ConfigError(str(path), [("", f"must be a mapping of keys to values; got {shown(raw)}")])
+    command = command_of(raw)
+    if command == "tune" and kind is Config:
+        raise ConfigError(str(path), [("", f"is the configuration of a search: astrojax tune {shlex.quote(str(given))}")])
+    if command == "run" and kind is not Config:
+        raise ConfigError(str(path), [("", f"is the configuration of a run: astrojax run {shlex.quote(str(given))}")])
     if "name" not in raw and re.match(NAME, path.stem):
         raw["name"] = path.stem
     faults: list[Fault] = []

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-import yaml
 
 from .._checks import InputError
+from .folders import CONFIG, is_search, run_folders
 from .results import StorageError
-from .store import CONFIG, PROVENANCE, load, read_json, write_json
-from .tuning import TuneConfig
+from .store import PROVENANCE, load, read_json, write_json
 
 HISTORY, COMPARISON, LANDSCAPE, HELDOUT, TUNED = "history.zarr", "comparison.json", "landscape.json", "heldout", "tuned.yaml"
 
@@ -112,15 +111,6 @@ class SearchResults:
         write_json(self.folder / LANDSCAPE, {"values": axes, "loss": rows})
 
 
-def is_search(folder: Path) -> bool:
-    """Whether a run folder is that of a search."""
-    try:
-        content = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
-        return False
-    return isinstance(content, dict) and "model" in content and set(content) <= set(TuneConfig.model_fields)
-
-
 def load_search(folder: str | Path) -> SearchResults:
     """What a search left in its run folder.
 
@@ -129,7 +119,10 @@ def load_search(folder: str | Path) -> SearchResults:
     """
     path = Path(folder)
     if not path.exists():
-        raise InputError(f"{path} does not exist")
+        raise InputError(f"{path} does not exist{run_folders(path.parent)}")
     if not is_search(path):
-        raise InputError(f"{path} is not the run folder of a search: no configuration of one is in it")
+        if (path / CONFIG).is_file():
+            text = f"is not the folder of a search; it holds a run, which astrojax run {shlex.quote(str(path))} continues"
+            raise InputError(f"{path} {text}")
+        raise InputError(f"{path} is not the run folder of a search: no configuration of one is in it{run_folders(path)}")
     return SearchResults(path)

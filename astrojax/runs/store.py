@@ -17,10 +17,11 @@ from filelock import FileLock, Timeout
 from .._checks import InputError, shown
 from .config import Config, Root
 from .definitions import DEFINITIONS
+from .folders import CONFIG, is_search, run_folders
 from .reading import ConfigError, read
 from .results import DONE, RESULTS, StorageError
 
-CONFIG, PROVENANCE, SUMMARY, FIGURES, LOCK = "config.yaml", "provenance.json", "summary.json", "figures", ".lock"
+PROVENANCE, SUMMARY, FIGURES, LOCK = "provenance.json", "summary.json", "figures", ".lock"
 
 
 @contextlib.contextmanager
@@ -197,10 +198,12 @@ def load(run: str | Path, *, partial: bool = False) -> xr.Dataset:
     """
     folder = Path(run)
     if not folder.exists():
-        raise InputError(f"{folder} does not exist")
+        raise InputError(f"{folder} does not exist{run_folders(folder.parent)}")
     if not (folder / CONFIG).is_file():
-        raise InputError(f"{folder} is not a run folder: it holds no {CONFIG}")
+        raise InputError(f"{folder} is not a run folder: it holds no {CONFIG}{run_folders(folder)}")
     again = f"astrojax run {shlex.quote(str(folder))}"
+    if not (folder / RESULTS).is_dir() and is_search(folder):
+        raise InputError(f"{folder} is the folder of a search, not of a run{run_folders(folder / 'heldout')}")
     if not (folder / RESULTS).is_dir():
         raise InputError(f"{folder} holds no {RESULTS}: the run was not begun; {again} begins it")
     done = is_done(folder)

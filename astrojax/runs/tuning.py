@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from .._errors import did_you_mean
 from .._parameters import DIMENSIONS, SEARCHED, TRANSIENT
 from .config import (
     LEVELS,
@@ -252,7 +253,7 @@ def _parameter_fault(name: str, how: Searched, model: Any, sections: Mapping[str
     allowed = [*own, "t1"]
     patterns = sections.get("patterns")
     if name not in allowed:
-        return f"is not a parameter of the kind {model.kind}; allowed are {', '.join(allowed)}"
+        return f"is not a parameter of the kind {model.kind}; allowed are {', '.join(allowed)}{did_you_mean(name, allowed)}"
     if not how.low < how.high:
         return f"needs low < high; got low {how.low:g} and high {how.high:g}"
     if (how.transform in ("log", "softplus", "log_logit") or name not in DIMENSIONS) and how.low <= 0:

@@ -4,45 +4,43 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ._parameters import DIMENSIONS
-from .experiment import Execution
-from .report.search import draw_search, print_search, search_summary
-from .runs import store
-from .runs.reading import read
-from .runs.search_results import TUNED, SearchResults, load_search
-from .runs.tuning import TuneConfig
-from .searching import Progress, run_search
-from .tuning.search import SearchState
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from .._parameters import DIMENSIONS
+from ..experiment import Execution
+from ..report.search import draw_search, print_search, search_summary
+from ..runs import store
+from ..runs.reading import read
+from ..runs.search_results import TUNED, SearchResults, load_search
+from ..runs.tuning import TuneConfig
+from ..searching import Progress, run_search
+from ..tuning.search import SearchState
+from .output import Output
+from .run import unwritten, write_page
 
 LINES = 10
 """About how many lines a search prints where there is no terminal to show a bar on."""
 
 
 def tune_config(
-    console: "Console",
+    output: Output,
     path: str | Path,
     out: str | Path | None = None,
     overrides: Sequence[str] = (),
     execution: Execution | None = None,
 ) -> SearchResults:
     """Search as a configuration says, or continue the search of a run folder; print and draw what was found."""
-    path = Path(path)
-    if path.is_dir():  # a run folder, to be continued
+    if Path(path).is_dir():  # a run folder, to be continued
         load_search(path)
-        out, path = out or path, path / store.CONFIG
+        out, path = out or path, Path(path) / store.CONFIG
     config = read(path, TuneConfig, overrides)
     if out is None:
         parent = Path("runs")
         out = store.unfinished(parent, config.name, config) or store.free_folder(parent, config.name)
     folder = Path(out)
-    shown = _Shown(console)
+    shown = _Shown(output)
     try:
         with shown:
             results = run_search(config, folder, execution=execution or Execution(), progress=shown.progress)
@@ -53,40 +51,45 @@ def tune_config(
                 file=sys.stderr,
             )
         raise
-    show_search(console, folder)
+    show_search(output, folder)
     return results
 
 
-def show_search(console: "Console", folder: Path) -> None:
-    """Print the tables of a search, and draw its figures again.
+def show_search(output: Output, folder: Path, page: str | Path | None = None) -> None:
+    """Tell what a search found, draw its figures again, and write its page if one is asked for; see `write_page`.
 
     Raises:
-        InputError (a ValueError): if the search is unfinished, or the figures cannot be written.
+        InputError (a ValueError): if the search is unfinished, or the figures or the page cannot be written.
     """
-    from ._checks import InputError
-
     results = load_search(folder)
     config = read(folder / store.CONFIG, TuneConfig)
     names = [name for name in config.parameters if name not in DIMENSIONS]
     history, heldout = results.history, results.heldout()
     content = search_summary(history, heldout, names)
-    print_search(console, content)
     try:
         store.write_json(folder / store.SUMMARY, content)
-        draw_search(history, heldout, results.landscape(), names, folder / store.FIGURES)
+        figures = draw_search(history, heldout, results.landscape(), names, folder / store.FIGURES)
     except OSError as error:
-        raise InputError(f"{folder}: the figures cannot be written: {error.strerror or error}; the results are safe") from error
-    console.print(f"{folder}: history, figures, and {TUNED}: astrojax run {shlex.quote(str(folder / TUNED))}", soft_wrap=True)
+        raise unwritten(folder, error) from error
+    tuned, written = folder / TUNED, write_page(folder, page)
+
+    def show(console: Any) -> None:
+        print_search(console, content)
+        console.print(f"{folder}: history, figures, and {TUNED}: astrojax run {shlex.quote(str(tuned))}", soft_wrap=True)
+        if written:
+            console.print(f"{written}: written", soft_wrap=True)
+
+    output.outcome({"folder": folder, "summary": content, "tuned": tuned, "figures": figures, "page": written}, show)
 
 
 class _Shown:
     """The progress of a search on a terminal: a bar with the current loss, error and values; elsewhere a few lines."""
 
-    def __init__(self, console: "Console") -> None:
+    def __init__(self, output: Output) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
-        self._console = console
+        self._console, self._live = output.console, output.is_live
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
@@ -95,8 +98,8 @@ class _Shown:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
+            console=output.console,
+            disable=not output.is_live,
             transient=True,
         )
         self._every, self._total = 1, 1
@@ -121,7 +124,7 @@ class _Shown:
     def _step(self, name: str, state: SearchState) -> None:
         step, now = int(state.step), _now(state)
         self._bar.update(self._task, completed=step, now=now)
-        if not self._console.is_terminal and (step % self._every == 0 or step == self._total):
+        if not self._live and (step % self._every == 0 or step == self._total):
             self._say(f"{name}: step {step} of {self._total}: {now}")
 
     def _part(self, text: str) -> None:

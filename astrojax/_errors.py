@@ -1,0 +1,31 @@
+"""Errors, and words of their messages. No library is imported, so that the command line can refuse input at once."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class InputError(ValueError):
+    """An input that cannot be used. The message names the field, what was given and what is allowed."""
+
+
+class RunError(RuntimeError):
+    """A computation that cannot go on, for a reason outside the input. What was computed before is kept."""
+
+
+def one_of(name: str, value: object, allowed: Iterable[str]) -> None:
+    """Raise `InputError` unless `value` is one of the `allowed` names."""
+    names = list(allowed)
+    if value not in names:
+        raise InputError(f"{name} must be one of {', '.join(names)}; got {value!r}{did_you_mean(value, names)}")
+
+
+def did_you_mean(value: object, names: Iterable[str]) -> str:
+    """A hint such as ` (did you mean 'tau_x'?)`, or nothing when no name is close."""
+    close = get_close_matches(str(value), list(names), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def shown(value: object) -> str:
+    """A value as an error message shows it: on one line, and cut where it is long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,151 @@
+"""What `astrojax run` does: a configuration becomes a run folder, with progress, tables and figures."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .._errors import InputError
+from .output import Output, Progress
+
+
+def run_config(
+    path: str | Path,
+    out: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    execution: Any = None,
+    dry_run: bool = False,
+    *,
+    output: Output | None = None,
+) -> tuple[Path, Any]:
+    """Run a configuration as `astrojax run` does: plan, progress, tables, figures. Returns the run folder and the results.
+
+    Arguments:
+        path: a configuration, `example:NAME`, or a run folder to be continued. out: the run folder, chosen when left out.
+        overrides: words of a command line. execution: how to compute, or what makes that once the configuration is read.
+        dry_run: whether to tell the plan alone. output: where words go.
+    """
+    from ..runs.reading import read_config
+
+    output = output or Output()
+    if Path(path).is_dir():  # a run folder, to be continued
+        out = out or path
+        path = _config_in(Path(path))
+    config = read_config(path, overrides)
+    from ..runs import store
+
+    folder = Path(out) if out is not None else None
+    if folder is None:
+        folder = store.unfinished(Path("runs"), config.name, config) or store.free_folder(Path("runs"), config.name)
+    from ..experiment import Execution, outline_of, run
+    from ..report.plans import print_outline
+
+    console = output.console
+    execution = execution() if callable(execution) else execution or Execution()
+    if dry_run:
+        outline = outline_of(config, execution)
+        numbers = {"num_trajectories": outline.num_trajectories, "num_programs": outline.num_programs}
+        plan = {**vars(outline), **numbers, "rows": [vars(row) for row in outline.rows]}
+        output.outcome({"folder": folder, "plan": plan}, lambda console: print_outline(console, config.name, outline))
+        return folder, None
+    with Progress(output) as progress:
+
+        def planned(outline: Any) -> None:
+            print_outline(console, config.name, outline)
+            progress.start(outline.num_trajectories)
+
+        def begin(stored: int, total: int) -> None:
+            if stored:
+                console.print(f"{folder}: {stored:,} of {total:,} trajectories are stored already", soft_wrap=True)
+                progress.skip(stored)
+
+        def notice(text: str) -> None:
+            console.print(f"note: {text}", soft_wrap=True)
+
+        try:
+            told: Any = {"on_plan": planned, "on_begin": begin, "on_chunk": progress.advance, "on_notice": notice}
+            results = run(config, folder, execution=execution, **told)
+        except BaseException as error:
+            if not isinstance(error, ValueError):
+                _say_how_to_go_on(folder)
+            raise
+    report(output, folder, results, config.name)
+    return folder, results
+
+
+def _config_in(folder: Path) -> Path:
+    """The configuration of a run folder that is to be continued."""
+    from ..runs.folders import CONFIG, is_search, run_folders
+
+    if is_search(folder):
+        again = shlex.quote(str(folder))
+        raise InputError(
+            f"{folder} is the folder of a search: astrojax tune {again} continues it; "
+            f"astrojax run {shlex.quote(str(folder / 'tuned.yaml'))} runs what it found"
+        )
+    if not (folder / CONFIG).is_file():
+        raise InputError(f"{folder} is not a run folder: it holds no {CONFIG}{run_folders(folder)}")
+    return folder / CONFIG
+
+
+def _say_how_to_go_on(folder: Path) -> None:
+    from ..runs import store
+
+    try:
+        done = store.is_done(folder)
+    except InputError:
+        return
+    print(
+        f"astrojax: {done.sum()} of {done.size} chunks are stored; continue with: astrojax run {shlex.quote(str(folder))}",
+        file=sys.stderr,
+    )
+
+
+def report(
+    output: Output,
+    folder: Path,
+    results: Any,
+    title: str,
+    along: Sequence[str] | None = None,
+    page: str | Path | None = None,
+    **more: Any,
+) -> None:
+    """Tell what a run found, draw its figures, and write its page if one is asked for; `more` is told as JSON."""
+    from ..report.figures import draw_all
+    from ..report.tables import print_tables, summary
+    from ..runs import store
+
+    content = summary(results, along)
+    try:
+        store.write_json(folder / store.SUMMARY, content)
+        figures = draw_all(results, folder / store.FIGURES)
+    except OSError as error:
+        raise unwritten(folder, error) from error
+    written = write_page(folder, page)
+
+    def show(console: Any) -> None:
+        print_tables(console, content)
+        console.print(f"{title}: results, tables and figures are in {folder}", soft_wrap=True)
+        if written:
+            console.print(f"{written}: written", soft_wrap=True)
+
+    output.outcome({"folder": folder, **more, "summary": content, "figures": figures, "page": written}, show)
+
+
+def write_page(folder: Path, page: str | Path | None) -> Path | None:
+    """The page of a run folder, if one is asked for: a file, or `report.html` in the folder where no name is given."""
+    if page is None:
+        return None
+    from ..report.run_page import write_run_page
+
+    path = Path(page) if str(page) else folder / "report.html"
+    try:
+        return write_run_page(folder, path)
+    except OSError as error:
+        raise InputError(f"--html: {path} cannot be written: {error.strerror or error}") from error
+
+
+def unwritten(folder: Path, error: OSError) -> InputError:
+    """What is told where figures cannot be written."""
+    return InputError(f"{folder}: the figures cannot be written: {error.strerror or error}; the results are safe")

@@ -1,0 +1,52 @@
+"""What `astrojax show`, `verify` and `export` do with a run folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from .output import Output, Progress
+
+
+def show(output: Output, folder: Path, along: Sequence[str] | None = None, page: str | None = None) -> None:
+    """Tell again what a run or a search found, and draw its figures; `page` as for `write_page`."""
+    from ..runs import store
+    from ..runs.folders import is_search
+    from .run import report
+
+    if is_search(folder):
+        from .tune import show_search
+
+        show_search(output, folder, page)
+        return
+    results = store.load(folder, partial=True)
+    done, console = store.is_done(folder), output.console
+    if not done.all():
+        console.print(f"unfinished: {done.sum()} of {done.size} chunks are computed; astrojax run {folder} continues it")
+    provenance = store.read_json(folder / store.PROVENANCE)
+    known = {"versions": {}, "started": "?", "backend": "?", "seed": "?", "config_sha256": "?"} | provenance
+    versions = ", ".join(f"{name} {known['versions'].get(name, '?')}" for name in ("astrojax", "jax", "diffrax"))
+    if not output.as_json:
+        console.print(f"{folder}: started {known['started']}, {versions}, {known['backend']}")
+        solver = f", solver {results.attrs['solver']}" if "solver" in results.attrs else ""
+        console.print(f"seed {known['seed']}, configuration SHA-256 {known['config_sha256'][:16]}{solver}")
+    report(output, folder, results, folder.name, along, page, finished=bool(done.all()), provenance=provenance)
+
+
+def verify(output: Output, folder: Path, share: float, seed: int | None) -> bool:
+    """Compute a share of a run again; returns whether it repeats."""
+    from ..report.plans import print_comparison, repeats
+    from ..verification import verify
+
+    with Progress(output) as progress:
+        progress.start(None)
+        found = verify(folder, share=share, seed=seed, on_chunk=progress.advance)
+    content = {"folder": folder, "repeats": repeats(found), "variables": found}
+    output.outcome(content, lambda console: print_comparison(console, found))
+    return repeats(found)
+
+
+def export(output: Output, folder: Path, format: str, out: str | None) -> None:
+    """Write the results of a run as one file."""
+    from ..runs.export import export
+
+    path = export(folder, format, out)
+    output.outcome({"folder": folder, "file": path}, lambda console: console.print(f"{path}: written", soft_wrap=True))
