@@ -25,6 +25,7 @@ from .settings import MOST_PATTERNS, NUM_NEURONS, SCORES, SOURCES, Settings
 HERE = Path(__file__).parent
 COLOURS = ["#2f83cc", "#e07b39", *["#8b949e"] * (NUM_SHOWN - 2)]
 """Of the target, of the pattern that comes nearest besides it, and of the others; legible on light and on dark ground."""
+ENERGY = "#3a9d7e"
 NUMBERS = {
     "temperature": ("T", "temperature: low, one gain wins", 1e-3, 1e2),
     "tau_x": ("τx", "time constant of the neurons", 1e-2, 1e3),
@@ -43,12 +44,17 @@ COMPILING = (
     '<div role="status"><strong>Compiling</strong> the program of this score, regime and size: some seconds, once.</div>'
 )
 
-MONOSPACE = "textarea { font: 12px/1.45 ui-monospace, 'DejaVu Sans Mono', monospace !important; white-space: pre; }"
+INPUTS = """
+.bk-input { border: 1px solid var(--line) !important; }
+.bk-input:focus-visible { outline: 2px solid var(--accent) !important; }
+select.bk-input { appearance: auto !important; background-image: none !important; padding-left: 6px !important; }
+textarea.bk-input { font: 12px/1.45 ui-monospace, "DejaVu Sans Mono", monospace !important; white-space: pre; }
+"""
 
 BUTTONS = """
-.bk-btn { border: 1px solid var(--line); background: var(--page); padding: 5px 4px; }
-.bk-btn.bk-active { background: var(--accent); border-color: var(--accent); color: var(--surface); box-shadow: none; }
-.bk-btn:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
+.bk-btn { border: 1px solid var(--line) !important; background: var(--page) !important; padding: 5px 4px !important; }
+.bk-btn.bk-active { background: var(--accent) !important; color: var(--surface) !important; box-shadow: none !important; }
+.bk-btn:focus-visible { outline: 2px solid var(--accent) !important; outline-offset: 1px; }
 """
 
 COPY = """
@@ -102,24 +108,33 @@ class Explorer:
 
     def _build_controls(self) -> None:
         begin = Settings()
-        select = functools.partial(pn.widgets.Select, sizing_mode="stretch_width", margin=0)
+        select = functools.partial(pn.widgets.Select, sizing_mode="stretch_width", margin=0, stylesheets=[INPUTS])
         self.source = pn.widgets.RadioButtonGroup(
-            options=list(SOURCES), value=begin.source, sizing_mode="stretch_width", margin=0
+            options=list(SOURCES), value=begin.source, sizing_mode="stretch_width", margin=0, stylesheets=[BUTTONS]
         )
         self.neurons = select(name="N: neurons", options=list(NUM_NEURONS), value=begin.num_neurons)
-        self.upload = Upload(margin=0)
-        text = functools.partial(pn.widgets.TextInput, sizing_mode="stretch_width", margin=0)
+        self.upload = Upload(margin=0, sizing_mode="stretch_width")
+        text = functools.partial(pn.widgets.TextInput, sizing_mode="stretch_width", margin=0, stylesheets=[INPUTS])
         self.threshold = text(name="Threshold: larger entries become +1", placeholder="none: entries are ±1")
         self.array = text(name="Array of an .npz file", placeholder="needed where it holds several")
         self.load = _integers("K", "memory load: patterns stored", 1, MOST_PATTERNS, begin.num_patterns)
         self.target = _integers("Target", "number of the pattern to recall", 0, begin.num_patterns - 1, begin.target)
         self.flips = _integers("n", "random flips of the query", 0, begin.num_neurons, begin.num_flips)
         self.numbers = {
-            name: Slider(label=symbol, help=meaning, values=_spread(low, high), value=getattr(begin, name), margin=0)
+            name: Slider(
+                label=symbol,
+                help=meaning,
+                values=_spread(low, high),
+                value=getattr(begin, name),
+                margin=0,
+                sizing_mode="stretch_width",
+            )
             for name, (symbol, meaning, low, high) in NUMBERS.items()
         }
-        self.score = select(name="Score: how overlaps feed gains", options=list(SCORES), value=begin.score)
-        self.regime = select(name="Gains: follow τp, at once, or stay", options=list(GAIN_REGIMES), value=begin.gain_regime)
+        self.score = select(name="Score: how overlaps feed the gains", options=list(SCORES), value=begin.score)
+        self.regime = select(
+            name="Gain regime: how gains follow the scores", options=list(GAIN_REGIMES), value=begin.gain_regime
+        )
         self.redraw = _button("New patterns", "Draw other patterns")
         fresh = _button("New flips", "Flip other entries of the target")
         clear = _button("Clear", "Make every entry of the query −1, to draw on")
@@ -173,7 +188,7 @@ class Explorer:
         )
         self.yaml, self.python = (
             pn.widgets.TextAreaInput(
-                name=name, sizing_mode="stretch_width", rows=12, max_length=20_000, margin=0, stylesheets=[MONOSPACE]
+                name=name, sizing_mode="stretch_width", rows=22, max_length=20_000, margin=0, stylesheets=[INPUTS]
             )
             for name in ("YAML, for astrojax run", "Python")
         )
@@ -193,7 +208,13 @@ class Explorer:
         plot.grid.grid_line_alpha = 0.4
         plot.axis.axis_label_text_font_style = "normal"
         for place, name in reversed(list(enumerate(names))):  # the target is drawn last, above the others
-            plot.line("t", name, source=self.course, color=COLOURS[place], line_width=2.2 if place < 2 else 1.1)
+            plot.line(
+                "t",
+                name,
+                source=self.course,
+                color=COLOURS[place] if len(names) > 1 else ENERGY,
+                line_width=2.2 if place < 2 else 1.1,
+            )
         plot.add_layout(now)
         return plot
 
@@ -378,7 +399,7 @@ def readout(settings: Settings, problem: Problem, found: Answer) -> str:
     facts = {
         "Hamming error": f"{found.errors['astrocyte']:g} of {num_neurons}",
         "winning gain": f"{found.winning_gain:.3f} (pattern {found.winner})",
-        "target's gain": f"{found.target_gain:.3g}",
+        "target's gain": f"{found.target_gain:.3f}",
         "perplexity": f"{found.perplexity:.2f} of {settings.num_patterns}",
         "steps": f"{accepted} + {rejected} rejected",
     }
@@ -423,7 +444,7 @@ def _spread(low: float, high: float) -> list[float]:
 
 
 def _integers(label: str, meaning: str, first: int, last: int, value: int) -> Slider:
-    slider = Slider(label=label, help=meaning, value=value, margin=0)
+    slider = Slider(label=label, help=meaning, value=value, margin=0, sizing_mode="stretch_width")
     _fit(slider, first, last)
     return slider
 

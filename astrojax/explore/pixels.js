@@ -14,7 +14,7 @@ const asNumbers = signs => Array.from(signs, sign => ({"+": 1, "-": -1, "0": 0})
 const asWritten = time => time == null ? "" : Number(time.toPrecision(2)).toString()
 
 export function render({model}) {
-  const root = element("div", {class: "pictures"})
+  const root = element("div", {class: "board"})
   const panels = {}
   for (const key of ["target", "query", "state", "hopfield", "nearest", "bayes"]) {
     const panel = {label: element("b"), note: element("span"), canvas: element("canvas"), values: []}

@@ -75,8 +75,8 @@ class Settings:
             "models": {"astrocyte": memory, "Hopfield": {"kind": "hopfield", "tau_x": self.tau_x, "slope": self.slope}},
             "retrieval": {"t1": memory.pop("t1")},
         }
-        text = yaml.safe_dump(config, sort_keys=False, default_flow_style=None, allow_unicode=True, width=56)
-        return f"# {TRIALS} samples at this setting; each draws patterns, target and flips anew.\n{text}"
+        text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+        return f"# {TRIALS} samples at this setting: each draws its own\n# patterns, target and flips.\n{text}"
 
     def python(self) -> str:
         """A script that recalls exactly what is shown."""
@@ -119,14 +119,12 @@ class Settings:
                 return {"kind": "file", "path": self.file, **self._reading()}
 
     def _patterns_in_python(self) -> str:
+        key, load = f"jax.random.key({self.seed})", f"num_patterns={self.num_patterns}"
         match self.source:
             case "random":
-                return (
-                    f"aj.random_patterns(jax.random.key({self.seed}), "
-                    f"num_neurons={self.num_neurons}, num_patterns={self.num_patterns})"
-                )
+                return f"aj.random_patterns(\n    {key}, num_neurons={self.num_neurons}, {load}\n)"
             case "digits":
-                return f"aj.pooled_patterns(jax.random.key({self.seed}), pool=aj.digits(), num_patterns={self.num_patterns})"
+                return f"aj.pooled_patterns(\n    {key}, pool=aj.digits(), {load}\n)"
             case _:
                 reading = "".join(f", {name}={value!r}" for name, value in self._reading().items())
                 return f"aj.load_patterns({self.file!r}{reading})[:, :{self.num_patterns}]"

@@ -2,7 +2,7 @@
 
 export function render({model}) {
   const root = document.createElement("label")
-  root.className = "slider"
+  root.className = "setting"
   const symbol = document.createElement("b"), help = document.createElement("span"), shown = document.createElement("output")
   const input = document.createElement("input")
   input.type = "range"

@@ -2,7 +2,7 @@
 
 export function render({model}) {
   const root = document.createElement("label")
-  root.className = "upload"
+  root.className = "chooser"
   const input = document.createElement("input")
   input.type = "file"
   input.accept = ".npy,.npz,.csv"
