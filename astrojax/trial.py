@@ -107,13 +107,13 @@ class RecallTrial(eqx.Module):
 
     task: Task
     build: Callable[..., AbstractMemory]
-    parameters: dict[str, ScalarLike]
-    t1: ScalarLike
-    rtol: ScalarLike | None
-    atol: ScalarLike | None
-    convergence_speed: ScalarLike | None
-    solver: str = eqx.field(static=True)
-    max_steps: int = eqx.field(static=True)
+    parameters: dict[str, ScalarLike] = eqx.field(default_factory=dict)
+    t1: ScalarLike = 10.0
+    rtol: ScalarLike | None = None
+    atol: ScalarLike | None = None
+    convergence_speed: ScalarLike | None = None
+    solver: str = eqx.field(static=True, default="auto")
+    max_steps: int = eqx.field(static=True, default=4096)
     confirm: bool = eqx.field(static=True, default=False)
     per_pattern: dict[str, Float[Array, "... pool"]] = eqx.field(default_factory=dict)
 

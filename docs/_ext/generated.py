@@ -1,0 +1,135 @@
+"""Pages that are written from the program itself: the command line, and what may stand in a configuration."""
+
+import os
+import re
+import subprocess
+import sys
+from inspect import cleandoc
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from astrojax.runs.config import Config
+from astrojax.runs.tuning import TuneConfig
+
+FOLDER = Path(__file__).parents[1] / "generated"
+NAMES = {int: "integer", float: "number", bool: "true or false", str: "text", Path: "path", type(None): "nothing"}
+
+
+def command_line() -> str:
+    """What every command says with `--help`."""
+    whole = _help()
+    commands = re.findall(r"^    ?([a-z]+) {2,}", whole, re.MULTILINE)
+    parts = ["# Command line", f"```text\n{whole}```"]
+    for command in commands:
+        parts += [f"## astrojax {command}", f"```text\n{_help(command)}```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def configuration() -> str:
+    """Every field of both kinds of configuration: type, limits, default, meaning."""
+    schema = "`astrojax schema` prints the same as a JSON Schema, with which an editor checks a file as it is written."
+    parts, told = ["# Configuration", schema], set()
+    for title, kind in {"Of a run": Config, "Of a search": TuneConfig}.items():
+        parts += [f"## {title}", cleandoc(kind.__doc__ or ""), _table(kind)]
+        if told:
+            parts.append("Sections that a run has too are as above.")
+        for name, section in _sections(kind).items():
+            if section not in told:
+                parts += [f"### {name}", cleandoc(section.__doc__ or ""), _table(section)]
+                told.add(section)
+    return "\n\n".join(parts) + "\n"
+
+
+def _help(*command: str) -> str:
+    words = [sys.executable, "-m", "astrojax.cli", *command, "--help"]
+    environment = os.environ | {"COLUMNS": "100", "NO_COLOR": "1"}
+    return subprocess.run(words, capture_output=True, text=True, check=True, env=environment).stdout
+
+
+def _sections(kind: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """Sections inside a configuration by path, those of several kinds by kind."""
+    found = {}
+    for name, field in kind.model_fields.items():
+        for section in _models(field.annotation):
+            tag = section.model_fields.get("kind")
+            suffix = f", kind {get_args(tag.annotation)[0]}" if tag else ""
+            found[f"{name}{suffix}"] = section
+    return found
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
+
+
+def _table(kind: type[BaseModel]) -> str:
+    rows = ["| key | | when left out | meaning |", "|---|---|---|---|"]
+    for name, field in kind.model_fields.items():
+        default = "must be given" if field.is_required() else _value(field)
+        rows.append(f"| `{name}` | {_type(field.annotation, field.metadata)} | {default} | {field.description or ''} |")
+    return "\n".join(rows)
+
+
+def _value(field: FieldInfo) -> str:
+    default = field.get_default(call_default_factory=True)
+    if isinstance(default, BaseModel):
+        return "all as below"
+    if default is None or default in ({}, ()):
+        return ""
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def _type(annotation: Any, metadata: Any = ()) -> str:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        inner, *more = get_args(annotation)
+        return _type(inner, [*more, *metadata])
+    limits = _limits(metadata)
+    if origin in (Union, UnionType):
+        parts = dict.fromkeys(_type(part) for part in get_args(annotation) if part is not type(None))
+        return " or ".join(parts) + limits
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in get_args(annotation))
+    if origin is list:
+        return "values: a number, a list or a range" if _is_axis(metadata) else f"list of: {_type(get_args(annotation)[0])}{limits}"
+    if origin is tuple:
+        return f"list of: {_type(get_args(annotation)[0])}"
+    if origin is dict:
+        return f"mapping of names to: {_type(get_args(annotation)[1])}"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        tag = annotation.model_fields.get("kind")
+        return f"kind `{get_args(tag.annotation)[0]}`" if tag else "a section"
+    return NAMES.get(annotation, getattr(annotation, "__name__", str(annotation))) + limits
+
+
+def _is_axis(metadata: Any) -> bool:
+    return any(getattr(getattr(one, "func", None), "__name__", "") in ("axis_values", "integer_values") for one in metadata)
+
+
+def _limits(metadata: Any) -> str:
+    signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
+    found = []
+    for one in metadata:
+        inner = one.metadata if isinstance(one, FieldInfo) else [one]
+        for limit in inner:
+            found += [f"{sign} {getattr(limit, name):,}" for name, sign in signs.items() if getattr(limit, name, None) is not None]
+    return f" {', '.join(found)}" if found else ""
+
+
+def write(app: Any) -> None:
+    """Write the pages, before any is read."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in {"command_line": command_line(), "configuration": configuration()}.items():
+        path = FOLDER / f"{name}.md"
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+
+
+def setup(app: Any) -> dict[str, bool]:
+    app.connect("builder-inited", write, priority=100)
+    return {"parallel_read_safe": True}

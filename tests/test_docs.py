@@ -1,0 +1,69 @@
+"""What the documentation says runs: every block of Python, every configuration, every command."""
+
+import re
+import shlex
+from pathlib import Path
+
+import jax
+import pytest
+import yaml
+from markdown_it import MarkdownIt
+
+from astrojax import cli
+from astrojax.runs.config import Config
+from astrojax.runs.reading import parse
+from astrojax.runs.tuning import TuneConfig
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").rglob("*.md") if "generated" not in path.parts)]
+
+
+def blocks(page, *languages):
+    """Blocks of code of a page in some languages, with their languages and the lines they start at."""
+    for token in MarkdownIt().parse(page.read_text(encoding="utf-8")):
+        if token.type == "fence" and token.info.split()[:1] and token.info.split()[0] in languages:
+            yield token.info.split()[0], token.map[0] + 1, token.content
+
+
+def pages_with(*languages):
+    return pytest.mark.parametrize(
+        "page", [page for page in PAGES if list(blocks(page, *languages))], ids=lambda page: str(page.relative_to(ROOT))
+    )
+
+
+@pages_with("python")
+def test_every_block_of_python_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    namespace = {"__name__": "__main__"}
+    # As users have it, not as the tests do.
+    with jax.enable_x64(False), jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
+        for language, line, code in blocks(page, "python", "yaml"):
+            if language == "yaml":  # the file that the blocks after it are about
+                Path("mine.yaml").write_text(code)
+            else:
+                exec(compile("\n" * line + code, page, "exec"), namespace)
+
+
+@pages_with("yaml")
+def test_every_configuration_is_allowed(page, tmp_path):
+    for _, line, text in blocks(page, "yaml"):
+        content = yaml.safe_load(text)
+        kind = TuneConfig if set(content) - set(Config.model_fields) else Config
+        known = set(kind.model_fields)
+        assert set(content) <= known, f"{page}:{line}"
+        if {"axes", "models"} <= set(content) or {"axes", "model"} <= set(content):
+            parse(content, kind, folder=tmp_path)
+
+
+@pages_with("console", "bash")
+def test_every_command_is_understood(page):
+    parser = cli._parser()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for _, line, text in blocks(page, "console", "bash"):
+        for command in text.splitlines():
+            words = shlex.split(command.removeprefix("$ "), comments=True)
+            if words[:1] == ["make"]:
+                assert {word for word in words[1:] if "=" not in word} <= targets, f"{page}:{line}: {command}"
+            elif words and words[0].endswith("astrojax"):
+                assert parser.parse_known_args(words[1:]), f"{page}:{line}: {command}"
