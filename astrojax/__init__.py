@@ -5,8 +5,6 @@ cost nothing.
 """
 
 from importlib import import_module as _import_module
-from importlib.metadata import PackageNotFoundError as _PackageNotFoundError
-from importlib.metadata import version as _version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -63,8 +61,9 @@ if TYPE_CHECKING:
     from .patterns import load_patterns as load_patterns
     from .patterns import pooled_patterns as pooled_patterns
     from .patterns import random_patterns as random_patterns
-    from .retrieval import Recall as Recall
-    from .retrieval import Status as Status
+    from .recall import Recall as Recall
+    from .recall import Status as Status
+    from .recall import animate as animate
     from .retrieval import retrieve as retrieve
     from .runs.export import export as export
     from .runs.search_results import SearchResults as SearchResults
@@ -138,7 +137,8 @@ _NAMES = {
         "pooled_patterns",
         "random_patterns",
     ],
-    "retrieval": ["Recall", "Status", "retrieve"],
+    "recall": ["Recall", "Status", "animate"],
+    "retrieval": ["retrieve"],
     "runs.export": ["export"],
     "runs.search_results": ["SearchResults", "load_search"],
     "runs.store": ["load"],
@@ -156,9 +156,11 @@ __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version
+
         try:
-            return _version("astrojax")
-        except _PackageNotFoundError:  # run from a checkout that was not installed
+            return version("astrojax")
+        except PackageNotFoundError:  # run from a checkout that was not installed
             return "unknown"
     if name in _HOME:
         value = getattr(_import_module(f".{_HOME[name]}", __name__), name)

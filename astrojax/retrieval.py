@@ -2,21 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from enum import IntEnum
 from typing import Any
 
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optimistix as optx
 from jaxtyping import Array, Float, PyTree
 
 from ._checks import InputError, at_least, concrete, finite, one_of, positive, real
-from ._types import BoolScalar, IntScalar, PerPattern, Scalar, ScalarLike
+from ._types import BoolScalar, IntScalar, Scalar, ScalarLike
 from .exponential import ETD2, ETD3, AbstractExponentialSolver
 from .models.base import AbstractMemory, check_memory
+from .recall import Recall as Recall
+from .recall import Status as Status
 from .step_control import StepControl
 
 SOLVERS: dict[str, type[diffrax.AbstractAdaptiveSolver]] = {
@@ -44,57 +44,6 @@ With tolerances 4 or 30 times tighter, both solutions were wrong in the same way
 
 CONVERGENCE_MAX_STEPS = 16**4
 """Largest number of steps of the solve that looks for the convergence time, which is tighter than the one for the result."""
-
-
-class Status(IntEnum):
-    """How a trajectory ended. Only the states of an `OK` trajectory mean anything."""
-
-    OK = 0
-    MAX_STEPS = 1
-    """The horizon was not reached within `max_steps` steps: the problem is stiff, or the tolerances are too tight."""
-    NON_FINITE = 2
-    """The query or the final state holds NaN or infinity."""
-    INVALID_MEMORY = 3
-    """A parameter of the memory is not positive and finite, its patterns are not finite, or none of them is stored."""
-    SOLVER_FAILED = 4
-    """The solver gave up for another reason, such as an implicit stage that did not converge."""
-    INVALID_SETTINGS = 5
-    """The horizon or a tolerance is not positive and finite, or the times to save do not increase within the horizon."""
-    UNCONFIRMED = 6
-    """A solution at a tighter tolerance ends at another x: the trajectory passes too close to a boundary between two basins."""
-
-
-class Recall(eqx.Module):
-    """Result of one retrieval.
-
-    Arguments:
-        state: state at the horizon; its parts depend on the memory, `x` is always there.
-        gains: gains p at the horizon, shape (K,), or `None` for a memory without gains.
-        status: a `Status` as an integer.
-        stats: numbers of accepted and of rejected steps, with those of the second solve where the result was to be confirmed.
-        ts: times at which states were saved, shape (T,), or `None`.
-        states: states at `ts`, with a leading axis of length T, or `None`.
-        convergence_time: first time at which the speed of the memory was below `convergence_speed`; infinite if it never was
-            within the horizon; NaN if the solve that looks for it failed; `None` if no speed was given.
-        rtol, atol: the tolerances that were used.
-        solver: the solver that was used, by name if it has one.
-    """
-
-    state: Any
-    gains: PerPattern | None
-    status: IntScalar
-    stats: dict[str, IntScalar]
-    ts: Float[Array, " times"] | None
-    states: Any
-    convergence_time: Scalar | None
-    rtol: Scalar
-    atol: Scalar
-    solver: str = eqx.field(static=True)
-
-    @property
-    def x(self) -> Float[Array | np.ndarray, "*batch neurons"]:
-        """Neuronal state x at the horizon, shape (N,); with a leading axis where many queries were recalled."""
-        return self.state.x
 
 
 def retrieve(

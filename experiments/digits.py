@@ -14,7 +14,6 @@ from rich.table import Table
 
 import astrojax as aj
 from astrojax.cli import run_config
-from astrojax.report.figures import film_strip
 
 CONFIG = Path(__file__).parents[1] / "configs" / "digits.yaml"
 NEXT = [
@@ -76,19 +75,9 @@ def draw_film(folder: Path, name: str, *, tau_x: float, title: str) -> Path:
     memory = aj.AstrocyteMemory(patterns, tau_x=tau_x)
     times = np.concatenate([[0.0], np.geomspace(0.01, 10.0, 120)])
     recall = aj.retrieve(memory, query, t1=10.0, ts=times)
-    states = recall.states
     wrong = float(aj.hamming_error(patterns[:, 0], recall.x))
-    figure = film_strip(
-        times,
-        jax.vmap(memory.readout)(states),
-        jax.vmap(memory.gains)(states),
-        jax.vmap(memory.energy)(states),
-        jax.vmap(memory.overlaps)(states),
-        query=query,
-        target=patterns[:, 0],
-        picture_shape=(8, 8),
-        title=f"{title}, 200 digits stored: {wrong:g} of 64 pixels wrong at the end",
-    )
+    figure = recall.plot(memory, target=0, picture_shape=(8, 8))
+    figure.suptitle(f"{title}, 200 digits stored: {wrong:g} of 64 pixels wrong at the end")
     path = folder / f"{name}.png"
     figure.savefig(path, dpi=150)
     return path

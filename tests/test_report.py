@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.colors import to_rgba
-from matplotlib.figure import Figure
 from rich.console import Console
 
-from astrojax.report.figures import bands, difference_map, draw_all, film_strip, heat_maps
+from astrojax.report.figures import bands, difference_map, draw_all, heat_maps
 from astrojax.report.tables import print_tables, summary
 
 LOADS, FLIPS, TRIALS = [2, 5, 9, 12], [0, 1, 2], 40
@@ -80,24 +79,6 @@ def test_every_figure_that_fits_is_written(results, tmp_path):
     assert names == {"hamming_error.png", "difference_a_b.png", "along_num_patterns.png", "along_num_flips.png"}
     one = results.isel(num_patterns=[0], num_flips=[1])
     assert draw_all(one, tmp_path / "none") == []
-
-
-def test_the_film_strip_shows_query_states_and_target(tmp_path):
-    rng = np.random.default_rng(1)
-    times, states = np.geomspace(0.01, 10, 30), np.tanh(rng.normal(size=(30, 6)))
-    gains, overlaps = rng.random((30, 4)), rng.normal(size=(30, 4))
-    query, target = np.sign(rng.normal(size=(2, 6)))
-    given = {"query": query, "target": target, "picture_shape": (2, 3), "num_frames": 4}
-    figure = film_strip(times, states, gains, -times, overlaps, **given)
-    assert isinstance(figure, Figure)
-    pictures = [np.asarray(ax.images[0].get_array()).ravel() for ax in figure.axes if ax.images]
-    np.testing.assert_array_equal(pictures[0], query)
-    np.testing.assert_array_equal(pictures[-1], target)
-    np.testing.assert_array_equal(pictures[-2], states[-1])
-    curves = {ax.get_ylabel(): ax.lines[-1].get_ydata() for ax in figure.axes if ax.lines}
-    np.testing.assert_array_equal(curves["gain $p$"], gains[:, 0])
-    np.testing.assert_array_equal(curves["overlap $m/N$"], overlaps[:, 0] / 6)
-    np.testing.assert_array_equal(curves["energy"], -times)
 
 
 def test_the_summary_has_means_standard_errors_and_counts_of_failures(results):

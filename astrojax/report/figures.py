@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.colors import CenteredNorm
@@ -111,61 +110,6 @@ def bands(results: xr.Dataset, axis: str, variable: str = "hamming_error") -> Fi
     return figure
 
 
-def film_strip(
-    times: Any,
-    states: Any,
-    gains: Any | None,
-    energies: Any,
-    overlaps: Any,
-    *,
-    query: Any,
-    target: Any,
-    picture_shape: tuple[int, int],
-    num_frames: int = 6,
-    title: str = "",
-) -> Figure:
-    """One retrieval as a film: query, states along time and target as pictures; below them gains, overlaps and energy.
-
-    Arguments:
-        times: shape (T,). states: firing rates in [−1, 1], shape (T, N). gains: shape (T, K), or `None`.
-        energies: shape (T,). overlaps: ⟨ξ, φ⟩ by pattern, shape (T, K), the target first.
-        query, target: shape (N,). picture_shape: rows and columns of a picture, whose product is N.
-    """
-    times, states, energies, overlaps = (np.asarray(values) for values in (times, states, energies, overlaps))
-    shown = _frames(states, num_frames)
-    pictures = [("query", np.asarray(query))]
-    pictures += [(f"t = {times[index]:.2g}", states[index]) for index in shown]
-    pictures += [("target", np.asarray(target))]
-    figure = Figure(figsize=(1.5 * len(pictures), 4.8), layout="constrained")
-    parts: Any = figure.subfigures(2, 1, height_ratios=(1, 1.7))
-    strip, curves = parts
-    figure.suptitle(title)
-    for ax, (name, picture) in zip(strip.subplots(1, len(pictures)), pictures, strict=True):
-        ax.imshow(picture.reshape(picture_shape), cmap="gray", vmin=-1, vmax=1)
-        ax.set_title(name, fontsize="medium")
-        ax.set_xticks([])
-        ax.set_yticks([])
-    left, middle, right = curves.subplots(1, 3)
-    size = overlaps / states.shape[1]
-    if gains is None:
-        left.set_axis_off()
-    else:
-        _target_among_others(left, times, np.asarray(gains))
-        left.set_ylabel("gain $p$")
-    _target_among_others(middle, times, size)
-    middle.set_ylabel("overlap $m/N$")
-    middle.legend(loc="best", fontsize="small")
-    right.plot(times, energies, color="k")
-    right.set_ylabel("energy")
-    for ax in (left, middle, right):
-        ax.set_xlabel("time")
-        ax.set_xscale("symlog", linthresh=max(float(times[1]), 1e-6))
-        ax.set_xlim(left=0)
-        # Powers of ten on a symmetric scale crowd at zero: a few of them are enough.
-        ax.xaxis.set_major_locator(mpl.ticker.SymmetricalLogLocator(base=10, linthresh=max(float(times[1]), 1e-6)))
-    return figure
-
-
 def _band(ax: Any, results: xr.Dataset, axis: str, variable: str) -> None:
     positions = results[axis].values
     for name in results.model.values:
@@ -200,20 +144,6 @@ def _mean_and_quartiles(values: xr.DataArray, axis: str) -> np.ndarray:
 def axis_label(axis: str) -> str:
     """What an axis of a sweep is called in figures."""
     return LABELS.get(axis, axis.replace("_", " "))
-
-
-def _target_among_others(ax: Any, times: np.ndarray, values: np.ndarray) -> None:
-    strongest = np.argsort(-np.abs(values[:, 1:]).max(axis=0))[:20] + 1
-    for number, index in enumerate(strongest):
-        ax.plot(times, values[:, index], color="0.7", linewidth=0.8, label="other patterns" if number == 0 else None)
-    ax.plot(times, values[:, 0], color="C0", linewidth=2, label="target")
-
-
-def _frames(states: np.ndarray, number: int) -> list[int]:
-    """Frames that share the path equally, so that the film shows where the state moves rather than where it rests."""
-    path = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(states, axis=0)).sum(axis=1))])
-    places = np.searchsorted(path, np.linspace(0, path[-1], number + 1)[1:])
-    return sorted({int(min(place, len(states) - 1)) for place in places})
 
 
 def _spread_inside(size: int, limit: int) -> list[int]:

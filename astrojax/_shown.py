@@ -1,0 +1,50 @@
+"""How numbers and arrays stand in a `repr`: one line, also while JAX traces them or where they are batched."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+
+def known(*values: Any) -> bool:
+    """Whether all are arrays or numbers whose values are at hand: not traced, not deleted, no placeholders."""
+    return all(_is_known(value) for value in values)
+
+
+def number(value: Any) -> str:
+    """A number in few digits; the range of several; type and shape of what is not known."""
+    if not known(value) or np.size(value) == 0:
+        return eqx.tree_pformat(value)
+    low, high = float(np.min(value)), float(np.max(value))
+    return f"{low:.4g}" if low == high or low != low else f"{low:.4g}…{high:.4g}"
+
+
+def batch(*shapes: tuple[int, ...]) -> list[str]:
+    """The shape of a batch in words, the longest of those given; nothing for a single one."""
+    longest = max(shapes, key=len, default=())
+    return [f"batch {longest}"] if longest else []
+
+
+def counts(what: str, value: Any, names: Any) -> str:
+    """Names of an integer's values, from an enumeration; how many there are of each where there are several."""
+    if not known(value):
+        return f"{what} {eqx.tree_pformat(value)}"
+    found, numbers = np.unique(np.asarray(value), return_counts=True)
+    labels = [names(int(one)).name if int(one) in list(names) else str(one) for one in found]
+    if np.ndim(value) == 0:
+        return labels[0]
+    return ", ".join(f"{count:,} {label}" for label, count in zip(labels, numbers.tolist(), strict=True))
+
+
+def shape(value: Any) -> tuple[int, ...]:
+    """The shape of an array, traced or not; that of a number for whatever has none."""
+    return tuple(getattr(value, "shape", ()))
+
+
+def _is_known(value: Any) -> bool:
+    if isinstance(value, jax.core.Tracer):
+        return False
+    if isinstance(value, jax.Array):
+        return value.is_fully_addressable and not value.is_deleted()
+    return isinstance(value, np.ndarray | np.number | int | float)

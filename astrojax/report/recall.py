@@ -1,0 +1,449 @@
+"""One retrieval as a figure, and as an animation. Plain arrays come in; `Recall.plot` and `animate` make them."""
+
+import contextlib
+import math
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import AsinhNorm
+from matplotlib.figure import Figure
+from PIL import Image
+
+from .._checks import InputError, at_least, shown
+
+NUM_PICTURES = 6
+"""Pictures of a state along time in a figure, beside query and target."""
+
+NUM_OTHERS = 20
+"""Patterns that are drawn beside the highlighted ones: the strongest."""
+
+NUM_BARS = 40
+"""Patterns that bars are drawn of: where there are more, those of the largest values."""
+
+WIDE = 5.0
+"""States beyond this are drawn on a scale that shows both a query of ±1 and an end of about ±K."""
+
+DPI, COLOURS, HOLD = 80, 64, 1.5
+"""Of an animation: dots per inch, colours of a GIF, seconds for which the last frame stays."""
+
+RIGHT, WRONG, TARGET, OTHER, PALE = "#1f77b4", "#d62728", "#1f77b4", "#ff7f0e", "0.72"
+
+
+@dataclass(frozen=True)
+class Film:
+    """One retrieval as plain arrays, with N neurons, K stored patterns and T saved times. What is `None` is not drawn.
+
+    Arguments:
+        title: above the figure. final: state at the horizon, shape (N,). is_rate: whether states are firing rates.
+        times: shape (T,). states: shape (T, N). gains, overlaps: shape (T, K), overlaps relative to N. energies: shape (T,).
+        final_gains, final_overlaps: shape (K,). query, target: shape (N,).
+        columns: numbers of the K patterns in the memory. target_column: that of the target, if it is one of them.
+        picture_shape: rows and columns of a picture, whose product is N.
+    """
+
+    title: str
+    final: np.ndarray
+    is_rate: bool = True
+    times: np.ndarray | None = None
+    states: np.ndarray | None = None
+    gains: np.ndarray | None = None
+    overlaps: np.ndarray | None = None
+    energies: np.ndarray | None = None
+    final_gains: np.ndarray | None = None
+    final_overlaps: np.ndarray | None = None
+    query: np.ndarray | None = None
+    target: np.ndarray | None = None
+    columns: np.ndarray | None = None
+    target_column: int | None = None
+    picture_shape: tuple[int, int] | None = None
+
+    @property
+    def unit(self) -> float:
+        """The size of a state that is drawn as the largest: 1 for firing rates."""
+        values = self.final if self.states is None else np.concatenate([self.states.ravel(), self.final])
+        return 1.0 if self.is_rate else float(np.nanmax(np.abs(_finite(values)), initial=1.0))
+
+    @property
+    def label(self) -> str:
+        """What a state is called."""
+        return r"firing rate $\varphi(x)$" if self.is_rate else "state $x$"
+
+
+def draw(film: Film) -> Figure:
+    """The neurons, above gains, overlaps and energy: over time, or at the end where no states were saved."""
+    panels = _curve_panels(film) if film.times is not None else _bar_panels(film)
+    height = 2.0 if film.picture_shape else 2.5
+    figure = Figure(figsize=(10.5, height + (2.7 if panels else 0)), layout="constrained")
+    figure.suptitle(film.title)
+    parts: Any = figure.subfigures(1 + bool(panels), 1, height_ratios=(height, 2.7)[: 1 + bool(panels)], squeeze=False)[:, 0]
+    if film.picture_shape:
+        _draw_pictures(parts[0], film)
+    elif film.states is not None:
+        _draw_map(parts[0], film)
+    else:
+        _draw_strip(parts[0].subplots(), film, film.final)
+    if panels:
+        _draw_panels(parts[1], panels)
+    return figure
+
+
+def animate(film: Film, path: Path, num_frames: int, fps: float | int) -> Path:
+    """Write the film; see `astrojax.animate`."""
+    if path.suffix.lower() not in (".gif", ".mp4"):
+        raise InputError(f"path must end in .gif or .mp4; got {str(path)!r}")
+    at_least("num_frames", num_frames, 2)
+    if isinstance(fps, bool) or not isinstance(fps, int | float) or not 1 <= fps <= 50:
+        raise InputError(f"fps must be a number within [1, 50]; got {shown(fps)}")
+    if film.times is None or film.states is None:
+        raise InputError(
+            "an animation needs states on the way: retrieve(memory, query, t1=10.0, ts=jnp.linspace(0.0, 10.0, 200)) saves them"
+        )
+    if path.is_dir() or not path.parent.is_dir():
+        raise InputError(f"path must be a file in a folder that exists; got {str(path)!r}")
+    write = _write_gif if path.suffix.lower() == ".gif" else _mp4_writer(path)
+    moving = _Moving(film)
+    part = path.with_name(f".{path.stem}.part{path.suffix.lower()}")
+    try:
+        write(moving, frames(film.states, num_frames), part, fps)
+        part.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def stills(states: np.ndarray, number: int) -> list[int]:
+    """Frames that share the way equally, so that pictures show where the state moves rather than where it rests."""
+    return _evenly(_way(states), number)
+
+
+def frames(states: np.ndarray, number: int) -> list[int]:
+    """Frames that share the sum of way and saved times equally: motion in detail, and rest as well. The first is among them."""
+    return sorted({0, *_evenly((_way(states) + np.linspace(0, 1, len(states))) / 2, number - 1)})
+
+
+def _way(states: np.ndarray) -> np.ndarray:
+    """The share of the way that a state has gone, shape (T,)."""
+    steps = np.abs(np.diff(np.nan_to_num(_finite(states)), axis=0)).sum(axis=1)
+    way = np.concatenate([[0.0], np.cumsum(steps)])
+    return way / way[-1] if way[-1] > 0 else way
+
+
+def _evenly(progress: np.ndarray, number: int) -> list[int]:
+    places = np.searchsorted(progress, np.linspace(0, progress[-1], number + 1)[1:])
+    return sorted({int(min(place, len(progress) - 1)) for place in places} | {len(progress) - 1})
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    """NaN for what is not finite, such as states at times that a failed trajectory did not reach."""
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _scale(film: Film) -> dict[str, Any]:
+    if film.is_rate:
+        return {"vmin": -1, "vmax": 1}
+    if film.unit <= WIDE:
+        return {"vmin": -film.unit, "vmax": film.unit}
+    return {"norm": AsinhNorm(linear_width=1.0, vmin=-film.unit, vmax=film.unit)}
+
+
+def _picture(ax: Any, film: Film, values: np.ndarray, title: str, *, is_pattern: bool = False) -> Any:
+    scale = {"vmin": -1, "vmax": 1} if is_pattern else _scale(film)
+    image = ax.imshow(_finite(values).reshape(film.picture_shape), cmap="gray", **scale)
+    ax.set_title(title, fontsize="medium")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    return image
+
+
+def _draw_pictures(part: Any, film: Film) -> None:
+    pictures = [("query", film.query, True)] if film.query is not None else []
+    if film.states is not None and film.times is not None:
+        pictures += [(f"t = {film.times[at]:.2g}", film.states[at], False) for at in stills(film.states, NUM_PICTURES)]
+    else:
+        pictures += [("end", film.final, False)]
+    pictures += [("target", film.target, True)] if film.target is not None else []
+    for ax, (title, values, is_pattern) in zip(part.subplots(1, len(pictures), squeeze=False)[0], pictures, strict=True):
+        _picture(ax, film, values, title, is_pattern=is_pattern)
+
+
+def _draw_map(part: Any, film: Film) -> None:
+    """Neurons over time, between query and target."""
+    assert film.states is not None
+    assert film.times is not None
+    sides = {name: values for name, values in (("query", film.query), ("target", film.target)) if values is not None}
+    order = [name for name in ("query", "", "target") if name in sides or not name]
+    widths = [1 if name else 45 for name in order]
+    axes = dict(zip(order, part.subplots(1, len(order), sharey=True, squeeze=False, width_ratios=widths)[0], strict=True))
+    neurons = np.arange(film.final.size)
+    image = axes[""].pcolormesh(film.times, neurons, _finite(film.states).T, cmap="coolwarm", shading="nearest", **_scale(film))
+    _time_axis(axes[""], film.times)
+    for name, values in sides.items():
+        axes[name].imshow(values[:, None], cmap="coolwarm", vmin=-1, vmax=1, aspect="auto", interpolation="nearest")
+        axes[name].set_xticks([])
+        axes[name].set_title(name, fontsize="small")
+    axes[order[0]].set_ylabel("neuron")
+    axes[""].set_ylim(neurons.size - 0.5, -0.5)
+    bar = part.colorbar(image, ax=list(axes.values()), label=film.label, pad=0.01)
+    _mark_state(bar.ax.yaxis, film)
+
+
+def _mark_state(axis: Any, film: Film) -> None:
+    """Ticks of an axis of states: those of a query, and the largest."""
+    ticks = [-1, 0, 1] if film.unit <= WIDE else [-film.unit, -1, 0, 1, film.unit]
+    axis.set_ticks(ticks, labels=[f"{tick:.3g}" for tick in ticks])
+    axis.set_ticks([], minor=True)
+
+
+def _draw_strip(ax: Any, film: Film, state: np.ndarray) -> Callable[[np.ndarray], None]:
+    """A bar for each neuron, red where its sign is not the target's; returns what draws another state."""
+    neurons = np.arange(film.final.size)
+    width = float(np.clip(420 / neurons.size, 0.6, 9))
+    bars = ax.vlines(neurons, 0, np.nan_to_num(_finite(state)), linewidth=width)
+    scale = 1.0 if film.is_rate or film.unit <= 1 else film.unit
+    if film.target is not None:
+        ax.plot(neurons, scale * film.target, "_", color="0.25", markersize=width, label="target", zorder=1)
+    if film.query is not None and film.states is None:
+        ax.plot(neurons, film.query, ".", color="0.5", markersize=5, label="query")
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="small", frameon=False)
+    ax.axhline(0, color="0.6", linewidth=0.6)
+    ax.set_xlim(-0.7, neurons.size - 0.3)
+    ax.set_ylim(-1.15 * scale, 1.15 * scale)
+    if scale > WIDE:
+        ax.set_yscale("asinh", linear_width=1.0)
+        _mark_state(ax.yaxis, film)
+    ax.set_xlabel("neuron")
+    ax.set_ylabel(film.label)
+
+    def show(values: np.ndarray) -> None:
+        values = np.nan_to_num(_finite(values))
+        bars.set_segments([[(place, 0.0), (place, value)] for place, value in enumerate(values)])
+        wrong = np.zeros(values.size, bool) if film.target is None else np.sign(values) != np.sign(film.target)
+        bars.set_color([WRONG if one else RIGHT for one in wrong])
+
+    show(state)
+    return show
+
+
+def _highlighted(film: Film, values: np.ndarray) -> list[tuple[int, str, str]]:
+    """Places of the target and of the pattern with the largest last value, with labels and colours."""
+    assert film.columns is not None
+    last = np.nan_to_num(np.abs(_finite(values[-1] if values.ndim == 2 else values)))
+    # The one with the largest gain or overlap at the end, by whichever is there.
+    decisive = film.final_gains if film.final_gains is not None else last
+    leader = int(np.argmax(np.nan_to_num(np.abs(decisive))))
+    found = []
+    if film.target_column is not None:
+        found.append((int(np.flatnonzero(film.columns == film.target_column)[0]), "target", TARGET))
+    if not found or found[0][0] != leader:
+        found.append((leader, f"pattern {film.columns[leader]}", OTHER))
+    return found
+
+
+def _curve_panels(film: Film) -> list[Callable[[Any], None]]:
+    """What draws gains, overlaps and energy over time, as far as they are there."""
+    times = film.times
+    assert times is not None
+    panels: list[Callable[[Any], None]] = []
+    if film.gains is not None:
+        panels.append(lambda ax: _curves(ax, film, film.gains, "gain $p$"))
+    elif film.final_gains is not None:
+        panels.append(lambda ax: _bars(ax, film, film.final_gains, "gain $p$ at the end"))
+    if film.overlaps is not None:
+        panels.append(lambda ax: _curves(ax, film, film.overlaps, "overlap $m/N$"))
+    if film.energies is not None:
+        energies = _finite(film.energies)
+
+        def energy(ax: Any) -> None:
+            ax.plot(times, energies, color="k")
+            ax.set_ylabel("energy")
+            _time_axis(ax, times)
+
+        panels.append(energy)
+    return panels
+
+
+def _draw_panels(part: Any, panels: list[Callable[[Any], None]]) -> list[Any]:
+    """Draw panels side by side below one legend, and return their axes."""
+    axes = list(part.subplots(1, len(panels), squeeze=False)[0])
+    for ax, panel in zip(axes, panels, strict=True):
+        panel(ax)
+    named = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    if named:
+        part.legend(named.values(), named.keys(), loc="outside upper center", ncols=len(named), fontsize="small", frameon=False)
+    return axes
+
+
+def _bar_panels(film: Film) -> list[Callable[[Any], None]]:
+    panels: list[Callable[[Any], None]] = []
+    if film.final_gains is not None:
+        panels.append(lambda ax: _bars(ax, film, film.final_gains, "gain $p$"))
+    if film.final_overlaps is not None:
+        panels.append(lambda ax: _bars(ax, film, film.final_overlaps, "overlap $m/N$"))
+    return panels
+
+
+def _curves(ax: Any, film: Film, values: Any, label: str) -> None:
+    values = _finite(values)
+    assert film.times is not None
+    highlighted = _highlighted(film, values)
+    strength = np.nan_to_num(np.abs(values)).max(axis=0)
+    strength[[place for place, _, _ in highlighted]] = -1
+    others = np.argsort(-strength)[: min(NUM_OTHERS, values.shape[1] - len(highlighted))]
+    for number, place in enumerate(others):
+        ax.plot(film.times, values[:, place], color=PALE, linewidth=0.8, label="other patterns" if number == 0 else None)
+    for place, name, colour in reversed(highlighted):
+        ax.plot(film.times, values[:, place], color=colour, linewidth=2, label=name)
+    ax.set_ylabel(label)
+    _time_axis(ax, film.times)
+
+
+def _bars(ax: Any, film: Film, values: Any, label: str) -> None:
+    """Bars of all patterns in order, or of the largest values where there are many."""
+    assert film.columns is not None
+    values = np.nan_to_num(_finite(values))
+    colours = np.full(values.size, PALE, object)
+    for place, _, colour in reversed(_highlighted(film, values)):
+        colours[place] = colour
+    if values.size <= NUM_BARS:
+        ax.bar(film.columns, values, color=list(colours))
+        ax.set_xlabel("pattern")
+        ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+    else:
+        largest = np.argsort(-np.abs(values), kind="stable")[:NUM_BARS]
+        ax.bar(np.arange(NUM_BARS), values[largest], color=list(colours[largest]))
+        ax.set_xticks(np.arange(NUM_BARS)[::3], [str(film.columns[place]) for place in largest[::3]], fontsize="small")
+        ax.set_xlabel(f"pattern, the {NUM_BARS} largest of {values.size:,}")
+    for _, name, colour in _highlighted(film, values):
+        ax.bar([film.columns[0] if values.size <= NUM_BARS else 0], [0], color=colour, label=name)
+    ax.set_ylabel(label)
+
+
+def _time_axis(ax: Any, times: np.ndarray) -> None:
+    """Time, logarithmic beyond the first step where saved times are not spread evenly."""
+    ax.set_xlabel("time")
+    if times.size > 1:
+        ax.set_xlim(float(times[0]), float(times[-1]))
+    steps = np.diff(times)
+    if times.size > 2 and steps.max() > 3 * steps.min():
+        linear = float(times[1])
+        ax.set_xscale("symlog", linthresh=linear)
+        powers = 10.0 ** np.arange(math.ceil(math.log10(linear)), math.floor(math.log10(times[-1])) + 1)
+        ax.set_xticks([0.0, *powers] if times[0] == 0 else powers)
+        ax.minorticks_off()
+
+
+class _Moving:
+    """A figure whose state and mark of time move."""
+
+    def __init__(self, film: Film) -> None:
+        self._film = film
+        assert film.states is not None
+        panels = _curve_panels(film)
+        self._figure = Figure(figsize=(8, 2.7 + (2.3 if panels else 0)), dpi=DPI, layout="constrained")
+        self._canvas = FigureCanvasAgg(self._figure)
+        parts: Any = self._figure.subfigures(1 + bool(panels), 1, height_ratios=(2.7, 2.3)[: 1 + bool(panels)], squeeze=False)[
+            :, 0
+        ]
+        if film.picture_shape:
+            sides = [(name, values) for name, values in (("query", film.query), ("target", film.target)) if values is not None]
+            axes = parts[0].subplots(1, 1 + len(sides), squeeze=False)[0]
+            middle = 1 if film.query is not None else 0
+            image = _picture(axes[middle], film, film.states[0], "")
+            for ax, (name, values) in zip(np.delete(axes, middle), sides, strict=True):
+                _picture(ax, film, values, name, is_pattern=True)
+            self._ax = axes[middle]
+            self._set_state: Callable[[np.ndarray], Any] = lambda state: image.set_data(
+                _finite(state).reshape(film.picture_shape)
+            )
+        else:
+            self._ax = parts[0].subplots()
+            self._set_state = _draw_strip(self._ax, film, film.states[0])
+        self._marks: list[tuple[Any, Any, float]] = []
+        if panels:
+            axes = _draw_panels(parts[1], panels)
+            self._marks = [self._mark(ax) for ax in axes if ax.get_xlabel() == "time"]
+        self._ax.set_title(" ")
+        self._canvas.draw()
+        # From here on nothing is laid out anew: axes stay where they are, and frames are drawn faster.
+        self._figure.set_layout_engine("none")
+
+    def picture(self, at: int) -> np.ndarray:
+        """The pixels of the frame of a saved time, shape (rows, columns, 4)."""
+        film = self._film
+        assert film.times is not None
+        assert film.states is not None
+        self._set_state(film.states[at])
+        self._ax.set_title(f"t = {film.times[at]:.3g}", fontsize="medium")
+        for line, veil, end in self._marks:
+            line.set_xdata([film.times[at]] * 2)
+            veil.set_x(film.times[at])
+            veil.set_width(max(end - film.times[at], 0))
+        self._canvas.draw()
+        return np.array(self._canvas.buffer_rgba())
+
+    def _mark(self, ax: Any) -> tuple[Any, Any, float]:
+        """A line at the present, and a veil over what is to come."""
+        left, right = ax.get_xlim()
+        veil = ax.axvspan(left, right, color="white", alpha=0.75, linewidth=0, zorder=3)
+        return ax.axvline(left, color="0.3", linewidth=1, zorder=4), veil, right
+
+
+def _write_gif(moving: _Moving, places: list[int], path: Path, fps: float | int) -> None:
+    pictures = [Image.fromarray(moving.picture(at)[..., :3]) for at in places]
+    # One palette for all frames, of the colours of some: what does not move then stays the same, and takes no bytes.
+    some = [pictures[len(pictures) * part // 4] for part in range(4)] + [pictures[-1]]
+    width, height = some[0].size
+    together = Image.new("RGB", (width, height * len(some)))
+    for number, picture in enumerate(some):
+        together.paste(picture, (0, height * number))
+    palette = together.quantize(COLOURS, method=Image.Quantize.MEDIANCUT)
+    colours = np.reshape(palette.getpalette() or [], (-1, 3))
+    colours[colours.min(axis=1) > 245] = 255  # the mean of white and what is almost white is not white
+    palette.putpalette(colours.ravel().tolist())
+    first, *rest = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+    durations = [round(1000 / fps)] * len(rest) + [round(1000 * HOLD)]
+    first.save(path, format="GIF", save_all=True, append_images=rest, duration=durations, loop=0, optimize=True)
+
+
+def _mp4_writer(path: Path) -> Callable[[_Moving, list[int], Path, float | int], None]:
+    program = _ffmpeg()
+    if program is None:
+        raise InputError(
+            f'{path.name} needs ffmpeg, which is not on the PATH: pip install "astrojax[video]" brings it; '
+            "a file that ends in .gif needs none"
+        )
+
+    def write(moving: _Moving, places: list[int], part: Path, fps: float | int) -> None:
+        rows, columns, _ = moving.picture(places[0]).shape
+        given = ["-f", "rawvideo", "-pix_fmt", "rgba", "-s", f"{columns}x{rows}", "-r", str(fps), "-i", "-"]
+        # Sides of an even number of pixels, and colours, that every browser plays.
+        wanted = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-movflags", "+faststart"]
+        command = [program, "-y", "-loglevel", "error", *given, *wanted, str(part)]
+        pictures = [moving.picture(at).tobytes() for at in places]
+        pictures += pictures[-1:] * math.ceil(HOLD * fps)
+        done = subprocess.run(command, input=b"".join(pictures), capture_output=True)
+        if done.returncode:
+            raise InputError(f"{path} cannot be written: ffmpeg says {shown(done.stderr.decode(errors='replace').strip())}")
+
+    return write
+
+
+def _ffmpeg() -> str | None:
+    """The program that makes MP4, if there is one: on the PATH, or that of imageio-ffmpeg."""
+    found = shutil.which("ffmpeg")
+    if found is None:
+        with contextlib.suppress(ImportError, RuntimeError):
+            import imageio_ffmpeg  # type: ignore[import-untyped]
+
+            found = imageio_ffmpeg.get_ffmpeg_exe()
+    return found
