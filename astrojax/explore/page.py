@@ -3,9 +3,11 @@
 import base64
 import functools
 import html
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from .._checks import InputError
 from ..models.astrocyte import GAIN_REGIMES
 from ..retrieval import Status
 from .components import STYLES, Pictures, Slider, Upload
-from .recall import FRACTIONS, LARGEST_UPLOAD, NUM_SHOWN, Answer, Problem, answer, is_compiled, posed, read_upload, too_large
+from .recall import FRACTIONS, LARGEST_UPLOAD, NUM_SHOWN, Answer, Problem, answer, posed, program, read_upload, too_large
 from .settings import MOST_PATTERNS, NUM_NEURONS, SCORES, SOURCES, Settings
 
 HERE = Path(__file__).parent
@@ -72,15 +74,20 @@ else {
 }
 """
 
+_logger = logging.getLogger(__name__)
 _workers = ThreadPoolExecutor(4, thread_name_prefix="explore")
 """Shared by all sessions: each has at most one answer under way."""
 
 
 def prepare() -> None:
-    """Compile in the background what most sessions want first: digits, with every score."""
-    for score in SCORES:
-        settings = Settings(score=score)
-        _workers.submit(lambda settings: answer(settings, posed(settings, None)), settings)
+    """Compile in the background, one after the other, what most sessions want first: digits, with every score."""
+
+    def compile_all() -> None:
+        for score in SCORES:
+            settings = Settings(score=score)
+            program(settings, posed(settings, None)).result()
+
+    threading.Thread(target=compile_all, daemon=True).start()
 
 
 class Explorer:
@@ -89,11 +96,11 @@ class Explorer:
     def __init__(self, start: tuple[str, bytes] | None = None) -> None:
         self._document = pn.state.curdoc
         self._lock = threading.Lock()
-        self._file = start
+        self._offered = start
         self._uploaded: np.ndarray | None = None
-        self._flipped: tuple[int, ...] | None = None
-        self._target: np.ndarray | None = None
-        self._wanted: tuple[Settings, np.ndarray | None] | None = None
+        self._of_file: dict[str, Any] = {}
+        self._drawn: str | None = None
+        self._wanted: tuple[Settings, np.ndarray | None, str | None] | None = None
         self._busy = self._quiet = False
         self._build_controls()
         self._build_results()
@@ -155,7 +162,9 @@ class Explorer:
         for react, controls in watched.items():
             for control in controls:
                 control.param.watch(react, "value")
-        self.from_file = pn.Column(self.upload, self.threshold, self.array, sizing_mode="stretch_width", margin=0)
+        self.from_file = pn.Column(
+            self.upload, self.threshold, self.array, sizing_mode="stretch_width", margin=0, styles={"gap": "8px"}
+        )
         groups = {
             "Patterns": [self.source, self.neurons, self.from_file, self.load, self.redraw],
             "Query": [self.target, self.flips, pn.Row(fresh, clear, following, sizing_mode="stretch_width", margin=0)],
@@ -238,17 +247,13 @@ class Explorer:
     def settings(self) -> Settings:
         """What is chosen now."""
         numbers: dict[str, Any] = {name: float(slider.value) for name, slider in self.numbers.items()}
-        of_file: dict[str, Any] = {}
-        if self.source.value == "file" and self._file is not None:
-            of_file = {"file": self._file[0], "threshold": _number(self.threshold.value), "array": self.array.value or None}
         return Settings(
             source=self.source.value,
-            **of_file,
+            **(self._of_file if self.source.value == "file" else {}),
             num_neurons=self._size()[0],
             num_patterns=int(self.load.value),
             target=int(self.target.value),
             num_flips=int(self.flips.value),
-            flipped=self._flipped,
             score=self.score.value,
             gain_regime=self.regime.value,
             **self.seeds,
@@ -258,24 +263,24 @@ class Explorer:
     def _size(self) -> tuple[int, int]:
         """Numbers of neurons, and of patterns that can be stored."""
         if self.source.value == "file":
-            return self._uploaded.shape if self._uploaded is not None else (1, 1)
+            return self._uploaded.shape if self._uploaded is not None else (0, 0)
         return (64 if self.source.value == "digits" else self.neurons.value), MOST_PATTERNS
 
     def _source_changed(self, *_: Any) -> None:
         source, (num_neurons, capacity) = self.source.value, self._size()
-        self.neurons.visible, self.from_file.visible, self.redraw.visible = (
-            source == "random", source == "file", source != "file"
-        )  # fmt: skip
-        self._quiet = True
-        _fit(self.load, 1, capacity)
-        _fit(self.target, 0, int(self.load.value) - 1)
-        _fit(self.flips, 0, num_neurons)
-        self._quiet = False
-        self._corrupt()
+        self.neurons.visible, self.from_file.visible = source == "random", source == "file"
+        self.redraw.visible = source != "file"
+        self._refuse("")
+        if capacity:
+            self._quiet = True
+            _fit(self.load, 1, capacity)
+            _fit(self.flips, 0, num_neurons)
+            self._quiet = False
+            self._corrupt()
 
     def _corrupt(self, *_: Any) -> None:
         """Random flips in place of what was drawn by hand."""
-        self._flipped = None
+        self._drawn = None
         self._changed()
 
     def _renew(self, name: str) -> None:
@@ -284,9 +289,8 @@ class Explorer:
 
     def _draw(self, signs: str) -> None:
         """A query that was drawn by hand."""
-        if self._target is not None and len(signs) == len(self._target):
-            self._flipped = tuple(np.flatnonzero(_numbers(signs) != self._target).tolist())
-            self._changed()
+        self._drawn = signs
+        self._changed()
 
     def _changed(self, *_: Any) -> None:
         if self._quiet:
@@ -296,10 +300,10 @@ class Explorer:
         for name, regimes in SAME_IN.items():
             self.numbers[name].disabled = self.regime.value in regimes
         self._quiet = False
-        if self.source.value == "file" and self._uploaded is None:
+        if not self._size()[0]:
             return
         with self._lock:
-            self._wanted = self.settings(), self._uploaded
+            self._wanted = self.settings(), self._uploaded, self._drawn
             if self._busy:
                 return
             self._busy = True
@@ -310,19 +314,21 @@ class Explorer:
         if file["size"] > LARGEST_UPLOAD:
             self._refuse(too_large(file["name"], file["size"]))
             return
-        self._file = file["name"], base64.b64decode(file["data"])
+        self._offered = file["name"], base64.b64decode(file["data"])
         self._read()
 
     def _read(self, *_: Any) -> None:
-        """Take the patterns of the file, if they can be used; otherwise say why not, and go on with what was there."""
-        if self._file is None:
+        """Take the patterns of the file that is offered; if they cannot be used, say why not, and go on with what was there."""
+        if self._offered is None:
             return
+        name, data = self._offered
+        how: dict[str, Any] = {"array": self.array.value or None, "threshold": _number(self.threshold.value)}
         try:
-            self._uploaded = read_upload(*self._file, self.array.value or None, _number(self.threshold.value))
+            self._uploaded = read_upload(name, data, **how)
         except InputError as error:
             self._refuse(str(error))
             return
-        self._refuse("")
+        self._of_file = {"file": name, **how}
         self._source_changed()
 
     def _refuse(self, text: str) -> None:
@@ -336,11 +342,25 @@ class Explorer:
                 if wanted is None:
                     self._busy = False
                     return
-            settings, uploaded = wanted
+            try:
+                self._answer(*wanted)
+            except Exception as error:  # the page lives on, and says what happened
+                _logger.exception("no answer")
+                self._later(functools.partial(self._refuse, f"No answer: {error}"))
+
+    def _answer(self, settings: Settings, uploaded: np.ndarray | None, drawn: str | None) -> None:
+        problem = posed(settings, uploaded)
+        if drawn is not None and len(drawn) == len(problem.target):
+            flipped = np.flatnonzero(_numbers(drawn) != problem.target)
+            settings = replace(settings, flipped=tuple(flipped.tolist()))
             problem = posed(settings, uploaded)
-            if not is_compiled(settings, problem):
-                self._later(lambda: setattr(self.verdict, "object", COMPILING))
+        compiled = program(settings, problem)
+        if compiled.done():
+            compiled.result()  # raises what went wrong while it was compiled
             self._later(functools.partial(self._show, settings, problem, answer(settings, problem)))
+        else:
+            self._later(lambda: setattr(self.verdict, "object", COMPILING))
+            compiled.add_done_callback(lambda _: self._later(self._changed))
 
     def _later(self, show: Callable[[], None]) -> None:
         if self._document is not None:
@@ -350,7 +370,6 @@ class Explorer:
         self._document = None
 
     def _show(self, settings: Settings, problem: Problem, found: Answer) -> None:
-        self._target = problem.target
         with pn.io.hold():
             self.course.data = course_of(found)
             self.pictures.param.update(**pictures_of(settings, problem, found), version=self.pictures.version + 1)
@@ -373,7 +392,6 @@ def pictures_of(settings: Settings, problem: Problem, found: Answer) -> dict[str
     """What the pictures show."""
     num_neurons, side = len(problem.target), round(len(problem.target) ** 0.5)
     rows = -(-num_neurons // LONGEST_ROW)
-    signed = "" if settings.score == "linear" else " or negative"
     return {
         "columns": side if side * side == num_neurons else -(-num_neurons // rows),
         "labels": {
@@ -381,7 +399,7 @@ def pictures_of(settings: Settings, problem: Problem, found: Answer) -> dict[str
             "query": "Query (draw here)",
             "state": "Firing rates φ(x)",
             "hopfield": "Hopfield network",
-            "nearest": f"Nearest{signed}",
+            "nearest": "Nearest" if settings.score == "linear" else "Nearest, ±",
             "bayes": "Bayes decoder",
         },
         "target": _signs(problem.target),

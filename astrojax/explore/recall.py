@@ -3,8 +3,8 @@
 import functools
 import tempfile
 import threading
-from collections import defaultdict
 from collections.abc import Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -167,31 +167,22 @@ def posed(settings: Settings, uploaded: np.ndarray | None) -> Problem:
     return Problem(patterns, target, query)
 
 
-_compiled: set[Hashable] = set()
-_compiling: defaultdict[Hashable, threading.Lock] = defaultdict(threading.Lock)
+_compilers = ThreadPoolExecutor(2, thread_name_prefix="compile")
+_programs: dict[Hashable, Future] = {}
+_lock = threading.Lock()
 
 
-def is_compiled(settings: Settings, problem: Problem) -> bool:
-    """Whether the program of a setting is there; it is shared by all sessions."""
-    return _static(settings, problem) in _compiled
+def program(settings: Settings, problem: Problem) -> Future:
+    """Done when the program of a setting is compiled. All sessions share it; whoever asks first has it compiled."""
+    static = settings.score, settings.gain_regime, problem.patterns.shape
+    with _lock:
+        if static not in _programs:
+            _programs[static] = _compilers.submit(answer, settings, problem)
+        return _programs[static]
 
 
 def answer(settings: Settings, problem: Problem) -> Answer:
     """What the memory, the Hopfield network and the decoders make of a problem."""
-    static = _static(settings, problem)
-    if static in _compiled:
-        return _answer(settings, problem)
-    with _compiling[static]:  # two sessions that want the same program compile it once
-        found = _answer(settings, problem)
-        _compiled.add(static)
-        return found
-
-
-def _static(settings: Settings, problem: Problem) -> Hashable:
-    return settings.score, settings.gain_regime, problem.patterns.shape
-
-
-def _answer(settings: Settings, problem: Problem) -> Answer:
     numbers = {name: np.float32(value) for name, value in settings.parameters().items()}
     found = jax.device_get(
         _solve(

@@ -1,5 +1,6 @@
 """Everything that is chosen in the explorer, as a frozen value, and the same setting as YAML and as Python."""
 
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,18 +83,15 @@ class Settings:
         """A script that recalls exactly what is shown."""
         kind, order = SCORES[self.score]
         score = f'"{kind}"' if order is None else f"aj.PowerScore({order})"
-        drawn = self.flipped is not None
         lines = [
             "import jax",
-            *(["import jax.numpy as jnp"] if drawn else []),
+            *([] if self.flipped is None else ["import jax.numpy as jnp"]),
             "",
             "import astrojax as aj",
             "",
             f"patterns = {self._patterns_in_python()}",
             f"target = patterns[:, {self.target}]",
-            f"query = target.at[jnp.array({list(self.flipped or ())}, int)].multiply(-1)"
-            if drawn
-            else f"query = aj.flip(jax.random.key({self.flip_seed}), target, num_flips={self.num_flips})",
+            *self._query_in_python(),
             "memory = aj.AstrocyteMemory(",
             "    patterns,",
             *(f"    {name}={value!r}," for name, value in self.parameters().items() if name != "t1"),
@@ -102,7 +100,8 @@ class Settings:
             ")",
             f"recall = aj.retrieve(memory, query, t1={self.t1!r})",
             "error = aj.hamming_error(target, recall.x)",
-            'print(f"{aj.Status(int(recall.status)).name}: {error:g} of {target.size} neurons wrong")',
+            "status = aj.Status(int(recall.status)).name",
+            'print(f"{status}: {error:g} of {target.size} wrong")',
         ]
         return "\n".join(lines) + "\n"
 
@@ -117,6 +116,17 @@ class Settings:
                 return {"kind": "digits"}
             case _:
                 return {"kind": "file", "path": self.file, **self._reading()}
+
+    def _query_in_python(self) -> list[str]:
+        if self.flipped is None:
+            return [f"query = aj.flip(jax.random.key({self.flip_seed}), target, num_flips={self.num_flips})"]
+        listed = textwrap.wrap(", ".join(map(str, self.flipped)), 60)
+        return [
+            "flipped = jnp.array([",
+            *(f"    {line}" for line in listed),
+            "], int)",
+            "query = target.at[flipped].multiply(-1)",
+        ]
 
     def _patterns_in_python(self) -> str:
         key, load = f"jax.random.key({self.seed})", f"num_patterns={self.num_patterns}"
