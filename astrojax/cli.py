@@ -111,6 +111,11 @@ def _run(options: argparse.Namespace) -> int:
 
 def _tune(options: argparse.Namespace) -> int:
     _look_at(options)
+    from .runs.reading import read
+    from .runs.tuning import TuneConfig
+
+    if not Path(options.config).is_dir():
+        read(options.config, TuneConfig, options.overrides)  # refused at once, before anything else is imported
     from .commands.tune import tune_config
 
     tune_config(_output(options), options.config, options.out, options.overrides, _execution(options))

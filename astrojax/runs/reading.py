@@ -51,30 +51,30 @@ def read(path: str | Path, kind: type[Kind], overrides: Sequence[str] | Mapping[
     Raises:
         ConfigError (an InputError): with every fault, if the file cannot be read or anything in it is wrong.
     """
-    given, path = path, located(path)
+    source, path = str(path), located(path)
     try:
         raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
-        raise ConfigError(str(path), [("", f"there is no such file{files_like(path)}")]) from None
+        raise ConfigError(source, [("", f"there is no such file{files_like(path)}")]) from None
     except IsADirectoryError:
-        raise ConfigError(str(path), [("", "is a folder; give a file")]) from None
+        raise ConfigError(source, [("", "is a folder; give a file")]) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(path), [("", f"cannot be read: {error}")]) from error
+        raise ConfigError(source, [("", f"cannot be read: {error}")]) from error
     except yaml.YAMLError as error:
-        raise ConfigError(str(path), [("", "is not YAML: " + " ".join(str(error).split()))]) from error
+        raise ConfigError(source, [("", "is not YAML: " + " ".join(str(error).split()))]) from error
     if not isinstance(raw, dict):
-        raise ConfigError(str(path), [("", f"must be a mapping of keys to values; got {shown(raw)}")])
+        raise ConfigError(source, [("", f"must be a mapping of keys to values; got {shown(raw)}")])
     command = command_of(raw)
     if command == "tune" and kind is Config:
-        raise ConfigError(str(path), [("", f"is the configuration of a search: astrojax tune {shlex.quote(str(given))}")])
+        raise ConfigError(source, [("", f"is the configuration of a search: astrojax tune {shlex.quote(source)}")])
     if command == "run" and kind is not Config:
-        raise ConfigError(str(path), [("", f"is the configuration of a run: astrojax run {shlex.quote(str(given))}")])
+        raise ConfigError(source, [("", f"is the configuration of a run: astrojax run {shlex.quote(source)}")])
     if "name" not in raw and re.match(NAME, path.stem):
         raw["name"] = path.stem
     faults: list[Fault] = []
     pairs = overrides if isinstance(overrides, Mapping) else _pairs(overrides, faults)
     _apply(raw, pairs, faults)
-    return parse(raw, kind, source=str(path), folder=path.parent, faults=faults)
+    return parse(raw, kind, source=source, folder=path.parent, faults=faults)
 
 
 def parse(
