@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, Float, PyTree
 
-from ._checks import InputError, at_least, concrete, finite, one_of, positive, real
+from ._checks import InputError, at_least, concrete, finite, one_of, positive, real, shown
 from ._types import BoolScalar, IntScalar, Scalar, ScalarLike
 from .exponential import ETD2, ETD3, AbstractExponentialSolver
 from .models.base import AbstractMemory, check_memory
@@ -317,6 +317,8 @@ def _checked_times(ts: jax.typing.ArrayLike | Sequence[ScalarLike], t1: jax.Arra
     if times.ndim != 1 or times.size == 0:
         raise InputError(f"ts must be a list of times; got an array of shape {times.shape}")
     finite("ts", times)
+    # Rounding alone takes the end of a geometric series beyond the horizon.
+    times = jnp.where((times > t1) & (times <= t1 * (1 + 8 * jnp.finfo(t1.dtype).eps)), t1, times)
     if concrete(_increase_within(times, t1)) is False:
-        raise InputError(f"ts must increase within [0, t1] = [0, {t1}]; got {times.tolist()}")
+        raise InputError(f"ts must increase within [0, t1] = [0, {t1}]; got {shown(times.tolist())}")
     return times

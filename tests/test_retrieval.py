@@ -135,6 +135,14 @@ def test_settings_that_are_traced_and_out_of_range_become_a_status_in_a_batch():
     assert list(nothing(stored)) == [aj.Status.OK, aj.Status.INVALID_MEMORY]
 
 
+def test_times_that_rounding_takes_beyond_the_horizon_end_at_it():
+    times = jnp.geomspace(0.01, 20, 200, dtype=jnp.float32)
+    assert times[-1] > 20
+    recall = aj.retrieve(aj.HopfieldMemory(PATTERNS.astype(jnp.float32)), QUERY, t1=20.0, ts=times, **FAST)
+    assert recall.status == aj.Status.OK
+    assert recall.ts[-1] == 20
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
