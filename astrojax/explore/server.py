@@ -15,9 +15,9 @@ LOOPBACK = ("127.0.0.1", "localhost")
 def server_of(address: str, port: int, start: tuple[str, bytes] | None) -> Any:
     """A server that listens, and has not begun to serve. Raises OSError if it cannot listen there."""
     keep_compiled_programs()
-    if port == 0:
-        with socket.create_server((address, 0)) as free:
-            port = free.getsockname()[1]
+    # Tried first: the origins need the number of a free port, and a server that cannot listen would leave its socket open.
+    with socket.create_server((address, port)) as free:
+        port = free.getsockname()[1]
     # Pages of other origins may not talk to a server that is meant for this machine alone.
     origins = [f"{name}:{port}" for name in LOOPBACK] if address in LOOPBACK else ["*"]
     logging.getLogger("bokeh.server.util").setLevel(logging.ERROR)  # it warns of the "*", which `serve` does better

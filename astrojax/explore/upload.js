@@ -6,10 +6,13 @@ export function render({model}) {
   const input = document.createElement("input")
   input.type = "file"
   input.accept = ".npy,.npz,.csv"
-  root.append("Pattern file: one pattern per row", input)
+  const text = document.createElement("span")
+  text.textContent = "Pattern file: one pattern per row"
+  root.append(text, input)
   input.addEventListener("change", () => {
     const [file] = input.files
     if (!file) return
+    text.textContent = `Pattern file: ${file.name}`
     const sent = {name: file.name, size: file.size, count: (model.file.count ?? 0) + 1}
     if (file.size > model.largest) {
       model.file = {...sent, data: ""}

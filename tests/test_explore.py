@@ -1,0 +1,185 @@
+"""The explorer, without a browser: what it computes, what it writes, and what it refuses."""
+
+import contextlib
+import io
+import logging
+import socket
+import sys
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import yaml
+
+import astrojax as aj
+from astrojax.explore import serve
+from astrojax.explore.recall import answer, posed, program, read_upload
+from astrojax.explore.settings import SCORES, SOURCES, Settings
+from astrojax.models.astrocyte import GAIN_REGIMES
+from astrojax.runs.reading import parse_config
+
+UPLOADED = np.asarray(aj.random_patterns(jax.random.key(5), num_neurons=25, num_patterns=40), np.float32)
+"""One shape for all tests, so that one program is compiled."""
+
+START = Settings(source="file", file="mine.npy", num_neurons=25, num_patterns=20, target=3, num_flips=5)
+
+
+def solved(settings):
+    return answer(settings, posed(settings, UPLOADED))
+
+
+def test_no_slider_compiles_anything(caplog):
+    def compiled(settings):
+        caplog.clear()
+        with jax.log_compiles(), caplog.at_level(logging.WARNING):
+            answer(settings, problems[settings])
+        return sum("Compiling jit(_solve)" in record.getMessage() for record in caplog.records)
+
+    moved = {
+        "num_patterns": 7,
+        "target": 6,
+        "num_flips": 1,
+        "temperature": 3.0,
+        "tau_x": 0.1,
+        "tau_p": 20.0,
+        "slope": 1.0,
+        "t1": 70.0,
+    }
+    settings = [START, *(replace(START, **{name: value}) for name, value in moved.items())]
+    problems = {one: posed(one, UPLOADED) for one in settings}
+    assert [compiled(one) for one in settings] == [1] + [0] * len(moved)
+
+
+def test_the_python_text_recalls_what_is_shown(tmp_path, monkeypatch):
+    """The script is what a user would write: so this compares an answer, masked and padded, with direct calls."""
+    monkeypatch.chdir(tmp_path)
+    np.save("mine.npy", UPLOADED.T + 0.25)
+    settings = replace(START, threshold=0.25, flipped=(0, 7, 8, 11, 24), temperature=0.02)
+    problem, found = posed(settings, UPLOADED), solved(settings)
+    printed, names = io.StringIO(), {}
+    with contextlib.redirect_stdout(printed):
+        exec(settings.python(), names)
+    patterns, target, query, memory, recall = (names[name] for name in ("patterns", "target", "query", "memory", "recall"))
+    np.testing.assert_array_equal(query, problem.query)
+    assert patterns.shape == (25, 20)
+    assert printed.getvalue() == f"OK: {found.errors['astrocyte']:g} of 25 wrong\n"
+    np.testing.assert_allclose(found.rates[-1], memory.readout(recall.state), atol=1e-3)
+    np.testing.assert_allclose(found.gains[-1], recall.gains[found.shown], atol=1e-3)
+    np.testing.assert_allclose(found.overlaps[-1], memory.overlaps(recall.state)[found.shown] / 25, atol=1e-3)
+    np.testing.assert_allclose(found.energy[-1], memory.energy(recall.state), rtol=1e-3)
+    assert found.shown[0] == settings.target
+    assert found.winner == jnp.argmax(recall.gains)
+    evidence = aj.Flips().evidence(jnp.asarray(5.0), 25)
+    np.testing.assert_array_equal(found.signs["bayes"], aj.bayes_decoder(patterns, query, evidence, signed=False))
+    nearest = aj.nearest_pattern(jax.random.key(0), patterns, query, signed=False)
+    np.testing.assert_array_equal(found.signs["nearest"], nearest)
+    hopfield = aj.retrieve(aj.HopfieldMemory(patterns), query, t1=settings.t1)
+    np.testing.assert_array_equal(found.signs["hopfield"], jnp.sign(hopfield.x))
+    assert found.errors["hopfield"] == aj.hamming_error(target, hopfield.x)
+
+
+def test_energy_falls_and_gains_add_up_to_one_where_all_are_shown():
+    found = solved(replace(START, num_patterns=4))
+    assert np.all(np.diff(found.energy) <= 1e-3)
+    there = found.shown >= 0
+    assert there.sum() == 4
+    np.testing.assert_allclose(found.gains[:, there].sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_verdict_is_in_words():
+    found = solved(replace(START, num_patterns=1, target=0))
+    assert found.verdict(START) == "Recalled"
+    wrong = replace(found, errors={"astrocyte": 9.0}, kind=aj.EquilibriumKind.MEMORY, pattern=8, sign=-1)
+    assert wrong.verdict(START) == "Negative of a wrong pattern: number 8"
+    assert replace(wrong, pattern=3).verdict(START) == "Nearly the negative of the target"
+    assert replace(wrong, errors={"astrocyte": 25.0}).verdict(START) == "The negative of the target"
+    assert replace(wrong, kind=aj.EquilibriumKind.MIXTURE, num_mixed=3).verdict(START) == "A mixture of 3 patterns"
+    assert replace(wrong, statuses={"astrocyte": aj.Status.MAX_STEPS}).verdict(START).startswith("MAX_STEPS: the horizon")
+
+
+def test_sessions_share_a_program():
+    problem = posed(START, UPLOADED)
+    first = program(START, problem)
+    assert program(replace(START, temperature=1.0), problem) is first
+    assert first.result().errors["astrocyte"] == solved(START).errors["astrocyte"]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("regime", GAIN_REGIMES)
+def test_the_yaml_is_the_configuration_of_a_run(source, regime, tmp_path):
+    for score, (kind, order) in SCORES.items():
+        given = {"file": "mine.npz", "array": "a", "threshold": 0.5} if source == "file" else {}
+        settings = replace(START, source=source, score=score, gain_regime=regime, tau_p=1e-3, t1=7.0, num_flips=4, **given)
+        config = parse_config(yaml.safe_load(settings.yaml()), folder=tmp_path)
+        memory = config.models["astrocyte"]
+        assert (memory.score, memory.order, memory.gain_regime, memory.tau_p) == (kind, order, regime, 1e-3)
+        assert config.retrieval.t1 == 7
+        assert (config.axes.num_patterns, config.axes.num_flips) == ([20], [4])
+        assert config.patterns.kind == source
+        if source == "file":
+            assert (config.patterns.path, config.patterns.threshold) == (tmp_path / "mine.npz", 0.5)
+
+
+@pytest.mark.parametrize("source", ["digits", "random"])
+def test_the_python_text_has_the_patterns_and_the_query_that_are_shown(source):
+    settings = replace(START, source=source, seed=4, flip_seed=2)
+    names = {}
+    exec(settings.python().partition("memory = ")[0], names)
+    problem = posed(settings, None)
+    np.testing.assert_array_equal(names["patterns"], problem.patterns[:, :20])
+    np.testing.assert_array_equal(names["query"], problem.query)
+
+
+def saved(rows, **arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays) if arrays else np.save(file, rows)
+    return file.getvalue()
+
+
+ONES = np.where(np.arange(12).reshape(3, 4) % 5 > 1, 1.0, -1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("mine.txt", b"1,-1", "mine.txt must end in .npy, .npz or .csv"),
+        ("mine.npy", b"nothing", "mine.npy cannot be read"),
+        ("mine.npy", saved(np.ones((2, 3, 4))), r"must be a table .* shape \(2, 3, 4\)"),
+        ("mine.npy", saved(np.array([["a"]])), "must be real numbers"),
+        ("mine.npy", saved(np.where(ONES > 0, np.nan, ONES)), "must be finite"),
+        ("mine.npy", saved(ONES * 2), "must be -1 or .* give a threshold"),
+        ("mine.npy", saved(np.tile(ONES[:1], (2, 1))), "1 rows repeat an earlier one"),
+        ("mine.npz", saved(None, a=ONES, b=ONES), "holds the arrays a, b"),
+        ("mine.csv", b"1,-1\n1,x\n", "cannot be read"),
+        ("mine.npy", bytes(11 * 2**20), "has 11.0 MiB; the explorer takes at most 10 MiB"),
+        ("../mine.npy", saved(np.eye(1001, dtype=np.int8) * 2 - 1), "1001 rows of 1001 entries; the explorer takes at most"),
+    ],
+)
+def test_a_bad_upload_says_what_is_wrong_with_it(name, data, message):
+    with pytest.raises(aj.InputError, match=message) as refused:
+        read_upload(name, data, None, None)
+    assert "/" not in str(refused.value)
+
+
+def test_an_upload_is_read_as_a_pattern_file():
+    np.testing.assert_array_equal(read_upload("mine.npy", saved(ONES), None, None), ONES.T)
+    np.testing.assert_array_equal(read_upload("mine.npz", saved(None, a=ONES, b=3 + ONES), "b", 3.0), ONES.T)
+    np.testing.assert_array_equal(read_upload("C:\\data\\mine.csv", b"1,-1\n-1,-1\n", None, None), [[1, -1], [-1, -1]])
+
+
+def test_what_cannot_be_served_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(aj.InputError, match="port must be an integer from 0 to 65535; got 70000"):
+        serve(port=70000)
+    with pytest.raises(aj.InputError, match=r"no\.npy cannot be read: No such file"):
+        serve(patterns=tmp_path / "no.npy")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(aj.InputError, match=f"port {port} is in use; choose another, or 0"):
+            serve(port=port, show=False)
+    with pytest.raises(aj.InputError, match=r"address '192\.0\.2\.1' is none that this machine can listen on"):
+        serve(address="192.0.2.1", port=0, show=False)
+    monkeypatch.setitem(sys.modules, "panel", None)
+    with pytest.raises(aj.InputError, match=r"pip install 'astrojax\[explore\]'"):
+        serve()
