@@ -12,12 +12,22 @@ def known(*values: Any) -> bool:
     return all(_is_known(value) for value in values)
 
 
+def form(value: Any) -> str:
+    """Type and shape of an array or of a stand-in for one."""
+    return eqx.tree_pformat(value, struct_as_array=True)
+
+
 def number(value: Any) -> str:
     """A number in few digits; the range of several; type and shape of what is not known."""
     if not known(value) or np.size(value) == 0:
-        return eqx.tree_pformat(value)
-    low, high = float(np.min(value)), float(np.max(value))
-    return f"{low:.4g}" if low == high or low != low else f"{low:.4g}…{high:.4g}"
+        return form(value)
+    low, high = (f"{float(end(value)):.4g}" for end in (np.min, np.max))
+    return low if low == high else f"{low}…{high}"
+
+
+def length(value: Any) -> str:
+    """The length of an array's last axis; a question mark for whatever has none."""
+    return str(shape(value)[-1]) if shape(value) else "?"
 
 
 def batch(*shapes: tuple[int, ...]) -> list[str]:
@@ -29,7 +39,7 @@ def batch(*shapes: tuple[int, ...]) -> list[str]:
 def counts(what: str, value: Any, names: Any) -> str:
     """Names of an integer's values, from an enumeration; how many there are of each where there are several."""
     if not known(value):
-        return f"{what} {eqx.tree_pformat(value)}"
+        return f"{what} {form(value)}"
     found, numbers = np.unique(np.asarray(value), return_counts=True)
     labels = [names(int(one)).name if int(one) in list(names) else str(one) for one in found]
     if np.ndim(value) == 0:

@@ -13,6 +13,7 @@ import optimistix as optx
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from . import _shown
 from ._checks import InputError, at_least, concrete, finite, positive, random_key, real, shown
 from ._types import BoolScalar, IntScalar, Neurons, Patterns, PerPattern, RandomKey, Scalar, ScalarLike
 from .compact import CompactPatterns
@@ -66,6 +67,17 @@ class Equilibrium(eqx.Module):
     num_steps: IntScalar
     converged: BoolScalar
 
+    def __repr__(self) -> str:
+        known = _shown.known(self.converged)
+        parts = _shown.batch(_shown.shape(self.converged))
+        if known and np.ndim(self.converged) == 0:
+            parts.append("converged" if self.converged else "not converged")
+        else:
+            parts.append(f"{int(np.sum(self.converged))} converged" if known else f"converged {_shown.number(self.converged)}")
+        parts += [f"{_shown.length(getattr(self.state, 'x', None))} neurons"]
+        parts.append(f"residual {_shown.number(self.residual)}")
+        return f"Equilibrium({', '.join([*parts, f'{_shown.number(self.num_steps)} steps'])})"
+
     @property
     def x(self) -> Neurons:
         """Neuronal state x, shape (N,)."""
@@ -100,6 +112,13 @@ class Spectrum(eqx.Module):
     index: IntScalar
     stability: IntScalar
 
+    def __repr__(self) -> str:
+        parts = [*_shown.batch(_shown.shape(self.stability)), _shown.counts("stability", self.stability, Stability)]
+        parts.append(f"index {_shown.number(self.index)}")
+        leading = self.eigenvalues[..., 0] if _shown.shape(self.eigenvalues) else self.eigenvalues
+        number = _shown.length(self.eigenvalues)
+        return f"Spectrum({', '.join(parts)}, {number} eigenvalues, the largest {_shown.number(leading)})"
+
 
 class EquilibriumKind(IntEnum):
     """What a state recalls."""
@@ -129,6 +148,12 @@ class Identity(eqx.Module):
     signs: Int[Array, " patterns"]
     overlap: Scalar
 
+    def __repr__(self) -> str:
+        parts = [*_shown.batch(_shown.shape(self.kind)), _shown.counts("kind", self.kind, EquilibriumKind)]
+        if _shown.known(self.pattern) and np.ndim(self.pattern) == 0 and self.pattern >= 0:
+            parts.append(f"pattern {int(self.pattern)}")
+        return f"Identity({', '.join(parts)}, overlap {_shown.number(self.overlap)})"
+
 
 class Attractors(eqx.Module):
     """The A distinct states that S trajectories came to rest at, the one most often reached first.
@@ -148,6 +173,11 @@ class Attractors(eqx.Module):
     labels: Int[Array, " starts"]
     num_unsettled: IntScalar
 
+    def __repr__(self) -> str:
+        found = f"{_shown.length(self.counts)} from {_shown.length(self.labels)} starts"
+        kinds = _shown.counts("kinds", self.identities.kind, EquilibriumKind) or "none"
+        return f"Attractors({found}: {kinds}; {_shown.number(self.num_unsettled)} starts unsettled)"
+
 
 class Basin(eqx.Module):
     """How often a memory is recalled from queries at given distances.
@@ -161,6 +191,13 @@ class Basin(eqx.Module):
     num_flips: Int[Array, " levels"]
     num_returned: Int[Array, " levels"]
     num_valid: Int[Array, " levels"]
+
+    def __repr__(self) -> str:
+        arrays = self.num_flips, self.num_returned, self.num_valid
+        if not _shown.known(*arrays) or np.ndim(self.num_flips) != 1:
+            return f"Basin({', '.join(map(_shown.number, arrays))})"
+        levels = [f"{r} of {v} at {n} flips" for n, r, v in zip(*(np.asarray(a).tolist() for a in arrays), strict=True)]
+        return f"Basin(returned: {', '.join(levels)})"
 
     @property
     def share(self) -> Float[Array, " levels"]:

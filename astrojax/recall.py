@@ -99,18 +99,16 @@ class Recall(eqx.Module):
         single = _shown.shape(self.status) == ()
         parts = [] if single else [f"batch {_shown.shape(self.status)}"]
         parts += [_shown.counts("status", self.status, Status)]
-        neurons = _shown.shape(getattr(self.state, "x", None))
-        parts += [f"{neurons[-1]} neurons"] if neurons else []
+        parts += [f"{_shown.length(getattr(self.state, 'x', None))} neurons"]
         if self.gains is not None:
-            largest = np.asarray(self.gains).max(axis=-1) if _shown.known(self.gains) else self.gains
-            parts.append(
-                f"largest gain {_shown.number(largest)}" if _shown.known(self.gains) else f"gains {_shown.number(largest)}"
-            )
+            known = _shown.known(self.gains)
+            largest = np.asarray(self.gains).max(axis=-1) if known else self.gains
+            parts.append(f"{'largest gain' if known else 'gains'} {_shown.number(largest)}")
         steps = list(self.stats.values())
         total = sum(np.asarray(number) for number in steps) if _shown.known(*steps) else steps[0]
         parts.append(f"{_shown.number(total)} steps")
         if self.ts is not None:
-            parts.append(f"{_shown.shape(self.ts)[-1]} times saved")
+            parts.append(f"{_shown.length(self.ts)} times saved")
         if self.convergence_time is not None:
             parts.append(f"convergence time {_shown.number(self.convergence_time)}")
         return f"Recall({', '.join([*parts, self.solver])})"

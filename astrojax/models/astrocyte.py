@@ -10,7 +10,7 @@ from .._checks import finite, one_of, positive, real, shaped
 from .._types import Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
 from ..activations import softmax
 from ..compact import CompactPatterns
-from ..scores import AbstractScore, LinearScore, as_score
+from ..scores import AbstractScore, LinearScore, as_score, score_name
 from .base import LOOSEST_TOLERANCE, TOLERANCE, AbstractMemory, checked_patterns, checked_query, largest
 
 GAIN_REGIMES = ("dynamic", "adiabatic", "frozen")
@@ -160,6 +160,9 @@ class AstrocyteMemory(AbstractMemory):
     def hesitation(self, query: Neurons) -> Scalar:
         """One minus the gain that leads after a time τp, if the neurons stood still."""
         return 1 - jnp.max(self._softmax(self.scores(self.initial_state(query))))
+
+    def traits(self) -> tuple[str, ...]:
+        return f"{score_name(self.score)} score", f"{self.gain_regime} gains"
 
     def _initial_logits(self) -> PerPattern:
         if self.initial_gain_logits is None:

@@ -40,6 +40,9 @@ class SearchResults:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
+    def __repr__(self) -> str:
+        return f"SearchResults({str(self.folder)!r})"
+
     @property
     def history(self) -> xr.Dataset:
         """What happened, by score, start and step; NaN beyond the last step of a search. `InputError` if it cannot be read."""

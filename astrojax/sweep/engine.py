@@ -116,6 +116,11 @@ class Engine:
         self._lock = threading.Lock()
         self._stop = threading.Event()
 
+    def __repr__(self) -> str:
+        number, kind = len(self.devices), self.devices[0].device_kind
+        devices = f"{number} device{'s' if number > 1 else ''} ({kind})"
+        return f"Engine({devices}, {self.num_threads} threads, {self.memory / 2**30:.3g} GiB of each device)"
+
     def compute(self, lanes: Lanes) -> dict[str, np.ndarray]:
         """Observables of lanes by name, one value (a scalar, or an array) per lane.
 

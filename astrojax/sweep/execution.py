@@ -4,16 +4,20 @@ import functools
 import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._types import RandomKey
+from ..labelled import dataset
 from .axes import Axes, Grid
 from .chunks import Block, blocks, chunk_shape
 from .engine import Clock, Engine, Lanes
 from .programs import kind_of, traced
 from .shapes import PROGRAM_COST, Shapes
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 MEMORY_CHUNK = 8192
 """Lanes of a chunk of a sweep whose results stay in memory."""
@@ -75,11 +79,33 @@ def largest_first(programs: Iterable[Lanes]) -> list[Lanes]:
 
 @dataclass
 class SweepResult:
-    """Observables of a sweep, each an array with one dimension per axis, and what it took to get them."""
+    """Observables of a sweep, each an array with one dimension per axis, and what it took to get them.
+
+    Arguments:
+        observables: an array for each, by name.
+        num_trajectories: how many trajectories there were.
+        clock: seconds of compiling and of running.
+        axes: coordinates by name, by axis, in the order of the dimensions.
+    """
 
     observables: dict[str, np.ndarray] = field(default_factory=dict)
     num_trajectories: int = 0
     clock: Clock = field(default_factory=Clock)
+    axes: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        sizes = " × ".join(f"{len(next(iter(named.values())))} {axis}" for axis, named in self.axes.items())
+        seconds = f"{self.clock.compile_seconds:.3g} s compiling, {self.clock.run_seconds:.3g} s running"
+        return f"SweepResult({self.num_trajectories:,} trajectories: {sizes}; {', '.join(self.observables)}; {seconds})"
+
+    def to_xarray(self) -> "xr.Dataset":
+        """The observables as an `xarray.Dataset` with a dimension for each axis; zipped coordinates lie along theirs.
+
+        Raises:
+            InputError (a ValueError): without xarray.
+        """
+        coordinates = {name: (axis, values) for axis, named in self.axes.items() for name, values in named.items()}
+        return dataset({name: (tuple(self.axes), values) for name, values in self.observables.items()}, coordinates, {})
 
 
 def run_sweeps(
@@ -107,7 +133,7 @@ def run_sweeps(
         OutOfMemoryError: if not even one trajectory at a time fits into memory.
     """
     engine = engine or Engine()
-    results = {name: SweepResult(num_trajectories=sweep.grid.size) for name, sweep in sweeps.items()}
+    results = {name: SweepResult(num_trajectories=sweep.grid.size, axes=sweep.grid.axes) for name, sweep in sweeps.items()}
     lock = threading.Lock()
 
     def compute(name: str, block: Block) -> None:

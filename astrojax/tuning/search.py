@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from .. import _shown
 from .._checks import InputError, at_least, concrete, one_of, positive, random_key, real, shown
 from .._parameters import DIMENSIONS
 from .._types import RandomKey
@@ -85,6 +86,14 @@ class SearchState(NamedTuple):
     best_error: np.ndarray
     num_checks: np.ndarray
     record: Record
+
+    def __repr__(self) -> str:
+        number = _shown.shape(self.record.loss)[-1:]
+        numbers = {"loss": self.record.loss, "Hamming error": self.record.hamming_error, "best held-out loss": self.best_loss}
+        parts = [f"step {_shown.number(self.step)}", *(f"{starts} starts" for starts in number if starts > 1)]
+        parts += [f"{name} {_shown.number(value)}" for name, value in numbers.items()]
+        parts += [f"{name}={_shown.number(value)}" for name, value in self.values.items()]
+        return f"SearchState({', '.join(parts)})"
 
     @property
     def best(self) -> dict[str, Any]:
@@ -364,7 +373,7 @@ class Search:
 def tune(
     objective: Objective, start: Mapping[str, Any] | SearchState, *, key: RandomKey, **settings: Any
 ) -> Iterator[SearchState]:
-    """Search for the parameters with the lowest expected loss, step by step.
+    """Search for the parameters with the lowest expected loss, step by step::
 
         for state in aj.tune(objective, {"temperature": 0.01, "tau_x": 1.0}, key=jax.random.key(0), num_steps=50):
             print(state.step, state.record.loss, state.values)

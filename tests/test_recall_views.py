@@ -1,0 +1,294 @@
+"""How memories and results show themselves: as text, as a figure, as a film and as an xarray dataset."""
+
+import sys
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+import astrojax as aj
+from astrojax.report import recall as drawing
+
+PATTERNS = aj.random_patterns(jax.random.key(0), num_neurons=16, num_patterns=6)
+TARGET = PATTERNS[:, 2]
+QUERY = aj.flip(jax.random.key(1), TARGET, 3)
+TIMES = np.linspace(0.0, 6.0, 40)
+STORED = jnp.arange(6) < 5
+
+
+@pytest.fixture(scope="module")
+def memory():
+    return aj.AstrocyteMemory(PATTERNS, stored=STORED)
+
+
+@pytest.fixture(scope="module")
+def recall(memory):
+    return aj.retrieve(memory, QUERY, t1=6.0, ts=TIMES)
+
+
+@pytest.fixture(scope="module")
+def batch(memory):
+    return stacked([aj.retrieve(memory, query, t1=6.0, ts=TIMES) for query in PATTERNS.T[:5]])
+
+
+def stacked(recalls):
+    """As `jax.vmap` gives them; no other program is compiled."""
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *recalls)
+
+
+@pytest.mark.parametrize(
+    ("memory", "text"),
+    [
+        (
+            aj.AstrocyteMemory(PATTERNS.astype(jnp.float32)),
+            "AstrocyteMemory(16 neurons, 6 patterns, squared score, dynamic gains, temperature=0.01, tau_x=1, tau_p=1, "
+            "slope=5, float32)",
+        ),
+        (
+            aj.AstrocyteMemory(PATTERNS, stored=STORED, score=aj.PowerScore(6), gain_regime="adiabatic"),
+            "AstrocyteMemory(16 neurons, 5 of 6 patterns stored, power 6 score, adiabatic gains, temperature=0.01, tau_x=1, "
+            "tau_p=1, slope=5, float64)",
+        ),
+        (
+            aj.HopfieldMemory(PATTERNS, zero_diagonal=True),
+            "HopfieldMemory(16 neurons, 6 patterns, zero diagonal, tau_x=1, slope=5, float64)",
+        ),
+        (
+            aj.DenseMemory(aj.compact_patterns(PATTERNS)),
+            "DenseMemory(16 neurons, 6 patterns, order 4, tau_x=1, slope=5, float64)",
+        ),
+    ],
+)
+def test_a_memory_says_in_a_line_what_it_is(memory, text):
+    assert repr(memory) == text
+
+
+def test_a_batch_of_memories_shows_its_shape_and_ranges():
+    masks = jnp.array(np.arange(6) < [[2], [5]])
+    batch = jax.vmap(lambda T, stored: aj.AstrocyteMemory(PATTERNS, temperature=T, stored=stored))(
+        jnp.array([0.1, 10.0]), masks
+    )
+    assert repr(batch).startswith("AstrocyteMemory(batch (2,), 16 neurons, 2…5 of 6 patterns stored, ")
+    assert "temperature=0.1…10, tau_x=1," in repr(batch)
+
+
+def test_a_result_says_how_it_ended(recall, batch, memory):
+    steps = int(recall.stats["num_accepted_steps"] + recall.stats["num_rejected_steps"])
+    assert repr(recall) == f"Recall(OK, 16 neurons, largest gain 1, {steps} steps, 40 times saved, etd3)"
+    failed = jnp.array([0, 1, 1, 0, 0])
+    text = repr(eqx.tree_at(lambda recall: recall.status, batch, failed))
+    assert text.startswith("Recall(batch (5,), 3 OK, 2 MAX_STEPS, 16 neurons, largest gain 1, ")
+    assert "gain" not in repr(aj.retrieve(aj.HopfieldMemory(PATTERNS), QUERY, t1=1.0))
+
+
+def test_what_is_traced_or_stands_for_something_has_a_repr_too(recall, memory):
+    shown = []
+
+    @jax.jit
+    def traced(memory, recall):
+        shown.extend(map(repr, (memory, recall, aj.equilibrium(memory, recall.state), aj.identify(memory, recall.state))))
+        return 0
+
+    traced(memory, recall)
+    assert "temperature=f64[]" in shown[0]
+    assert "16 neurons, some of 6 patterns stored" in shown[0]
+    assert shown[1].startswith("Recall(status ")
+    assert "converged bool[]" in shown[2]
+    for tree in (memory, recall, aj.equilibrium(memory, recall.state), aj.spectrum(memory, recall.state)):
+        for leaf in (None, 0, object()):
+            assert repr(jax.tree.map(lambda _, leaf=leaf: leaf, tree)).startswith(type(tree).__name__)
+
+
+def test_equilibria_are_told_in_words(memory, recall):
+    rest = aj.equilibrium(memory, recall.state)
+    assert repr(rest).startswith("Equilibrium(converged, 16 neurons, residual ")
+    assert repr(aj.spectrum(memory, rest.state)).startswith("Spectrum(STABLE, index 0, 22 eigenvalues, the largest -")
+    assert repr(aj.identify(memory, rest.state)).startswith("Identity(MEMORY, pattern 2, overlap 1")
+    assert repr(aj.compact_patterns(PATTERNS)) == "CompactPatterns(16 neurons, 6 patterns, one byte each, float64)"
+    basin = aj.Basin(jnp.array([0, 3]), jnp.array([4, 2]), jnp.array([4, 4]))
+    assert repr(basin) == "Basin(returned: 4 of 4 at 0 flips, 2 of 4 at 3 flips)"
+
+
+def test_a_figure_over_time_shows_what_was_stored(recall, memory):
+    figure = recall.plot(memory, target=2)
+    assert isinstance(figure, Figure)
+    rates = jax.vmap(memory.readout)(recall.states)
+    drawn = next(ax.collections[0] for ax in figure.axes if ax.collections and ax.get_xlabel() == "time")
+    np.testing.assert_array_equal(np.asarray(drawn.get_array()).reshape(16, 40), rates.T)
+    sides = {ax.get_title(): np.asarray(ax.images[0].get_array()).ravel() for ax in figure.axes if ax.images}
+    np.testing.assert_array_equal(sides["query"], QUERY)
+    np.testing.assert_array_equal(sides["target"], TARGET)
+    curves = {ax.get_ylabel(): ax.lines for ax in figure.axes if ax.lines}
+    np.testing.assert_allclose(curves["gain $p$"][-1].get_ydata(), jax.vmap(memory.gains)(recall.states)[:, 2])
+    np.testing.assert_allclose(curves["overlap $m/N$"][-1].get_ydata(), rates @ TARGET / 16)
+    np.testing.assert_allclose(curves["energy"][0].get_ydata(), jax.vmap(memory.energy)(recall.states))
+    assert len(curves["gain $p$"]) == 5  # the column that is not stored is none
+    assert figure.get_suptitle() == "0 of 16 neurons differ from the target"
+
+
+def test_pictures_run_from_the_query_to_the_target(recall, memory):
+    figure = recall.plot(memory, target=TARGET, picture_shape=(4, 4))
+    pictures = {ax.get_title(): np.asarray(ax.images[0].get_array()) for ax in figure.axes if ax.images}
+    assert next(iter(pictures)) == "query"
+    assert [*pictures][-2:] == ["t = 6", "target"]
+    np.testing.assert_array_equal(pictures["t = 6"].ravel(), memory.readout(recall.state))
+    assert pictures["t = 6"].shape == (4, 4)
+
+
+def test_without_saved_states_the_end_is_drawn(memory):
+    recall = aj.retrieve(memory, QUERY, t1=6.0)
+    figure = recall.plot(memory, target=2, query=QUERY)
+    labels = [ax.get_ylabel() for ax in figure.axes]
+    assert labels == [r"firing rate $\varphi(x)$", "gain $p$", "overlap $m/N$"]
+    heights = [segment[1, 1] for segment in figure.axes[0].collections[0].get_segments()]
+    np.testing.assert_array_equal(heights, memory.readout(recall.state))
+    np.testing.assert_array_equal([bar.get_height() for bar in figure.axes[1].patches][:5], recall.gains[:5])
+    assert [ax.get_ylabel() for ax in recall.plot().axes] == ["state $x$", "gain $p$"]
+
+
+def test_wrong_neurons_are_red_and_a_failed_recall_says_so(memory):
+    other = aj.retrieve(memory, PATTERNS[:, 0], t1=6.0).plot(memory, target=2)
+    colours = other.axes[0].collections[0].get_colors()
+    wrong = int(np.sum(PATTERNS[:, 0] != TARGET))
+    assert (colours == colours[0]).all(axis=1).sum() in (wrong, 16 - wrong)
+    assert other.get_suptitle() == f"{wrong} of 16 neurons differ from the target"
+    failed = aj.retrieve(memory, QUERY, t1=6.0, ts=TIMES, max_steps=6)
+    figure = failed.plot(memory)
+    assert figure.get_suptitle() == "MAX_STEPS after 6 steps: the final state means nothing"
+    gains = next(ax.lines[-1].get_ydata() for ax in figure.axes if ax.get_ylabel() == "gain $p$")
+    assert np.isfinite(gains[0])
+    assert np.isnan(gains[-1])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"target": 5}, "target must be a stored column of the 6, or a pattern; got 5"),
+        ({"target": 1.0}, "target must be a stored column"),
+        ({"target": jnp.ones(3)}, r"target must be finite numbers of shape \(16,\)"),
+        ({"query": jnp.full(16, jnp.nan)}, r"query must be finite numbers of shape \(16,\)"),
+        ({"picture_shape": (4, 5)}, r"picture_shape must be rows and columns whose product is 16; got \(4, 5\)"),
+        ({"memory": aj.HopfieldMemory(PATTERNS)}, "memory must be the one that recalled"),
+        ({"memory": None, "target": 2}, "got 2 without a memory"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(recall, memory, given, message):
+    with pytest.raises(aj.InputError, match=message):
+        recall.plot(**({"memory": memory} | given))
+
+
+def test_one_retrieval_is_drawn_not_a_batch_nor_a_traced_one(recall, batch, memory, monkeypatch, tmp_path):
+    with pytest.raises(aj.InputError, match=r"recall.plot shows one retrieval; got a batch of shape \(5,\)"):
+        batch.plot()
+    with pytest.raises(aj.InputError, match="cannot be called inside jax"):
+        jax.jit(lambda recall: recall.plot())(recall)
+    assert isinstance(jax.tree.map(lambda leaf: leaf[0], batch).plot(), Figure)
+    monkeypatch.delitem(sys.modules, "astrojax.report.recall", raising=False)
+    monkeypatch.delattr("astrojax.report.recall", raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(aj.InputError, match="animate needs matplotlib, which is not installed"):
+        aj.animate(recall, tmp_path / "film.gif")
+
+
+@pytest.mark.parametrize(("suffix", "shape"), [("gif", (4, 4)), ("mp4", None)])
+def test_an_animation_is_written_whole_and_small(recall, memory, tmp_path, suffix, shape):
+    path = tmp_path / f"film.{suffix}"
+    assert aj.animate(recall, str(path), memory, target=2, picture_shape=shape, num_frames=6) == path
+    assert 2_000 < path.stat().st_size < 100_000
+    assert [other.name for other in tmp_path.iterdir()] == [path.name]
+    if suffix == "gif":
+        with Image.open(path) as film:
+            assert 4 <= film.n_frames <= 6
+            assert film.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+    else:
+        assert path.read_bytes()[4:8] == b"ftyp"
+
+
+def test_frames_begin_and_end_with_the_retrieval_and_dwell_where_it_moves():
+    states = np.zeros((100, 3))
+    states[30:40] = np.linspace(0, 1, 10)[:, None]
+    states[40:] = 1
+    places = drawing.frames(states, 20)
+    assert (places[0], places[-1]) == (0, 99)
+    assert len(places) <= 20
+    assert sum(30 <= place < 40 for place in places) > len(places) / 3
+    assert drawing.frames(np.zeros((5, 2)), 10) == [0, 1, 2, 3, 4]
+
+
+def test_an_animation_that_cannot_be_made_leaves_nothing_behind(recall, memory, tmp_path, monkeypatch):
+    path = tmp_path / "film.gif"
+    with pytest.raises(aj.InputError, match=r"path must end in \.gif or \.mp4; got 'film.webm'"):
+        aj.animate(recall, "film.webm")
+    with pytest.raises(aj.InputError, match="an animation needs states on the way"):
+        aj.animate(aj.retrieve(memory, QUERY, t1=1.0), path)
+    with pytest.raises(aj.InputError, match="num_frames must be an integer of at least 2; got 1"):
+        aj.animate(recall, path, num_frames=1)
+    with pytest.raises(aj.InputError, match=r"fps must be a number within \[1, 50\]; got 0"):
+        aj.animate(recall, path, fps=0)
+    with pytest.raises(aj.InputError, match="path must be a file in a folder that exists"):
+        aj.animate(recall, tmp_path / "none" / "film.gif")
+    path.write_text("what was there")
+    monkeypatch.setattr(drawing._Moving, "picture", lambda self, at: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        aj.animate(recall, path)
+    assert [(other.name, other.read_text()) for other in tmp_path.iterdir()] == [("film.gif", "what was there")]
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(aj.InputError, match=r"pip install \"astrojax\[video\]\" brings it"):
+        aj.animate(recall, tmp_path / "film.mp4")
+
+
+def test_a_result_becomes_a_dataset_with_named_dimensions(recall, batch):
+    one, many = recall.to_xarray(), batch.to_xarray()
+    assert dict(one.sizes) == {"neuron": 16, "pattern": 6, "time": 40}
+    assert dict(many.sizes) == {"query": 5} | dict(one.sizes)
+    np.testing.assert_array_equal(one.x, recall.x)
+    np.testing.assert_array_equal(one.time, TIMES)
+    np.testing.assert_array_equal(many.gains.sel(query=3), batch.gains[3])
+    np.testing.assert_array_equal(many.x_saved.transpose("query", "time", "neuron"), batch.states.x)
+    assert many.num_accepted_steps.dims == many.status.dims == ("query",)
+    assert one.attrs == {"solver": "etd3"}
+    assert one.status.attrs["definition"].startswith("0 ok, 1 max_steps, ")
+    assert all(set(variable.attrs) == {"units", "definition"} for variable in many.variables.values())
+    assert "convergence_time" not in one
+    assert batch.to_xarray(dims=["digit"]).gains.dims == ("digit", "pattern")
+
+
+def test_times_that_differ_within_a_batch_are_kept_and_other_states_have_their_own_dimensions(memory):
+    ends = jnp.array([1.0, 6.0])
+    recalls = stacked([aj.retrieve(memory, QUERY, t1=t1, ts=TIMES / 6 * t1) for t1 in ends])
+    with_time = eqx.tree_at(lambda recall: recall.convergence_time, recalls, ends, is_leaf=lambda leaf: leaf is None)
+    found = with_time.to_xarray(dims=["horizon"])
+    assert "time" not in found.coords
+    np.testing.assert_allclose(found.saved_time, TIMES / 6 * np.array([[1], [6]]))
+    assert found.convergence_time.dims == ("horizon",)
+    state = aj.NeuronAstrocyteState(QUERY[:3], jnp.ones(6), jnp.ones(6))
+    without = {"gains": None, "ts": None, "states": None, "convergence_time": None, "stats": {}}
+    tripartite = aj.Recall(state, status=jnp.array(0), rtol=jnp.array(1.0), atol=jnp.array(1.0), solver="etd3", **without)
+    tripartite = tripartite.to_xarray()
+    assert tripartite.synapses.dims == tripartite.processes.dims == ("pair",)
+    assert "gains" not in tripartite
+
+
+def test_names_of_dimensions_that_do_not_fit_are_refused(recall, batch):
+    with pytest.raises(aj.InputError, match=r"dims must name the 1 leading dimensions of the batch; got \['a', 'b'\]"):
+        batch.to_xarray(dims=["a", "b"])
+    with pytest.raises(aj.InputError, match="dims must be different names other than neuron, pattern, pair, time"):
+        batch.to_xarray(dims=["neuron"])
+    with pytest.raises(aj.InputError, match="dims must name the 0 leading dimensions"):
+        recall.to_xarray(dims=["query"])
+
+
+def test_a_sweep_becomes_a_dataset_with_an_axis_for_each_dimension():
+    values = np.arange(6.0).reshape(2, 3)
+    axes = {"num_patterns": {"num_patterns": np.array([5, 9])}, "both": {"tau_x": np.ones(3), "tau_p": np.arange(3.0)}}
+    result = aj.SweepResult({"hamming_error": values}, 6, axes=axes)
+    assert repr(result) == ("SweepResult(6 trajectories: 2 num_patterns × 3 both; hamming_error; 0 s compiling, 0 s running)")
+    found = result.to_xarray()
+    assert found.hamming_error.dims == ("num_patterns", "both")
+    assert found.hamming_error.sel(num_patterns=9).values.tolist() == [3, 4, 5]
+    assert found.tau_p.dims == ("both",)
