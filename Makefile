@@ -2,13 +2,13 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
-STYLED := astrojax tests experiments benchmarks
+STYLED := astrojax tests experiments benchmarks docs
 # Most tests spend their time compiling, and are compiled in a third of it. Those of AS_USED depend on how programs are compiled.
 QUICK := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
 AS_USED := $(patsubst %,tests/test_%.py,resume cluster engine retrieval large stepping sweep)
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-.PHONY: help setup run reproduce test check bench bench-check bench-gpu smoke clean
+.PHONY: help setup run reproduce test check docs bench bench-check bench-gpu smoke clean
 help:           ## show this
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -28,6 +28,10 @@ check: .venv/dev        ## style and types
 	@$(BIN)/ruff check $(STYLED)
 	@$(BIN)/ruff format --check $(STYLED)
 	@$(BIN)/mypy
+
+docs: .venv/dev         ## the documentation, its tutorials executed: build/docs/index.html
+	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+	@echo "open build/docs/index.html"
 
 bench: .venv/dev        ## speed beside peers and the machine's limits, about half an hour; peers that are installed take part
 	@$(PIP) --editable '.[bench]'

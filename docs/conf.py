@@ -1,11 +1,18 @@
 """How the documentation is built: `make docs`."""
 
+import shutil
 import sys
 from pathlib import Path
 
 import astrojax
 
-sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
+
+# Tutorials are run where they lie and leave files there: in a copy.
+SCRIPTS = HERE / "generated" / "scripts"
+shutil.rmtree(SCRIPTS, ignore_errors=True)
+shutil.copytree(HERE / "tutorials", SCRIPTS)
 
 project = "astrojax"
 author = "the astrojax developers"
@@ -26,7 +33,7 @@ extensions = [
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
 myst_heading_anchors = 4
 suppress_warnings = ["config.cache"]  # the function that orders tutorials cannot be pickled
-exclude_patterns = ["_ext", "tutorials"]
+exclude_patterns = ["_ext", "tutorials", "generated/scripts"]
 nitpicky = False
 
 html_theme = "furo"
@@ -47,7 +54,7 @@ napoleon_numpy_docstring = False
 copybutton_prompt_text = "$ "
 
 sphinx_gallery_conf = {
-    "examples_dirs": "tutorials",
+    "examples_dirs": "generated/scripts",
     "gallery_dirs": "generated/tutorials",
     "filename_pattern": r"/\d_",
     "within_subsection_order": "FileNameSortKey",
@@ -58,6 +65,6 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "only_warn_on_example_error": False,
     "remove_config_comments": True,
-    "copyfile_regex": r".*\.npy",
+    "capture_repr": ("_repr_html_",),
     "write_computation_times": False,
 }

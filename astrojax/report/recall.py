@@ -1,9 +1,11 @@
 """One retrieval as a figure, and as an animation. Plain arrays come in; `Recall.plot` and `animate` make them."""
 
 import contextlib
+import io
 import math
 import shutil
 import subprocess
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,11 +78,20 @@ class Film:
         return r"firing rate $\varphi(x)$" if self.is_rate else "state $x$"
 
 
+class Drawing(Figure):
+    """A figure that notebooks show by themselves, whether pyplot is used or not."""
+
+    def _repr_html_(self) -> str:
+        file = io.BytesIO()
+        self.savefig(file, format="png", dpi=100)
+        return f'<img alt="{self.get_suptitle()}" src="data:image/png;base64,{b64encode(file.getvalue()).decode()}">'
+
+
 def draw(film: Film) -> Figure:
     """The neurons, above gains, overlaps and energy: over time, or at the end where no states were saved."""
     panels = _curve_panels(film) if film.times is not None else _bar_panels(film)
     height = 2.0 if film.picture_shape else 2.5
-    figure = Figure(figsize=(10.5, height + (2.7 if panels else 0)), layout="constrained")
+    figure = Drawing(figsize=(10.5, height + (2.7 if panels else 0)), layout="constrained")
     figure.suptitle(film.title)
     parts: Any = figure.subfigures(1 + bool(panels), 1, height_ratios=(height, 2.7)[: 1 + bool(panels)], squeeze=False)[:, 0]
     if film.picture_shape:

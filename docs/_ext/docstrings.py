@@ -44,7 +44,7 @@ def process(app, what, name, obj, options, lines):
         if line.startswith("    ") and (block or (previous == "" and is_equation(line))):
             block.append(line.strip())
             continue
-        if block and line == "" :
+        if block and line == "":
             found += [".. math::", "", r"    \begin{gathered}", *(f"    {latex(row)} \\\\" for row in block if row)]
             found += [r"    \end{gathered}", ""]
             block = []

@@ -96,7 +96,11 @@ def _type(annotation: Any, metadata: Any = ()) -> str:
     if origin is Literal:
         return " or ".join(f"`{value}`" for value in get_args(annotation))
     if origin is list:
-        return "values: a number, a list or a range" if _is_axis(metadata) else f"list of: {_type(get_args(annotation)[0])}{limits}"
+        return (
+            "values: a number, a list or a range"
+            if _is_axis(metadata)
+            else f"list of: {_type(get_args(annotation)[0])}{limits}"
+        )
     if origin is tuple:
         return f"list of: {_type(get_args(annotation)[0])}"
     if origin is dict:
@@ -117,7 +121,9 @@ def _limits(metadata: Any) -> str:
     for one in metadata:
         inner = one.metadata if isinstance(one, FieldInfo) else [one]
         for limit in inner:
-            found += [f"{sign} {getattr(limit, name):,}" for name, sign in signs.items() if getattr(limit, name, None) is not None]
+            found += [
+                f"{sign} {getattr(limit, name):,}" for name, sign in signs.items() if getattr(limit, name, None) is not None
+            ]
     return f" {', '.join(found)}" if found else ""
 
 

@@ -2,7 +2,8 @@
 From a sweep to a figure
 ========================
 
-How does recall depend on memory load, corruption and temperature? A configuration, a run folder, and a figure with error bars for a paper.
+How does recall depend on memory load, corruption and temperature? A configuration, a run folder, and a
+figure with error bars for a paper.
 """
 
 from pathlib import Path
@@ -13,8 +14,8 @@ import numpy as np
 import astrojax as aj
 
 # %%
-# A run is described by a file. Every combination of the axes is computed, for every model, on the same 100 problems: comparisons
-# are paired.
+# A run is described by a file. Every combination of the axes is computed, for every model, on the same 100
+# problems: comparisons are paired.
 
 Path("load.yaml").write_text("""
 patterns: {kind: random, num_neurons: 30}
@@ -31,16 +32,17 @@ models:
 config = aj.load_config("load.yaml")
 
 # %%
-# ``aj.run`` computes what is not in the folder yet. Interrupted, it goes on where it was; finished, it only checks what is there. On the command
-# line: ``astrojax run load.yaml``.
+# ``aj.run`` computes what is not in the folder yet. Interrupted, it goes on where it was; finished, it only
+# checks what is there. On the command line: ``astrojax run load.yaml``.
 
 results = aj.run(config, "runs/load")
 print(results.hamming_error.sizes)
-print("failed:", int((results.status > 0).sum()), " still under way at the horizon:", int((results.settled == 0).sum()))
+print("failed:", int((results.status > 0).sum()))
+print("still under way at the horizon:", int((results.settled == 0).sum()))
 
 # %%
-# Results are an xarray dataset with an axis for each axis of the sweep, and one value for each trajectory. A mean and its standard error over
-# trials:
+# Results are an xarray dataset with an axis for each axis of the sweep, and one value for each trajectory.
+# A mean and its standard error over trials:
 
 error = results.hamming_error.sel(num_flips=6)
 mean = error.mean("trial")
@@ -48,30 +50,37 @@ standard_error = error.std("trial", ddof=1) / np.sqrt(results.sizes["trial"])
 print(mean.sel(model="linear").to_pandas().round(2))
 
 # %%
-# The Bayes decoder knows the patterns and the rate of flips, and errs least on average. No memory does better at large N; with it in the figure
-# one sees what there is to gain.
+# The Bayes decoder knows the patterns and the rate of flips, and errs least on average. No memory does
+# better at large N; with it in the figure one sees what there is to gain.
 
 bayes = results.decoder_error.sel(decoder="bayes_signed", num_flips=6).mean("trial")
 
 figure, panels = plt.subplots(1, 4, figsize=(11, 3), sharey=True, layout="constrained")
 for panel, load in zip(panels, results.num_patterns.values, strict=True):
     for name, color in zip(results.model.values, ("C0", "C1", "C2"), strict=True):
-        line = mean.sel(model=name, num_patterns=load)
-        panel.errorbar(line.temperature, line, standard_error.sel(model=name, num_patterns=load), color=color, label=name)
-    panel.axhline(bayes.sel(num_patterns=load), color="k", linestyle="--", label="Bayes decoder")
+        at = {"model": name, "num_patterns": load}
+        panel.errorbar(mean.temperature, mean.sel(at), standard_error.sel(at), color=color, label=name)
+    panel.axhline(bayes.sel(num_patterns=load), color="k", ls="--", label="Bayes decoder")
     panel.set(title=f"K = {load}", xlabel="temperature T", xscale="log")
 panels[0].set_ylabel("wrong neurons of 30, from 6 flips")
 panels[0].legend(fontsize="small")
 
 # %%
-# The linear score, which is softmax attention at its fixed points, has a temperature that suits it; below, one pattern takes all
-# before the query has been weighed, above, the gains stay a mixture. The Hopfield network has no temperature: its value is repeated.
+# At low temperatures one gain wins. The linear memory then comes close to the Bayes decoder; the squared
+# one cannot tell a pattern from its negative, and errs more as the load grows. Above T ≈ 5 and 20 the gains
+# stay a mixture: the squared memory keeps its query, as a Hopfield network of so high a load does, and the
+# linear one answers with a mean of all patterns, which is worse than no answer. The Hopfield network has no
+# temperature; its value is repeated.
 #
-# Is the linear score better than the squared at T = 1 and K = 100? The same problems were met by both, so that the difference of each pair counts:
+# Is the difference of the scores at T = 1 and K = 100 more than chance? Both met the same problems, so that
+# the differences of pairs count:
 
-pair = results.hamming_error.sel(num_flips=6, num_patterns=100, temperature=1.0, method="nearest")
+pair = error.sel(num_patterns=100).sel(temperature=1.0, method="nearest")
 difference = pair.sel(model="squared") - pair.sel(model="linear")
-print(f"{float(difference.mean()):.2f} ± {float(difference.std(ddof=1) / np.sqrt(difference.size)):.2f} fewer wrong neurons")
+print(
+    f"{float(difference.mean()):.2f} ± {float(difference.std(ddof=1) / np.sqrt(difference.size)):.2f} more wrong neurons with the squared score"
+)
 
 # %%
-# ``astrojax show runs/load --html`` makes a page of the whole run, and ``astrojax verify runs/load`` computes a share of it again.
+# ``astrojax show runs/load --html`` makes a page of the whole run, and ``astrojax verify runs/load``
+# computes a share of it again.

@@ -2,43 +2,52 @@
 Tuning on your own patterns
 ===========================
 
-Which temperature and time constants suit a set of patterns? Gradients through the solver find them, and fresh problems judge them.
+Which temperature and time constants suit a set of patterns? Gradients through the solver find them, and
+fresh problems judge them.
 """
 
 from pathlib import Path
 
-import equinox as eqx
-import jax
 import matplotlib.pyplot as plt
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 import astrojax as aj
 
 # %%
-# Any file of ±1 rows will do. Here: 200 melodies of 32 beats, made from eight themes by changing some beats, so that they resemble each other as
-# real patterns do.
+# Any file of patterns will do. Here: 300 landscapes of 10 × 10 fields, land or water, made by smoothing
+# noise. Neighbours are alike and there is more water than land, so that the patterns resemble each other,
+# as real ones do.
 
-rng = np.random.default_rng(3)
-themes = rng.choice([-1, 1], (8, 32))
-melodies = themes[rng.integers(0, 8, 400)] * np.where(rng.random((400, 32)) < 0.2, -1, 1)
-np.save("melodies.npy", np.unique(melodies, axis=0)[:200])
+rng = np.random.default_rng(0)
+heights = gaussian_filter(rng.normal(size=(300, 10, 10)), sigma=(0, 1.5, 1.5))
+landscapes = np.where(heights > 0.1, 1, -1)
+np.save("landscapes.npy", landscapes.reshape(300, 100))
+
+figure, panels = plt.subplots(1, 8, figsize=(9, 1.3))
+for panel, landscape in zip(panels, landscapes, strict=False):
+    panel.imshow(landscape, cmap="gray")
+    panel.set_axis_off()
 
 # %%
-# ``astrojax tune`` takes a file like this one. The search starts at the paper's parameters and looks along logarithms for T, τx and τp.
+# ``astrojax tune`` takes a file like this one: 150 of the landscapes are stored, and 10 of 100 fields of
+# the query are wrong. The search starts at the paper's parameters and looks along the logarithms of T, τx
+# and τp.
 
-Path("melodies.yaml").write_text("""
-patterns: {kind: file, path: melodies.npy}
-axes: {num_patterns: [40], num_flips: [3]}
-model: {kind: astrocyte, score: linear}
+Path("landscapes.yaml").write_text("""
+patterns: {kind: file, path: landscapes.npy}
+axes: {num_patterns: [150], num_flips: [10]}
+model: {kind: astrocyte}
 parameters: [temperature, tau_x, tau_p]
-search: {num_steps: 30, batch_size: 64}
+search: {num_steps: 20, batch_size: 64, validation_size: 128}
 heldout_trials: 500
 landscape: {size: 0}
 """)
-results = aj.run_search(aj.load_search_config("melodies.yaml"), "runs/melodies")
+results = aj.run_search(aj.load_search_config("landscapes.yaml"), "runs/landscapes")
 
 # %%
-# The history has every step. The loss is a smooth stand-in for the Hamming error, which counts signs and has no gradient.
+# The history has every step. The loss is a smooth stand-in for the Hamming error, which counts signs and
+# has no gradient.
 
 history = results.history.isel(score=0, start=0)
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
@@ -52,21 +61,18 @@ right.set(xlabel="step", ylabel="value", yscale="log")
 right.legend()
 
 # %%
-# What counts is the error on problems that neither the steps nor the choice of the best values have met, beside the start and the decoders:
+# What counts is the error on problems that neither the steps nor the choice of the best values have met,
+# beside the start and the decoders:
 
 heldout = results.heldout()
 errors = heldout.hamming_error.squeeze()
 for name in heldout.model.values:
     values = errors.sel(model=name)
-    print(f"{name:>9}: {float(values.mean()):.3f} ± {float(values.std(ddof=1) / np.sqrt(values.size)):.3f}")
-print(f"    Bayes: {float(heldout.decoder_error.sel(decoder='bayes_signed').mean()):.3f}")
+    uncertainty = float(values.std(ddof=1)) / np.sqrt(values.size)
+    print(f"{name:>9}: {float(values.mean()):.3f} ± {uncertainty:.3f}")
+bayes = heldout.decoder_error.sel(decoder="bayes_signed")
+print(f"    Bayes: {float(bayes.mean()):.3f}")
 
 # %%
-# ``runs/melodies/tuned.yaml`` is a configuration to run. The same search in Python, as a loop whose state can be looked at, kept, and continued:
-
-pool = aj.load_patterns("melodies.npy")
-task = aj.Task(eqx.Partial(aj.pooled_patterns, pool=pool), aj.Flips())
-objective = aj.Objective(task, eqx.Partial(aj.AstrocyteMemory, score="linear"), num_patterns=[40], levels=[3])
-start = {"temperature": 0.01, "tau_x": 1.0, "tau_p": 1.0}
-for state in aj.tune(objective, start, key=jax.random.key(0), num_steps=5, batch_size=32):
-    print(int(state.step), float(state.record.loss[0]), {name: float(value[0]) for name, value in state.values.items()})
+# ``runs/landscapes/tuned.yaml`` is a configuration to run: ``astrojax run runs/landscapes/tuned.yaml``.
+# From Python the same search is a loop over ``aj.tune``, whose states can be looked at, kept and continued.
