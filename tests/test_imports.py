@@ -98,6 +98,7 @@ def test_the_numerical_core_needs_the_jax_stack_alone(path):
         "verification",
         "searching",
         "labelled",
+        "explore",
     } | {
         "commands",
         "cli",

@@ -14,14 +14,16 @@ STYLES = (HERE / "components.css").read_text(encoding="utf-8")
 class Pictures(JSComponent):
     """The pictures of a retrieval and its clock. Signs are strings of `+`, `-` and `0`.
 
-    `version` changes last, when everything else is there; `drawn` is what the user made of the query.
+    `version` changes last, when everything else is there. `drawn` has the `signs` that the user made of the query, by so many
+    `strokes`; of these, an answer tells how many it knows.
     """
 
     columns = param.Integer(1)
     labels = param.Dict({})
     target = param.String("")
     query = param.String("")
-    drawn = param.String("")
+    drawn = param.Dict({})
+    strokes = param.Integer(0)
     answers = param.Dict({})
     rates = param.String("", doc="Firing rates over time, one byte each, in base64.")
     times = param.List([])

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import panel as pn
@@ -90,6 +90,15 @@ def prepare() -> None:
     threading.Thread(target=compile_all, daemon=True).start()
 
 
+class Wanted(NamedTuple):
+    """A setting to be answered, with the patterns of a file, and with the query drawn by hand in so many strokes."""
+
+    settings: Settings
+    uploaded: np.ndarray | None
+    drawn: str | None
+    strokes: int
+
+
 class Explorer:
     """The explorer of one session. A file given at the start is read as if it had been uploaded."""
 
@@ -100,7 +109,8 @@ class Explorer:
         self._uploaded: np.ndarray | None = None
         self._of_file: dict[str, Any] = {}
         self._drawn: str | None = None
-        self._wanted: tuple[Settings, np.ndarray | None, str | None] | None = None
+        self._strokes = 0
+        self._wanted: Wanted | None = None
         self._busy = self._quiet = False
         self._build_controls()
         self._build_results()
@@ -179,7 +189,7 @@ class Explorer:
         self.verdict = _html("", css_classes=["verdict"])
         self.message = _html("", css_classes=["message"])
         self.pictures = Pictures(sizing_mode="stretch_width", margin=0)
-        self.pictures.param.watch(lambda event: self._draw(event.new), "drawn")
+        self.pictures.param.watch(lambda event: self._draw(**event.new), "drawn")
         columns = [f"{kind}{place}" for kind in ("gain", "overlap") for place in range(NUM_SHOWN)]
         self.course = ColumnDataSource(dict.fromkeys(("t", *columns, "energy"), FRACTIONS))
         now = Span(dimension="height", line_color=COLOURS[-1], line_dash="dashed")
@@ -287,8 +297,9 @@ class Explorer:
         self.seeds[name] += 1
         self._corrupt()
 
-    def _draw(self, signs: str) -> None:
+    def _draw(self, signs: str, strokes: int | None = None) -> None:
         """A query that was drawn by hand."""
+        self._strokes = self._strokes if strokes is None else strokes
         self._drawn = signs
         self._changed()
 
@@ -303,7 +314,7 @@ class Explorer:
         if not self._size()[0]:
             return
         with self._lock:
-            self._wanted = self.settings(), self._uploaded, self._drawn
+            self._wanted = Wanted(self.settings(), self._uploaded, self._drawn, self._strokes)
             if self._busy:
                 return
             self._busy = True
@@ -343,12 +354,13 @@ class Explorer:
                     self._busy = False
                     return
             try:
-                self._answer(*wanted)
+                self._answer(wanted)
             except Exception as error:  # the page lives on, and says what happened
                 _logger.exception("no answer")
                 self._later(functools.partial(self._refuse, f"No answer: {error}"))
 
-    def _answer(self, settings: Settings, uploaded: np.ndarray | None, drawn: str | None) -> None:
+    def _answer(self, wanted: Wanted) -> None:
+        settings, uploaded, drawn, strokes = wanted
         problem = posed(settings, uploaded)
         if drawn is not None and len(drawn) == len(problem.target):
             flipped = np.flatnonzero(_numbers(drawn) != problem.target)
@@ -357,7 +369,7 @@ class Explorer:
         compiled = program(settings, problem)
         if compiled.done():
             compiled.result()  # raises what went wrong while it was compiled
-            self._later(functools.partial(self._show, settings, problem, answer(settings, problem)))
+            self._later(functools.partial(self._show, settings, problem, answer(settings, problem), strokes))
         else:
             self._later(lambda: setattr(self.verdict, "object", COMPILING))
             compiled.add_done_callback(lambda _: self._later(self._changed))
@@ -369,10 +381,12 @@ class Explorer:
     def _end(self, _: Any) -> None:
         self._document = None
 
-    def _show(self, settings: Settings, problem: Problem, found: Answer) -> None:
+    def _show(self, settings: Settings, problem: Problem, found: Answer, strokes: int) -> None:
         with pn.io.hold():
             self.course.data = course_of(found)
-            self.pictures.param.update(**pictures_of(settings, problem, found), version=self.pictures.version + 1)
+            self.pictures.param.update(
+                **pictures_of(settings, problem, found), strokes=strokes, version=self.pictures.version + 1
+            )
             self.verdict.object = readout(settings, problem, found)
             self.legend.object = legend(found)
             self.yaml.value, self.python.value = settings.yaml(), settings.python()

@@ -31,7 +31,7 @@ export function render({model}) {
   const clock = element("output", {})
   root.append(element("div", {class: "clock"}, play, element("label", {}, "time t"), slider, clock))
 
-  let target = [], frames = new Uint8Array(), timer = null
+  let target = [], strokes = 0, frames = new Uint8Array(), timer = null
 
   function colour(name) {
     const hex = getComputedStyle(root).getPropertyValue(name).trim().slice(1)
@@ -99,8 +99,8 @@ export function render({model}) {
     canvas.setAttribute("aria-activedescendant", `cell-${cursor}`)
   }
 
-  function showQuery() {
-    show("query", asNumbers(model.query))
+  function showQuery(values) {
+    show("query", values)
     describe()
   }
 
@@ -109,7 +109,9 @@ export function render({model}) {
     root.classList.toggle("strips", model.columns * model.columns != target.length)
     for (const [key, label] of Object.entries(model.labels)) panels[key].label.textContent = label
     show("target", target)
-    if (model.query.length == target.length) showQuery()
+    // An answer to an earlier stroke must not wipe out the strokes since.
+    const {values} = panels.query, stale = model.strokes < strokes && values.length == target.length
+    showQuery(stale ? values : asNumbers(model.query))
     const atEnd = slider.value == slider.max
     const binary = atob(model.rates)
     frames = Uint8Array.from(binary, letter => letter.charCodeAt(0))
@@ -122,11 +124,9 @@ export function render({model}) {
 
   function put(cell, value) {
     if (panels.query.values[cell] == value) return
-    const signs = Array.from(model.query)
-    signs[cell] = value > 0 ? "+" : "-"
-    model.query = signs.join("")
-    model.drawn = model.query
-    showQuery()
+    panels.query.values[cell] = value
+    showQuery(panels.query.values)
+    model.drawn = {strokes: ++strokes, signs: panels.query.values.map(sign => sign > 0 ? "+" : "-").join("")}
   }
 
   canvas.tabIndex = 0
@@ -192,7 +192,6 @@ export function render({model}) {
   const redraw = () => Object.values(panels).forEach(draw)
   DARK.addEventListener("change", redraw)
   model.on("version", showAll)
-  model.on("query", () => { if (model.query.length == target.length) showQuery() })
   model.on("after_render", redraw)  // colours are known once the page has the pictures
   model.on("remove", () => { stop(); DARK.removeEventListener("change", redraw) })
   slider.max = slider.value = 0

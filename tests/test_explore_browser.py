@@ -1,0 +1,190 @@
+"""The explorer in headless Chromium: driven by keyboard and by hand, at two widths, by two people at once."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+if CHROMIUM is None:
+    pytest.skip("no Chromium is installed", allow_module_level=True)
+api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+pytest.importorskip("panel", reason="Panel is not installed")
+
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+SERVE = "from astrojax.explore import serve; serve(port=0, show=False)"
+PATIENCE = 60_000
+"""Milliseconds: for the first program to be compiled on a busy machine."""
+
+
+@pytest.fixture(scope="module")
+def address():
+    with subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, text=True) as server:
+        line = server.stdout.readline()
+        yield re.search(r"http://127\.0\.0\.1:\d+/", line)[0]
+        server.terminate()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(address, browser):
+    """Opens the page in a session of its own, and waits for the first answer."""
+    contexts = []
+
+    def opened(watch=lambda page: None, **settings):
+        context = browser.new_context(**settings)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        watch(page)
+        page.goto(address)
+        api.expect(page.get_by_text("Hamming error")).to_be_visible(timeout=PATIENCE)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def shows(page, text, area="Python"):
+    api.expect(page.get_by_label(area)).to_have_value(re.compile(re.escape(text)), timeout=PATIENCE)
+
+
+def test_nothing_comes_from_another_host_and_nothing_fails(visit, address):
+    asked, failed = [], []
+
+    def watch(page):
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: failed.append(str(error)))
+        page.on("requestfailed", lambda request: failed.append(request.url))
+
+    page = visit(watch)
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_timeout(300)
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+    assert len(asked) > 5
+    assert failed == []
+
+
+def test_sliders_obey_the_keyboard_and_every_control_is_reached_by_tab(visit):
+    page = visit()
+    load = page.get_by_role("slider", name="K: memory load")
+    load.focus()
+    load.press("ArrowRight")
+    shows(page, "num_patterns=31")
+    load.press("End")
+    shows(page, "num_patterns=500")
+    api.expect(page.get_by_text("of 500")).to_be_visible()
+    temperature = page.get_by_role("slider", name="T: temperature")
+    temperature.focus()
+    for _ in range(3):
+        temperature.press("ArrowLeft")
+    shows(page, "temperature=0.0071")
+    shows(page, "temperature: 0.0071", "YAML")
+    page.get_by_label("Gain regime").select_option("dynamic")
+    page.get_by_role("button", name="digits").focus()
+    reached = []
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate(
+                """() => {
+                  let at = document.activeElement
+                  while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement
+                  return `${at.tagName} ${at.getAttribute("aria-label") ?? at.textContent} ${getComputedStyle(at).outlineStyle}`
+                }"""
+            )
+        )
+    for name in (
+        "K:",
+        "New patterns",
+        "Target:",
+        "n:",
+        "New flips",
+        "Clear",
+        "Next target",
+        "T:",
+        "τx:",
+        "τp:",
+        "σ:",
+        "t₁:",
+        "Copy",
+    ):
+        assert any(name in control and "none" not in control for control in reached), name
+    assert sum(control.startswith("SELECT") for control in reached) >= 2
+
+
+def test_a_query_is_drawn_by_keys_and_by_hand(visit):
+    page = visit()
+    grid = page.get_by_role("grid", name="Query")
+    api.expect(page.get_by_text("8 of 64 wrong")).to_be_visible()
+    page.get_by_role("button", name="Clear").click()
+    shows(page, "flipped = jnp.array([")
+    grid.focus()
+    for key in ("ArrowRight", "ArrowDown", " "):
+        grid.press(key)
+    assert grid.locator("[role=gridcell]").nth(9).text_content().startswith("row 2, column 2: +1")
+    box = grid.bounding_box()
+    side = box["width"] / 8
+    page.mouse.move(box["x"] + 6.5 * side, box["y"] + 0.5 * side)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 6.5 * side, box["y"] + 7.5 * side, steps=8)
+    page.mouse.up()
+    drawn = [cell for cell, text in enumerate(grid.locator("[role=gridcell]").all_text_contents()) if "+1" in text]
+    assert drawn == [6, 9, *range(14, 64, 8)]
+    page.get_by_role("button", name="New flips").click()
+    shows(page, "num_flips=8")
+
+
+def test_a_bad_upload_says_what_is_wrong_and_the_page_lives_on(visit, tmp_path):
+    np.save(tmp_path / "cube.npy", np.ones((2, 3, 4)))
+    np.save(tmp_path / "grey.npy", np.arange(128.0).reshape(2, 64) % 7)
+    np.save(tmp_path / "large.npy", np.zeros(11 * 2**20, np.int8))
+    page = visit()
+    page.get_by_role("button", name="file").click()
+    for name, message in {
+        "cube.npy": "must be a table with one pattern per row",
+        "large.npy": "the explorer takes at most 10 MiB",
+        "grey.npy": "give a threshold",
+    }.items():
+        page.locator("input[type=file]").set_input_files(tmp_path / name)
+        api.expect(page.get_by_role("alert")).to_contain_text(message)
+    page.get_by_label("Threshold").fill("2.5")
+    page.get_by_label("Threshold").press("Enter")
+    api.expect(page.get_by_role("alert")).to_have_count(0)
+    api.expect(page.get_by_role("slider", name="K: memory load")).to_have_attribute("aria-valuetext", "2")
+    page.get_by_role("button", name="digits").click()
+    shows(page, "pool=aj.digits(), num_patterns=2\n")
+
+
+def test_two_sessions_do_not_meet_and_the_page_fits_a_phone_in_the_dark(visit):
+    desk = visit(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    phone = visit(viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True)
+    phone.get_by_role("button", name="Next target").tap()
+    shows(phone, "patterns[:, 1]")
+    desk.get_by_role("button", name="New flips").click()
+    shows(desk, "jax.random.key(1), target")
+    shows(desk, "patterns[:, 0]")
+    shows(phone, "jax.random.key(0), target")
+    for page, width in ((desk, 1280), (phone, 390)):
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+    ground = "getComputedStyle(document.body).backgroundColor"
+    assert desk.evaluate(ground) == "rgb(245, 246, 247)"
+    assert phone.evaluate(ground) == "rgb(20, 23, 26)"
