@@ -35,11 +35,13 @@ class Pictures(JSComponent):
 
 
 class Slider(JSComponent):
-    """A slider over a list of values."""
+    """A slider over a list of values, or, where that is empty, over the integers from `first` to `last`."""
 
     label = param.String("")
     help = param.String("")
     values = param.List([])
+    first = param.Integer(0)
+    last = param.Integer(0)
     value = param.Number(0)
     disabled = param.Boolean(False)
 

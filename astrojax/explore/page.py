@@ -482,8 +482,7 @@ def _integers(label: str, meaning: str, first: int, last: int, value: int) -> Sl
 
 
 def _fit(slider: Slider, first: int, last: int) -> None:
-    slider.values = list(range(first, max(first, last) + 1))
-    slider.value = min(max(slider.value, first), slider.values[-1])
+    slider.param.update(first=first, last=max(first, last), value=min(max(int(slider.value), first), max(first, last)))
 
 
 def _side_by_side(width: int) -> dict[str, str]:

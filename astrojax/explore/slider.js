@@ -1,4 +1,4 @@
-// A slider over a list of values, as the browser's own control: keys, touch and screen readers work as everywhere.
+// A slider over a list of values or over integers, as the browser's own control: keys, touch and screen readers work as everywhere.
 
 export function render({model}) {
   const root = document.createElement("label")
@@ -10,11 +10,11 @@ export function render({model}) {
   root.append(symbol, help, shown, input)
 
   function show() {
-    const at = model.values.indexOf(model.value)
+    const {values, first, last} = model, at = values.length ? values.indexOf(model.value) : model.value - first
     symbol.textContent = model.label
     help.textContent = model.help
-    input.max = model.values.length - 1
-    if (at >= 0 && Number(input.value) != at) input.value = at
+    input.max = values.length ? values.length - 1 : last - first
+    if (Number(input.value) != at) input.value = at
     input.disabled = model.disabled
     root.classList.toggle("disabled", model.disabled)
     input.setAttribute("aria-label", `${model.label}: ${model.help}`)
@@ -22,8 +22,12 @@ export function render({model}) {
     input.setAttribute("aria-valuetext", shown.textContent)
   }
 
-  input.addEventListener("input", () => { model.value = model.values[Number(input.value)]; show() })
-  model.on(["values", "value", "disabled", "label", "help"], show)
+  input.addEventListener("input", () => {
+    const at = Number(input.value)
+    model.value = model.values.length ? model.values[at] : model.first + at
+    show()
+  })
+  model.on(["first", "last", "value", "disabled", "label", "help"], show)
   show()
   return root
 }

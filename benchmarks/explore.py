@@ -1,0 +1,112 @@
+"""How long the explorer takes to answer: from a setting to everything that is shown, and from a key to the changed page.
+
+The first is measured in this process: problem, memory, Hopfield network, decoders, and what is sent to the page. The second,
+with `--browser`, is measured in headless Chromium, from the key press on a slider to the changed text and pictures, with the
+server and the browser on the same machine.
+"""
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from astrojax.explore.page import course_of, pictures_of, readout
+from astrojax.explore.recall import answer, posed
+from astrojax.explore.settings import Settings
+
+SETTINGS = {
+    "digits, N = 64, K = 200": Settings(num_patterns=200),
+    "digits, N = 64, K = 500, linear": Settings(num_patterns=500, score="linear"),
+    "random, N = 20, K = 100": Settings(source="random", num_neurons=20, num_patterns=100, num_flips=4),
+    "random, N = 30, K = 100, τx = 100": Settings(source="random", num_neurons=30, num_patterns=100, num_flips=6, tau_x=100.0),
+    "random, N = 64, K = 500": Settings(source="random", num_patterns=500),
+    "random, N = 64, K = 500, power 6": Settings(source="random", num_patterns=500, score="power 6"),
+}
+KEYS = {"K": "K: memory load", "n": "n: random flips", "T": "T: temperature", "τx": "τx: time constant"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--answers", type=int, default=200)
+    parser.add_argument("--browser", action="store_true", help="also in headless Chromium (needs playwright)")
+    options = parser.parse_args()
+    print("| setting → answer | compile, s | median, ms | 95 %, ms |\n|---|---|---|---|")
+    for name, settings in SETTINGS.items():
+        compiling = seconds(lambda settings=settings: shown(settings))
+        moved = [replace(settings, temperature=0.01 * 1.01**step, flip_seed=step) for step in range(options.answers)]
+        times = [seconds(lambda one=one: shown(one)) for one in moved]
+        print(f"| {name} | {compiling:.1f} | {row(times)} |", flush=True)
+    if options.browser:
+        print("\n| key → changed page | median, ms | 95 %, ms |\n|---|---|---|")
+        for name, times in in_browser(options.answers).items():
+            print(f"| {name} | {row(times)} |", flush=True)
+
+
+def shown(settings: Settings) -> None:
+    """Everything that a change of a setting costs on the server, but for sending it."""
+    problem = posed(settings, None)
+    found = answer(settings, problem)
+    course_of(found)
+    pictures_of(settings, problem, found)
+    readout(settings, problem, found)
+    settings.yaml()
+    settings.python()
+
+
+def in_browser(presses: int) -> dict[str, list[float]]:
+    """Seconds from a key to the changed page, by slider. The page's own clock is read, so that driving it costs nothing."""
+    from playwright.sync_api import sync_playwright
+
+    serve = "from astrojax.explore import serve; serve(port=0, show=False)"
+    # Waits for the text that changes last, and then for the frame that shows it.
+    wait = """([slider, key]) => new Promise(done => {
+      const text = window.text, before = text.value, begun = performance.now()
+      const look = () => text.value == before ? setTimeout(look, 0)
+        : requestAnimationFrame(() => setTimeout(() => done((performance.now() - begun) / 1000), 0))
+      const up = key == "up" && slider.value != slider.max || slider.value == slider.min
+      slider.value = Number(slider.value) + (up ? 1 : -1)
+      slider.dispatchEvent(new Event("input"))
+      look()
+    })"""
+    times = {}
+    with (
+        subprocess.Popen([sys.executable, "-c", serve], stdout=subprocess.PIPE, text=True) as server,
+        sync_playwright() as play,
+    ):
+        chromium = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
+        page = chromium.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(120_000)
+        assert server.stdout is not None
+        page.goto(server.stdout.readline().split()[4])
+        page.get_by_text("Hamming error").wait_for()
+        time.sleep(30)  # until the other scores are compiled
+        page.get_by_label("Python").evaluate("text => { window.text = text }")
+        load = page.get_by_role("slider", name=KEYS["K"])
+        load.evaluate("slider => { slider.value = 199; slider.dispatchEvent(new Event('input')) }")
+        time.sleep(1)
+        for name, label in KEYS.items():
+            slider = page.get_by_role("slider", name=label).element_handle()
+            times[f"digits, K = 200, {name}"] = [page.evaluate(wait, [slider, "up"]) for _ in range(presses)]
+        chromium.close()
+        server.terminate()
+    return times
+
+
+def seconds(run: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def row(times: Sequence[float]) -> str:
+    return f"{1e3 * statistics.median(times):.1f} | {1e3 * float(np.percentile(times, 95)):.1f}"
+
+
+if __name__ == "__main__":
+    main()
