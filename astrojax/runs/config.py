@@ -98,13 +98,15 @@ class Astrocyte(Section):
     """The astrocyte-gated memory."""
 
     kind: Literal["astrocyte"]
-    score: Literal["squared", "linear", "power"] = "squared"
+    score: Literal["squared", "linear", "power"] = Field("squared", description="how an overlap feeds the gain of its pattern")
     order: Integer | None = Field(None, ge=2, multiple_of=2, description="order of the power score; 4 when left out")
-    gain_regime: Literal["dynamic", "adiabatic", "frozen"] = "dynamic"
-    temperature: Positive = 0.01
-    tau_x: Positive = 1.0
-    tau_p: Positive = 1.0
-    slope: Positive = 5.0
+    gain_regime: Literal["dynamic", "adiabatic", "frozen"] = Field(
+        "dynamic", description="gains follow their equation, at once, or not at all"
+    )
+    temperature: Positive = Field(0.01, description="T, entropic regularisation of the gains")
+    tau_x: Positive = Field(1.0, description="τx, time constant of the neurons")
+    tau_p: Positive = Field(1.0, description="τp, time constant of the gains")
+    slope: Positive = Field(5.0, description="σ of the firing rate tanh(σx)")
     initial_gain_logits: OfPatterns = Field(None, description="logits at time 0; zeros when left out")
     logit_bias: OfPatterns = Field(None, description="bias of the logits; zeros when left out")
 
@@ -119,37 +121,37 @@ class Hopfield(Section):
     """The classical Hopfield network."""
 
     kind: Literal["hopfield"]
-    zero_diagonal: bool = False
-    tau_x: Positive = 1.0
-    slope: Positive = 5.0
+    zero_diagonal: bool = Field(False, description="whether self-couplings are left out")
+    tau_x: Positive = Field(1.0, description="τx, time constant of the neurons")
+    slope: Positive = Field(5.0, description="σ of the firing rate tanh(σx)")
 
 
 class NeuronAstrocyte(Section):
     """The neuron-synapse-astrocyte memory."""
 
     kind: Literal["neuron_astrocyte"]
-    tau_x: Positive = 1.0
-    tau_s: Positive = 1.0
-    tau_a: Positive = 1.0
-    slope: Positive = 5.0
+    tau_x: Positive = Field(1.0, description="τx, time constant of the neurons")
+    tau_s: Positive = Field(1.0, description="τs, time constant of the synapses")
+    tau_a: Positive = Field(1.0, description="τa, time constant of the astrocyte processes")
+    slope: Positive = Field(5.0, description="σ of the firing rate tanh(σx)")
 
 
 class Dense(Section):
     """The dense associative memory."""
 
     kind: Literal["dense"]
-    order: Integer = Field(4, ge=2)
-    tau_x: Positive = 1.0
-    slope: Positive = 5.0
+    order: Integer = Field(4, ge=2, description="order of the interaction; 2 is the Hopfield network")
+    tau_x: Positive = Field(1.0, description="τx, time constant of the neurons")
+    slope: Positive = Field(5.0, description="σ of the firing rate tanh(σx)")
 
 
 class ModernHopfield(Section):
     """The modern Hopfield network."""
 
     kind: Literal["modern_hopfield"]
-    temperature: Positive = 0.01
-    tau_x: Positive = 1.0
-    slope: Positive = 5.0
+    temperature: Positive = Field(0.01, description="T, entropic regularisation of the gains")
+    tau_x: Positive = Field(1.0, description="τx, time constant of the neurons")
+    slope: Positive = Field(5.0, description="σ of the firing rate tanh(σx)")
 
 
 Model = Annotated[Astrocyte | Hopfield | NeuronAstrocyte | Dense | ModernHopfield, Field(discriminator="kind")]
@@ -254,12 +256,12 @@ class Axes(Section):
     num_flips: Counts | None = Field(None, description="flipped entries of the query, for corruption: flips")
     erased_fraction: Fractions | None = Field(None, description="erased share of the query, for corruption: erasures")
     noise_scale: Scales | None = Field(None, description="standard deviation of the noise, for corruption: noise")
-    temperature: Positives | None = None
-    tau_x: Positives | None = None
-    tau_p: Positives | None = None
-    tau_s: Positives | None = None
-    tau_a: Positives | None = None
-    slope: Positives | None = None
+    temperature: Positives | None = Field(None, description="T, entropic regularisation of the gains")
+    tau_x: Positives | None = Field(None, description="τx, time constant of the neurons")
+    tau_p: Positives | None = Field(None, description="τp, time constant of the gains")
+    tau_s: Positives | None = Field(None, description="τs, time constant of the synapses")
+    tau_a: Positives | None = Field(None, description="τa, time constant of the astrocyte processes")
+    slope: Positives | None = Field(None, description="σ of the firing rate tanh(σx)")
     zipped: dict[AxisName, Annotated[dict[str, Numbers], Field(min_length=1)]] = Field(
         {}, description="axes along which several coordinates run together: name: {coordinate: values, …}"
     )
@@ -298,7 +300,7 @@ class Retrieval(Section):
     solver: Literal["auto", "etd2", "etd3", "heun", "bosh3", "tsit5", "dopri5", "dopri8", "kvaerno3", "kvaerno5"] = "auto"
     rtol: Annotated[Real, Field(gt=0, lt=1)] | None = Field(None, description="one that suits memory and solver when left out")
     atol: Annotated[Real, Field(gt=0)] | None = Field(None, description="one that suits memory and solver when left out")
-    max_steps: Integer = Field(4096, ge=1, lt=2**31)
+    max_steps: Integer = Field(4096, ge=1, lt=2**31, description="most steps of a trajectory; beyond, it fails")
     convergence_speed: Positive | None = Field(None, description="when given, convergence times are found at this speed")
     confirm: bool = Field(False, description="solve again more tightly; trajectories that end elsewhere fail as unconfirmed")
 
@@ -336,15 +338,17 @@ class Config(Root):
     """Everything that determines the results of a run."""
 
     name: str = Field("run", pattern=NAME, description="names the run folder; the file's name when left out")
-    seed: Integer = Field(0, ge=0, lt=2**31)
-    precision: Literal["float32", "float64"] = "float32"
-    patterns: Patterns = RandomPatterns()
-    corruption: Literal["flips", "erasures", "noise"] = "flips"
-    axes: Axes
+    seed: Integer = Field(0, ge=0, lt=2**31, description="all random numbers follow from it")
+    precision: Literal["float32", "float64"] = Field("float32", description="of patterns, dynamics and results")
+    patterns: Patterns = Field(RandomPatterns(), description="where patterns come from")
+    corruption: Literal["flips", "erasures", "noise"] = Field("flips", description="how a query differs from its pattern")
+    axes: Axes = Field(description="what is varied; all combinations are computed")
     trials: Integer = Field(50, ge=1, le=MOST_TRAJECTORIES, description="independent samples at every point")
-    models: dict[Annotated[str, Field(pattern=r"^[^.=/\\]+$")], Model] = Field(min_length=1)
+    models: dict[Annotated[str, Field(pattern=r"^[^.=/\\]+$")], Model] = Field(
+        min_length=1, description="memories that meet the same problems, under names of your own"
+    )
     decoders: bool = Field(True, description="whether the decoders are computed on the same problems")
-    retrieval: Retrieval = Retrieval()
+    retrieval: Retrieval = Field(Retrieval(), description="how trajectories are integrated")
 
     @classmethod
     def contradictions(cls, sections: dict[str, Any]) -> list[tuple[str, str]]:

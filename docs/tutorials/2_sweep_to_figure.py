@@ -77,9 +77,8 @@ panels[0].legend(fontsize="small")
 
 pair = error.sel(num_patterns=100).sel(temperature=1.0, method="nearest")
 difference = pair.sel(model="squared") - pair.sel(model="linear")
-print(
-    f"{float(difference.mean()):.2f} ± {float(difference.std(ddof=1) / np.sqrt(difference.size)):.2f} more wrong neurons with the squared score"
-)
+uncertainty = float(difference.std(ddof=1)) / np.sqrt(difference.size)
+print(f"{float(difference.mean()):.2f} ± {uncertainty:.2f} more wrong neurons with the squared score")
 
 # %%
 # ``astrojax show runs/load --html`` makes a page of the whole run, and ``astrojax verify runs/load``
