@@ -3,7 +3,7 @@
 Five tasks, each with its configuration in configs/tune. The gradient search has its defaults and starts at the paper's; a loss
 with its gradient with respect to P parameters counts as 1 + P trajectories, and held-out problems count too. Every other method
 may spend as many, 128 for each candidate, TPE with the start as its first. What each method holds best then recalls fresh
-problems, the same for all. Prints the table of docs/tuning.md. Needs Optuna: pip install -e '.[bench]'.
+problems, the same for all. Prints the table of docs/guides/tuning.md. Needs Optuna: pip install -e '.[bench]'.
 """
 
 import argparse

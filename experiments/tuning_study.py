@@ -1,7 +1,7 @@
 """Which loss should a search minimise, and how far should it look around? On digits and on random patterns.
 
 From the paper's defaults and from random starts in (T, τx, τp) ∈ [10⁻³, 10²]³ a search takes 60 steps. Then the parameters that
-were best on the held-out problems recall fresh ones. Prints the tables of docs/tuning.md; about half an hour.
+were best on the held-out problems recall fresh ones. Prints the tables of docs/guides/tuning.md; about half an hour.
 """
 
 import argparse

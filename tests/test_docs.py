@@ -1,5 +1,6 @@
 """What the documentation says runs: every block of Python, every configuration, every command."""
 
+import importlib
 import re
 import shlex
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from astrojax import cli
+import astrojax as aj
+from astrojax.cli import COMMANDS
+from astrojax.commands.parser import make_parser
 from astrojax.runs.config import Config
 from astrojax.runs.reading import parse
 from astrojax.runs.tuning import TuneConfig
@@ -23,6 +26,11 @@ def blocks(page, *languages):
     for token in MarkdownIt().parse(page.read_text(encoding="utf-8")):
         if token.type == "fence" and token.info.split()[:1] and token.info.split()[0] in languages:
             yield token.info.split()[0], token.map[0] + 1, token.content
+
+
+def test_the_reference_has_every_public_name():
+    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md"))
+    assert sorted(re.findall(r"^\.\. auto\w+:: astrojax\.(\w+)$", pages, re.MULTILINE)) == aj.__all__
 
 
 def pages_with(*languages):
@@ -58,12 +66,22 @@ def test_every_configuration_is_allowed(page, tmp_path):
 
 @pages_with("console", "bash")
 def test_every_command_is_understood(page):
-    parser = cli._parser()
+    parser, _ = make_parser(COMMANDS)
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for _, line, text in blocks(page, "console", "bash"):
         for command in text.splitlines():
             words = shlex.split(command.removeprefix("$ "), comments=True)
             if words[:1] == ["make"]:
                 assert {word for word in words[1:] if "=" not in word} <= targets, f"{page}:{line}: {command}"
+            elif words and words[0].endswith("astrojax") and words[1].startswith("-"):
+                assert words[1] in parser.options(), f"{page}:{line}: {command}"
             elif words and words[0].endswith("astrojax"):
-                assert parser.parse_known_args(words[1:]), f"{page}:{line}: {command}"
+                options, rest = parser.parse_known_args(words[1:])
+                assert not rest or options.name in ("run", "tune"), f"{page}:{line}: {command}"
+
+
+def test_badges_say_what_the_project_says(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
+    badges = importlib.import_module("badges")
+    shown = re.findall(r"\(docs/badges/(\w+\.svg)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert {name: (badges.FOLDER / name).read_text(encoding="utf-8") for name in shown} == badges.badges()

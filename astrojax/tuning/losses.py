@@ -1,6 +1,6 @@
 """Losses: differentiable measures of how far a recalled state is from the target, one number each.
 
-The Hamming error counts signs and has no gradient, so it is reported and never optimised. docs/tuning.md compares these.
+The Hamming error counts signs and has no gradient, so it is reported and never optimised. docs/guides/tuning.md compares these.
 """
 
 from collections.abc import Callable, Mapping

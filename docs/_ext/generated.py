@@ -1,9 +1,6 @@
 """Pages that are written from the program itself: the command line, and what may stand in a configuration."""
 
 import os
-import re
-import subprocess
-import sys
 from inspect import cleandoc
 from pathlib import Path
 from types import UnionType
@@ -12,6 +9,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from astrojax.cli import COMMANDS
+from astrojax.commands.parser import make_parser
 from astrojax.runs.config import Config
 from astrojax.runs.tuning import TuneConfig
 
@@ -21,11 +20,11 @@ NAMES = {int: "integer", float: "number", bool: "true or false", str: "text", Pa
 
 def command_line() -> str:
     """What every command says with `--help`."""
-    whole = _help()
-    commands = re.findall(r"^    ?([a-z]+) {2,}", whole, re.MULTILINE)
-    parts = ["# Command line", f"```text\n{whole}```"]
-    for command in commands:
-        parts += [f"## astrojax {command}", f"```text\n{_help(command)}```"]
+    os.environ["COLUMNS"] = "100"
+    whole, commands = make_parser(COMMANDS)
+    parts = ["# Command line", f"```text\n{whole.format_help()}```"]
+    for name, command in commands.items():
+        parts += [f"## astrojax {name}", f"```text\n{command.format_help()}```"]
     return "\n\n".join(parts) + "\n"
 
 
@@ -42,12 +41,6 @@ def configuration() -> str:
                 parts += [f"### {name}", cleandoc(section.__doc__ or ""), _table(section)]
                 told.add(section)
     return "\n\n".join(parts) + "\n"
-
-
-def _help(*command: str) -> str:
-    words = [sys.executable, "-m", "astrojax.cli", *command, "--help"]
-    environment = os.environ | {"COLUMNS": "100", "NO_COLOR": "1"}
-    return subprocess.run(words, capture_output=True, text=True, check=True, env=environment).stdout
 
 
 def _sections(kind: type[BaseModel]) -> dict[str, type[BaseModel]]:
