@@ -125,12 +125,14 @@ def _tune(options: argparse.Namespace) -> int:
 def _look_at(options: argparse.Namespace) -> None:
     """Refuse what is nearer to an option than to a key, before it is taken for an override; and what does not come first."""
     from .runs.config import Config
-    from .runs.tuning import TuneConfig
 
+    kind: Any = Config
+    if options.command is _tune:
+        from .runs.tuning import TuneConfig as kind  # noqa: N813
     parser: Parser = options.parser
     if not Path(options.config).exists() and any(Path(word).is_file() for word in options.overrides):
         raise InputError(f"the configuration comes first: {parser.prog} CONFIG [--out DIR] [--dotted.key value ...]")
-    keys = [f"--{name}" for name in (Config if options.command is _run else TuneConfig).model_fields]
+    keys = [f"--{name}" for name in kind.model_fields]
     for word in options.overrides:
         option = word.partition("=")[0]
         near = get_close_matches(option.replace("_", "-"), [*parser.options(), *keys], n=1)

@@ -134,7 +134,7 @@ def report(
 
 
 def write_page(folder: Path, page: str | Path | None) -> Path | None:
-    """The page of a run folder, if one is asked for: a file, or `report.html` in the folder where no name is given."""
+    """Write the page of a run folder if one is asked for: a file, or `report.html` in the folder where no name is given."""
     if page is None:
         return None
     from ..report.run_page import write_run_page

@@ -62,6 +62,9 @@ def show_search(output: Output, folder: Path, page: str | Path | None = None) ->
         InputError (a ValueError): if the search is unfinished, or the figures or the page cannot be written.
     """
     results = load_search(folder)
+    written = write_page(folder, page)
+    if written:  # of an unfinished search too
+        output.console.print(f"{written}: written", soft_wrap=True)
     config = read(folder / store.CONFIG, TuneConfig)
     names = [name for name in config.parameters if name not in DIMENSIONS]
     history, heldout = results.history, results.heldout()
@@ -71,13 +74,11 @@ def show_search(output: Output, folder: Path, page: str | Path | None = None) ->
         figures = draw_search(history, heldout, results.landscape(), names, folder / store.FIGURES)
     except OSError as error:
         raise unwritten(folder, error) from error
-    tuned, written = folder / TUNED, write_page(folder, page)
+    tuned = folder / TUNED
 
     def show(console: Any) -> None:
         print_search(console, content)
         console.print(f"{folder}: history, figures, and {TUNED}: astrojax run {shlex.quote(str(tuned))}", soft_wrap=True)
-        if written:
-            console.print(f"{written}: written", soft_wrap=True)
 
     output.outcome({"folder": folder, "summary": content, "tuned": tuned, "figures": figures, "page": written}, show)
 
