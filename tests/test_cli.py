@@ -120,18 +120,12 @@ def test_a_page_is_written_where_it_is_asked_for(run, tmp_path, capsys, monkeypa
         path.write_text(f"page of {folder}")
         return path
 
-    monkeypatch.setitem(sys.modules, "astrojax.report.run_page", types.SimpleNamespace(write_run_page=write_run_page))
+    monkeypatch.setitem(sys.modules, "astrojax.pages", types.SimpleNamespace(write_run_page=write_run_page))
     folder = run[0]
     assert document(capsys, "show", str(folder), "--html")["page"] == str(folder / "report.html")
     assert main(["show", str(folder), "--html", str(tmp_path / "page.html")]) == 0
     assert (tmp_path / "page.html").read_text() == f"page of {folder}"
     assert f"{tmp_path / 'page.html'}: written" in capsys.readouterr().out
-    assert "--html" in refused_after_tables(capsys, "show", str(folder), "--html", str(tmp_path / "none" / "page.html"))
-
-
-def refused_after_tables(capsys, *words: str) -> str:
-    assert main(list(words)) == 2
-    return capsys.readouterr().err
 
 
 def test_numbers_that_are_not_finite_are_null(capsys):

@@ -137,13 +137,9 @@ def write_page(folder: Path, page: str | Path | None) -> Path | None:
     """Write the page of a run folder if one is asked for: a file, or `report.html` in the folder where no name is given."""
     if page is None:
         return None
-    from ..report.run_page import write_run_page
+    from ..pages import write_run_page
 
-    path = Path(page) if str(page) else folder / "report.html"
-    try:
-        return write_run_page(folder, path)
-    except OSError as error:
-        raise InputError(f"--html: {path} cannot be written: {error.strerror or error}") from error
+    return write_run_page(folder, Path(page) if str(page) else folder / "report.html")
 
 
 def unwritten(folder: Path, error: OSError) -> InputError:
