@@ -1,6 +1,7 @@
 """The page: controls, pictures and figures of one session."""
 
 import base64
+import contextlib
 import functools
 import html
 import logging
@@ -83,9 +84,10 @@ def prepare() -> None:
     """Compile in the background, one after the other, what most sessions want first: digits, with every score."""
 
     def compile_all() -> None:
-        for score in SCORES:
-            settings = Settings(score=score)
-            program(settings, posed(settings, None)).result()
+        with contextlib.suppress(RuntimeError):  # at the end of the process nothing new can be compiled
+            for score in SCORES:
+                settings = Settings(score=score)
+                program(settings, posed(settings, None)).result()
 
     threading.Thread(target=compile_all, daemon=True).start()
 
@@ -207,7 +209,7 @@ class Explorer:
         )
         self.yaml, self.python = (
             pn.widgets.TextAreaInput(
-                name=name, sizing_mode="stretch_width", rows=22, max_length=20_000, margin=0, stylesheets=[INPUTS]
+                name=name, sizing_mode="stretch_width", rows=26, max_length=20_000, margin=0, stylesheets=[INPUTS]
             )
             for name in ("YAML, for astrojax run", "Python")
         )

@@ -29,7 +29,8 @@ export function render({model}) {
   const play = element("button", {type: "button", class: "play"}, "Play")
   const slider = element("input", {type: "range", min: 0, "aria-label": "time shown"})
   const clock = element("output", {})
-  root.append(element("div", {class: "clock"}, play, element("label", {}, "time t"), slider, clock))
+  const hint = element("p", {}, "Draw on the query with mouse or finger, or with arrow keys and space. Orange marks: the sign is not the target’s.")
+  root.append(element("div", {class: "clock"}, play, element("span", {}, "time t"), slider, clock), hint)
 
   let target = [], strokes = 0, frames = new Uint8Array(), timer = null
 
@@ -44,6 +45,7 @@ export function render({model}) {
     const size = Math.max(3, Math.min(24, Math.floor(600 / columns)))
     canvas.width = columns * size
     canvas.height = rows * size
+    canvas.style.height = root.classList.contains("strips") ? `${24 * rows}px` : ""
     const paper = colour("--paper"), ink = colour("--ink"), wrong = `rgb(${colour("--wrong")})`
     const context = canvas.getContext("2d")
     values.forEach((value, cell) => {
@@ -67,7 +69,7 @@ export function render({model}) {
   function show(key, values) {
     const panel = panels[key], count = numberWrong(values)
     panel.values = values
-    panel.note.textContent = key == "target" ? "" : `${count} of ${target.length} wrong`
+    panel.note.textContent = key == "target" || !target.length ? "" : `${count} of ${target.length} wrong`
     panel.canvas.setAttribute("aria-label", `${panel.label.textContent}: ${panel.note.textContent || target.length + " neurons"}`)
     draw(panel)
   }

@@ -6,13 +6,11 @@ export function render({model}) {
   const input = document.createElement("input")
   input.type = "file"
   input.accept = ".npy,.npz,.csv"
-  const text = document.createElement("span")
-  text.textContent = "Pattern file: one pattern per row"
-  root.append(text, input)
+  root.append("Pattern file: one pattern per row", input)
+  input.addEventListener("click", () => { input.value = "" })  // so that a file that was changed can be chosen again
   input.addEventListener("change", () => {
     const [file] = input.files
     if (!file) return
-    text.textContent = `Pattern file: ${file.name}`
     const sent = {name: file.name, size: file.size, count: (model.file.count ?? 0) + 1}
     if (file.size > model.largest) {
       model.file = {...sent, data: ""}
@@ -21,7 +19,6 @@ export function render({model}) {
     const reader = new FileReader()
     reader.onload = () => { model.file = {...sent, data: reader.result.split(",")[1] ?? ""} }
     reader.readAsDataURL(file)
-    input.value = ""
   })
   return root
 }
