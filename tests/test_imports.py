@@ -25,7 +25,7 @@ LAYERS = [
     {"plan", "compiling"},
     {"outline", "cluster"},
     {"experiment"},
-    {"verification", "searching"},
+    {"verification", "searching", "pages"},
     {"explore"},
     {"commands"},
     {"cli"},
@@ -42,6 +42,7 @@ USES_BESIDE = {
     "experiment": {"runs"},
     "verification": {"runs"},
     "searching": {"runs"},
+    "pages": {"runs", "report"},
     "commands": {"runs", "report"},
     "cli": {"runs"},
 }
@@ -98,6 +99,7 @@ def test_the_numerical_core_needs_the_jax_stack_alone(path):
         "verification",
         "searching",
         "labelled",
+        "pages",
         "explore",
     } | {
         "commands",

@@ -1,5 +1,6 @@
 """Figures of a run. Each function returns a matplotlib figure; `draw_all` writes those that fit a run to its folder."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,21 @@ MAX_PANELS = 3
 
 def draw_all(results: xr.Dataset, folder: Path) -> list[Path]:
     """Write all figures that the axes of a run allow as PNG files into `folder`, and return their paths."""
+    return write_all(figures_of(results), folder)
+
+
+def write_all(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
+    """Write figures as PNG files, by name, into a folder that is made if need be, and return their paths."""
+    folder.mkdir(exist_ok=True)
+    paths = []
+    for name, figure in figures.items():
+        paths.append(folder / f"{file_name(name)}.png")
+        figure.savefig(paths[-1], dpi=150)
+    return paths
+
+
+def figures_of(results: xr.Dataset) -> dict[str, Figure]:
+    """All figures that the axes of a run allow, by name."""
     figures: dict[str, Figure] = {}
     axes = long_axes(results)
     if len(axes) >= 2:
@@ -41,12 +57,7 @@ def draw_all(results: xr.Dataset, folder: Path) -> list[Path]:
             figures[f"difference_{names[0]}_{other}"] = difference_map(results, names[0], other, first, second)
     for axis in axes:
         figures[f"along_{axis}"] = bands(results, axis)
-    folder.mkdir(exist_ok=True)
-    paths = []
-    for name, figure in figures.items():
-        paths.append(folder / f"{_file_name(name)}.png")
-        figure.savefig(paths[-1], dpi=150)
-    return paths
+    return figures
 
 
 def heat_maps(results: xr.Dataset, vertical: str = "num_patterns", horizontal: str = "num_flips") -> Figure:
@@ -106,7 +117,8 @@ def bands(results: xr.Dataset, axis: str, variable: str = "hamming_error") -> Fi
         _band(ax, chosen, axis, variable)
     units = results[variable].attrs.get("units", "")
     panels[0].set_ylabel(f"{variable.replace('_', ' ').replace('hamming', 'Hamming')} ({units}): mean and quartiles")
-    panels[0].legend(fontsize="small")
+    if panels[0].get_legend_handles_labels()[0]:  # none, where nothing is computed yet
+        panels[0].legend(fontsize="small")
     return figure
 
 
@@ -174,5 +186,6 @@ def _is_even(positions: np.ndarray) -> bool:
     return bool(np.allclose(steps, steps[0]))
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
+    """A name without what file names had better not have."""
     return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)

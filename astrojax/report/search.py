@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from .figures import LABELS, axis_label, bands, difference_map, heat_maps, is_logarithmic
+from .figures import LABELS, axis_label, bands, difference_map, heat_maps, is_logarithmic, write_all
 from .statistics import bootstrap_interval, discoveries, paired_p_values, wilson_interval
 from .tables import long_axes
 
@@ -78,33 +78,46 @@ def print_search(console: Console, content: dict[str, Any]) -> None:
             NAMES.get(name, name), f"{share:.1%} [{low:.1%}, {high:.1%}]", mean, f"{row['failed']:,}" if row["failed"] else ""
         )
     console.print(table)
+    for sentence in sentences(content):
+        console.print(sentence, soft_wrap=True)
+
+
+def sentences(content: dict[str, Any]) -> list[str]:
+    """What a `search_summary` says in words."""
     best, cells, counts = content["best"], content["cells"], content["gradients"]
     values = ", ".join(f"{name} {value:.4g}" for name, value in best["values"].items())
     others = f", start {best['start']}" if best["start"] else ""
-    console.print(
+    said = [
         f"best of the problems that choose: score {best['score']}{others}, step {best['step']} of "
-        f"{content['steps'][best['score']]}, loss {best['validation_loss']:.4f}: {values}",
-        soft_wrap=True,
-    )
+        f"{content['steps'][best['score']]}, loss {best['validation_loss']:.4f}: {values}"
+    ]
     if best["step"] == 0:
-        console.print("no step made it better: these are the values where the search started")
+        said.append("no step made it better: these are the values where the search started")
     if cells["number"] > 1:
-        console.print(
+        said.append(
             f"of {cells['number']} pairs of load and level the tuned memory errs less than the start in {cells['better']}, "
             f"more in {cells['worse']}; significantly less in {cells['significantly_better']}, "
             f"more in {cells['significantly_worse']}"
         )
     if counts["clipped"] or counts["non_finite"] or counts["failed"]:
-        console.print(
+        said.append(
             f"gradients of single problems: {counts['clipped']:,} clipped; left out {counts['non_finite']:,} that were not "
             f"finite, and {counts['failed']:,} of failed trajectories"
         )
+    return said
 
 
 def draw_search(
     history: xr.Dataset, heldout: xr.Dataset, landscape: xr.DataArray | None, parameters: Sequence[str], folder: Path
 ) -> list[Path]:
     """Write the figures of a search as PNG files into `folder`, and return their paths."""
+    return write_all(figures_of_search(history, heldout, landscape, parameters), folder)
+
+
+def figures_of_search(
+    history: xr.Dataset, heldout: xr.Dataset, landscape: xr.DataArray | None, parameters: Sequence[str]
+) -> dict[str, Figure]:
+    """The figures of a search by name."""
     best = _best(history, parameters)
     figures = {"search": along_the_search(history, parameters)}
     if landscape is not None:
@@ -117,12 +130,7 @@ def draw_search(
         figures["before_and_after"] = bands(heldout, axes[0])
     else:
         figures["before_and_after"] = intervals(errors_on_fresh_problems(heldout))
-    folder.mkdir(exist_ok=True)
-    paths = []
-    for name, figure in figures.items():
-        paths.append(folder / f"{name}.png")
-        figure.savefig(paths[-1], dpi=150)
-    return paths
+    return figures
 
 
 def along_the_search(history: xr.Dataset, parameters: Sequence[str]) -> Figure:

@@ -47,9 +47,9 @@ def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str
         mean, error = (values.drop_vars(list(values.coords)).broadcast_like(grid).transpose(*axes) for values in (mean, error))
         tables[name] = {"mean_hamming_error": _plain(mean), "standard_error": _plain(error)}
     names = [str(name) for name in results.model.values]
-    statuses = {name: _counts(_computed(results.status.sel(model=name))) for name in names}
-    successes = {name: _counts(_computed(results.success.sel(model=name))) for name in names}
-    settled = {name: _counts(_computed(results.settled.sel(model=name))) for name in names}
+    statuses = {name: _counts(computed(results.status.sel(model=name))) for name in names}
+    successes = {name: _counts(computed(results.success.sel(model=name))) for name in names}
+    settled = {name: _counts(computed(results.settled.sel(model=name))) for name in names}
     return {
         "axes": {dim: results[dim].values[places[dim]].tolist() for dim in axes},
         "zipped": {
@@ -79,7 +79,7 @@ def print_tables(console: Console, content: dict[str, Any]) -> None:
     match list(content["axes"].items()):
         case [(rows, row_values), (columns, values)]:
             for name, lines in means.items():
-                named = dict(zip(_distinct(row_values), lines, strict=True))
+                named = dict(zip(distinct(row_values), lines, strict=True))
                 console.print(_table(f"{name}: mean Hamming error, {rows} down, {columns} across", "", values, named))
         case [(columns, values)]:
             console.print(_table("mean Hamming error", columns, values, means))
@@ -184,7 +184,7 @@ def _share(counts: dict[float, int]) -> float | None:
     return round(counts.get(1.0, 0) / number, 6) if number else None
 
 
-def _computed(values: xr.DataArray) -> xr.DataArray:
+def computed(values: xr.DataArray) -> xr.DataArray:
     """What was computed of one model, without the copies along parameters that it does not have."""
     swept = json.loads(str(values.swept_axes.item()))
     return values.isel({dim: 0 for dim in values.dims if dim not in swept})
@@ -195,14 +195,14 @@ def _table(title: str, corner: str, columns: list[float | int], lines: dict[str,
     table = Table(
         title=title, title_justify="left", min_width=len(title), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
     )
-    for heading in (corner, *_distinct(columns)):
+    for heading in (corner, *distinct(columns)):
         table.add_column(heading, justify="right", no_wrap=heading != corner, overflow="fold")
     for name, line in lines.items():
         table.add_row(name, *("-" if mean is None else f"{mean:.2f}" for mean in line))
     return table
 
 
-def _distinct(values: Sequence[float | int]) -> list[str]:
+def distinct(values: Sequence[float | int]) -> list[str]:
     """Values in few digits, or in all of them where few do not tell them apart."""
     short = [f"{value:g}" for value in values]
     return short if len(set(short)) == len(short) else [str(value) for value in values]

@@ -1,0 +1,208 @@
+"""The page of a run folder says what was found, what failed and where, with which settings, and loads nothing."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import astrojax as aj
+from astrojax.pages import write_run_page
+from astrojax.report.page import markdown
+from astrojax.report.run_page import run_page, search_page
+from astrojax.runs import store
+from astrojax.runs.reading import parse, parse_config
+from astrojax.runs.tuning import TuneConfig
+
+SMALL = {
+    "name": "small",
+    "patterns": {"kind": "random", "num_neurons": 8},
+    "axes": {"num_patterns": [2, 4], "num_flips": [0, 2]},
+    "trials": 6,
+    "models": {"a|b": {"kind": "hopfield"}},
+    "decoders": False,
+    "retrieval": {"max_steps": 12},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A run in which some trajectories take more steps than they may."""
+    path = tmp_path_factory.mktemp("runs") / "small run"
+    aj.run(parse_config(SMALL), path)
+    return path
+
+
+@pytest.fixture
+def copied(folder, tmp_path):
+    return shutil.copytree(folder, tmp_path / "copied")
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    return page_of(folder, folder.parent)
+
+
+def page_of(folder, tmp_path) -> str:
+    return write_run_page(folder, tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def text_of(page: str) -> str:
+    """What a reader sees, on one line."""
+    body = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]*>", " ", body).split())
+
+
+def test_a_finished_run_has_everything_on_one_page_that_loads_nothing(folder, page):
+    text, results = text_of(page), aj.load(folder)
+    failed, under_way = int((results.status > 0).sum()), int((results.settled == 0).sum())
+    assert 0 < failed < 24
+    assert f"Finished: 24 trajectories, {failed} failures." in text
+    assert "Content-Security-Policy" in page
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", page)
+    assert page.count("<img ") == 3
+    provenance = store.read_json(folder / store.PROVENANCE)
+    for shown in (provenance["config_sha256"], provenance["versions"]["jax"], provenance["sessions"][0]["started"]):
+        assert shown in text
+    assert "num_neurons: 8" in page
+    assert "astrojax verify &#x27;small run&#x27;" in page or "astrojax verify 'small run'" in page
+    assert ("a|b" if not under_way else f"a|b {under_way}") in text
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["page.html", folder.name]
+
+
+def test_means_have_the_standard_errors_of_the_stored_results(folder, page):
+    text = text_of(page)
+    errors = aj.load(folder).hamming_error.isel(model=0)
+    for load in range(2):
+        row = []
+        for level in range(2):
+            values = errors.isel(num_patterns=load, num_flips=level).values.astype(float)
+            values = values[~np.isnan(values)]
+            spread = f" ± {np.std(values, ddof=1) / np.sqrt(values.size):.2g}" if values.size > 1 else ""
+            row.append(f"{values.mean():.3g}{spread}" if values.size else "–")
+        assert f"{(2, 4)[load]} {row[0]} {row[1]}" in text
+
+
+def test_failures_are_told_by_status_and_place(folder, page):
+    text, status = text_of(page), aj.load(folder).status.isel(model=0)
+    failed = status.values > 0
+    assert f"a|b max_steps {failed.sum()} {failed.sum() / 24:.2%} the horizon was not reached" in text
+    for place, load in enumerate((2, 4)):
+        number = failed[place].sum()
+        assert (f"num_patterns {load} {number} of 12" in text) == (number > 0)
+    first = np.argwhere(failed)[0]
+    assert f"max_steps {(2, 4)[first[0]]} {(0, 2)[first[1]]} {first[2]}" in text
+
+
+def test_an_unfinished_run_says_how_to_go_on(copied, tmp_path):
+    shutil.rmtree(copied / "done.zarr" / "c")
+    text = text_of(page_of(copied, tmp_path))
+    assert re.search(r"Unfinished : 0 of \d+ chunks are computed", text)
+    assert "astrojax run copied continues it" in text
+
+
+def test_a_run_of_which_nothing_is_computed_has_a_page(folder, tmp_path):
+    results = aj.load(folder).load()
+    nothing = xr.where(results.hamming_error < 0, results.hamming_error, np.nan)
+    empty = results.assign(dict.fromkeys(("hamming_error", "success", "settled"), nothing) | {"status": results.status * 0 - 1})
+    page = markdown(run_page("empty", "seed: 0", {}, empty, 0, 3), "figures")
+    assert "**Unfinished**: 0 of 3 chunks are computed, 0 of 24 trajectories." in page
+    assert "Nothing is computed yet." in page
+    assert "No trajectory failed." in page
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("config.yaml", "is not a run folder: it holds no config.yaml"),
+        ("provenance.json", "provenance.json cannot be read"),
+        ("results.zarr", "the run was not begun"),
+        ("results.zarr/status/c", None),
+        ("results.zarr/success/zarr.json", "is damaged"),
+    ],
+)
+def test_a_damaged_folder_is_told_and_no_page_is_written(copied, tmp_path, name, message):
+    path = copied / name
+    if message is None:  # values, not descriptions
+        message = "status holds damaged values; astrojax run .* computes them again"
+        for chunk in path.rglob("*"):
+            if chunk.is_file():
+                chunk.write_bytes(chunk.read_bytes()[:-3] + b"abc")
+    elif path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    with pytest.raises(aj.InputError, match=message):
+        write_run_page(copied, tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_a_page_needs_a_folder_to_be_in(folder, tmp_path):
+    with pytest.raises(aj.InputError, match="the page must be a file in a folder that exists"):
+        write_run_page(folder, tmp_path / "none" / "page.html")
+    with pytest.raises(aj.InputError, match="does not exist"):
+        write_run_page(tmp_path / "none", tmp_path / "page.html")
+
+
+SEARCH = {
+    "name": "search",
+    "patterns": {"kind": "random", "num_neurons": 8},
+    "axes": {"num_patterns": 4, "num_flips": [1, 2]},
+    "model": {"kind": "astrocyte"},
+    "parameters": ["temperature", "tau_x"],
+}
+
+
+def test_an_unfinished_search_has_a_page(tmp_path):
+    folder = tmp_path / "search"
+    folder.mkdir()
+    config = parse(SEARCH, TuneConfig)
+    (folder / "config.yaml").write_text(store.as_yaml(config))
+    (folder / "provenance.json").write_text(json.dumps({"seed": 7, "finished": False, "commit": None}))
+    text = text_of(page_of(folder, tmp_path))
+    assert "Unfinished : astrojax tune search continues it." in text
+    assert "parameters:" in text
+    (folder / "provenance.json").write_text(json.dumps({"finished": True}))
+    with pytest.raises(aj.InputError, match="is unfinished"):
+        write_run_page(folder, tmp_path / "other.html")
+
+
+def test_a_finished_search_shows_values_history_comparison_and_fresh_problems(folder):
+    steps = np.arange(3.0)
+    dims = ("score", "start", "step")
+    history = xr.Dataset(
+        {
+            name: (dims, np.reshape(values, (1, 1, 3)))
+            for name, values in {
+                "loss": [np.nan, 0.4, 0.3],
+                "gradient_norm": [np.nan, 1, 1],
+                "validation_loss": [0.5, 0.2, 0.3],
+                "validation_error": [2, 1, 1.5],
+                "validation_success": [0, 0.5, 0.25],
+                "temperature": [0.01, 0.125, 0.5],
+                "tau_x": 1 + steps,
+                "num_clipped": [0, 2, 0],
+                "num_non_finite": steps * 0,
+                "num_failed": steps * 0,
+            }.items()
+        },
+        {"score": ["squared"]},
+    )
+    values = {"temperature": [0.1, 1.0], "tau_x": [1.0, 2.0]}
+    landscape = xr.DataArray(np.ones((2, 2)), coords=values, dims=list(values))
+    one = aj.load(folder).load().drop_vars("swept_axes").isel(num_flips=[1], num_patterns=[1])
+    both = xr.concat([one.assign_coords(model=[name]) for name in ("tuned", "start")], "model")
+    decoders = both.hamming_error.isel(model=[0]).rename(model="decoder").assign_coords(decoder=["bayes_signed"])
+    found = {"random": {"values": {"temperature": 0.3, "tau_x": 1.5}, "candidates": 12, "trajectories": 3456}}
+    heldout = both.assign(decoder_error=decoders)
+    page = search_page("found", "seed: 0", {}, list(values), history, heldout, found, landscape, "trials: 1")
+    text = markdown(page, "figures")
+    assert "| temperature | 0.01 | 0.125 |" in text
+    assert "| squared | 0 | 2 | 0.5 | 1 | 0.2 | 1 | 50.0% |" in text
+    assert "| random search | 0.3 | 1.5 | 12 | 3,456 |" in text
+    assert "2 clipped" in text
+    assert "| tuned |" in text
+    assert [name.split("-", 1)[1] for name in page.pictures] == ["search", "landscape", "before-and-after"]
+    assert "~~~~~yaml\ntrials: 1\n~~~~~" in text
