@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from astrojax.explore.page import course_of, pictures_of, readout
+from astrojax.explore.presentation import course_of, pictures_of, readout
 from astrojax.explore.recall import answer, posed
 from astrojax.explore.settings import Settings
 

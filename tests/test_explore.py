@@ -154,7 +154,8 @@ ONES = np.where(np.arange(12).reshape(3, 4) % 5 > 1, 1.0, -1.0)
         ("mine.npz", saved(None, a=ONES, b=ONES), "holds the arrays a, b"),
         ("mine.csv", b"1,-1\n1,x\n", "cannot be read"),
         ("mine.npy", bytes(11 * 2**20), "has 11.0 MiB; the explorer takes at most 10 MiB"),
-        ("../mine.npy", saved(np.eye(1001, dtype=np.int8) * 2 - 1), "1001 rows of 1001 entries; the explorer takes at most"),
+        ("mine.npy", saved(np.ones((1, 4097))), "1 rows of 4097 entries; the explorer takes rows of at most 4,096"),
+        ("../mine.npy", saved(np.eye(1001, dtype=np.int8) * 2 - 1), "1001 rows of 1001 entries; .* at most 1,000,000"),
     ],
 )
 def test_a_bad_upload_says_what_is_wrong_with_it(name, data, message):

@@ -166,6 +166,9 @@ def test_a_bad_upload_says_what_is_wrong_and_the_page_lives_on(visit, tmp_path):
     }.items():
         page.locator("input[type=file]").set_input_files(tmp_path / name)
         api.expect(page.get_by_role("alert")).to_contain_text(message)
+    page.get_by_label("Threshold").fill("half")
+    page.get_by_label("Threshold").press("Enter")
+    api.expect(page.get_by_role("alert")).to_contain_text("threshold must be a finite number")
     page.get_by_label("Threshold").fill("2.5")
     page.get_by_label("Threshold").press("Enter")
     api.expect(page.get_by_role("alert")).to_have_count(0)

@@ -1,7 +1,10 @@
-"""What the page has beyond Panel's widgets: pictures to draw on, sliders over any list of values, and a choice of file."""
+"""The parts of the page: pictures to draw on, sliders and a choice of file, and Panel's widgets in its style."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import panel as pn
 import param
 from panel.custom import JSComponent
 
@@ -9,6 +12,34 @@ from .recall import LARGEST_UPLOAD
 
 HERE = Path(__file__).parent
 STYLES = (HERE / "components.css").read_text(encoding="utf-8")
+
+INPUTS = """
+.bk-input { border: 1px solid var(--line) !important; }
+.bk-input:focus-visible { outline: 2px solid var(--accent) !important; }
+select.bk-input { appearance: auto !important; background-image: none !important; padding-left: 6px !important; }
+textarea.bk-input { font: 12px/1.45 ui-monospace, "DejaVu Sans Mono", monospace !important; white-space: pre; }
+"""
+
+BUTTONS = """
+.bk-btn { border: 1px solid var(--line) !important; background: var(--page) !important; padding: 5px 4px !important; }
+.bk-btn.bk-active { background: var(--accent) !important; color: var(--surface) !important; box-shadow: none !important; }
+.bk-btn:focus-visible { outline: 2px solid var(--accent) !important; outline-offset: 1px; }
+"""
+
+COPY = """
+const done = () => { button.label = "Copied"; setTimeout(() => { button.label = "Copy" }, 1500) }
+if (navigator.clipboard) navigator.clipboard.writeText(area.value).then(done)
+else {
+  // Pages from another machine without TLS have no clipboard but this old way.
+  const copy = document.createElement("textarea")
+  copy.value = area.value
+  document.body.append(copy)
+  copy.select()
+  document.execCommand("copy")
+  copy.remove()
+  done()
+}
+"""
 
 
 class Pictures(JSComponent):
@@ -57,3 +88,31 @@ class Upload(JSComponent):
 
     _esm = HERE / "upload.js"
     _stylesheets = [STYLES]  # noqa: RUF012
+
+
+def spread(low: float, high: float) -> list[float]:
+    """Values of two digits, evenly spaced on a logarithmic scale, twenty in a decade."""
+    return [float(f"{value:.2g}") for value in np.geomspace(low, high, 1 + round(20 * np.log10(high / low)))]
+
+
+def integers(label: str, meaning: str, first: int, last: int, value: int) -> Slider:
+    slider = Slider(label=label, help=meaning, value=value, margin=0, sizing_mode="stretch_width")
+    fit(slider, first, last)
+    return slider
+
+
+def fit(slider: Slider, first: int, last: int) -> None:
+    slider.param.update(first=first, last=max(first, last), value=min(max(int(slider.value), first), max(first, last)))
+
+
+def side_by_side(width: int) -> dict[str, str]:
+    """A style with columns of at least such a width, as many as there is room for."""
+    return {"display": "grid", "grid-template-columns": f"repeat(auto-fit, minmax({width}px, 1fr))", "gap": "12px"}
+
+
+def button(name: str, meaning: str) -> pn.widgets.Button:
+    return pn.widgets.Button(name=name, description=meaning, sizing_mode="stretch_width", margin=0, stylesheets=[BUTTONS])
+
+
+def markup(text: str, **settings: Any) -> pn.pane.HTML:
+    return pn.pane.HTML(text, sizing_mode="stretch_width", margin=0, stylesheets=[STYLES], **settings)

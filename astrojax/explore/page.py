@@ -5,6 +5,7 @@ import contextlib
 import functools
 import html
 import logging
+import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,14 +21,12 @@ from bokeh.plotting import figure
 
 from .._checks import InputError
 from ..models.astrocyte import GAIN_REGIMES
-from ..retrieval import Status
-from .components import STYLES, Pictures, Slider, Upload
+from .components import BUTTONS, COPY, INPUTS, Pictures, Slider, Upload, button, fit, integers, markup, side_by_side, spread
+from .presentation import COLOURS, course_of, legend, numbers_of, pictures_of, readout
 from .recall import FRACTIONS, LARGEST_UPLOAD, NUM_SHOWN, Answer, Problem, answer, posed, program, read_upload, too_large
 from .settings import MOST_PATTERNS, NUM_NEURONS, SCORES, SOURCES, Settings
 
 HERE = Path(__file__).parent
-COLOURS = ["#2f83cc", "#e07b39", *["#8b949e"] * (NUM_SHOWN - 2)]
-"""Of the target, of the pattern that comes nearest besides it, and of the others; legible on light and on dark ground."""
 ENERGY = "#3a9d7e"
 NUMBERS = {
     "temperature": ("T", "temperature: low, one gain wins", 1e-3, 1e2),
@@ -40,40 +39,9 @@ NUMBERS = {
 SAME_IN = {"temperature": ("frozen",), "tau_p": ("adiabatic", "frozen")}
 """Numbers without effect in some gain regimes."""
 
-LONGEST_ROW = 50
-"""Neurons in a row of a picture of patterns that are no square."""
-
 COMPILING = (
     '<div role="status"><strong>Compiling</strong> the program of this score, regime and size: some seconds, once.</div>'
 )
-
-INPUTS = """
-.bk-input { border: 1px solid var(--line) !important; }
-.bk-input:focus-visible { outline: 2px solid var(--accent) !important; }
-select.bk-input { appearance: auto !important; background-image: none !important; padding-left: 6px !important; }
-textarea.bk-input { font: 12px/1.45 ui-monospace, "DejaVu Sans Mono", monospace !important; white-space: pre; }
-"""
-
-BUTTONS = """
-.bk-btn { border: 1px solid var(--line) !important; background: var(--page) !important; padding: 5px 4px !important; }
-.bk-btn.bk-active { background: var(--accent) !important; color: var(--surface) !important; box-shadow: none !important; }
-.bk-btn:focus-visible { outline: 2px solid var(--accent) !important; outline-offset: 1px; }
-"""
-
-COPY = """
-const done = () => { button.label = "Copied"; setTimeout(() => { button.label = "Copy" }, 1500) }
-if (navigator.clipboard) navigator.clipboard.writeText(area.value).then(done)
-else {
-  // Pages from another machine without TLS have no clipboard but this old way.
-  const copy = document.createElement("textarea")
-  copy.value = area.value
-  document.body.append(copy)
-  copy.select()
-  document.execCommand("copy")
-  copy.remove()
-  done()
-}
-"""
 
 _logger = logging.getLogger(__name__)
 _workers = ThreadPoolExecutor(4, thread_name_prefix="explore")
@@ -136,14 +104,14 @@ class Explorer:
         text = functools.partial(pn.widgets.TextInput, sizing_mode="stretch_width", margin=0, stylesheets=[INPUTS])
         self.threshold = text(name="Threshold: larger entries become +1", placeholder="none: entries are ±1")
         self.array = text(name="Array of an .npz file", placeholder="needed where it holds several")
-        self.load = _integers("K", "memory load: patterns stored", 1, MOST_PATTERNS, begin.num_patterns)
-        self.target = _integers("Target", "number of the pattern to recall", 0, begin.num_patterns - 1, begin.target)
-        self.flips = _integers("n", "random flips of the query", 0, begin.num_neurons, begin.num_flips)
+        self.load = integers("K", "memory load: patterns stored", 1, MOST_PATTERNS, begin.num_patterns)
+        self.target = integers("Target", "number of the pattern to recall", 0, begin.num_patterns - 1, begin.target)
+        self.flips = integers("n", "random flips of the query", 0, begin.num_neurons, begin.num_flips)
         self.numbers = {
             name: Slider(
                 label=symbol,
                 help=meaning,
-                values=_spread(low, high),
+                values=spread(low, high),
                 value=getattr(begin, name),
                 margin=0,
                 sizing_mode="stretch_width",
@@ -154,10 +122,10 @@ class Explorer:
         self.regime = select(
             name="Gain regime: how gains follow the scores", options=list(GAIN_REGIMES), value=begin.gain_regime
         )
-        self.redraw = _button("New patterns", "Draw other patterns")
-        fresh = _button("New flips", "Flip other entries of the target")
-        clear = _button("Clear", "Make every entry of the query −1, to draw on")
-        following = _button("Next target", "Recall the next pattern")
+        self.redraw = button("New patterns", "Draw other patterns")
+        fresh = button("New flips", "Flip other entries of the target")
+        clear = button("Clear", "Make every entry of the query −1, to draw on")
+        following = button("Next target", "Recall the next pattern")
 
         self.seeds: dict[str, Any] = {"seed": 0, "flip_seed": 0}
         self.redraw.on_click(lambda _: self._renew("seed"))
@@ -182,28 +150,28 @@ class Explorer:
             "Query": [self.target, self.flips, pn.Row(fresh, clear, following, sizing_mode="stretch_width", margin=0)],
             "Memory": [*[self.numbers[name] for name in NUMBERS], self.score, self.regime],
         }
-        parts = [part for title, group in groups.items() for part in (_html(f"<h2>{title}</h2>"), *group)]
+        parts = [part for title, group in groups.items() for part in (markup(f"<h2>{title}</h2>"), *group)]
         self.controls = pn.Column(*parts, sizing_mode="stretch_width", margin=0, styles={"gap": "8px"})
 
     # Results
 
     def _build_results(self) -> None:
-        self.verdict = _html("", css_classes=["verdict"])
-        self.message = _html("", css_classes=["message"])
+        self.verdict = markup("", css_classes=["verdict"])
+        self.message = markup("", css_classes=["message"])
         self.pictures = Pictures(sizing_mode="stretch_width", margin=0)
         self.pictures.param.watch(lambda event: self._draw(**event.new), "drawn")
         columns = [f"{kind}{place}" for kind in ("gain", "overlap") for place in range(NUM_SHOWN)]
         self.course = ColumnDataSource(dict.fromkeys(("t", *columns, "energy"), FRACTIONS))
-        now = Span(dimension="height", line_color=COLOURS[-1], line_dash="dashed")
+        self.now = now = Span(dimension="height", line_color=COLOURS[-1], line_dash="dashed")
         self.pictures.jscallback(frame="now.location = course.data.t[cb_obj.frame]", args={"now": now, "course": self.course})
         gains = self._figure("gain p", [f"gain{place}" for place in range(NUM_SHOWN)], now, (-0.03, 1.03))
         overlaps = self._figure("overlap ⟨ξ, φ(x)⟩/N", [f"overlap{place}" for place in range(NUM_SHOWN)], now, (-1.05, 1.05))
         energy = self._figure("energy E", ["energy"], now, None)
-        self.legend = _html("", css_classes=["legend"])
+        self.legend = markup("", css_classes=["legend"])
         panes = [pn.pane.Bokeh(plot, sizing_mode="stretch_width", height=220, margin=0) for plot in (gains, overlaps, energy)]
         self.figures = pn.Column(
             self.legend,
-            pn.Row(*panes, sizing_mode="stretch_width", margin=0, styles=_side_by_side(250)),
+            pn.Row(*panes, sizing_mode="stretch_width", margin=0, styles=side_by_side(250)),
             sizing_mode="stretch_width",
             margin=0,
         )
@@ -217,7 +185,7 @@ class Explorer:
             *(self._copied(area) for area in (self.yaml, self.python)),
             sizing_mode="stretch_width",
             margin=0,
-            styles=_side_by_side(300),
+            styles=side_by_side(300),
         )
 
     def _figure(self, label: str, names: list[str], now: Span, limits: tuple[float, float] | None) -> figure:
@@ -240,9 +208,9 @@ class Explorer:
         return plot
 
     def _copied(self, area: Any) -> pn.Column:
-        button = _button("Copy", f"Copy the {area.name.split(',')[0]} text")
-        button.js_on_click(args={"area": area, "button": button}, code=COPY)
-        return pn.Column(area, button, sizing_mode="stretch_width", margin=0, styles={"gap": "6px", "min-width": "0"})
+        copy = button("Copy", f"Copy the {area.name.split(',')[0]} text")
+        copy.js_on_click(args={"area": area, "button": copy}, code=COPY)
+        return pn.Column(area, copy, sizing_mode="stretch_width", margin=0, styles={"gap": "6px", "min-width": "0"})
 
     def view(self) -> pn.Template:
         """The page."""
@@ -285,8 +253,8 @@ class Explorer:
         self._refuse("")
         if capacity:
             self._quiet = True
-            _fit(self.load, 1, capacity)
-            _fit(self.flips, 0, num_neurons)
+            fit(self.load, 1, capacity)
+            fit(self.flips, 0, num_neurons)
             self._quiet = False
             self._corrupt()
 
@@ -309,7 +277,7 @@ class Explorer:
         if self._quiet:
             return
         self._quiet = True
-        _fit(self.target, 0, int(self.load.value) - 1)
+        fit(self.target, 0, int(self.load.value) - 1)
         for name, regimes in SAME_IN.items():
             self.numbers[name].disabled = self.regime.value in regimes
         self._quiet = False
@@ -335,8 +303,8 @@ class Explorer:
         if self._offered is None:
             return
         name, data = self._offered
-        how: dict[str, Any] = {"array": self.array.value or None, "threshold": _number(self.threshold.value)}
         try:
+            how: dict[str, Any] = {"array": self.array.value or None, "threshold": _threshold(self.threshold.value)}
             self._uploaded = read_upload(name, data, **how)
         except InputError as error:
             self._refuse(str(error))
@@ -365,7 +333,7 @@ class Explorer:
         settings, uploaded, drawn, strokes = wanted
         problem = posed(settings, uploaded)
         if drawn is not None and len(drawn) == len(problem.target):
-            flipped = np.flatnonzero(_numbers(drawn) != problem.target)
+            flipped = np.flatnonzero(numbers_of(drawn) != problem.target)
             settings = replace(settings, flipped=tuple(flipped.tolist()))
             problem = posed(settings, uploaded)
         compiled = program(settings, problem)
@@ -386,6 +354,7 @@ class Explorer:
     def _show(self, settings: Settings, problem: Problem, found: Answer, strokes: int) -> None:
         with pn.io.hold():
             self.course.data = course_of(found)
+            self.now.location = float(found.times[self.pictures.frame])
             self.pictures.param.update(
                 **pictures_of(settings, problem, found), strokes=strokes, version=self.pictures.version + 1
             )
@@ -394,107 +363,13 @@ class Explorer:
             self.yaml.value, self.python.value = settings.yaml(), settings.python()
 
 
-def course_of(found: Answer) -> dict[str, np.ndarray]:
-    """Columns of the figures."""
-    columns = {"t": found.times, "energy": found.energy}
-    for kind, values in {"gain": found.gains, "overlap": found.overlaps}.items():
-        for place in range(NUM_SHOWN):
-            there = place < len(found.shown) and found.shown[place] >= 0
-            columns[f"{kind}{place}"] = values[:, place] if there else np.full_like(found.times, np.nan)
-    return columns
-
-
-def pictures_of(settings: Settings, problem: Problem, found: Answer) -> dict[str, Any]:
-    """What the pictures show."""
-    num_neurons, side = len(problem.target), round(len(problem.target) ** 0.5)
-    rows = -(-num_neurons // LONGEST_ROW)
-    return {
-        "columns": side if side * side == num_neurons else -(-num_neurons // rows),
-        "labels": {
-            "target": f"Target {settings.target}",
-            "query": "Query (draw here)",
-            "state": "Firing rates φ(x)",
-            "hopfield": "Hopfield network",
-            "nearest": "Nearest" if settings.score == "linear" else "Nearest, ±",
-            "bayes": "Bayes decoder",
-        },
-        "target": _signs(problem.target),
-        "query": _signs(problem.query),
-        "answers": {name: _signs(signs) for name, signs in found.signs.items() if name != "astrocyte"},
-        "rates": base64.b64encode(np.rint((found.rates + 1) * 127.5).astype(np.uint8).tobytes()).decode(),
-        "times": found.times.tolist(),
-    }
-
-
-def readout(settings: Settings, problem: Problem, found: Answer) -> str:
-    """The outcome in words and numbers, as HTML."""
-    status, num_neurons = found.statuses["astrocyte"], len(problem.target)
-    accepted, rejected = found.steps
-    facts = {
-        "Hamming error": f"{found.errors['astrocyte']:g} of {num_neurons}",
-        "winning gain": f"{found.winning_gain:.3f} (pattern {found.winner})",
-        "target's gain": f"{found.target_gain:.3f}",
-        "perplexity": f"{found.perplexity:.2f} of {settings.num_patterns}",
-        "steps": f"{accepted} + {rejected} rejected",
-    }
-    if status != Status.OK:
-        facts = {"steps": facts["steps"]}
-    if found.statuses["hopfield"] != Status.OK:
-        facts["Hopfield"] = found.statuses["hopfield"].name
-    good = status == Status.OK and found.errors["astrocyte"] == 0
-    listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
-    verdict = html.escape(found.verdict(settings))
-    return f'<div role="status"><strong class="{"good" if good else "bad"}">{verdict}</strong><dl>{listed}</dl></div>'
-
-
-def legend(found: Answer) -> str:
-    """Which line is which, as HTML."""
-    names = [f"target, pattern {found.shown[0]}"]
-    names += [f"nearest other, pattern {number}" for number in found.shown[1:2] if number >= 0]
-    names += [f"next {count}"] if (count := int(np.sum(found.shown[2:] >= 0))) else []
-    return "".join(
-        f'<span><i style="background:{colour}"></i>{name}</span>' for colour, name in zip(COLOURS, names, strict=False)
-    )
-
-
-def _signs(values: np.ndarray) -> str:
-    return "".join("0+-"[int(np.sign(value))] for value in values)
-
-
-def _numbers(signs: str) -> np.ndarray:
-    return np.array([1.0 if sign == "+" else -1.0 for sign in signs], np.float32)
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return float(text or "")
-    except ValueError:
+def _threshold(text: str | None) -> float | None:
+    if not text or not text.strip():
         return None
-
-
-def _spread(low: float, high: float) -> list[float]:
-    """Values of two digits, evenly spaced on a logarithmic scale, twenty in a decade."""
-    return [float(f"{value:.2g}") for value in np.geomspace(low, high, 1 + round(20 * np.log10(high / low)))]
-
-
-def _integers(label: str, meaning: str, first: int, last: int, value: int) -> Slider:
-    slider = Slider(label=label, help=meaning, value=value, margin=0, sizing_mode="stretch_width")
-    _fit(slider, first, last)
-    return slider
-
-
-def _fit(slider: Slider, first: int, last: int) -> None:
-    slider.param.update(first=first, last=max(first, last), value=min(max(int(slider.value), first), max(first, last)))
-
-
-def _side_by_side(width: int) -> dict[str, str]:
-    """A style with columns of at least such a width, as many as there is room for."""
-    return {"display": "grid", "grid-template-columns": f"repeat(auto-fit, minmax({width}px, 1fr))", "gap": "12px"}
-
-
-def _button(name: str, meaning: str) -> pn.widgets.Button:
-    return pn.widgets.Button(name=name, description=meaning, sizing_mode="stretch_width", margin=0, stylesheets=[BUTTONS])
-
-
-def _html(text: str, **settings: Any) -> pn.pane.HTML:
-    return pn.pane.HTML(text, sizing_mode="stretch_width", margin=0, stylesheets=[STYLES], **settings)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"threshold must be a finite number, or nothing; got {text!r}")
+    return number

@@ -31,8 +31,8 @@ FRACTIONS = np.geomspace(1e-4, 1, 97, dtype=np.float32)
 NUM_SHOWN = 6
 """Patterns whose gains and overlaps are drawn: the target, then those that come nearest to the neurons on the way."""
 
-LARGEST_UPLOAD, MOST_ENTRIES = 10 * 2**20, 1_000_000
-"""Bytes of a pattern file, and entries N·K, that the explorer takes."""
+LARGEST_UPLOAD, MOST_NEURONS, MOST_ENTRIES = 10 * 2**20, 4096, 1_000_000
+"""Bytes of a pattern file, neurons N, and entries N·K that the explorer takes."""
 
 STATUS_WORDS = {
     Status.OK: "",
@@ -127,10 +127,11 @@ def read_upload(name: str, data: bytes, array: str | None, threshold: float | No
             patterns = np.asarray(load_patterns(path, array=array, threshold=threshold), np.float32)
         except InputError as error:
             raise InputError(str(error).replace(f"{folder}/", "")) from None
-    if patterns.size > MOST_ENTRIES:
+    num_neurons, num_patterns = patterns.shape
+    if num_neurons > MOST_NEURONS or patterns.size > MOST_ENTRIES:
         raise InputError(
-            f"patterns in {name} have {patterns.shape[1]} rows of {patterns.shape[0]} entries; "
-            f"the explorer takes at most {MOST_ENTRIES:,} entries"
+            f"patterns in {name} have {num_patterns} rows of {num_neurons} entries; "
+            f"the explorer takes rows of at most {MOST_NEURONS:,}, and at most {MOST_ENTRIES:,} entries"
         )
     return patterns
 
