@@ -22,7 +22,8 @@ QUIET = (
     "--disable-sync",
     "--no-first-run",
 )
-SERVE = "from astrojax.explore import serve; serve(port=0, show=False)"
+SERVE = "from astrojax.explore import serve, server; server.prepare = lambda: None; serve(port=0, show=False)"
+"""Without compiling ahead, which would only keep the cores busy here."""
 PATIENCE = 60_000
 """Milliseconds: for the first program to be compiled on a busy machine."""
 
@@ -129,6 +130,13 @@ def test_sliders_obey_the_keyboard_and_every_control_is_reached_by_tab(visit):
     ):
         assert any(name in control and "none" not in control for control in reached), name
     assert sum(control.startswith("SELECT") for control in reached) >= 2
+
+
+def test_the_setting_is_copied(visit):
+    page = visit(permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").last.press("Enter")
+    api.expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == page.get_by_label("Python").input_value()
 
 
 def test_a_query_is_drawn_by_keys_and_by_hand(visit):

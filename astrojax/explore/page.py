@@ -177,7 +177,7 @@ class Explorer:
         )
         self.yaml, self.python = (
             pn.widgets.TextAreaInput(
-                name=name, sizing_mode="stretch_width", rows=26, max_length=20_000, margin=0, stylesheets=[INPUTS]
+                name=name, sizing_mode="stretch_width", rows=26, max_length=100_000, margin=0, stylesheets=[INPUTS]
             )
             for name in ("YAML, for astrojax run", "Python")
         )

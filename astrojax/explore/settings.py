@@ -1,5 +1,6 @@
 """Everything that is chosen in the explorer, as a frozen value, and the same setting as YAML and as Python."""
 
+import json
 import textwrap
 from dataclasses import dataclass
 from typing import Any
@@ -120,7 +121,7 @@ class Settings:
     def _query_in_python(self) -> list[str]:
         if self.flipped is None:
             return [f"query = aj.flip(jax.random.key({self.flip_seed}), target, num_flips={self.num_flips})"]
-        listed = textwrap.wrap(", ".join(map(str, self.flipped)), 60)
+        listed = textwrap.wrap(", ".join(map(str, self.flipped)), 52)
         return [
             "flipped = jnp.array([",
             *(f"    {line}" for line in listed),
@@ -136,8 +137,8 @@ class Settings:
             case "digits":
                 return f"aj.pooled_patterns(\n    {key}, pool=aj.digits(), {load}\n)"
             case _:
-                reading = "".join(f", {name}={value!r}" for name, value in self._reading().items())
-                return f"aj.load_patterns({self.file!r}{reading})[:, :{self.num_patterns}]"
+                reading = "".join(f", {name}={json.dumps(value)}" for name, value in self._reading().items())
+                return f"aj.load_patterns({json.dumps(self.file)}{reading})[:, :{self.num_patterns}]"
 
     def _reading(self) -> dict[str, Any]:
         given = {"array": self.array, "threshold": self.threshold}
