@@ -3,6 +3,9 @@
 Dimension names are checked together within one call when jaxtyping's run-time checks are on (they are in the tests).
 """
 
+from collections.abc import Sequence
+
+import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, Num
 
@@ -30,6 +33,9 @@ IntScalar = Int[Array, ""]
 
 ScalarLike = float | int | np.number | Num[Array, ""] | Num[np.ndarray, ""]
 """A number, or an array with no dimensions."""
+
+MaskLike = jax.typing.ArrayLike | Sequence[bool]
+"""An array of booleans, or a list of them."""
 
 RandomKey = Key[Array, ""]
 """A key made by `jax.random.key`."""

@@ -1,6 +1,7 @@
 """Imports run one way, the core needs the JAX stack alone, and nothing heavy happens at import."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -116,8 +117,10 @@ def test_public_names_resolve_and_are_those_spelled_out_for_editors():
     block = next(node for node in tree.body if isinstance(node, ast.If))
     spelled = {alias.asname for node in ast.walk(block) if isinstance(node, ast.ImportFrom) for alias in node.names}
     assert spelled == set(aj.__all__)
+    typed = (Path(__file__).parent / "typed_use.py").read_text()
     for name in aj.__all__:
         assert getattr(aj, name) is not None
+        assert re.search(rf"\baj\.{name}\b", typed), f"typed_use.py does not say what type {name} has"
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         aj.nothing  # noqa: B018
 

@@ -49,7 +49,7 @@ def stacked(recalls):
             "slope=5, float32)",
         ),
         (
-            aj.AstrocyteMemory(PATTERNS, stored=STORED, score=aj.PowerScore(6), gain_regime="adiabatic"),
+            aj.AstrocyteMemory(PATTERNS, stored=[True] * 5 + [False], score=aj.PowerScore(6), gain_regime="adiabatic"),
             "AstrocyteMemory(16 neurons, 5 of 6 patterns stored, power 6 score, adiabatic gains, temperature=0.01, tau_x=1, "
             "tau_p=1, slope=5, float64)",
         ),

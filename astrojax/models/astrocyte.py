@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from .._checks import finite, one_of, positive, real, shaped
-from .._types import Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
+from .._types import MaskLike, Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
 from ..activations import softmax
 from ..compact import CompactPatterns
 from ..scores import AbstractScore, LinearScore, as_score, score_name
@@ -81,7 +81,7 @@ class AstrocyteMemory(AbstractMemory):
         slope: ScalarLike = 5.0,
         score: str | AbstractScore = "squared",
         gain_regime: str = "dynamic",
-        stored: jax.typing.ArrayLike | None = None,
+        stored: MaskLike | None = None,
         initial_gain_logits: jax.typing.ArrayLike | None = None,
         logit_bias: jax.typing.ArrayLike | None = None,
     ) -> None:
@@ -199,7 +199,7 @@ def ModernHopfieldMemory(  # noqa: N802 (named like the other memories, of which
     temperature: ScalarLike = 0.01,
     tau_x: ScalarLike = 1.0,
     slope: ScalarLike = 5.0,
-    stored: jax.typing.ArrayLike | None = None,
+    stored: MaskLike | None = None,
 ) -> AstrocyteMemory:
     """The modern Hopfield network, τx dx/dt = −x + Ξ softmax(Ξᵀφ(x)/T): softmax attention as a dynamical system.
 

@@ -12,7 +12,7 @@ from jaxtyping import PyTree
 
 from .. import _shown
 from .._checks import InputError, concrete, finite, pattern_matrix, real, shaped
-from .._types import BoolScalar, Neurons, Patterns, PerPattern, Scalar, Stored
+from .._types import BoolScalar, MaskLike, Neurons, Patterns, PerPattern, Scalar, Stored
 from ..activations import activation, activation_slope, lagrangian
 from ..compact import CompactPatterns, all_finite
 
@@ -186,9 +186,7 @@ def check_memory(memory: object) -> None:
         )
 
 
-def checked_patterns(
-    patterns: jax.typing.ArrayLike | CompactPatterns, stored: jax.typing.ArrayLike | None
-) -> tuple[Any, jax.Array | None]:
+def checked_patterns(patterns: jax.typing.ArrayLike | CompactPatterns, stored: MaskLike | None) -> tuple[Any, jax.Array | None]:
     """Patterns as floats, with the columns that are not stored set to zero, and the mask.
 
     Raises `InputError` for patterns that are not a matrix with at least one neuron and one pattern, that are not finite, or

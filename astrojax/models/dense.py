@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from .._checks import at_least, positive
-from .._types import Neurons, Patterns, Scalar, ScalarLike, Stored
+from .._types import MaskLike, Neurons, Patterns, Scalar, ScalarLike, Stored
 from ..compact import CompactPatterns
 from .base import AbstractMemory, NeuronState, checked_patterns, checked_query, largest
 
@@ -42,7 +42,7 @@ class DenseMemory(AbstractMemory):
         order: int = 4,
         tau_x: ScalarLike = 1.0,
         slope: ScalarLike = 5.0,
-        stored: jax.typing.ArrayLike | None = None,
+        stored: MaskLike | None = None,
     ) -> None:
         at_least("order", order, 2)
         self.patterns, self.stored = checked_patterns(patterns, stored)

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from .._checks import InputError, positive
-from .._types import Neurons, Patterns, Scalar, ScalarLike, Stored
+from .._types import MaskLike, Neurons, Patterns, Scalar, ScalarLike, Stored
 from ..compact import CompactPatterns, squared_sums
 from .base import AbstractMemory, NeuronState, checked_patterns, checked_query, largest
 
@@ -42,7 +42,7 @@ class HopfieldMemory(AbstractMemory):
         tau_x: ScalarLike = 1.0,
         slope: ScalarLike = 5.0,
         zero_diagonal: bool = False,
-        stored: jax.typing.ArrayLike | None = None,
+        stored: MaskLike | None = None,
     ) -> None:
         self.patterns, self.stored = checked_patterns(patterns, stored)
         self.tau_x = positive("tau_x", tau_x, self.patterns.dtype)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import InputError, positive
-from .._types import Couplings, Neurons, Patterns, PerPair, Scalar, ScalarLike, Stored
+from .._types import Couplings, MaskLike, Neurons, Patterns, PerPair, Scalar, ScalarLike, Stored
 from ..activations import activation, activation_slope, lagrangian
 from ..compact import CompactPatterns
 from .base import AbstractMemory, checked_patterns, checked_query, largest
@@ -74,7 +74,7 @@ class NeuronAstrocyteMemory(AbstractMemory):
         tau_s: ScalarLike = 1.0,
         tau_a: ScalarLike = 1.0,
         slope: ScalarLike = 5.0,
-        stored: jax.typing.ArrayLike | None = None,
+        stored: MaskLike | None = None,
     ) -> None:
         if isinstance(patterns, CompactPatterns):
             raise InputError("patterns must be an array for a neuron-astrocyte memory; got compact ones")

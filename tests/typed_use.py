@@ -1,0 +1,141 @@
+"""A user's script that uses every public name, for the type checker: what an editor knows of each. It is never run."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, assert_type
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+import astrojax as aj
+from astrojax.runs.config import Config
+from astrojax.runs.tuning import TuneConfig
+from astrojax.tuning.baselines import Candidates
+
+key = jax.random.key(0)
+
+# Patterns and queries
+patterns = aj.random_patterns(key, num_neurons=30, num_patterns=100)
+assert_type(patterns, jax.Array)
+assert_type(aj.biased_patterns(key, num_neurons=30, num_patterns=10, mean=0.2), jax.Array)
+assert_type(aj.hierarchical_patterns(key, num_neurons=30, num_patterns=10, num_prototypes=2, overlap=0.5), jax.Array)
+assert_type(aj.digits(), jax.Array)
+assert_type(aj.pooled_patterns(key, pool=aj.digits(), num_patterns=20), jax.Array)
+assert_type(aj.load_patterns("mine.npy"), jax.Array)
+assert_type(aj.compact_patterns(patterns), aj.CompactPatterns)
+query = aj.flip(key, patterns[:, 0], num_flips=6)
+assert_type(query, jax.Array)
+assert_type(aj.erase(key, query, fraction=0.5), jax.Array)
+assert_type(aj.add_noise(key, query, scale=0.5), jax.Array)
+assert_type(aj.Flips()(key, query, jnp.asarray(2)), jax.Array)
+assert_type(aj.Erasures().level_name, str)
+assert_type(aj.GaussianNoise(), aj.GaussianNoise)
+
+# Memories
+memory = aj.AstrocyteMemory(patterns, temperature=0.01, tau_x=1, tau_p=np.float32(1.0), slope=jnp.asarray(5.0))
+assert_type(memory, aj.AstrocyteMemory)
+assert_type(aj.AstrocyteMemory(patterns, score=aj.PowerScore(6), stored=[True] * 100).score, aj.AbstractScore)
+assert_type(aj.SquaredScore().coupling(memory.num_patterns), jax.Array)
+assert_type(aj.LinearScore()(jnp.ones(3), 30), jax.Array)
+assert_type(aj.ModernHopfieldMemory(patterns, temperature=0.1), aj.AstrocyteMemory)
+hopfield = aj.HopfieldMemory(aj.compact_patterns(patterns), zero_diagonal=True)
+memories: list[aj.AbstractMemory] = [memory, hopfield, aj.DenseMemory(patterns, order=3), aj.NeuronAstrocyteMemory(patterns)]
+assert_type(memory.num_neurons, int)
+state = memory.initial_state(query)
+assert_type(state, aj.AstrocyteState)
+assert_type(hopfield.initial_state(query), aj.NeuronState)
+assert_type(aj.NeuronAstrocyteMemory(patterns).initial_state(query), aj.NeuronAstrocyteState)
+assert_type(memory.vector_field(state), aj.AstrocyteState)
+assert_type(memory.energy(state), jax.Array)
+assert_type(memory.gains(state), jax.Array)
+assert_type(memories[0].gains(state), jax.Array | None)
+assert_type(aj.activation(query, jnp.asarray(5.0)), jax.Array)
+assert_type(aj.lagrangian(query, jnp.asarray(5.0)), jax.Array)
+
+# Retrieval
+recall = aj.retrieve(memory, query, t1=10.0, ts=np.linspace(0, 10, 50), solver=aj.ETD3(), confirm=True)
+assert_type(recall, aj.Recall)
+assert_type(aj.retrieve(memory, query, t1=1, solver="tsit5", rtol=1e-6).gains, jax.Array | None)
+assert_type(aj.Status(int(recall.status)), aj.Status)
+assert_type(aj.retrieve_many(memory, patterns.T, t1=10.0), aj.Recall)
+assert_type(recall.plot(memory, target=0, picture_shape=(5, 6)), Figure)
+assert_type(recall.to_xarray(), xr.Dataset)
+assert_type(aj.animate(recall, "recall.gif", memory, target=patterns[:, 0]), Path)
+assert_type(aj.ETD2(), aj.ETD2)
+batch = jax.vmap(lambda start: aj.retrieve(memory, start, t1=10.0))(patterns.T)
+assert_type(batch, aj.Recall)
+assert_type(batch.to_xarray(dims=["digit"]), xr.Dataset)
+
+# Observables and decoders
+assert_type(aj.hamming_error(query, query), jax.Array)
+assert_type(aj.soft_hamming_error(query, memory.readout(state)), jax.Array)
+assert_type(aj.overlap(query, memory.readout(state)), jax.Array)
+assert_type(aj.perplexity(memory.log_gains(state)), jax.Array)
+assert_type(aj.success(query, query), jax.Array)
+assert_type(aj.nearest_pattern(key, patterns, query), jax.Array)
+assert_type(aj.bayes_decoder(patterns, query, 1.0, signed=False), jax.Array)
+
+# Equilibria
+rest = aj.equilibrium(memory, recall.state)
+assert_type(rest, aj.Equilibrium)
+assert_type(aj.jacobian(memory, rest.state), jax.Array)
+assert_type(aj.spectrum(memory, rest.state), aj.Spectrum)
+assert_type(aj.Stability(int(aj.spectrum(memory, rest.state).stability)), aj.Stability)
+assert_type(aj.identify(memory, rest.state), aj.Identity)
+assert_type(aj.EquilibriumKind(0), aj.EquilibriumKind)
+assert_type(aj.attractors(memory, patterns.T), aj.Attractors)
+basin = aj.basin(memory, key, num_flips=[0, 3], num_queries=10)
+assert_type(basin, aj.Basin)
+assert_type(basin.share, jax.Array)
+
+# Errors
+try:
+    aj.retrieve(memory, query, t1=-1.0)
+except aj.InputError as error:
+    assert_type(error, aj.InputError)
+except aj.OutOfMemoryError as error:
+    wider: aj.RunError = error
+
+# Sweeps
+task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=30), aj.Flips())
+trial = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), {}, 10.0, None, None, None, solver="auto", max_steps=4096)
+sweep = aj.Sweep(trial, {"num_patterns": [5, 10], "num_flips": range(4), "trial": range(20)})
+decoder = aj.Sweep(aj.DecoderTrial(task), {"num_patterns": [5, 10], "num_flips": range(4), "trial": range(20)})
+results = aj.run_sweeps({"mine": sweep, "decoders": decoder}, key, engine=aj.Engine(num_threads=1))
+assert_type(results, dict[str, aj.SweepResult])
+assert_type(results["mine"].observables, dict[str, np.ndarray])
+assert_type(results["mine"].to_xarray(), xr.Dataset)
+
+# Runs
+config = aj.load_config("config.yaml", trials=5)
+assert_type(config, Config)
+assert_type(aj.run(config, "runs/mine", execution=aj.Execution(num_threads=2)), xr.Dataset)
+assert_type(aj.load("runs/mine", partial=True), xr.Dataset)
+assert_type(aj.export("runs/mine", "csv"), Path)
+assert_type(aj.verify("runs/mine", share=0.1), dict[str, dict[str, float | int]])
+
+# Searches
+objective = aj.Objective(
+    task, eqx.Partial(aj.AstrocyteMemory), num_patterns=[20], levels=[3], loss=aj.Loss({"softsign": 1.0}), t1=10.0
+)
+states = aj.tune(objective, {"temperature": 0.01}, key=key, num_steps=5)
+assert_type(states, Iterator[aj.SearchState])
+for step in states:
+    assert_type(step, aj.SearchState)
+    assert_type(step.best, dict[str, Any])
+    assert_type(step.best_loss, np.ndarray)
+search = aj.Search(objective, key=key, num_steps=5)
+assert_type(search.step(search.init({"temperature": 0.01})), aj.SearchState)
+parameters: Mapping[str, aj.Parameter] = {"temperature": aj.Parameter("log", 1e-3, 1.0)}
+assert_type(aj.random_search(objective, parameters, key=key, num_solves=1000), Candidates)
+assert_type(aj.grid_search(objective, parameters, key=key, num_solves=1000).loss, np.ndarray)
+assert_type(aj.load_search_config("tune.yaml"), TuneConfig)
+found = aj.run_search(aj.load_search_config("tune.yaml"), "runs/tuned")
+assert_type(found, aj.SearchResults)
+assert_type(aj.load_search("runs/tuned").history, xr.Dataset)
+assert_type(found.heldout(), xr.Dataset)
+assert_type(found.landscape(), xr.DataArray | None)
