@@ -2,7 +2,9 @@
 
 import shlex
 import sys
+import threading
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,8 @@ def run_config(
             progress.start(outline.num_trajectories)
 
         def begin(stored: int, total: int) -> None:
+            # What will draw is imported meanwhile, while compiled programs are loaded.
+            threading.Thread(target=import_module, args=("astrojax.report.figures",)).start()
             if stored:
                 console.print(f"{folder}: {stored:,} of {total:,} trajectories are stored already", soft_wrap=True)
                 progress.skip(stored)
