@@ -18,10 +18,10 @@ def form(value: Any) -> str:
 
 
 def number(value: Any) -> str:
-    """A number in few digits; the range of several; type and shape of what is not known."""
+    """A number in few digits; the range of several, NaN left out; type and shape of what is not known."""
     if not known(value) or np.size(value) == 0:
         return form(value)
-    low, high = (f"{float(end(value)):.4g}" for end in (np.min, np.max))
+    low, high = (f"{float(end.reduce(np.ravel(value))):.4g}" for end in (np.fmin, np.fmax))
     return low if low == high else f"{low}…{high}"
 
 

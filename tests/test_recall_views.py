@@ -12,6 +12,7 @@ from PIL import Image
 
 import astrojax as aj
 from astrojax.report import recall as drawing
+from astrojax.tuning.search import Record
 
 PATTERNS = aj.random_patterns(jax.random.key(0), num_neurons=16, num_patterns=6)
 TARGET = PATTERNS[:, 2]
@@ -281,6 +282,22 @@ def test_names_of_dimensions_that_do_not_fit_are_refused(recall, batch):
         batch.to_xarray(dims=["neuron"])
     with pytest.raises(aj.InputError, match="dims must name the 0 leading dimensions"):
         recall.to_xarray(dims=["query"])
+
+
+def test_without_xarray_the_error_says_what_to_install(recall, monkeypatch):
+    monkeypatch.setitem(sys.modules, "xarray", None)
+    with pytest.raises(aj.InputError, match="to_xarray needs xarray, which is not installed: pip install xarray"):
+        recall.to_xarray()
+
+
+def test_searches_and_engines_are_told_in_a_line():
+    record = Record(*(np.array([0.25, 0.5]),) * 10)
+    values = {"tau_x": jnp.array([1.0, 2.0]), "logit_bias": jnp.zeros((2, 3))}
+    state = aj.SearchState(np.array(4), {}, values, (), values, np.array([np.nan, 0.125]), np.ones(2), np.zeros(2), record)
+    numbers = "loss 0.25…0.5, Hamming error 0.25…0.5, best held-out loss 0.125, tau_x=1…2, logit_bias=0"
+    assert repr(state) == f"SearchState(step 4, 2 starts, {numbers})"
+    assert repr(aj.Engine(num_threads=3, memory=2**31)) == "Engine(1 device (cpu), 3 threads, 2 GiB of each device)"
+    assert repr(aj.SearchResults("runs/tuned")) == "SearchResults('runs/tuned')"
 
 
 def test_a_sweep_becomes_a_dataset_with_an_axis_for_each_dimension():

@@ -15,6 +15,7 @@ import yaml
 
 import astrojax as aj
 from astrojax.cli import main
+from astrojax.pages import write_run_page
 from astrojax.runs.reading import parse
 from astrojax.runs.tuning import LossName, Optimiser, Schedule, Searched, TuneConfig
 from astrojax.searching import objective_of, run_search
@@ -74,6 +75,17 @@ def equal(one: Path, other: Path) -> bool:
         and all(value.tobytes() == second[score][name].tobytes() for name, value in arrays.items())
         for score, arrays in first.items()
     )
+
+
+def test_the_page_of_a_search_has_its_values_its_way_and_fresh_problems(searched, tmp_path):
+    page = write_run_page(searched, tmp_path / "page.html").read_text()
+    best = yaml.safe_load((searched / "tuned.yaml").read_text())["models"]["tuned"]
+    assert f"{best['temperature']:.4g}</td>" in page
+    assert page.count("<img ") == 4
+    for method, found in aj.load_search(searched).comparison().items():
+        assert f"<td>{found['trajectories']:,}</td>" in page, method
+    for heading in ("Values", "On fresh problems", "Other searches", "On the way", "Tuned configuration", "Provenance"):
+        assert f">{heading}</h2>" in page
 
 
 def test_a_search_leaves_history_figures_and_a_configuration_to_run(searched, capsys):
