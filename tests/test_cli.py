@@ -51,6 +51,7 @@ def here(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").write_text(yaml.safe_dump(TINY))
     Path("search.yaml").write_text(yaml.safe_dump(SEARCH))
+    np.save("own.npy", np.ones((2, 8)))
     Path("runs/searched").mkdir(parents=True)
     Path("runs/searched/config.yaml").write_text(yaml.safe_dump(SEARCH))
     return tmp_path
@@ -200,6 +201,8 @@ MISTAKES = {
     "unknown shell": (["completion", "fsh"], ["did you mean 'fish'?"]),
     "misspelt file": (["run", "mien.yaml"], ["no such file (did you mean 'mine.yaml'?)"]),
     "file that is not there": (["run", "zzz"], ["no such file; there are mine.yaml, search.yaml"]),
+    "example without its prefix": (["run", "first"], ["no such file (did you mean 'example:first'?)"]),
+    "patterns given to run": (["run", "own.npy"], ["is a file of patterns", "patterns: {kind: file, path: own.npy}"]),
     "search given to run": (["run", "search.yaml"], ["is the configuration of a search: astrojax tune search.yaml"]),
     "run given to tune": (["tune", "mine.yaml"], ["is the configuration of a run: astrojax run mine.yaml"]),
     "example of the other command": (["tune", "example:first"], ["astrojax run example:first"]),

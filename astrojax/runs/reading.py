@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .._errors import InputError, did_you_mean, shown
 from .config import NAME, OF_PATTERNS, Astrocyte, Config, FilePatterns, Root
-from .examples import located
+from .examples import PREFIX, located, names
 from .folders import command_of, files_like
 
 Fault = tuple[str, str]
@@ -52,10 +52,14 @@ def read(path: str | Path, kind: type[Kind], overrides: Sequence[str] | Mapping[
         ConfigError (an InputError): with every fault, if the file cannot be read or anything in it is wrong.
     """
     source, path = str(path), located(path)
+    if path.suffix in (".npy", ".npz", ".csv") and path.is_file():
+        text = f"is a file of patterns; a configuration names it: patterns: {{kind: file, path: {path.name}}}"
+        raise ConfigError(source, [("", text)])
     try:
         raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
-        raise ConfigError(source, [("", f"there is no such file{files_like(path)}")]) from None
+        hint = f" (did you mean '{PREFIX}{source}'?)" if source in names() else files_like(path)
+        raise ConfigError(source, [("", f"there is no such file{hint}")]) from None
     except IsADirectoryError:
         raise ConfigError(source, [("", "is a folder; give a file")]) from None
     except (OSError, UnicodeDecodeError) as error:
