@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import diffrax
 import equinox as eqx
@@ -14,13 +14,17 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from . import _shown
-from ._checks import InputError, at_least, concrete, finite, positive, random_key, real, shown
+from ._checks import InputError, at_least, concrete, finite, not_traced, positive, random_key, real, shown
 from ._types import BoolScalar, IntScalar, Neurons, Patterns, PerPattern, RandomKey, Scalar, ScalarLike
 from .compact import CompactPatterns
 from .corruption import flip
+from .labelled import dataset, listed
 from .models.base import AbstractMemory, check_memory
 from .observables import hamming_error
 from .retrieval import Status, retrieve
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 SETTLING = 30.0
 """Default horizon, in relaxation times of the slowest variable: exp(−30) = 1e-13 of a start is left."""
@@ -79,8 +83,8 @@ class Equilibrium(eqx.Module):
         return f"Equilibrium({', '.join([*parts, f'{_shown.number(self.num_steps)} steps'])})"
 
     @property
-    def x(self) -> Neurons:
-        """Neuronal state x, shape (N,)."""
+    def x(self) -> Float[Array, "*batch neurons"]:
+        """Neuronal state x, shape (N,); with a leading axis for several equilibria."""
         return self.state.x
 
 
@@ -178,6 +182,34 @@ class Attractors(eqx.Module):
         kinds = _shown.counts("kinds", self.identities.kind, EquilibriumKind) or "none"
         return f"Attractors({found}: {kinds}; {_shown.number(self.num_unsettled)} starts unsettled)"
 
+    def to_xarray(self) -> "xr.Dataset":
+        """The attractors as an `xarray.Dataset` with dimensions `attractor`, `neuron`, `pattern` and `start`.
+
+        Raises:
+            InputError (a ValueError): inside `jax.jit`, or without xarray.
+        """
+        not_traced("attractors.to_xarray", self)
+        each = ("attractor",)
+        values: dict[str, tuple[tuple[str, ...], Any, str]] = {
+            "x": ((*each, "neuron"), self.equilibria.x, "neuronal state"),
+            "count": (each, self.counts, "trajectories that reached it"),
+            "kind": (each, self.identities.kind, listed(EquilibriumKind)),
+            "leader": (each, self.identities.pattern, "pattern that leads in a memory or a mixture, -1 for other states"),
+            "sign": (
+                (*each, "pattern"),
+                self.identities.signs,
+                "1 for patterns that take part, -1 for negatives, else 0",
+            ),
+            "overlap": (each, self.identities.overlap, "cosine between firing rates and the nearest pattern"),
+            "stability": (each, self.spectra.stability, listed(Stability)),
+            "index": (each, self.spectra.index, "number of unstable directions"),
+            "label": (("start",), self.labels, "attractor that the start led to, -1 for those that did not settle"),
+        }
+        if self.equilibria.gains is not None:
+            values["gains"] = ((*each, "pattern"), self.equilibria.gains, "astrocytic gain of each pattern")
+        described = {name: (dims, np.asarray(array), {"definition": text}) for name, (dims, array, text) in values.items()}
+        return dataset(described, {}, {"num_unsettled": int(self.num_unsettled)})
+
 
 class Basin(eqx.Module):
     """How often a memory is recalled from queries at given distances.
@@ -198,6 +230,17 @@ class Basin(eqx.Module):
             return f"Basin({', '.join(map(_shown.number, arrays))})"
         levels = [f"{r} of {v} at {n} flips" for n, r, v in zip(*(np.asarray(a).tolist() for a in arrays), strict=True)]
         return f"Basin(returned: {', '.join(levels)})"
+
+    def to_xarray(self) -> "xr.Dataset":
+        """The counts and their share as an `xarray.Dataset` along the coordinate `num_flips`.
+
+        Raises:
+            InputError (a ValueError): inside `jax.jit`, or without xarray.
+        """
+        not_traced("basin.to_xarray", self)
+        values = {"num_returned": self.num_returned, "num_valid": self.num_valid, "share": self.share}
+        variables = {name: (("num_flips",), np.asarray(array)) for name, array in values.items()}
+        return dataset(variables, {"num_flips": np.asarray(self.num_flips)}, {})
 
     @property
     def share(self) -> Float[Array, " levels"]:

@@ -1,6 +1,7 @@
 """Arrays with named dimensions: results as xarray datasets. Plain arrays come in; xarray is imported when it is used."""
 
 from collections.abc import Mapping, Sequence
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +44,11 @@ def batch_dims(dims: Sequence[str] | None, number: int, default: str) -> tuple[s
     if len({*names, *OWN_DIMS}) != number + len(OWN_DIMS):
         raise InputError(f"dims must be different names other than {', '.join(OWN_DIMS)}; got {shown(dims)}")
     return names
+
+
+def listed(names: type[IntEnum]) -> str:
+    """The members of an enumeration as the definition of a variable that has their values."""
+    return ", ".join(f"{member.value} {member.name.lower()}" for member in names)
 
 
 def rows_alike(values: np.ndarray) -> bool:

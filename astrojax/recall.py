@@ -15,7 +15,7 @@ from . import _shown
 from ._checks import InputError, not_traced, real, shown
 from ._types import IntScalar, PerPattern, Scalar
 from .compact import CompactPatterns
-from .labelled import batch_dims, dataset, rows_alike
+from .labelled import batch_dims, dataset, listed, rows_alike
 from .models.base import AbstractMemory, check_memory
 from .observables import hamming_error
 
@@ -60,7 +60,7 @@ class Status(IntEnum):
     """A solution at a tighter tolerance ends at another x: the trajectory passes too close to a boundary between two basins."""
 
 
-DEFINITIONS["status"] = ("1", ", ".join(f"{status.value} {status.name.lower()}" for status in Status))
+DEFINITIONS["status"] = ("1", listed(Status))
 
 
 class Recall(eqx.Module):

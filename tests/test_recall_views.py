@@ -112,6 +112,23 @@ def test_equilibria_are_told_in_words(memory, recall):
     assert repr(aj.compact_patterns(PATTERNS)) == "CompactPatterns(16 neurons, 6 patterns, one byte each, float64)"
     basin = aj.Basin(jnp.array([0, 3]), jnp.array([4, 2]), jnp.array([4, 4]))
     assert repr(basin) == "Basin(returned: 4 of 4 at 0 flips, 2 of 4 at 3 flips)"
+    assert basin.to_xarray().share.sel(num_flips=3) == 0.5
+
+
+def test_attractors_become_a_dataset(memory, recall):
+    rest = aj.equilibrium(memory, recall.state)
+    parts = (rest, aj.spectrum(memory, rest.state), aj.identify(memory, rest.state))
+    found = aj.Attractors(
+        *(stacked([part] * 2) for part in parts), jnp.array([3, 1]), jnp.array([0, 0, -1, 1, 0]), jnp.array(1)
+    )
+    assert repr(found) == "Attractors(2 from 5 starts: 2 MEMORY; 1 starts unsettled)"
+    table = found.to_xarray()
+    assert dict(table.sizes) == {"attractor": 2, "neuron": 16, "pattern": 6, "start": 5}
+    np.testing.assert_array_equal(table.x.isel(attractor=1), rest.x)
+    assert table.leader.values.tolist() == [2, 2]
+    assert table.sign.isel(attractor=0).values.tolist() == [0, 0, 1, 0, 0, 0]
+    assert table.kind.attrs["definition"] == "0 silent, 1 memory, 2 mixture, 3 spurious"
+    assert table.attrs == {"num_unsettled": 1}
 
 
 def test_a_figure_over_time_shows_what_was_stored(recall, memory):

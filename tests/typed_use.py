@@ -88,9 +88,11 @@ assert_type(aj.Stability(int(aj.spectrum(memory, rest.state).stability)), aj.Sta
 assert_type(aj.identify(memory, rest.state), aj.Identity)
 assert_type(aj.EquilibriumKind(0), aj.EquilibriumKind)
 assert_type(aj.attractors(memory, patterns.T), aj.Attractors)
+assert_type(aj.attractors(memory, patterns.T).to_xarray(), xr.Dataset)
 basin = aj.basin(memory, key, num_flips=[0, 3], num_queries=10)
 assert_type(basin, aj.Basin)
 assert_type(basin.share, jax.Array)
+assert_type(basin.to_xarray(), xr.Dataset)
 
 # Errors
 try:
