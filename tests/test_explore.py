@@ -1,5 +1,6 @@
 """The explorer, without a browser: what it computes, what it writes, and what it refuses."""
 
+import base64
 import contextlib
 import io
 import logging
@@ -15,6 +16,7 @@ import yaml
 
 import astrojax as aj
 from astrojax.explore import serve
+from astrojax.explore.presentation import pictures_of
 from astrojax.explore.recall import answer, posed, program, read_upload
 from astrojax.explore.settings import SCORES, SOURCES, Settings
 from astrojax.models.astrocyte import GAIN_REGIMES
@@ -86,6 +88,18 @@ def test_energy_falls_and_gains_add_up_to_one_where_all_are_shown():
     there = found.shown >= 0
     assert there.sum() == 4
     np.testing.assert_allclose(found.gains[:, there].sum(axis=1), 1, atol=1e-5)
+
+
+def test_pictures_keep_the_sign_of_every_rate():
+    found = solved(START)
+    faint = replace(found, rates=np.where(np.arange(25) == 3, 0, found.rates * 1e-6))
+    for one in (found, faint):
+        pictures = pictures_of(START, posed(START, UPLOADED), one)
+        sent = np.frombuffer(base64.b64decode(pictures["rates"]), np.uint8).reshape(one.rates.shape) / 127 - 1
+        np.testing.assert_array_equal(np.sign(sent), np.sign(one.rates))
+        np.testing.assert_allclose(sent, one.rates, atol=1 / 127)
+    assert pictures["columns"] == 5
+    assert pictures["answers"]["bayes"] == "".join("+" if sign > 0 else "-" for sign in found.signs["bayes"])
 
 
 def test_the_verdict_is_in_words():

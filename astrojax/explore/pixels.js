@@ -1,5 +1,5 @@
 // The pictures: target, query (to be drawn on), state over time, and what the network and the decoders answer.
-// Signs come as strings of "+", "-" and "0"; the firing rates over time as bytes, 0 for −1 and 255 for +1.
+// Signs come as strings of "+", "-" and "0"; the firing rates over time as bytes, 0 for −1, 127 for 0 and 254 for +1.
 
 const DARK = matchMedia("(prefers-color-scheme: dark)")
 
@@ -79,7 +79,7 @@ export function render({model}) {
     clock.textContent = asWritten(model.times[at])
     slider.setAttribute("aria-valuetext", `t = ${clock.textContent}`)
     if (size && frames.length >= (at + 1) * size)
-      show("state", Array.from(frames.subarray(at * size, (at + 1) * size), byte => byte / 127.5 - 1))
+      show("state", Array.from(frames.subarray(at * size, (at + 1) * size), byte => (byte - 127) / 127))
     if (model.frame != at) model.frame = at
   }
 

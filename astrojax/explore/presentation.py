@@ -44,7 +44,7 @@ def pictures_of(settings: Settings, problem: Problem, found: Answer) -> dict[str
         "target": signs_of(problem.target),
         "query": signs_of(problem.query),
         "answers": {name: signs_of(signs) for name, signs in found.signs.items() if name != "astrocyte"},
-        "rates": base64.b64encode(np.rint((found.rates + 1) * 127.5).astype(np.uint8).tobytes()).decode(),
+        "rates": base64.b64encode(_bytes(found.rates)).decode(),
         "times": found.times.tolist(),
     }
 
@@ -78,6 +78,12 @@ def legend(found: Answer) -> str:
     return "".join(
         f'<span><i style="background:{colour}"></i>{name}</span>' for colour, name in zip(COLOURS, names, strict=False)
     )
+
+
+def _bytes(rates: np.ndarray) -> bytes:
+    """Rates in [−1, 1] as bytes from 0 to 254. However small, none loses its sign: the page counts signs."""
+    sizes = np.clip(np.rint(127 * np.abs(rates)), 1, 127)
+    return (127 + np.sign(rates) * sizes).astype(np.uint8).tobytes()
 
 
 def signs_of(values: np.ndarray) -> str:
