@@ -156,15 +156,21 @@ def load_patterns(
         middle = (rows.min() + rows.max()) / 2
         hint = f"; give a threshold, for instance {middle:g}, to make them binary" if rows.min() < rows.max() else ""
         _refuse_entries(where, rows, np.abs(rows) != 1, "must be -1 or +1", hint)
-    _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-    repeats = np.flatnonzero(first[inverse.ravel()] != np.arange(len(rows)))
+    originals = _originals(rows)
+    repeats = np.flatnonzero(originals != np.arange(len(rows)))
     if len(repeats) > max_duplicates:
-        row, original = repeats[0], first[inverse.ravel()[repeats[0]]]
+        row, original = repeats[0], originals[repeats[0]]
         raise InputError(
             f"{where}: {len(repeats)} rows repeat an earlier one, at most {max_duplicates} may; "
             f"the first is row {row + 1}, the same as row {original + 1}"
         )
     return jnp.asarray(rows.T, jnp.result_type(float))
+
+
+def _originals(rows: np.ndarray) -> np.ndarray:
+    """The number of the first row that is the same as each row."""
+    seen: dict[bytes, int] = {}
+    return np.array([seen.setdefault((row + 0.0).tobytes(), number) for number, row in enumerate(rows)], int)  # −0.0 is 0.0
 
 
 def _columns(key: RandomKey, num_patterns: int, draw: Callable[[RandomKey], jax.Array]) -> jax.Array:

@@ -28,7 +28,8 @@ def svg(label: str, value: str) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="20" role="img">'
         f"<title>{label}: {value}</title>"
-        f'<rect width="{left}" height="20" rx="3" fill="#444"/><rect x="{left}" width="{right}" height="20" rx="3" fill="#0757b8"/>'
+        f'<rect width="{left}" height="20" rx="3" fill="#444"/>'
+        f'<rect x="{left}" width="{right}" height="20" rx="3" fill="#0757b8"/>'
         f'<rect x="{left - 3}" width="6" height="20" fill="#444"/><rect x="{left}" width="3" height="20" fill="#0757b8"/>'
         f'<text x="{left / 2}" y="14" text-anchor="middle" {text}>{label}</text>'
         f'<text x="{left + right / 2}" y="14" text-anchor="middle" {text}>{value}</text></svg>\n'
