@@ -114,11 +114,16 @@ def _run(options: argparse.Namespace) -> int:
 
 def _tune(options: argparse.Namespace) -> int:
     _look_at(options)
-    from .runs.reading import read
-    from .runs.tuning import TuneConfig
+    # What cannot be used is refused at once, before anything else is imported.
+    if Path(options.config).is_dir():
+        from .runs.search_results import load_search
 
-    if not Path(options.config).is_dir():
-        read(options.config, TuneConfig, options.overrides)  # refused at once, before anything else is imported
+        load_search(options.config)
+    else:
+        from .runs.reading import read
+        from .runs.tuning import TuneConfig
+
+        read(options.config, TuneConfig, options.overrides)
     from .commands.tune import tune_config
 
     tune_config(_output(options), options.config, options.out, options.overrides, _execution(options))

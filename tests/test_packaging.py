@@ -34,7 +34,6 @@ def test_every_example_is_a_configuration_named_by_its_file_that_says_what_it_is
 
 def test_an_example_can_be_loaded_in_python():
     assert aj.load_config("example:first", trials=7).trials == 7
-    assert aj.load_search_config("example:tune").search.num_steps == 40
 
 
 def test_every_command_has_a_description_examples_that_parse_and_exit_statuses():
