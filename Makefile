@@ -8,7 +8,7 @@ QUICK := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
 AS_USED := $(patsubst %,tests/test_%.py,resume cluster engine retrieval large stepping sweep)
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-.PHONY: help setup run reproduce test check docs bench bench-check bench-gpu smoke clean
+.PHONY: help setup run reproduce test check docs build bench bench-check bench-gpu smoke clean
 help:           ## show this
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -32,6 +32,9 @@ check: .venv/dev        ## style and types
 docs: .venv/dev         ## the documentation, its tutorials executed: build/docs/index.html
 	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
 	@echo "open build/docs/index.html"
+
+build: .venv/dev        ## wheel and source distribution, into dist
+	@$(BIN)/python -m build
 
 bench: .venv/dev        ## speed beside peers and the machine's limits, about half an hour; peers that are installed take part
 	@$(PIP) --editable '.[bench]'
