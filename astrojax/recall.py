@@ -133,7 +133,7 @@ class Recall(eqx.Module):
             picture_shape: rows and columns of a picture, whose product is N, for patterns that are pictures.
 
         Returns:
-            A `matplotlib.figure.Figure`: a notebook shows it, `figure.savefig(path)` writes it.
+            The figure, a `matplotlib.figure.Figure`; a notebook shows it, `figure.savefig(path)` writes it.
 
         Raises:
             InputError (a ValueError): for a batch (draw one of it: `jax.tree.map(lambda leaf: leaf[0], recall)`), inside

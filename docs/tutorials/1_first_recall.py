@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import astrojax as aj
 
 # %%
-# Patterns are the columns of an array. These are the first thirty of 1,797 digits of 8 × 8 pixels, each
+# Patterns are the columns of an array. These are the first thirty of 1,750 digits of 8 × 8 pixels, each
 # entry ±1.
 
 patterns = aj.digits()[:, :30]

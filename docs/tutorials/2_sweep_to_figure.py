@@ -50,8 +50,8 @@ standard_error = error.std("trial", ddof=1) / np.sqrt(results.sizes["trial"])
 print(mean.sel(model="linear").to_pandas().round(2))
 
 # %%
-# The Bayes decoder knows the patterns and the rate of flips, and errs least on average. No memory does
-# better at large N; with it in the figure one sees what there is to gain.
+# The Bayes decoder, which knows the patterns and the rate of flips, errs least on average where flips are
+# independent. With it in the figure one sees what there is to gain.
 
 bayes = results.decoder_error.sel(decoder="bayes_signed", num_flips=6).mean("trial")
 
@@ -72,10 +72,10 @@ panels[0].legend(fontsize="small")
 # linear one answers with a mean of all patterns, which is worse than no answer. The Hopfield network has no
 # temperature; its value is repeated.
 #
-# Is the difference of the scores at T = 1 and K = 100 more than chance? Both met the same problems, so that
+# Is the difference of the scores at T = 1 and K = 300 more than chance? Both met the same problems, so that
 # the differences of pairs count:
 
-pair = error.sel(num_patterns=100).sel(temperature=1.0, method="nearest")
+pair = error.sel(num_patterns=300).sel(temperature=1.0, method="nearest")
 difference = pair.sel(model="squared") - pair.sel(model="linear")
 uncertainty = float(difference.std(ddof=1)) / np.sqrt(difference.size)
 print(f"{float(difference.mean()):.2f} ± {uncertainty:.2f} more wrong neurons with the squared score")
