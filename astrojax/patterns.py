@@ -4,12 +4,13 @@ Pattern number μ is drawn from a key of its own, derived from the given key and
 patterns that the same key gives, whatever the padding, the batch or the floating-point precision.
 """
 
+import io
 import os
 import re
 import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -142,8 +143,21 @@ def load_patterns(
             finite, not ±1, or too often the same; the message names file, row and column.
     """
     path = Path(path)
-    rows = _read(path, array)
-    where = f"patterns in {path}"
+    if not path.is_file():
+        raise InputError(f"pattern file {path} does not exist" if not path.exists() else f"{path} is not a file")
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise InputError(f"pattern file {path} cannot be read: {error.strerror}") from error
+    with file:
+        rows = read_rows(file, str(path), array)
+    return as_patterns(rows, f"patterns in {path}", threshold=threshold, binary=binary, max_duplicates=max_duplicates)
+
+
+def as_patterns(
+    rows: np.ndarray, where: str, *, threshold: ScalarLike | None = None, binary: bool = True, max_duplicates: int = 0
+) -> Patterns:
+    """Rows as patterns, shape (N, K), as `load_patterns` makes and refuses them; `where` begins its messages."""
     if rows.ndim != 2 or 0 in rows.shape:
         raise InputError(f"{where} must be a table with one pattern per row; got an array of shape {rows.shape}")
     if rows.dtype.kind not in "biuf":
@@ -195,41 +209,49 @@ def _check(key: RandomKey, num_neurons: int, num_patterns: int) -> None:
     at_least("num_patterns", num_patterns, 1)
 
 
-def _read(path: Path, array: str | None) -> np.ndarray:
-    if not path.is_file():
-        raise InputError(f"pattern file {path} does not exist" if not path.exists() else f"{path} is not a file")
+def read_rows(file: io.BufferedReader | io.BytesIO, name: str, array: str | None, most_bytes: int | None = None) -> np.ndarray:
+    """The rows in an open pattern file of that name. An `.npz` array that unpacks to more than `most_bytes` is refused."""
     try:
-        match path.suffix.lower():
+        match Path(name).suffix.lower():
             case ".npy" | ".npz":
-                loaded = np.load(path, allow_pickle=False)
+                loaded = np.load(file, allow_pickle=False)
                 if isinstance(loaded, np.ndarray):
                     return loaded
                 with loaded:
-                    return _pick(path, loaded, array)
+                    return _unpacked(loaded.zip, name, array, most_bytes)
             case ".csv":
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", UserWarning)  # of a file without data, whose shape is refused later
-                    return np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64)
+                    with io.TextIOWrapper(file, encoding="utf-8-sig") as text:
+                        return np.loadtxt(text, delimiter=",", ndmin=2, dtype=np.float64)
     except InputError:
         raise
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         # NumPy counts rows from 0 and columns from 1.
         reason = re.sub(r"at row (\d+)", lambda found: f"at row {int(found[1]) + 1}", reason)
-        raise InputError(f"pattern file {path} cannot be read: {reason}") from error
-    raise InputError(f"pattern file {path} must end in .npy, .npz or .csv")
+        raise InputError(f"pattern file {name} cannot be read: {reason}") from error
+    raise InputError(f"pattern file {name} must end in .npy, .npz or .csv")
 
 
-def _pick(path: Path, archive: Any, array: str | None) -> np.ndarray:
-    names = archive.files
-    if not names:
-        raise InputError(f"pattern file {path} holds no arrays")
-    if array is None and len(names) == 1:
-        return archive[names[0]]
-    if array not in names:
+def _unpacked(archive: zipfile.ZipFile, name: str, array: str | None, most_bytes: int | None) -> np.ndarray:
+    members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+    if not members:
+        raise InputError(f"pattern file {name} holds no arrays")
+    if array is None and len(members) == 1:
+        (array,) = members
+    if array not in members:
         asked = "name one with array" if array is None else f"got array={array!r}"
-        raise InputError(f"pattern file {path} holds the arrays {', '.join(names)}; {asked}")
-    return archive[array]
+        raise InputError(f"pattern file {name} holds the arrays {', '.join(members)}; {asked}")
+    member = members[array]
+    # Others are unpacked without bounds. The sizes that an archive states may be false: so no more is unpacked than allowed.
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise InputError(f"pattern file {name} must be compressed as numpy.savez_compressed does it, or not at all")
+    with archive.open(member) as file:
+        data = file.read(-1 if most_bytes is None else most_bytes + 1)
+    if most_bytes is not None and len(data) > most_bytes:
+        raise InputError(f"array {array} of pattern file {name} must have at most {most_bytes / 2**20:g} MiB when unpacked")
+    return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
 
 
 def _refuse_entries(where: str, rows: np.ndarray, bad: np.ndarray, rule: str, hint: str = "") -> None:

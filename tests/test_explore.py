@@ -6,6 +6,9 @@ import io
 import logging
 import socket
 import sys
+import types
+import zipfile
+from concurrent.futures import Future
 from dataclasses import replace
 
 import jax
@@ -15,9 +18,9 @@ import pytest
 import yaml
 
 import astrojax as aj
-from astrojax.explore import serve
+from astrojax.explore import _check, page, recall, serve, server
 from astrojax.explore.presentation import pictures_of
-from astrojax.explore.recall import answer, posed, program, read_upload
+from astrojax.explore.recall import Problem, answer, posed, program, read_upload
 from astrojax.explore.settings import SCORES, SOURCES, Settings
 from astrojax.models.astrocyte import GAIN_REGIMES
 from astrojax.runs.reading import parse_config
@@ -26,6 +29,11 @@ UPLOADED = np.asarray(aj.random_patterns(jax.random.key(5), num_neurons=25, num_
 """One shape for all tests, so that one program is compiled."""
 
 START = Settings(source="file", file="mine.npy", num_neurons=25, num_patterns=20, target=3, num_flips=5)
+
+
+@pytest.fixture
+def no_programs(monkeypatch):
+    monkeypatch.setattr(recall, "_programs", {})
 
 
 def solved(settings):
@@ -113,11 +121,59 @@ def test_the_verdict_is_in_words():
     assert replace(wrong, statuses={"astrocyte": aj.Status.MAX_STEPS}).verdict(START).startswith("MAX_STEPS: the horizon")
 
 
-def test_sessions_share_a_program():
+@pytest.mark.usefixtures("no_programs")
+def test_sessions_share_a_program_which_keeps_no_answer():
     problem = posed(START, UPLOADED)
     first = program(START, problem)
     assert program(replace(START, temperature=1.0), problem) is first
-    assert first.result().errors["astrocyte"] == solved(START).errors["astrocyte"]
+    assert first.result() is None
+
+
+@pytest.mark.usefixtures("no_programs")
+def test_what_could_not_be_compiled_once_is_tried_again(monkeypatch):
+    problem = posed(START, UPLOADED)
+    with monkeypatch.context() as broken:
+        broken.setattr(recall, "_solve", lambda *_, **__: 1 / 0)
+        failed = program(START, problem)
+        with pytest.raises(ZeroDivisionError):
+            failed.result()
+    assert program(START, problem).exception() is None
+
+
+@pytest.mark.usefixtures("no_programs")
+def test_programs_are_given_up_before_they_are_too_many(monkeypatch):
+    monkeypatch.setattr(recall, "MOST_PROGRAMS", 2)
+    answer(START, posed(START, UPLOADED))
+    assert recall._solve._cache_size() > 0
+    monkeypatch.setattr(recall, "answer", lambda settings, problem: None)
+    sizes = []
+    for size in range(1, 6):
+        program(START, Problem(UPLOADED[:, :size], UPLOADED[:, 0], UPLOADED[:, 0])).result()
+        sizes.append(len(recall._programs))
+    assert sizes == [1, 2, 1, 2, 1]
+    assert recall._solve._cache_size() == 0
+
+
+@pytest.mark.filterwarnings("ignore:Widget.name:PendingDeprecationWarning")
+def test_a_failure_is_said_once_and_taken_back_by_the_next_answer(monkeypatch):
+    problem, found = posed(START, UPLOADED), solved(START)
+    tried = []
+    monkeypatch.setattr(page.Explorer, "_changed", lambda *_: tried.append(True))
+    explorer = page.Explorer()
+    tried.clear()
+    monkeypatch.setattr(explorer, "_later", lambda show: show())
+    failed = Future()
+    failed.set_exception(MemoryError("too much"))
+    explorer.verdict.object = page.COMPILING
+    explorer._compiled(failed)
+    assert explorer.message.object == '<div role="alert">No answer: too much</div>'
+    assert explorer.verdict.object == ""
+    assert not tried
+    explorer._show(START, problem, found, 0)
+    assert explorer.message.object == ""
+    explorer._refuse("pattern file mine.npy cannot be read")
+    explorer._show(START, problem, found, 0)
+    assert "mine.npy cannot be read" in explorer.message.object
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -152,6 +208,14 @@ def saved(rows, **arrays):
     return file.getvalue()
 
 
+def zipped(how, content=None):
+    """An archive of one member, in which 20 MB of zeros take some kilobytes."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", getattr(zipfile, f"ZIP_{how.upper()}")) as archive:
+        archive.writestr("a.npy", content or saved(np.zeros((200, 100_000), np.int8)))
+    return file.getvalue()
+
+
 ONES = np.where(np.arange(12).reshape(3, 4) % 5 > 1, 1.0, -1.0)
 
 
@@ -168,8 +232,15 @@ ONES = np.where(np.arange(12).reshape(3, 4) % 5 > 1, 1.0, -1.0)
         ("mine.npz", saved(None, a=ONES, b=ONES), "holds the arrays a, b"),
         ("mine.csv", b"1,-1\n1,x\n", "cannot be read"),
         ("mine.npy", bytes(11 * 2**20), "has 11.0 MiB; the explorer takes at most 10 MiB"),
-        ("mine.npy", saved(np.ones((1, 4097))), "1 rows of 4097 entries; the explorer takes rows of at most 4,096"),
-        ("../mine.npy", saved(np.eye(1001, dtype=np.int8) * 2 - 1), "1001 rows of 1001 entries; .* at most 1,000,000"),
+        ("mine.npy", saved(np.ones((1, 4097))), r"in rows of at most 4,096; got an array of shape \(1, 4097\)"),
+        ("../mine.npy", saved(np.eye(1001, dtype=np.int8) * 2 - 1), r"at most 1,000,000 entries, .* \(1001, 1001\)"),
+        ("mine.npz", zipped("deflated"), "array a of pattern file mine.npz must have at most 10 MiB when unpacked"),
+        ("mine.npz", zipped("bzip2"), "must be compressed as numpy.savez_compressed does it, or not at all"),
+        ("mine.npz", zipped("deflated", b"words"), "mine.npz cannot be read: .*magic"),
+        ("mine.csv", b"1,-1\n" * 500_001, r"got an array of shape \(500001, 2\)"),
+        ("..", saved(ONES), r"\.\. must end in .npy, .npz or .csv"),
+        ("", saved(ONES), "must end in .npy, .npz or .csv"),
+        ("a\0b" + "c" * 300 + ".npy", saved(ONES * 2), "must be -1 or"),
     ],
 )
 def test_a_bad_upload_says_what_is_wrong_with_it(name, data, message):
@@ -182,6 +253,40 @@ def test_an_upload_is_read_as_a_pattern_file():
     np.testing.assert_array_equal(read_upload("mine.npy", saved(ONES), None, None), ONES.T)
     np.testing.assert_array_equal(read_upload("mine.npz", saved(None, a=ONES, b=3 + ONES), "b", 3.0), ONES.T)
     np.testing.assert_array_equal(read_upload("C:\\data\\mine.csv", b"1,-1\n-1,-1\n", None, None), [[1, -1], [-1, -1]])
+    np.testing.assert_array_equal(read_upload("spreadsheet.csv", b"\xef\xbb\xbf1,-1\n", None, None), [[1], [-1]])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"address": "::1"}, "address must be a host name or an IPv4 address, such as '127.0.0.1'; got '::1'"),
+        ({"address": 3}, "address must be .*; got 3"),
+        ({"address": ""}, "address must be .*; got ''"),
+        ({"port": "x"}, "port must be an integer from 0 to 65535; got 'x'"),
+        ({"port": -1}, "port must be an integer from 0 to 65535; got -1"),
+        ({"patterns": 3}, "patterns must be the path of a pattern file, or None; got 3"),
+    ],
+)
+def test_what_is_no_address_port_or_file_is_refused(given, message):
+    with pytest.raises(aj.InputError, match=message):
+        _check(**{"address": "127.0.0.1", "port": 0, "patterns": None} | given)
+
+
+@pytest.mark.parametrize(
+    ("address", "printed"),
+    [
+        ("127.0.0.1", ["The explorer is at http://127.0.0.1:7/ (stop it with Ctrl-C)"]),
+        ("0.0.0.0", ["Anybody who can reach this machine can use", "The explorer is at http://127.0.0.1:7/ "]),
+        ("192.0.2.1", ["Anybody who can reach 192.0.2.1 can use", "The explorer is at http://192.0.2.1:7/ "]),
+    ],
+)
+def test_the_address_printed_is_one_that_can_be_opened(address, printed, monkeypatch, capsys):
+    loop = types.SimpleNamespace(start=lambda: None)
+    found = types.SimpleNamespace(port=7, io_loop=loop, stop=lambda: None)
+    monkeypatch.setattr(server, "server_of", lambda *given: found)
+    serve(address=address, port=0, show=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.startswith(start) for line, start in zip(lines, printed, strict=True))
 
 
 def test_what_cannot_be_served_is_refused(tmp_path, monkeypatch):
@@ -195,6 +300,8 @@ def test_what_cannot_be_served_is_refused(tmp_path, monkeypatch):
             serve(port=port, show=False)
     with pytest.raises(aj.InputError, match=r"address '192\.0\.2\.1' is none that this machine can listen on"):
         serve(address="192.0.2.1", port=0, show=False)
+    with pytest.raises(aj.InputError, match="is none that this machine can listen on"):
+        serve(address="a" * 70, port=0, show=False)
     monkeypatch.setitem(sys.modules, "panel", None)
     with pytest.raises(aj.InputError, match=r"pip install 'astrojax\[explore\]'"):
         serve()

@@ -1,19 +1,23 @@
 """The explorer: one retrieval on a page, recomputed while its settings are moved. `astrojax explore` serves it."""
 
 import errno
+import os
+import webbrowser
 from pathlib import Path
 
 from .._checks import InputError, shown
 
 
-def serve(*, address: str = "127.0.0.1", port: int = 5006, show: bool = True, patterns: Path | None = None) -> None:
+def serve(
+    *, address: str = "127.0.0.1", port: int = 5006, show: bool = True, patterns: str | os.PathLike[str] | None = None
+) -> None:
     """Serve the explorer until it is interrupted (Ctrl-C).
 
     Sessions are independent, and share compiled programs. Nothing is loaded from another host.
 
     Arguments:
-        address: of this machine, to listen on. At the default, only this machine can reach the page; at any other, whoever
-            reaches the address can use it.
+        address: of this machine, to listen on: a host name or an IPv4 address, or 0.0.0.0 for all that it has. At the
+            default, only this machine can reach the page; at any other, whoever reaches the address can use it.
         port: to listen on; 0 takes a free one. The page's address is printed.
         show: open the page in a browser.
         patterns: a pattern file to begin with, as `load_patterns` takes it.
@@ -22,8 +26,7 @@ def serve(*, address: str = "127.0.0.1", port: int = 5006, show: bool = True, pa
         InputError (a ValueError): if Panel is not installed, if the port or the address cannot be used, or for a file that
             cannot be read.
     """
-    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
-        raise InputError(f"port must be an integer from 0 to 65535; got {shown(port)}")
+    _check(address, port, patterns)
     start = None if patterns is None else _read(Path(patterns))
     try:
         import panel  # noqa: F401
@@ -33,22 +36,34 @@ def serve(*, address: str = "127.0.0.1", port: int = 5006, show: bool = True, pa
 
     try:
         server = server_of(address, port, start)
-    except OSError as error:
-        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+    except (OSError, UnicodeError) as error:  # the second of a name that is none
+        if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES):
             reason = "is in use" if error.errno == errno.EADDRINUSE else "may not be used by you"
             raise InputError(f"port {port} {reason}; choose another, or 0 for any that is free") from error
-        raise InputError(f"address {shown(address)} is none that this machine can listen on: {error.strerror}") from error
+        said = getattr(error, "strerror", error)
+        raise InputError(f"address {shown(address)} is none that this machine can listen on: {said}") from error
+    everywhere = address == "0.0.0.0"
     if address not in LOOPBACK:
-        print(f"Anybody who can reach {address} can use the explorer.", flush=True)
-    print(f"The explorer is at http://{address}:{server.port}/ (stop it with Ctrl-C)", flush=True)
+        print(f"Anybody who can reach {'this machine' if everywhere else address} can use the explorer.", flush=True)
+    page = f"http://{LOOPBACK[0] if everywhere else address}:{server.port}/"
+    print(f"The explorer is at {page} (stop it with Ctrl-C)", flush=True)
     if show:
-        server.io_loop.add_callback(server.show, "/")
+        server.io_loop.add_callback(webbrowser.open, page)
     try:
         server.io_loop.start()
     except KeyboardInterrupt:
         print()
     finally:
         server.stop()
+
+
+def _check(address: object, port: object, patterns: object) -> None:
+    if not isinstance(address, str) or not address or ":" in address:  # Bokeh knows no origins with an IPv6 address
+        raise InputError(f"address must be a host name or an IPv4 address, such as '127.0.0.1'; got {shown(address)}")
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
+        raise InputError(f"port must be an integer from 0 to 65535; got {shown(port)}")
+    if patterns is not None and not isinstance(patterns, str | os.PathLike):
+        raise InputError(f"patterns must be the path of a pattern file, or None; got {shown(patterns)}")
 
 
 def _read(path: Path) -> tuple[str, bytes]:

@@ -8,7 +8,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,6 +42,9 @@ SAME_IN = {"temperature": ("frozen",), "tau_p": ("adiabatic", "frozen")}
 COMPILING = (
     '<div role="status"><strong>Compiling</strong> the program of this score, regime and size: some seconds, once.</div>'
 )
+
+NO_ANSWER = "No answer"
+"""Begins what is said of a failure, until the next answer."""
 
 _logger = logging.getLogger(__name__)
 _workers = ThreadPoolExecutor(4, thread_name_prefix="explore")
@@ -326,8 +329,12 @@ class Explorer:
             try:
                 self._answer(wanted)
             except Exception as error:  # the page lives on, and says what happened
-                _logger.exception("no answer")
-                self._later(functools.partial(self._refuse, f"No answer: {error}"))
+                self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        _logger.error("no answer", exc_info=error)
+        self._later(functools.partial(self._refuse, f"{NO_ANSWER}: {error}"))
+        self._later(lambda: setattr(self.verdict, "object", ""))
 
     def _answer(self, wanted: Wanted) -> None:
         settings, uploaded, drawn, strokes = wanted
@@ -342,7 +349,14 @@ class Explorer:
             self._later(functools.partial(self._show, settings, problem, answer(settings, problem), strokes))
         else:
             self._later(lambda: setattr(self.verdict, "object", COMPILING))
-            compiled.add_done_callback(lambda _: self._later(self._changed))
+            compiled.add_done_callback(self._compiled)
+
+    def _compiled(self, program: Future[None]) -> None:
+        error = program.exception()
+        if error is None:
+            self._later(self._changed)
+        else:  # said once, not tried again by itself
+            self._fail(error)
 
     def _later(self, show: Callable[[], None]) -> None:
         if self._document is not None:
@@ -353,6 +367,8 @@ class Explorer:
 
     def _show(self, settings: Settings, problem: Problem, found: Answer, strokes: int) -> None:
         with pn.io.hold():
+            if NO_ANSWER in self.message.object:
+                self._refuse("")
             self.course.data = course_of(found)
             self.now.location = float(found.times[self.pictures.frame])
             self.pictures.param.update(

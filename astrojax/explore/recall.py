@@ -1,12 +1,11 @@
 """From a setting to everything the explorer shows. Pure functions; one compiled program for each static part of a setting."""
 
 import functools
-import tempfile
+import io
 import threading
 from collections.abc import Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import diffrax
@@ -20,7 +19,7 @@ from ..decoders import bayes_decoder, nearest_pattern
 from ..equilibria import EquilibriumKind, identify
 from ..models import AstrocyteMemory, HopfieldMemory
 from ..observables import hamming_error, perplexity
-from ..patterns import digits, load_patterns, pooled_patterns, random_patterns
+from ..patterns import as_patterns, digits, pooled_patterns, random_patterns, read_rows
 from ..retrieval import Status, retrieve
 from ..scores import PowerScore, as_score
 from .settings import MOST_PATTERNS, SCORES, Settings
@@ -33,6 +32,9 @@ NUM_SHOWN = 6
 
 LARGEST_UPLOAD, MOST_NEURONS, MOST_ENTRIES = 10 * 2**20, 4096, 1_000_000
 """Bytes of a pattern file, neurons N, and entries N·K that the explorer takes."""
+
+MOST_PROGRAMS = 64
+"""Compiled programs that are kept, each for one score, gain regime and size."""
 
 STATUS_WORDS = {
     Status.OK: "",
@@ -117,23 +119,16 @@ def read_upload(name: str, data: bytes, array: str | None, threshold: float | No
     Raises:
         InputError (a ValueError): as `load_patterns`, and for what is too large to be explored.
     """
-    name = Path(name.replace("\\", "/")).name
+    name = name.replace("\\", "/").rpartition("/")[2]
     if len(data) > LARGEST_UPLOAD:
         raise InputError(too_large(name, len(data)))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
-        path.write_bytes(data)
-        try:
-            patterns = np.asarray(load_patterns(path, array=array, threshold=threshold), np.float32)
-        except InputError as error:
-            raise InputError(str(error).replace(f"{folder}/", "")) from None
-    num_neurons, num_patterns = patterns.shape
-    if num_neurons > MOST_NEURONS or patterns.size > MOST_ENTRIES:
+    rows = read_rows(io.BytesIO(data), name, array, LARGEST_UPLOAD)
+    if rows.size > MOST_ENTRIES or (rows.ndim == 2 and rows.shape[1] > MOST_NEURONS):
         raise InputError(
-            f"patterns in {name} have {num_patterns} rows of {num_neurons} entries; "
-            f"the explorer takes rows of at most {MOST_NEURONS:,}, and at most {MOST_ENTRIES:,} entries"
+            f"patterns in {name} must have at most {MOST_ENTRIES:,} entries, in rows of at most {MOST_NEURONS:,}; "
+            f"got an array of shape {rows.shape}"
         )
-    return patterns
+    return np.asarray(as_patterns(rows, f"patterns in {name}", threshold=threshold), np.float32)
 
 
 def too_large(name: str, size: int) -> str:
@@ -169,16 +164,32 @@ def posed(settings: Settings, uploaded: np.ndarray | None) -> Problem:
 
 
 _compilers = ThreadPoolExecutor(2, thread_name_prefix="compile")
-_programs: dict[Hashable, Future] = {}
+_programs: dict[Hashable, Future[None]] = {}
 _lock = threading.Lock()
 
 
-def program(settings: Settings, problem: Problem) -> Future:
-    """Done when the program of a setting is compiled. All sessions share it; whoever asks first has it compiled."""
+def program(settings: Settings, problem: Problem) -> Future[None]:
+    """Done when the program of a setting is compiled. All sessions share it; whoever asks first has it compiled.
+
+    One that cannot be compiled is tried again when it is next asked for. Before there are more than `MOST_PROGRAMS`, all are
+    given up: what is still in use is compiled anew.
+    """
     static = settings.score, settings.gain_regime, problem.patterns.shape
+
+    def compiled() -> None:
+        try:
+            answer(settings, problem)
+        except BaseException:
+            with _lock:
+                _programs.pop(static, None)
+            raise
+
     with _lock:
         if static not in _programs:
-            _programs[static] = _compilers.submit(answer, settings, problem)
+            if len(_programs) >= MOST_PROGRAMS:
+                _programs.clear()
+                _solve.clear_cache()  # type: ignore[attr-defined]
+            _programs[static] = _compilers.submit(compiled)
         return _programs[static]
 
 
