@@ -1,11 +1,13 @@
-"""How long the explorer takes to answer: from a setting to everything that is shown, and from a key to the changed page.
+"""How long the explorer takes to answer: from a setting to all that is shown, and from a moved slider to the changed page.
 
 The first is measured in this process: problem, memory, Hopfield network, decoders, and what is sent to the page. The second,
-with `--browser`, is measured in headless Chromium, from the key press on a slider to the changed text and pictures, with the
-server and the browser on the same machine.
+with `--browser`, is measured in headless Chromium by the page's own clock, with the server on the same machine: from the
+slider's `input` event, which a key or the mouse gives rise to, to the first frame with the changed text and pictures. What the
+keyboard and the browser take before that event is not in it.
 """
 
 import argparse
+import os
 import shutil
 import statistics
 import subprocess
@@ -28,7 +30,7 @@ SETTINGS = {
     "random, N = 64, K = 500": Settings(source="random", num_patterns=500),
     "random, N = 64, K = 500, power 6": Settings(source="random", num_patterns=500, score="power 6"),
 }
-KEYS = {"K": "K: memory load", "n": "n: random flips", "T": "T: temperature", "τx": "τx: time constant"}
+SLIDERS = {"K": "K: memory load", "n": "n: random flips", "T": "T: temperature", "τx": "τx: time constant"}
 
 
 def main() -> None:
@@ -36,14 +38,15 @@ def main() -> None:
     parser.add_argument("--answers", type=int, default=200)
     parser.add_argument("--browser", action="store_true", help="also in headless Chromium (needs playwright)")
     options = parser.parse_args()
-    print("| setting → answer | compile, s | median, ms | 95 %, ms |\n|---|---|---|---|")
+    print(f"Load of the machine before: {os.getloadavg()[0]:.1f}; {options.answers} answers each.\n")
+    print("| from a setting to its answer | median, ms | 95%, ms | first, compiling, s |\n|---|---|---|---|")
     for name, settings in SETTINGS.items():
         compiling = seconds(lambda settings=settings: shown(settings))
         moved = [replace(settings, temperature=0.01 * 1.01**step, flip_seed=step) for step in range(options.answers)]
         times = [seconds(lambda one=one: shown(one)) for one in moved]
-        print(f"| {name} | {compiling:.1f} | {row(times)} |", flush=True)
+        print(f"| {name} | {row(times)} | {compiling:.1f} |", flush=True)
     if options.browser:
-        print("\n| key → changed page | median, ms | 95 %, ms |\n|---|---|---|")
+        print("\n| from a moved slider to the changed page | median, ms | 95%, ms |\n|---|---|---|")
         for name, times in in_browser(options.answers).items():
             print(f"| {name} | {row(times)} |", flush=True)
 
@@ -59,17 +62,17 @@ def shown(settings: Settings) -> None:
     settings.python()
 
 
-def in_browser(presses: int) -> dict[str, list[float]]:
-    """Seconds from a key to the changed page, by slider. The page's own clock is read, so that driving it costs nothing."""
+def in_browser(moves: int) -> dict[str, list[float]]:
+    """Seconds from a moved slider to the changed page, by slider, on the page's own clock: driving it costs nothing."""
     from playwright.sync_api import sync_playwright
 
     serve = "from astrojax.explore import serve; serve(port=0, show=False)"
     # Waits for the text that changes last, and then for the frame that shows it.
-    wait = """([slider, key]) => new Promise(done => {
+    wait = """slider => new Promise(done => {
       const text = window.text, before = text.value, begun = performance.now()
       const look = () => text.value == before ? setTimeout(look, 0)
         : requestAnimationFrame(() => setTimeout(() => done((performance.now() - begun) / 1000), 0))
-      const up = key == "up" && slider.value != slider.max || slider.value == slider.min
+      const up = slider.value != slider.max
       slider.value = Number(slider.value) + (up ? 1 : -1)
       slider.dispatchEvent(new Event("input"))
       look()
@@ -87,12 +90,12 @@ def in_browser(presses: int) -> dict[str, list[float]]:
         page.get_by_text("Hamming error").wait_for()
         time.sleep(30)  # until the other scores are compiled
         page.get_by_label("Python").evaluate("text => { window.text = text }")
-        load = page.get_by_role("slider", name=KEYS["K"])
+        load = page.get_by_role("slider", name=SLIDERS["K"])
         load.evaluate("slider => { slider.value = 199; slider.dispatchEvent(new Event('input')) }")
         time.sleep(1)
-        for name, label in KEYS.items():
+        for name, label in SLIDERS.items():
             slider = page.get_by_role("slider", name=label).element_handle()
-            times[f"digits, K = 200, {name}"] = [page.evaluate(wait, [slider, "up"]) for _ in range(presses)]
+            times[f"digits, K = 200, {name}"] = [page.evaluate(wait, slider) for _ in range(moves)]
         chromium.close()
         server.terminate()
     return times
