@@ -3,10 +3,9 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 STYLED := astrojax tests experiments benchmarks docs
-# Most tests spend their time compiling, and are compiled in a third of it. Those of AS_USED depend on how programs are compiled,
-# or spend their time running.
+# Most tests spend their time compiling, and are compiled in a third of it. Those marked as_used depend on how programs are
+# compiled, or spend their time running.
 QUICK := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
-AS_USED := $(patsubst %,tests/test_%.py,resume cluster engine retrieval large stepping sweep corners paper_protocol)
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: help setup run reproduce test check docs build bench bench-check bench-gpu smoke clean
@@ -22,8 +21,8 @@ reproduce: .venv/base   ## every figure and claim of the paper, into docs/reprod
 	@$(BIN)/python experiments/reproduce.py
 
 test: .venv/dev         ## all tests
-	@XLA_FLAGS="$$XLA_FLAGS $(QUICK)" $(PYTEST) $(AS_USED:%=--ignore=%)
-	@$(PYTEST) $(AS_USED)
+	@XLA_FLAGS="$$XLA_FLAGS $(QUICK)" $(PYTEST) -m "not as_used"
+	@$(PYTEST) -m as_used
 
 check: .venv/dev        ## style and types
 	@$(BIN)/ruff check $(STYLED)

@@ -12,7 +12,7 @@ import pytest
 import astrojax as aj
 from astrojax.cli import main
 
-pytestmark = pytest.mark.usefixtures("no_figures")
+pytestmark = [pytest.mark.as_used, pytest.mark.usefixtures("no_figures")]
 
 RAW = {
     "patterns": {"kind": "random", "num_neurons": 11},

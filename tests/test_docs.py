@@ -1,5 +1,6 @@
 """What the documentation says runs: every block of Python, every configuration, every command."""
 
+import contextlib
 import importlib
 import re
 import shlex
@@ -39,13 +40,23 @@ def pages_with(*languages):
     )
 
 
+@contextlib.contextmanager
+def as_users_have_it():
+    """JAX as it is without the strictness of the tests, whatever a page does to its precision."""
+    jax.config.update("jax_enable_x64", False)
+    try:
+        with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
+            yield
+    finally:
+        jax.config.update("jax_enable_x64", True)
+
+
 @pages_with("python")
 def test_every_block_of_python_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
     namespace = {"__name__": "__main__"}
-    # As users have it, not as the tests do.
-    with jax.enable_x64(False), jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
+    with as_users_have_it():
         for language, line, code in blocks(page, "python", "yaml"):
             if language == "yaml":  # the file that the blocks after it are about
                 Path("mine.yaml").write_text(code)

@@ -19,6 +19,8 @@ from astrojax.runs.reading import parse_config
 from astrojax.sweep.engine import PROGRAMS
 from astrojax.sweep.memory import OutOfMemoryError, default_budget
 
+pytestmark = pytest.mark.as_used
+
 AXES = {"num_patterns": [2, 9, 40], "num_flips": [0, 2, 5], "trial": range(11)}
 
 SWEEP = """

@@ -12,6 +12,8 @@ import pytest
 import astrojax as aj
 from astrojax.exponential import ETD3
 
+pytestmark = pytest.mark.as_used
+
 MEMORIES = {
     "astrocyte": lambda patterns: aj.AstrocyteMemory(patterns, temperature=0.1),
     "Hopfield": lambda patterns: aj.HopfieldMemory(patterns, zero_diagonal=True),

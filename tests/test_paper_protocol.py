@@ -4,9 +4,12 @@ import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import astrojax as aj
 from astrojax.reference import euler_on_gains
+
+pytestmark = pytest.mark.as_used
 
 NUMBER = 2000
 

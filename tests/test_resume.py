@@ -23,7 +23,7 @@ from astrojax.runs import results as storage
 from astrojax.runs import store
 from astrojax.runs.reading import parse_config
 
-pytestmark = pytest.mark.usefixtures("no_figures")
+pytestmark = [pytest.mark.as_used, pytest.mark.usefixtures("no_figures")]
 
 RAW = {
     "patterns": {"kind": "random", "num_neurons": 11},
