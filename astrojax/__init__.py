@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from .observables import perplexity as perplexity
     from .observables import soft_hamming_error as soft_hamming_error
     from .observables import success as success
+    from .pages import write_run_page as write_run_page
     from .patterns import biased_patterns as biased_patterns
     from .patterns import digits as digits
     from .patterns import hierarchical_patterns as hierarchical_patterns
@@ -129,6 +130,7 @@ _NAMES = {
         "NeuronState",
     ],
     "observables": ["hamming_error", "overlap", "perplexity", "soft_hamming_error", "success"],
+    "pages": ["write_run_page"],
     "patterns": [
         "biased_patterns",
         "digits",

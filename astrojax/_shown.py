@@ -25,6 +25,24 @@ def number(value: Any) -> str:
     return low if low == high else f"{low}…{high}"
 
 
+def several(values: Any) -> str:
+    """One value, or the range of several and how many there are."""
+    return number(np.asarray(values)) + (f" ({len(values)})" if len(values) > 1 else "")
+
+
+def amount(value: Any, noun: str) -> str:
+    """How many of something there are, in words."""
+    return f"{'traced' if isinstance(value, jax.core.Tracer) else number(value)} {noun}"
+
+
+def function(value: Any) -> str:
+    """A function by its name, with the arguments that are bound to it; a class by its name."""
+    if not hasattr(value, "keywords"):  # of partial functions, functools' and equinox's
+        return getattr(value, "__name__", None) or " ".join(repr(value).split())
+    bound = [*map(form, value.args), *(f"{name}={form(given)}" for name, given in value.keywords.items())]
+    return f"{function(value.func)}({', '.join(bound)})"
+
+
 def length(value: Any) -> str:
     """The length of an array's last axis; a question mark for whatever has none."""
     return str(shape(value)[-1]) if shape(value) else "?"

@@ -73,6 +73,12 @@ def _called(words: list[str]) -> int:
         parser.print_help(sys.stderr)
         return 2
     options, rest = parser.parse_known_args(words)
+    early = words[: words.index(options.name)]
+    if early:
+        raise InputError(f"options come after the command: astrojax {options.name} … {' '.join(early)}")
+    for name in ("config", "run", "out"):
+        if getattr(options, name, None) == "":
+            raise InputError(f"{name.upper() if name != 'out' else '--out'} must be the name of a file or folder; got ''")
     if rest and options.command not in (_run, _tune):
         unknown(rest, commands[options.name])
     options.overrides, options.parser = rest, commands[options.name]

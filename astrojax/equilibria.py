@@ -18,7 +18,7 @@ from ._checks import InputError, at_least, concrete, finite, not_traced, positiv
 from ._types import BoolScalar, IntScalar, Neurons, Patterns, PerPattern, RandomKey, Scalar, ScalarLike
 from .compact import CompactPatterns
 from .corruption import flip
-from .labelled import dataset, listed
+from .labelled import batch_dims, dataset, listed
 from .models.base import AbstractMemory, check_memory
 from .observables import hamming_error
 from .retrieval import Status, retrieve
@@ -80,7 +80,18 @@ class Equilibrium(eqx.Module):
             parts.append(f"{int(np.sum(self.converged))} converged" if known else f"converged {_shown.number(self.converged)}")
         parts += [f"{_shown.length(getattr(self.state, 'x', None))} neurons"]
         parts.append(f"residual {_shown.number(self.residual)}")
-        return f"Equilibrium({', '.join([*parts, f'{_shown.number(self.num_steps)} steps'])})"
+        return f"Equilibrium({', '.join([*parts, _shown.amount(self.num_steps, 'steps')])})"
+
+    def to_xarray(self, *, dims: Sequence[str] | None = None) -> "xr.Dataset":
+        """The state, its gains and how it was found as an `xarray.Dataset` with dimensions `neuron` and `pattern`.
+
+        Arguments:
+            dims: names of the leading dimensions of a batch; `state` for one, `state_0`, `state_1`, … for more when left out.
+
+        Raises:
+            InputError (a ValueError): for names that do not fit, inside `jax.jit`, or without xarray.
+        """
+        return _labelled("equilibrium.to_xarray", self, dims, np.ndim(self.converged))
 
     @property
     def x(self) -> Float[Array, "*batch neurons"]:
@@ -98,9 +109,9 @@ class Stability(IntEnum):
     REPELLER = 2
     """All of them grow."""
     MARGINAL = 3
-    """The leading eigenvalue is zero within rounding: the linearised equations do not tell."""
+    """The leading eigenvalue is zero within rounding, so that the linearised equations do not tell."""
     UNKNOWN = 4
-    """The Jacobian is not finite, or has complex eigenvalues: the memory does not rest here."""
+    """The Jacobian is not finite, or has complex eigenvalues, since the memory does not rest here."""
 
 
 class Spectrum(eqx.Module):
@@ -123,12 +134,23 @@ class Spectrum(eqx.Module):
         number = _shown.length(self.eigenvalues)
         return f"Spectrum({', '.join(parts)}, {number} eigenvalues, the largest {_shown.number(leading)})"
 
+    def to_xarray(self, *, dims: Sequence[str] | None = None) -> "xr.Dataset":
+        """Eigenvalues and verdict as an `xarray.Dataset`, eigenvalues along the dimension `eigenvalue`.
+
+        Arguments:
+            dims: names of the leading dimensions of a batch; `state` for one, `state_0`, `state_1`, … for more when left out.
+
+        Raises:
+            InputError (a ValueError): for names that do not fit, inside `jax.jit`, or without xarray.
+        """
+        return _labelled("spectrum.to_xarray", self, dims, np.ndim(self.stability))
+
 
 class EquilibriumKind(IntEnum):
     """What a state recalls."""
 
     SILENT = 0
-    """Nothing: x = 0."""
+    """Nothing, since x = 0."""
     MEMORY = 1
     """One stored pattern, or its negative where the memory does not tell the two apart."""
     MIXTURE = 2
@@ -158,6 +180,54 @@ class Identity(eqx.Module):
             parts.append(f"pattern {int(self.pattern)}")
         return f"Identity({', '.join(parts)}, overlap {_shown.number(self.overlap)})"
 
+    def to_xarray(self, *, dims: Sequence[str] | None = None) -> "xr.Dataset":
+        """What is recalled as an `xarray.Dataset`, with signs along the dimension `pattern`.
+
+        Arguments:
+            dims: names of the leading dimensions of a batch; `state` for one, `state_0`, `state_1`, … for more when left out.
+
+        Raises:
+            InputError (a ValueError): for names that do not fit, inside `jax.jit`, or without xarray.
+        """
+        return _labelled("identity.to_xarray", self, dims, np.ndim(self.kind))
+
+
+def _labelled(function: str, part: Any, dims: Sequence[str] | None, number: int) -> "xr.Dataset":
+    """One of the results above, or a batch of them with so many leading dimensions, as a dataset."""
+    not_traced(function, part)
+    return dataset(_variables(part, batch_dims(dims, number, "state")), {}, {})
+
+
+def _variables(part: Equilibrium | Spectrum | Identity, each: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
+    """Variables as xarray takes them, behind the dimensions of a batch."""
+    match part:
+        case Equilibrium():
+            found: list[tuple[str, tuple[str, ...], Any, str]] = [
+                ("x", ("neuron",), part.x, "neuronal state"),
+                ("gains", ("pattern",), part.gains, "astrocytic gain of each pattern"),
+                ("residual", (), part.residual, "largest relative distance of a variable from where it is driven to"),
+                ("num_steps", (), part.num_steps, "steps of Newton's method"),
+                ("converged", (), part.converged, "whether the residual is within rounding"),
+            ]
+        case Spectrum():
+            found = [
+                ("eigenvalues", ("eigenvalue",), part.eigenvalues, "eigenvalues of the Jacobian, per unit of time"),
+                ("index", (), part.index, "number of unstable directions"),
+                ("stability", (), part.stability, listed(Stability)),
+            ]
+        case Identity():
+            found = [
+                ("kind", (), part.kind, listed(EquilibriumKind)),
+                ("leader", (), part.pattern, "pattern that leads in a memory or a mixture, -1 for other states"),
+                ("sign", ("pattern",), part.signs, "1 for patterns that take part, -1 for negatives, else 0"),
+                ("overlap", (), part.overlap, "cosine between firing rates and the nearest pattern"),
+            ]
+    return {name: _variable((*each, *dims), array, text) for name, dims, array, text in found if array is not None}
+
+
+def _variable(dims: tuple[str, ...], array: Any, text: str) -> tuple[Any, ...]:
+    return dims, np.asarray(array), {"definition": text}
+
 
 class Attractors(eqx.Module):
     """The A distinct states that S trajectories came to rest at, the one most often reached first.
@@ -183,32 +253,20 @@ class Attractors(eqx.Module):
         return f"Attractors({found}: {kinds}; {_shown.number(self.num_unsettled)} starts unsettled)"
 
     def to_xarray(self) -> "xr.Dataset":
-        """The attractors as an `xarray.Dataset` with dimensions `attractor`, `neuron`, `pattern` and `start`.
+        """The attractors as an `xarray.Dataset` with dimensions `attractor`, `neuron`, `pattern`, `eigenvalue` and
+        `start`.
 
         Raises:
             InputError (a ValueError): inside `jax.jit`, or without xarray.
         """
         not_traced("attractors.to_xarray", self)
-        each = ("attractor",)
-        values: dict[str, tuple[tuple[str, ...], Any, str]] = {
-            "x": ((*each, "neuron"), self.equilibria.x, "neuronal state"),
-            "count": (each, self.counts, "trajectories that reached it"),
-            "kind": (each, self.identities.kind, listed(EquilibriumKind)),
-            "leader": (each, self.identities.pattern, "pattern that leads in a memory or a mixture, -1 for other states"),
-            "sign": (
-                (*each, "pattern"),
-                self.identities.signs,
-                "1 for patterns that take part, -1 for negatives, else 0",
-            ),
-            "overlap": (each, self.identities.overlap, "cosine between firing rates and the nearest pattern"),
-            "stability": (each, self.spectra.stability, listed(Stability)),
-            "index": (each, self.spectra.index, "number of unstable directions"),
-            "label": (("start",), self.labels, "attractor that the start led to, -1 for those that did not settle"),
-        }
-        if self.equilibria.gains is not None:
-            values["gains"] = ((*each, "pattern"), self.equilibria.gains, "astrocytic gain of each pattern")
-        described = {name: (dims, np.asarray(array), {"definition": text}) for name, (dims, array, text) in values.items()}
-        return dataset(described, {}, {"num_unsettled": int(self.num_unsettled)})
+        parts = (self.equilibria, self.spectra, self.identities)
+        variables = {name: value for part in parts for name, value in _variables(part, ("attractor",)).items()}
+        variables["count"] = _variable(("attractor",), self.counts, "trajectories that reached it")
+        variables["label"] = _variable(
+            ("start",), self.labels, "attractor that the start led to, -1 for those that did not settle"
+        )
+        return dataset(variables, {}, {"num_unsettled": int(self.num_unsettled)})
 
 
 class Basin(eqx.Module):

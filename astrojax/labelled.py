@@ -11,7 +11,7 @@ from ._checks import InputError, shown
 if TYPE_CHECKING:
     import xarray as xr
 
-OWN_DIMS = ("neuron", "pattern", "pair", "time")
+OWN_DIMS = ("neuron", "pattern", "pair", "time", "eigenvalue")
 """Dimensions of a single result."""
 
 
@@ -21,12 +21,15 @@ def dataset(
     """An `xarray.Dataset`: variables and coordinates as `xarray.Dataset` takes them.
 
     Raises:
-        InputError (a ValueError): if xarray is not installed.
+        InputError (a ValueError): if xarray is not installed, or where a dimension has the name of a variable.
     """
     try:
         import xarray as xr
     except ImportError as error:
         raise InputError("to_xarray needs xarray, which is not installed: pip install xarray") from error
+    twice = {dim for dims, *_ in variables.values() for dim in dims} & variables.keys()
+    if twice:
+        raise InputError(f"dims must be names other than those of the variables {', '.join(variables)}; got {sorted(twice)}")
     return xr.Dataset(dict(variables), dict(coordinates), dict(attributes))
 
 
@@ -38,7 +41,7 @@ def batch_dims(dims: Sequence[str] | None, number: int, default: str) -> tuple[s
     """
     if dims is None:
         return (default,) if number == 1 else tuple(f"{default}_{place}" for place in range(number))
-    names = (dims,) if isinstance(dims, str) else tuple(dims)
+    names = tuple(dims) if isinstance(dims, Sequence) and not isinstance(dims, str) else (dims,)
     if len(names) != number or not all(isinstance(name, str) and name for name in names):
         raise InputError(f"dims must name the {number} leading dimensions of the batch; got {shown(dims)}")
     if len({*names, *OWN_DIMS}) != number + len(OWN_DIMS):

@@ -1,4 +1,4 @@
-"""The page of a run folder: read here, built by `report.run_page`."""
+"""The page of a run folder: read here, built by `report.run_page` and `report.search_page`."""
 
 import shlex
 from pathlib import Path
@@ -9,7 +9,8 @@ import xarray as xr
 from ._checks import InputError
 from ._parameters import DIMENSIONS
 from .report.page import Page, html
-from .report.run_page import run_page, search_page
+from .report.run_page import run_page
+from .report.search_page import search_page
 from .runs import store
 from .runs.folders import is_search
 from .runs.reading import read

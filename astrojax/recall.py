@@ -1,7 +1,7 @@
-"""What a retrieval gives: its status and its result, which draws itself and becomes an xarray dataset."""
+"""What a retrieval gives: its result, which draws itself and becomes an xarray dataset."""
 
+import os
 from collections.abc import Sequence
-from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,8 @@ from jaxtyping import Array, Float
 
 from . import _shown
 from ._checks import InputError, not_traced, real, shown
-from ._types import IntScalar, PerPattern, Scalar
+from ._status import Status as Status
+from ._types import IntScalar, PerPattern, Scalar, ScalarLike
 from .compact import CompactPatterns
 from .labelled import batch_dims, dataset, listed, rows_alike
 from .models.base import AbstractMemory, check_memory
@@ -40,25 +41,6 @@ DEFINITIONS = {
     "time": ("dimensionless time", "time at which the state was saved"),
 }
 """Units and definitions of what `Recall.to_xarray` gives."""
-
-
-class Status(IntEnum):
-    """How a trajectory ended. Only the states of an `OK` trajectory mean anything."""
-
-    OK = 0
-    MAX_STEPS = 1
-    """The horizon was not reached within `max_steps` steps: the problem is stiff, or the tolerances are too tight."""
-    NON_FINITE = 2
-    """The query or the final state holds NaN or infinity."""
-    INVALID_MEMORY = 3
-    """A parameter of the memory is not positive and finite, its patterns are not finite, or none of them is stored."""
-    SOLVER_FAILED = 4
-    """The solver gave up for another reason, such as an implicit stage that did not converge."""
-    INVALID_SETTINGS = 5
-    """The horizon or a tolerance is not positive and finite, or the times to save do not increase within the horizon."""
-    UNCONFIRMED = 6
-    """A solution at a tighter tolerance ends at another x: the trajectory passes too close to a boundary between two basins."""
-
 
 DEFINITIONS["status"] = ("1", listed(Status))
 
@@ -106,7 +88,7 @@ class Recall(eqx.Module):
             parts.append(f"{'largest gain' if known else 'gains'} {_shown.number(largest)}")
         steps = list(self.stats.values())
         total = sum(np.asarray(number) for number in steps) if _shown.known(*steps) else steps[0]
-        parts.append(f"{_shown.number(total)} steps")
+        parts.append(_shown.amount(total, "steps"))
         if self.ts is not None:
             parts.append(f"{_shown.length(self.ts)} times saved")
         if self.convergence_time is not None:
@@ -148,7 +130,8 @@ class Recall(eqx.Module):
         """The result as an `xarray.Dataset` with dimensions `neuron`, `pattern` and, where states were saved, `time`.
 
         Arguments:
-            dims: names of the leading dimensions of a batch; `query` for one, `query_0`, `query_1`, … for more when left out.
+            dims: names of the leading dimensions of a batch, other than those of variables; `query` for one, `query_0`,
+                `query_1`, … for more when left out.
 
         Returns:
             Variables `x` and other parts of the state at the horizon, `gains`, `status`, `num_accepted_steps`,
@@ -198,7 +181,7 @@ def animate(
     query: jax.typing.ArrayLike | None = None,
     picture_shape: Sequence[int] | None = None,
     num_frames: int = 60,
-    fps: float | int = 20,
+    fps: ScalarLike = 20,
 ) -> Path:
     """Write one retrieval as an animation: the state as it moves, above gains, overlaps and energy with a mark of the time.
 
@@ -219,8 +202,10 @@ def animate(
         InputError (a ValueError): for a retrieval without states on the way, a file of another kind or that cannot be written,
             MP4 without ffmpeg, and as for `Recall.plot`.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"path must be a file that ends in .gif or .mp4; got {shown(path)}")
     film = _film("animate", recall, memory, target, query, picture_shape)
-    from .report.recall import animate as write
+    from .report.animation import animate as write
 
     return write(film, Path(path), num_frames, fps)
 
@@ -247,8 +232,7 @@ def _film(
     except ImportError as error:
         raise InputError(f"{function} needs {error.name}, which is not installed: pip install matplotlib") from error
     num_neurons = recall.x.shape[-1]
-    if picture_shape is not None and (len(picture_shape) != 2 or np.prod(picture_shape) != num_neurons):
-        raise InputError(f"picture_shape must be rows and columns whose product is {num_neurons}; got {shown(picture_shape)}")
+    picture = _picture(picture_shape, num_neurons)
     along: dict[str, Any] = {}
     final: Any = recall.x
     states = None if recall.states is None else recall.states.x
@@ -278,7 +262,7 @@ def _film(
         is_rate=memory is not None,
         target_column=column,
         columns=columns,
-        picture_shape=None if picture_shape is None else (int(picture_shape[0]), int(picture_shape[1])),
+        picture_shape=picture,
         **{name: None if values is None else np.asarray(values, float) for name, values in along.items()},
     )
 
@@ -292,6 +276,19 @@ def _along(memory: AbstractMemory, states: Any, reached: Any) -> Any:
         return jax.tree.map(lambda values: jnp.where(reached, values, jnp.full_like(values, jnp.nan)), found)
 
     return jax.vmap(of)(states, reached)
+
+
+def _picture(shape: Any, num_neurons: int) -> tuple[int, int] | None:
+    """Rows and columns of a picture, checked."""
+    match None if shape is None else np.asarray(shape, object).tolist():
+        case None:
+            return None
+        case [int() | np.integer() as rows, int() | np.integer() as columns] if rows > 0 and rows * columns == num_neurons:
+            return int(rows), int(columns)
+        case _:
+            raise InputError(
+                f"picture_shape must be rows and columns, integers whose product is {num_neurons}; got {shown(shape)}"
+            )
 
 
 def _check_fits(memory: AbstractMemory, recall: Recall) -> None:
@@ -308,7 +305,7 @@ def _target(
     """The target as a pattern, and its column in the memory, if it has one."""
     if target is None:
         return None, None
-    if np.ndim(target) > 0:
+    if isinstance(target, Sequence) or np.ndim(target) > 0:
         pattern = _neurons("target", target, num_neurons)
         return pattern, None if memory is None else _same_column(pattern, memory)
     if memory is None or columns is None:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Int8
 
-from . import stepping
+from . import _shown, stepping
 from ._types import BoolScalar, Neurons, Patterns, RandomKey, Scalar, ScalarLike, Stored
 from .corruption import AbstractCorruption
 from .decoders import bayes_decoder, nearest_pattern
@@ -60,6 +60,9 @@ class Task(eqx.Module):
 
     ensemble: Callable[..., Patterns]
     corruption: AbstractCorruption
+
+    def __repr__(self) -> str:
+        return f"Task({_shown.function(self.ensemble)}, {_shown.function(self.corruption)})"
 
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
         """The problem at the coordinates `num_patterns`, the corruption's level and `trial`, padded to `capacity` patterns."""
@@ -116,6 +119,11 @@ class RecallTrial(eqx.Module):
     max_steps: int = eqx.field(static=True, default=4096)
     confirm: bool = eqx.field(static=True, default=False)
     per_pattern: dict[str, Float[Array, "... pool"]] = eqx.field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        numbers = self.parameters | {"t1": self.t1, "rtol": self.rtol, "atol": self.atol} | self.per_pattern
+        given = [f"{name}={_shown.number(value)}" for name, value in numbers.items() if value is not None]
+        return f"RecallTrial({', '.join([repr(self.task), _shown.function(self.build), *given, self.solver])})"
 
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
         """The problem at the given coordinates."""
@@ -177,6 +185,9 @@ class DecoderTrial(eqx.Module):
     """The four decoders, on the problems that `RecallTrial` meets at the same coordinates: their Hamming errors by name."""
 
     task: Task
+
+    def __repr__(self) -> str:
+        return f"DecoderTrial({self.task!r})"
 
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
         """The problem at the given coordinates."""

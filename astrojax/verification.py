@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from ._checks import InputError, within
+from ._checks import InputError, at_least, within
 from .compiling import keep_compiled_programs
 from .experiment import Execution
 from .plan import Job, Plan
@@ -38,7 +38,7 @@ def verify(
     Arguments:
         run: a run folder; of an unfinished run, what is done.
         share: which share, within (0, 1]; one trajectory at least.
-        seed: seed of the choice; another one every time when left out.
+        seed: seed of the choice, an integer of at least 0; another one every time when left out.
         execution: how to compute.
         on_chunk: as for `run`.
 
@@ -48,9 +48,11 @@ def verify(
         finite, and `largest`, the largest difference relative to the larger of 1 and the value.
 
     Raises:
-        InputError (a ValueError): if the folder holds no run or one of other patterns, or for a share out of range.
+        InputError (a ValueError): if the folder holds no run or one of other patterns, or for a share or a seed out of range.
     """
     within("share", share, 0, 1)
+    if seed is not None:
+        at_least("seed (--seed)", seed, 0)
     if execution.cluster is not None:
         raise InputError("execution: a run is verified in this process, not on a cluster")
     folder = Path(run)

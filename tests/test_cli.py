@@ -1,9 +1,12 @@
 """The command line: what it prints for people and for machines, how it refuses, and how it is completed."""
 
 import contextlib
+import errno
 import io
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 import types
@@ -129,6 +132,25 @@ def test_a_page_is_written_where_it_is_asked_for(run, tmp_path, capsys, monkeypa
     assert f"{tmp_path / 'page.html'}: written" in capsys.readouterr().out
 
 
+def test_a_disk_that_is_full_while_figures_are_drawn_gives_status_1(run, capsys, monkeypatch):
+    def full(results, folder):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("astrojax.report.figures.draw_all", full)
+    assert main(["show", str(run[0])]) == 1
+    assert "the figures cannot be written: No space left on device; the results are safe" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_the_command_that_continues_a_run_can_be_pasted(run, tmp_path, capsys):
+    folder = tmp_path / ("a long name " * 12)
+    shutil.copytree(run[0], folder)
+    shutil.rmtree(folder / "done.zarr" / "c")
+    assert main(["show", str(folder)]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("unfinished"))
+    assert shlex.split(line.partition("; ")[2]) == ["astrojax", "run", str(folder), "continues", "it"]
+
+
 def test_numbers_that_are_not_finite_are_null(capsys):
     print_json({"a": [np.float64(np.nan), 1.5], "b": {"c": -np.inf}, "d": Path("x")})
     assert json.loads(capsys.readouterr().out) == {"a": [None, 1.5], "b": {"c": None}, "d": "x"}
@@ -191,6 +213,10 @@ def test_nothing_typed_gives_help_and_status_2(capsys):
 
 
 MISTAKES = {
+    "option before the command": (["--no-color", "info"], ["options come after the command: astrojax info … --no-color"]),
+    "no name at all": (["run", ""], ["CONFIG must be the name of a file or folder; got ''"]),
+    "no folder at all": (["show", ""], ["RUN must be the name of a file or folder; got ''"]),
+    "tables of a search": (["show", "runs/searched", "--along", "x"], ["--along is for the tables of a run"]),
     "unknown command": (["rnu", "mine.yaml"], ["did you mean 'run'?", "see: astrojax --help"]),
     "unknown option": (["show", "runs", "--allong", "x"], ["did you mean '--along'?", "see: astrojax show --help"]),
     "option taken for a key": (["run", "mine.yaml", "--dry_run"], ["did you mean '--dry-run'?", "see: astrojax run --help"]),

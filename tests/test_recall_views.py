@@ -5,13 +5,14 @@ import sys
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
 import astrojax as aj
-from astrojax.report import recall as drawing
+from astrojax.report import animation
 from astrojax.tuning.search import Record
 
 PATTERNS = aj.random_patterns(jax.random.key(0), num_neurons=16, num_patterns=6)
@@ -60,7 +61,7 @@ def stacked(recalls):
         ),
         (
             aj.DenseMemory(aj.compact_patterns(PATTERNS)),
-            "DenseMemory(16 neurons, 6 patterns, order 4, tau_x=1, slope=5, float64)",
+            "DenseMemory(16 neurons, 6 compact patterns, order 4, tau_x=1, slope=5, float64)",
         ),
     ],
 )
@@ -98,6 +99,7 @@ def test_what_is_traced_or_stands_for_something_has_a_repr_too(recall, memory):
     assert "temperature=f64[]" in shown[0]
     assert "16 neurons, some of 6 patterns stored" in shown[0]
     assert shown[1].startswith("Recall(status ")
+    assert "traced steps" in shown[1]
     assert "converged bool[]" in shown[2]
     for tree in (memory, recall, aj.equilibrium(memory, recall.state), aj.spectrum(memory, recall.state)):
         for leaf in (None, 0, object()):
@@ -115,6 +117,20 @@ def test_equilibria_are_told_in_words(memory, recall):
     assert basin.to_xarray().share.sel(num_flips=3) == 0.5
 
 
+def test_equilibria_become_datasets_alone_and_in_batches(memory, recall):
+    rest = aj.equilibrium(memory, recall.state)
+    parts = (rest, aj.spectrum(memory, rest.state), aj.identify(memory, rest.state))
+    sizes = [{"neuron": 16, "pattern": 6}, {"eigenvalue": 22}, {"pattern": 6}]
+    for part, own in zip(parts, sizes, strict=True):
+        assert dict(part.to_xarray().sizes) == own
+        assert dict(stacked([part] * 2).to_xarray(dims=["start"]).sizes) == {"start": 2} | own
+        with pytest.raises(aj.InputError, match="dims must name the 0 leading dimensions"):
+            part.to_xarray(dims=["start"])
+    np.testing.assert_array_equal(parts[0].to_xarray().x, rest.x)
+    np.testing.assert_array_equal(parts[1].to_xarray().eigenvalues, parts[1].eigenvalues)
+    assert parts[2].to_xarray().leader == 2
+
+
 def test_attractors_become_a_dataset(memory, recall):
     rest = aj.equilibrium(memory, recall.state)
     parts = (rest, aj.spectrum(memory, rest.state), aj.identify(memory, rest.state))
@@ -123,7 +139,7 @@ def test_attractors_become_a_dataset(memory, recall):
     )
     assert repr(found) == "Attractors(2 from 5 starts: 2 MEMORY; 1 starts unsettled)"
     table = found.to_xarray()
-    assert dict(table.sizes) == {"attractor": 2, "neuron": 16, "pattern": 6, "start": 5}
+    assert dict(table.sizes) == {"attractor": 2, "neuron": 16, "pattern": 6, "eigenvalue": 22, "start": 5}
     np.testing.assert_array_equal(table.x.isel(attractor=1), rest.x)
     assert table.leader.values.tolist() == [2, 2]
     assert table.sign.isel(attractor=0).values.tolist() == [0, 0, 1, 0, 0, 0]
@@ -171,8 +187,10 @@ def test_without_saved_states_the_end_is_drawn(memory):
 def test_wrong_neurons_are_red_and_a_failed_recall_says_so(memory):
     other = aj.retrieve(memory, PATTERNS[:, 0], t1=6.0).plot(memory, target=2)
     colours = other.axes[0].collections[0].get_colors()
-    wrong = int(np.sum(PATTERNS[:, 0] != TARGET))
-    assert (colours == colours[0]).all(axis=1).sum() in (wrong, 16 - wrong)
+    is_wrong = np.asarray(PATTERNS[:, 0] != TARGET)
+    wrong = int(is_wrong.sum())
+    assert 0 < wrong < 16
+    np.testing.assert_array_equal(colours[:, 0] > colours[:, 2], is_wrong)  # more red than blue
     assert other.get_suptitle() == f"{wrong} of 16 neurons differ from the target"
     failed = aj.retrieve(memory, QUERY, t1=6.0, ts=TIMES, max_steps=6)
     figure = failed.plot(memory)
@@ -182,6 +200,20 @@ def test_wrong_neurons_are_red_and_a_failed_recall_says_so(memory):
     assert np.isnan(gains[-1])
 
 
+def test_a_single_time_that_was_reached_is_a_dot_and_none_at_all_is_said(memory, recall):
+    def cut(number):
+        """The recall as if it had failed after so many saved times."""
+        states = jax.tree.map(lambda leaf: leaf.at[number:].set(jnp.inf), recall.states)
+        return eqx.tree_at(lambda recall: (recall.states, recall.status), recall, (states, jnp.array(1)))
+
+    for number, marker, words in ((1, "o", 0), (0, "None", 1), (40, "None", 0)):
+        panels = [ax for ax in cut(number).plot(memory).axes if ax.get_ylabel() in ("gain $p$", "overlap $m/N$", "energy")]
+        assert len(panels) == 3
+        for ax in panels:
+            assert {line.get_marker() for line in ax.lines} == {marker}
+            assert len(ax.texts) == words
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -189,7 +221,7 @@ def test_wrong_neurons_are_red_and_a_failed_recall_says_so(memory):
         ({"target": 1.0}, "target must be a stored column"),
         ({"target": jnp.ones(3)}, r"target must be finite numbers of shape \(16,\)"),
         ({"query": jnp.full(16, jnp.nan)}, r"query must be finite numbers of shape \(16,\)"),
-        ({"picture_shape": (4, 5)}, r"picture_shape must be rows and columns whose product is 16; got \(4, 5\)"),
+        ({"picture_shape": (4, 5)}, r"picture_shape must be rows and columns, integers whose product is 16; got \(4, 5\)"),
         ({"memory": aj.HopfieldMemory(PATTERNS)}, "memory must be the one that recalled"),
         ({"memory": None, "target": 2}, "got 2 without a memory"),
     ],
@@ -197,6 +229,24 @@ def test_wrong_neurons_are_red_and_a_failed_recall_says_so(memory):
 def test_arguments_that_do_not_fit_are_refused(recall, memory, given, message):
     with pytest.raises(aj.InputError, match=message):
         recall.plot(**({"memory": memory} | given))
+
+
+@pytest.mark.parametrize("shape", [30, (-4, -4), (6.4, 2.5), "28", ("4", "4"), (None, 16), (16,), [[4], [4, 4]]])
+def test_a_picture_shape_that_is_none_is_refused_as_a_user_meets_it(recall, shape, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(aj.InputError, match="picture_shape must be rows and columns, integers whose product is 16; got"):
+        recall.plot(picture_shape=shape)
+
+
+def test_wrong_types_are_refused_as_a_user_meets_them(recall, batch, memory, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    for target in ([[1], [1, 2]], "56"):
+        with pytest.raises(aj.InputError, match="target must be an array of real numbers; got"):
+            recall.plot(memory, target=target)
+    with pytest.raises(aj.InputError, match=r"path must be a file that ends in .gif or .mp4; got 3"):
+        aj.animate(recall, 3, memory)
+    with pytest.raises(aj.InputError, match="dims must name the 1 leading dimensions of the batch; got 3"):
+        batch.to_xarray(dims=3)
 
 
 def test_one_retrieval_is_drawn_not_a_batch_nor_a_traced_one(recall, batch, memory, monkeypatch, tmp_path):
@@ -215,12 +265,14 @@ def test_one_retrieval_is_drawn_not_a_batch_nor_a_traced_one(recall, batch, memo
 @pytest.mark.parametrize(("suffix", "shape"), [("gif", (4, 4)), ("mp4", None)])
 def test_an_animation_is_written_whole_and_small(recall, memory, tmp_path, suffix, shape):
     path = tmp_path / f"film.{suffix}"
-    assert aj.animate(recall, str(path), memory, target=2, picture_shape=shape, num_frames=6) == path
+    fps = np.float32(10)
+    assert aj.animate(recall, str(path), memory, target=2, picture_shape=shape, num_frames=6, fps=fps) == path
     assert 2_000 < path.stat().st_size < 100_000
     assert [other.name for other in tmp_path.iterdir()] == [path.name]
     if suffix == "gif":
         with Image.open(path) as film:
             assert 4 <= film.n_frames <= 6
+            assert film.info["duration"] == 100
             assert film.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
     else:
         assert path.read_bytes()[4:8] == b"ftyp"
@@ -230,11 +282,11 @@ def test_frames_begin_and_end_with_the_retrieval_and_dwell_where_it_moves():
     states = np.zeros((100, 3))
     states[30:40] = np.linspace(0, 1, 10)[:, None]
     states[40:] = 1
-    places = drawing.frames(states, 20)
+    places = animation.frames(states, 20)
     assert (places[0], places[-1]) == (0, 99)
     assert len(places) <= 20
     assert sum(30 <= place < 40 for place in places) > len(places) / 3
-    assert drawing.frames(np.zeros((5, 2)), 10) == [0, 1, 2, 3, 4]
+    assert animation.frames(np.zeros((5, 2)), 10) == [0, 1, 2, 3, 4]
 
 
 def test_an_animation_that_cannot_be_made_leaves_nothing_behind(recall, memory, tmp_path, monkeypatch):
@@ -245,12 +297,12 @@ def test_an_animation_that_cannot_be_made_leaves_nothing_behind(recall, memory, 
         aj.animate(aj.retrieve(memory, QUERY, t1=1.0), path)
     with pytest.raises(aj.InputError, match="num_frames must be an integer of at least 2; got 1"):
         aj.animate(recall, path, num_frames=1)
-    with pytest.raises(aj.InputError, match=r"fps must be a number within \[1, 50\]; got 0"):
+    with pytest.raises(aj.InputError, match=r"fps must lie within \[1, 50\]; got 0"):
         aj.animate(recall, path, fps=0)
     with pytest.raises(aj.InputError, match="path must be a file in a folder that exists"):
         aj.animate(recall, tmp_path / "none" / "film.gif")
     path.write_text("what was there")
-    monkeypatch.setattr(drawing._Moving, "picture", lambda self, at: 1 / 0)
+    monkeypatch.setattr(animation._Moving, "picture", lambda self, at: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         aj.animate(recall, path)
     assert [(other.name, other.read_text()) for other in tmp_path.iterdir()] == [("film.gif", "what was there")]
@@ -297,6 +349,9 @@ def test_names_of_dimensions_that_do_not_fit_are_refused(recall, batch):
         batch.to_xarray(dims=["a", "b"])
     with pytest.raises(aj.InputError, match="dims must be different names other than neuron, pattern, pair, time"):
         batch.to_xarray(dims=["neuron"])
+    for name in ("x", "status"):
+        with pytest.raises(aj.InputError, match=rf"dims must be names other than those of the variables .*; got \['{name}'\]"):
+            batch.to_xarray(dims=[name])
     with pytest.raises(aj.InputError, match="dims must name the 0 leading dimensions"):
         recall.to_xarray(dims=["query"])
 
@@ -315,6 +370,20 @@ def test_searches_and_engines_are_told_in_a_line():
     assert repr(state) == f"SearchState(step 4, 2 starts, {numbers})"
     assert repr(aj.Engine(num_threads=3, memory=2**31)) == "Engine(1 device (cpu), 3 threads, 2 GiB of each device)"
     assert repr(aj.SearchResults("runs/tuned")) == "SearchResults('runs/tuned')"
+
+
+def test_what_is_swept_and_searched_is_told_in_a_line():
+    task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=20), aj.Flips())
+    assert repr(task) == "Task(random_patterns(num_neurons=20), Flips())"
+    assert repr(aj.DecoderTrial(task)) == f"DecoderTrial({task})"
+    trial = aj.RecallTrial(task, aj.AstrocyteMemory, {"temperature": 0.1})
+    assert repr(trial) == f"RecallTrial({task}, AstrocyteMemory, temperature=0.1, t1=10, auto)"
+    sweep = aj.Sweep(trial, {"num_patterns": [5, 9], "num_flips": [1], "both": {"tau_x": [1.0, 2.0], "tau_p": [3.0, 4.0]}})
+    assert repr(sweep) == f"Sweep(num_patterns=5…9 (2), num_flips=1, tau_x=1…2 (2), tau_p=3…4 (2), {trial})"
+    build = eqx.Partial(aj.AstrocyteMemory, gain_regime="adiabatic")
+    objective = aj.Objective(task, build, num_patterns=[5], levels=[1, 2, 3])
+    inner = f"RecallTrial({task}, AstrocyteMemory(gain_regime='adiabatic'), t1=10, auto)"
+    assert repr(objective) == f"Objective(1 softsign, auto gradient, num_patterns=5, levels=1…3 (3), {inner})"
 
 
 def test_a_sweep_becomes_a_dataset_with_an_axis_for_each_dimension():

@@ -1,5 +1,6 @@
 """A stored run is verified by computing a share of it again, and exported as one file."""
 
+import errno
 import json
 import os
 
@@ -102,6 +103,11 @@ def test_a_share_out_of_range_is_refused(run, share):
         aj.verify(run, share=share)
 
 
+def test_a_seed_below_zero_is_refused(tmp_path, capsys):
+    assert main(["verify", str(tmp_path), "--seed", "-1"]) == 2
+    assert "seed (--seed) must be an integer of at least 0; got -1" in capsys.readouterr().err
+
+
 def test_what_is_no_run_cannot_be_verified_or_exported(tmp_path, capsys):
     assert main(["verify", str(tmp_path)]) == 2
     assert main(["export", str(tmp_path), "--format", "csv"]) == 2
@@ -140,6 +146,10 @@ def test_netcdf_holds_the_dataset(run):
             np.testing.assert_array_equal(stored[name], results[name])
 
 
+def full_disk(*given):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_a_file_is_never_overwritten_and_a_missing_extra_is_told(run, capsys, monkeypatch):
     (run.parent / "mine.csv").write_text("precious")
     assert main(["export", str(run), "--format", "csv", "--out", str(run.parent / "mine.csv")]) == 2
@@ -147,8 +157,11 @@ def test_a_file_is_never_overwritten_and_a_missing_extra_is_told(run, capsys, mo
     monkeypatch.setitem(__import__("sys").modules, "h5netcdf", None)
     assert main(["export", str(run), "--format", "nc"]) == 2
     assert "python -m pip install 'astrojax[export]'" in capsys.readouterr().err
-    assert main(["export", str(run), "--format", "csv", "--out", str(run / "nowhere" / "a.csv")]) == 1
-    assert "cannot be written" in capsys.readouterr().err
+    assert main(["export", str(run), "--format", "csv", "--out", str(run / "nowhere" / "a.csv")]) == 2
+    assert f"there is no folder {run / 'nowhere'}" in capsys.readouterr().err
+    monkeypatch.setattr(exporting, "_write_csv", full_disk)
+    assert main(["export", str(run), "--format", "csv"]) == 1
+    assert "results.csv cannot be written: No space left on device" in capsys.readouterr().err
     assert not [path for path in run.iterdir() if path.name.endswith(".part")]
     assert json.loads((run / "provenance.json").read_text())["finished"]
     assert os.listdir(run.parent) != []

@@ -118,6 +118,7 @@ assert_type(config, Config)
 assert_type(aj.run(config, "runs/mine", execution=aj.Execution(num_threads=2)), xr.Dataset)
 assert_type(aj.load("runs/mine", partial=True), xr.Dataset)
 assert_type(aj.export("runs/mine", "csv"), Path)
+assert_type(aj.write_run_page("runs/mine", "mine.html"), Path)
 assert_type(aj.verify("runs/mine", share=0.1), dict[str, dict[str, float | int]])
 
 # Searches

@@ -212,7 +212,13 @@ def make_parser(functions: dict[str, Callable[[argparse.Namespace], int]]) -> tu
         "--address", metavar="A", default="127.0.0.1", help="127.0.0.1 when left out: this machine alone can reach it"
     )
     explore.add_argument("--no-browser", action="store_true", help="open no browser")
-    schema = command("schema", "astrojax schema > run.schema.json", "astrojax schema --tune", words=["json"])
+    schema = command(
+        "schema",
+        "astrojax schema > run.schema.json",
+        "astrojax schema --tune",
+        more=["The schema is JSON whether --json is given or not."],
+        words=["json"],
+    )
     schema.add_argument("--tune", action="store_true", help="that of a search")
     command("info", "astrojax info", "astrojax info --json", words=["json"])
     completion = command(
@@ -264,7 +270,7 @@ def _overview() -> str:
         [
             *lines,
             "examples:",
-            "  astrojax run example:first                    # a first run, seconds",
+            "  astrojax run example:first                    # a first run; it compiles for half a minute",
             "  astrojax show runs/first --html               # its page",
             "  astrojax run --help                           # more about a command",
             "",

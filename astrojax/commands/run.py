@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from .._errors import InputError
+from .._errors import InputError, RunError
 from .output import Output, Progress
 
 
@@ -146,6 +146,6 @@ def write_page(folder: Path, page: str | Path | None) -> Path | None:
     return write_run_page(folder, Path(page) if str(page) else folder / "report.html")
 
 
-def unwritten(folder: Path, error: OSError) -> InputError:
+def unwritten(folder: Path, error: OSError) -> RunError:
     """What is told where figures cannot be written."""
-    return InputError(f"{folder}: the figures cannot be written: {error.strerror or error}; the results are safe")
+    return RunError(f"{folder}: the figures cannot be written: {error.strerror or error}; the results are safe")

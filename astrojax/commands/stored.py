@@ -1,8 +1,10 @@
 """What `astrojax show`, `verify` and `export` do with a run folder."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from .._errors import InputError
 from .output import Output, Progress
 
 
@@ -13,6 +15,8 @@ def show(output: Output, folder: Path, along: Sequence[str] | None = None, page:
     from .run import report
 
     if is_search(folder):
+        if along:
+            raise InputError(f"--along is for the tables of a run; {folder} is the folder of a search: leave it out")
         from .tune import show_search
 
         show_search(output, folder, page)
@@ -20,14 +24,15 @@ def show(output: Output, folder: Path, along: Sequence[str] | None = None, page:
     results = store.load(folder, partial=True)
     done, console = store.is_done(folder), output.console
     if not done.all():
-        console.print(f"unfinished: {done.sum()} of {done.size} chunks are computed; astrojax run {folder} continues it")
+        again = f"astrojax run {shlex.quote(str(folder))}"
+        console.print(f"unfinished: {done.sum()} of {done.size} chunks are computed; {again} continues it", soft_wrap=True)
     provenance = store.read_json(folder / store.PROVENANCE)
     known = {"versions": {}, "started": "?", "backend": "?", "seed": "?", "config_sha256": "?"} | provenance
     versions = ", ".join(f"{name} {known['versions'].get(name, '?')}" for name in ("astrojax", "jax", "diffrax"))
     if not output.as_json:
-        console.print(f"{folder}: started {known['started']}, {versions}, {known['backend']}")
+        console.print(f"{folder}: started {known['started']}, {versions}, {known['backend']}", soft_wrap=True)
         solver = f", solver {results.attrs['solver']}" if "solver" in results.attrs else ""
-        console.print(f"seed {known['seed']}, configuration SHA-256 {known['config_sha256'][:16]}{solver}")
+        console.print(f"seed {known['seed']}, configuration SHA-256 {known['config_sha256'][:16]}{solver}", soft_wrap=True)
     report(output, folder, results, folder.name, along, page, finished=bool(done.all()), provenance=provenance)
 
 

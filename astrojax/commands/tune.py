@@ -59,7 +59,8 @@ def show_search(output: Output, folder: Path, page: str | Path | None = None) ->
     """Tell what a search found, draw its figures again, and write its page if one is asked for; see `write_page`.
 
     Raises:
-        InputError (a ValueError): if the search is unfinished, or the figures or the page cannot be written.
+        InputError (a ValueError): if the search is unfinished.
+        RunError: if the figures or the page cannot be written.
     """
     results = load_search(folder)
     written = write_page(folder, page)

@@ -169,7 +169,7 @@ def _described_patterns(patterns: Any, stored: Any) -> tuple[tuple[int, ...], st
     if len(shape) < 2:  # a placeholder
         return (), f"patterns {_shown.form(patterns)}", f"stored {_shown.form(stored)}"
     *batch, num_neurons, num_patterns = shape
-    load = f"{num_patterns} patterns"
+    load = f"{num_patterns} {'compact patterns' if isinstance(patterns, CompactPatterns) else 'patterns'}"
     if stored is not None:
         number = np.asarray(stored).sum(axis=-1) if _shown.known(stored) else None
         load = f"{'some' if number is None else _shown.number(number)} of {num_patterns} patterns stored"

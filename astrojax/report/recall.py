@@ -1,24 +1,16 @@
-"""One retrieval as a figure, and as an animation. Plain arrays come in; `Recall.plot` and `animate` make them."""
+"""One retrieval as a figure. Plain arrays come in; `Recall.plot` makes them. Films are in `report.animation`."""
 
-import contextlib
 import io
 import math
-import shutil
-import subprocess
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import AsinhNorm
 from matplotlib.figure import Figure
-from PIL import Image
-
-from .._checks import InputError, at_least, shown
 
 NUM_PICTURES = 6
 """Pictures of a state along time in a figure, beside query and target."""
@@ -31,9 +23,6 @@ NUM_BARS = 40
 
 WIDE = 5.0
 """States beyond this are drawn on a scale that shows both a query of ±1 and an end of about ±K."""
-
-DPI, COLOURS, HOLD = 80, 64, 1.5
-"""Of an animation: dots per inch, colours of a GIF, seconds for which the last frame stays."""
 
 RIGHT, WRONG, TARGET, OTHER, PALE = "#1f77b4", "#d62728", "#1f77b4", "#ff7f0e", "0.72"
 
@@ -70,7 +59,7 @@ class Film:
     def unit(self) -> float:
         """The size of a state that is drawn as the largest: 1 for firing rates."""
         values = self.final if self.states is None else np.concatenate([self.states.ravel(), self.final])
-        return 1.0 if self.is_rate else float(np.nanmax(np.abs(_finite(values)), initial=1.0))
+        return 1.0 if self.is_rate else float(np.nanmax(np.abs(finite(values)), initial=1.0))
 
     @property
     def label(self) -> str:
@@ -89,7 +78,7 @@ class Drawing(Figure):
 
 def draw(film: Film) -> Figure:
     """The neurons, above gains, overlaps and energy: over time, or at the end where no states were saved."""
-    panels = _curve_panels(film) if film.times is not None else _bar_panels(film)
+    panels = curve_panels(film) if film.times is not None else _bar_panels(film)
     height = 2.0 if film.picture_shape else 2.5
     figure = Drawing(figsize=(10.5, height + (2.7 if panels else 0)), layout="constrained")
     figure.suptitle(film.title)
@@ -99,61 +88,30 @@ def draw(film: Film) -> Figure:
     elif film.states is not None:
         _draw_map(parts[0], film)
     else:
-        _draw_strip(parts[0].subplots(), film, film.final)
+        draw_strip(parts[0].subplots(), film, film.final)
     if panels:
-        _draw_panels(parts[1], panels)
+        draw_panels(parts[1], panels)
     return figure
-
-
-def animate(film: Film, path: Path, num_frames: int, fps: float | int) -> Path:
-    """Write the film; see `astrojax.animate`."""
-    if path.suffix.lower() not in (".gif", ".mp4"):
-        raise InputError(f"path must end in .gif or .mp4; got {str(path)!r}")
-    at_least("num_frames", num_frames, 2)
-    if isinstance(fps, bool) or not isinstance(fps, int | float) or not 1 <= fps <= 50:
-        raise InputError(f"fps must be a number within [1, 50]; got {shown(fps)}")
-    if film.times is None or film.states is None:
-        raise InputError(
-            "an animation needs states on the way: retrieve(memory, query, t1=10.0, ts=jnp.linspace(0.0, 10.0, 200)) saves them"
-        )
-    if path.is_dir() or not path.parent.is_dir():
-        raise InputError(f"path must be a file in a folder that exists; got {str(path)!r}")
-    write = _write_gif if path.suffix.lower() == ".gif" else _mp4_writer(path)
-    moving = _Moving(film)
-    part = path.with_name(f".{path.stem}.part{path.suffix.lower()}")
-    try:
-        write(moving, frames(film.states, num_frames), part, fps)
-        part.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
-    return path
 
 
 def stills(states: np.ndarray, number: int) -> list[int]:
     """Frames that share the way equally, so that pictures show where the state moves rather than where it rests."""
-    return _evenly(_way(states), number)
+    return evenly(way_of(states), number)
 
 
-def frames(states: np.ndarray, number: int) -> list[int]:
-    """Frames that share the sum of way and saved times equally: motion in detail, and rest as well. The first is among them."""
-    return sorted({0, *_evenly((_way(states) + np.linspace(0, 1, len(states))) / 2, number - 1)})
-
-
-def _way(states: np.ndarray) -> np.ndarray:
+def way_of(states: np.ndarray) -> np.ndarray:
     """The share of the way that a state has gone, shape (T,)."""
-    steps = np.abs(np.diff(np.nan_to_num(_finite(states)), axis=0)).sum(axis=1)
+    steps = np.abs(np.diff(np.nan_to_num(finite(states)), axis=0)).sum(axis=1)
     way = np.concatenate([[0.0], np.cumsum(steps)])
     return way / way[-1] if way[-1] > 0 else way
 
 
-def _evenly(progress: np.ndarray, number: int) -> list[int]:
+def evenly(progress: np.ndarray, number: int) -> list[int]:
     places = np.searchsorted(progress, np.linspace(0, progress[-1], number + 1)[1:])
     return sorted({int(min(place, len(progress) - 1)) for place in places} | {len(progress) - 1})
 
 
-def _finite(values: np.ndarray) -> np.ndarray:
+def finite(values: np.ndarray) -> np.ndarray:
     """NaN for what is not finite, such as states at times that a failed trajectory did not reach."""
     return np.where(np.isfinite(values), values, np.nan)
 
@@ -166,9 +124,9 @@ def _scale(film: Film) -> dict[str, Any]:
     return {"norm": AsinhNorm(linear_width=1.0, vmin=-film.unit, vmax=film.unit)}
 
 
-def _picture(ax: Any, film: Film, values: np.ndarray, title: str, *, is_pattern: bool = False) -> Any:
+def draw_picture(ax: Any, film: Film, values: np.ndarray, title: str, *, is_pattern: bool = False) -> Any:
     scale = {"vmin": -1, "vmax": 1} if is_pattern else _scale(film)
-    image = ax.imshow(_finite(values).reshape(film.picture_shape), cmap="gray", **scale)
+    image = ax.imshow(finite(values).reshape(film.picture_shape), cmap="gray", **scale)
     ax.set_title(title, fontsize="medium")
     ax.set_xticks([])
     ax.set_yticks([])
@@ -183,7 +141,7 @@ def _draw_pictures(part: Any, film: Film) -> None:
         pictures += [("end", film.final, False)]
     pictures += [("target", film.target, True)] if film.target is not None else []
     for ax, (title, values, is_pattern) in zip(part.subplots(1, len(pictures), squeeze=False)[0], pictures, strict=True):
-        _picture(ax, film, values, title, is_pattern=is_pattern)
+        draw_picture(ax, film, values, title, is_pattern=is_pattern)
 
 
 def _draw_map(part: Any, film: Film) -> None:
@@ -195,7 +153,7 @@ def _draw_map(part: Any, film: Film) -> None:
     widths = [1 if name else 45 for name in order]
     axes = dict(zip(order, part.subplots(1, len(order), sharey=True, squeeze=False, width_ratios=widths)[0], strict=True))
     neurons = np.arange(film.final.size)
-    image = axes[""].pcolormesh(film.times, neurons, _finite(film.states).T, cmap="coolwarm", shading="nearest", **_scale(film))
+    image = axes[""].pcolormesh(film.times, neurons, finite(film.states).T, cmap="coolwarm", shading="nearest", **_scale(film))
     _time_axis(axes[""], film.times)
     for name, values in sides.items():
         axes[name].imshow(values[:, None], cmap="coolwarm", vmin=-1, vmax=1, aspect="auto", interpolation="nearest")
@@ -214,11 +172,11 @@ def _mark_state(axis: Any, film: Film) -> None:
     axis.set_ticks([], minor=True)
 
 
-def _draw_strip(ax: Any, film: Film, state: np.ndarray) -> Callable[[np.ndarray], None]:
+def draw_strip(ax: Any, film: Film, state: np.ndarray) -> Callable[[np.ndarray], None]:
     """A bar for each neuron, red where its sign is not the target's; returns what draws another state."""
     neurons = np.arange(film.final.size)
     width = float(np.clip(420 / neurons.size, 0.6, 9))
-    bars = ax.vlines(neurons, 0, np.nan_to_num(_finite(state)), linewidth=width)
+    bars = ax.vlines(neurons, 0, np.nan_to_num(finite(state)), linewidth=width)
     scale = 1.0 if film.is_rate or film.unit <= 1 else film.unit
     if film.target is not None:
         ax.plot(neurons, scale * film.target, "_", color="0.25", markersize=width, label="target", zorder=1)
@@ -236,7 +194,7 @@ def _draw_strip(ax: Any, film: Film, state: np.ndarray) -> Callable[[np.ndarray]
     ax.set_ylabel(film.label)
 
     def show(values: np.ndarray) -> None:
-        values = np.nan_to_num(_finite(values))
+        values = np.nan_to_num(finite(values))
         bars.set_segments([[(place, 0.0), (place, value)] for place, value in enumerate(values)])
         wrong = np.zeros(values.size, bool) if film.target is None else np.sign(values) != np.sign(film.target)
         bars.set_color([WRONG if one else RIGHT for one in wrong])
@@ -248,7 +206,7 @@ def _draw_strip(ax: Any, film: Film, state: np.ndarray) -> Callable[[np.ndarray]
 def _highlighted(film: Film, values: np.ndarray) -> list[tuple[int, str, str]]:
     """Places of the target and of the pattern with the largest last value, with labels and colours."""
     assert film.columns is not None
-    last = np.nan_to_num(np.abs(_finite(values[-1] if values.ndim == 2 else values)))
+    last = np.nan_to_num(np.abs(finite(values[-1] if values.ndim == 2 else values)))
     # The one with the largest gain or overlap at the end, by whichever is there.
     decisive = film.final_gains if film.final_gains is not None else last
     leader = int(np.argmax(np.nan_to_num(np.abs(decisive))))
@@ -260,7 +218,7 @@ def _highlighted(film: Film, values: np.ndarray) -> list[tuple[int, str, str]]:
     return found
 
 
-def _curve_panels(film: Film) -> list[Callable[[Any], None]]:
+def curve_panels(film: Film) -> list[Callable[[Any], None]]:
     """What draws gains, overlaps and energy over time, as far as they are there."""
     times = film.times
     assert times is not None
@@ -272,10 +230,10 @@ def _curve_panels(film: Film) -> list[Callable[[Any], None]]:
     if film.overlaps is not None:
         panels.append(lambda ax: _curves(ax, film, film.overlaps, "overlap $m/N$"))
     if film.energies is not None:
-        energies = _finite(film.energies)
+        energies = finite(film.energies)
 
         def energy(ax: Any) -> None:
-            ax.plot(times, energies, color="k")
+            _plot(ax, times, energies, color="k")
             ax.set_ylabel("energy")
             _time_axis(ax, times)
 
@@ -283,7 +241,7 @@ def _curve_panels(film: Film) -> list[Callable[[Any], None]]:
     return panels
 
 
-def _draw_panels(part: Any, panels: list[Callable[[Any], None]]) -> list[Any]:
+def draw_panels(part: Any, panels: list[Callable[[Any], None]]) -> list[Any]:
     """Draw panels side by side below one legend, and return their axes."""
     axes = list(part.subplots(1, len(panels), squeeze=False)[0])
     for ax, panel in zip(axes, panels, strict=True):
@@ -304,24 +262,33 @@ def _bar_panels(film: Film) -> list[Callable[[Any], None]]:
 
 
 def _curves(ax: Any, film: Film, values: Any, label: str) -> None:
-    values = _finite(values)
+    values = finite(values)
     assert film.times is not None
     highlighted = _highlighted(film, values)
     strength = np.nan_to_num(np.abs(values)).max(axis=0)
     strength[[place for place, _, _ in highlighted]] = -1
     others = np.argsort(-strength)[: min(NUM_OTHERS, values.shape[1] - len(highlighted))]
     for number, place in enumerate(others):
-        ax.plot(film.times, values[:, place], color=PALE, linewidth=0.8, label="other patterns" if number == 0 else None)
+        label_once = "other patterns" if number == 0 else None
+        _plot(ax, film.times, values[:, place], color=PALE, linewidth=0.8, label=label_once)
     for place, name, colour in reversed(highlighted):
-        ax.plot(film.times, values[:, place], color=colour, linewidth=2, label=name)
+        _plot(ax, film.times, values[:, place], color=colour, linewidth=2, label=name)
     ax.set_ylabel(label)
     _time_axis(ax, film.times)
+
+
+def _plot(ax: Any, times: np.ndarray, values: np.ndarray, **style: Any) -> None:
+    """A line, or a dot where a failed trajectory reached one saved time alone; words where it reached none."""
+    reached = int(np.isfinite(values).sum())
+    ax.plot(times, values, marker="o" if reached == 1 else None, clip_on=reached != 1, **style)
+    if reached == 0 and not ax.texts:
+        ax.text(0.5, 0.5, "no saved time was reached", transform=ax.transAxes, ha="center", va="center", color="0.4")
 
 
 def _bars(ax: Any, film: Film, values: Any, label: str) -> None:
     """Bars of all patterns in order, or of the largest values where there are many."""
     assert film.columns is not None
-    values = np.nan_to_num(_finite(values))
+    values = np.nan_to_num(finite(values))
     colours = np.full(values.size, PALE, object)
     for place, _, colour in reversed(_highlighted(film, values)):
         colours[place] = colour
@@ -351,110 +318,3 @@ def _time_axis(ax: Any, times: np.ndarray) -> None:
         powers = 10.0 ** np.arange(math.ceil(math.log10(linear)), math.floor(math.log10(times[-1])) + 1)
         ax.set_xticks([0.0, *powers] if times[0] == 0 else powers)
         ax.minorticks_off()
-
-
-class _Moving:
-    """A figure whose state and mark of time move."""
-
-    def __init__(self, film: Film) -> None:
-        self._film = film
-        assert film.states is not None
-        panels = _curve_panels(film)
-        self._figure = Figure(figsize=(8, 2.7 + (2.3 if panels else 0)), dpi=DPI, layout="constrained")
-        self._canvas = FigureCanvasAgg(self._figure)
-        parts: Any = self._figure.subfigures(1 + bool(panels), 1, height_ratios=(2.7, 2.3)[: 1 + bool(panels)], squeeze=False)[
-            :, 0
-        ]
-        if film.picture_shape:
-            sides = [(name, values) for name, values in (("query", film.query), ("target", film.target)) if values is not None]
-            axes = parts[0].subplots(1, 1 + len(sides), squeeze=False)[0]
-            middle = 1 if film.query is not None else 0
-            image = _picture(axes[middle], film, film.states[0], "")
-            for ax, (name, values) in zip(np.delete(axes, middle), sides, strict=True):
-                _picture(ax, film, values, name, is_pattern=True)
-            self._ax = axes[middle]
-            self._set_state: Callable[[np.ndarray], Any] = lambda state: image.set_data(
-                _finite(state).reshape(film.picture_shape)
-            )
-        else:
-            self._ax = parts[0].subplots()
-            self._set_state = _draw_strip(self._ax, film, film.states[0])
-        self._marks: list[tuple[Any, Any, float]] = []
-        if panels:
-            axes = _draw_panels(parts[1], panels)
-            self._marks = [self._mark(ax) for ax in axes if ax.get_xlabel() == "time"]
-        self._ax.set_title(" ")
-        self._canvas.draw()
-        # From here on nothing is laid out anew: axes stay where they are, and frames are drawn faster.
-        self._figure.set_layout_engine("none")
-
-    def picture(self, at: int) -> np.ndarray:
-        """The pixels of the frame of a saved time, shape (rows, columns, 4)."""
-        film = self._film
-        assert film.times is not None
-        assert film.states is not None
-        self._set_state(film.states[at])
-        self._ax.set_title(f"t = {film.times[at]:.3g}", fontsize="medium")
-        for line, veil, end in self._marks:
-            line.set_xdata([film.times[at]] * 2)
-            veil.set_x(film.times[at])
-            veil.set_width(max(end - film.times[at], 0))
-        self._canvas.draw()
-        return np.array(self._canvas.buffer_rgba())
-
-    def _mark(self, ax: Any) -> tuple[Any, Any, float]:
-        """A line at the present, and a veil over what is to come."""
-        left, right = ax.get_xlim()
-        veil = ax.axvspan(left, right, color="white", alpha=0.75, linewidth=0, zorder=3)
-        return ax.axvline(left, color="0.3", linewidth=1, zorder=4), veil, right
-
-
-def _write_gif(moving: _Moving, places: list[int], path: Path, fps: float | int) -> None:
-    pictures = [Image.fromarray(moving.picture(at)[..., :3]) for at in places]
-    # One palette for all frames, of the colours of some: what does not move then stays the same, and takes no bytes.
-    some = [pictures[len(pictures) * part // 4] for part in range(4)] + [pictures[-1]]
-    width, height = some[0].size
-    together = Image.new("RGB", (width, height * len(some)))
-    for number, picture in enumerate(some):
-        together.paste(picture, (0, height * number))
-    palette = together.quantize(COLOURS, method=Image.Quantize.MEDIANCUT)
-    colours = np.reshape(palette.getpalette() or [], (-1, 3))
-    colours[colours.min(axis=1) > 245] = 255  # the mean of white and what is almost white is not white
-    palette.putpalette(colours.ravel().tolist())
-    first, *rest = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
-    durations = [round(1000 / fps)] * len(rest) + [round(1000 * HOLD)]
-    first.save(path, format="GIF", save_all=True, append_images=rest, duration=durations, loop=0, optimize=True)
-
-
-def _mp4_writer(path: Path) -> Callable[[_Moving, list[int], Path, float | int], None]:
-    program = _ffmpeg()
-    if program is None:
-        raise InputError(
-            f'{path.name} needs ffmpeg, which is not on the PATH: pip install "astrojax[video]" brings it; '
-            "a file that ends in .gif needs none"
-        )
-
-    def write(moving: _Moving, places: list[int], part: Path, fps: float | int) -> None:
-        rows, columns, _ = moving.picture(places[0]).shape
-        given = ["-f", "rawvideo", "-pix_fmt", "rgba", "-s", f"{columns}x{rows}", "-r", str(fps), "-i", "-"]
-        # Sides of an even number of pixels, and colours, that every browser plays.
-        wanted = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-movflags", "+faststart"]
-        command = [program, "-y", "-loglevel", "error", *given, *wanted, str(part)]
-        pictures = [moving.picture(at).tobytes() for at in places]
-        pictures += pictures[-1:] * math.ceil(HOLD * fps)
-        done = subprocess.run(command, input=b"".join(pictures), capture_output=True)
-        if done.returncode:
-            raise InputError(f"{path} cannot be written: ffmpeg says {shown(done.stderr.decode(errors='replace').strip())}")
-
-    return write
-
-
-def _ffmpeg() -> str | None:
-    """The program that makes MP4, if there is one: on the PATH, or that of imageio-ffmpeg."""
-    found = shutil.which("ffmpeg")
-    if found is None:
-        with contextlib.suppress(ImportError, RuntimeError):
-            import imageio_ffmpeg  # type: ignore[import-untyped]
-
-            found = imageio_ffmpeg.get_ffmpeg_exe()
-    return found

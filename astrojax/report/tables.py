@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .._checks import InputError, one_of
+from .._status import Status
 
 MAX_ROWS, MAX_COLUMNS = 8, 16
 """Rows and columns of a table: a longer axis is shown at evenly spread values."""
@@ -20,7 +21,7 @@ PROBLEM_AXES = ("num_patterns", "num_flips", "erased_fraction", "noise_scale", "
 """Axes along which every point has a problem of its own, besides the seed and fields of the patterns."""
 
 
-STATUSES = ("ok", "max_steps", "non_finite", "invalid_memory", "solver_failed", "invalid_settings", "unconfirmed")
+STATUSES = tuple(status.name.lower() for status in Status)
 """What the values of `status` mean; −1 is a trajectory that is not computed yet."""
 
 PIECE = 2**19

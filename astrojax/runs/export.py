@@ -32,7 +32,8 @@ def export(run: str | Path, format: str, out: str | Path | None = None) -> Path:
         The file.
 
     Raises:
-        InputError (a ValueError): for an unknown format, a run that is unfinished, a file that exists, or a missing extra.
+        InputError (a ValueError): for an unknown format, a run that is unfinished, a file that exists or has no folder to
+            be in, or a missing extra.
         StorageError: if the file cannot be written.
     """
     one_of("format", format, FORMATS)
@@ -40,6 +41,8 @@ def export(run: str | Path, format: str, out: str | Path | None = None) -> Path:
     path = Path(out) if out is not None else Path(run) / f"results.{format}"
     if path.exists():
         raise InputError(f"--out: {path} exists already and is never overwritten; give another file or remove it")
+    if not path.parent.is_dir():
+        raise InputError(f"--out: {path} must be a file in a folder that exists; there is no folder {path.parent}")
     part = path.with_name(f".{path.name}.part")
     try:
         {"nc": _write_netcdf, "csv": _write_csv, "parquet": _write_parquet}[format](results, part)

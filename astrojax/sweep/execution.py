@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import _shown
 from .._types import RandomKey
 from ..labelled import dataset
 from .axes import Axes, Grid
@@ -38,6 +39,11 @@ class Sweep:
     axes: Axes
     largest_capacity: int | None = None
     program_cost: float | int = PROGRAM_COST
+
+    def __repr__(self) -> str:
+        axes = [values if isinstance(values, Mapping) else {name: values} for name, values in self.axes.items()]
+        described = [f"{name}={_shown.several(values)}" for named in axes for name, values in named.items()]
+        return f"Sweep({', '.join([*described, repr(self.sample)])})"
 
     @functools.cached_property
     def grid(self) -> Grid:

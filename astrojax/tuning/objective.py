@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from .. import _shown
 from .._checks import InputError, at_least, one_of, shown
 from .._parameters import DIMENSIONS, TRANSIENT
 from .._types import RandomKey, Scalar, ScalarLike
@@ -86,6 +87,11 @@ class Objective(eqx.Module):
         self.levels = tuple(np.asarray(levels).tolist())
         one_of("gradient", gradient, GRADIENTS)
         self.gradient = gradient
+
+    def __repr__(self) -> str:
+        loss = " + ".join(f"{_shown.number(weight)} {name}" for name, weight in self.loss.weights.items())
+        axes = f"num_patterns={_shown.several(self.num_patterns)}, levels={_shown.several(self.levels)}"
+        return f"Objective({loss}, {self.gradient} gradient, {axes}, {self.trial!r})"
 
     def problem(self, key: RandomKey, number: int) -> Problem:
         """Problem number `number` of the sequence that a key stands for, padded to the largest load."""
