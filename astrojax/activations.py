@@ -13,12 +13,17 @@ MOST_PARTS = 8
 
 
 def activation(x: Float[Array, "*shape"], slope: Scalar) -> Float[Array, "*shape"]:
-    """Firing rate φ(x) = tanh(σx), in (−1, 1), with σ the `slope`."""
+    """Firing rate, in (−1, 1), with σ the `slope`.
+
+    φ(x) = tanh(σx)
+    """
     return jnp.tanh(slope * x)
 
 
 def lagrangian(x: Float[Array, "*shape"], slope: Scalar) -> Float[Array, "*shape"]:
-    """Lagrangian L(x) = log cosh(σx)/σ, entry by entry: its derivative is the firing rate.
+    """Lagrangian, entry by entry: its derivative is the firing rate.
+
+        L(x) = log cosh(σx)/σ
 
     Written with `logaddexp`, so that it neither overflows at large |x| nor loses its second derivative at 0.
     """

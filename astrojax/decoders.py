@@ -45,7 +45,11 @@ def bayes_decoder(
 ) -> Neurons:
     """Bit by bit the more probable sign given the query: it minimises the expected Hamming error.
 
-        signed: sign(Ξ softmax(βm)),   unsigned: sign(Ξ sinh(βm)),   m = Ξᵀ query
+        sign(Ξ softmax(βm)),  m = Ξᵀx(0)
+
+    or, unsigned,
+
+        sign(Ξ sinh(βm)).
 
     The signed one is one step of softmax attention at temperature 1/β. The unsigned one takes a pattern and its negative for
     equally probable memories.

@@ -7,7 +7,9 @@ from ._types import Neurons, PerPattern, Scalar
 
 
 def hamming_error(target: Neurons, x: Neurons) -> Scalar:
-    """Hamming error ½ Σ |ξ − sign(x)|, in [0, N]; an entry of exactly 0 counts as half an error.
+    """Hamming error, in [0, N]; an entry of exactly 0 counts as half an error.
+
+        ½ Σ |ξ − sign(x)|
 
     Arguments: the target pattern ξ and the neuronal state x, both of shape (N,).
     Source: Vivet and Arenas (2026), arXiv:2604.25481, Eq. 15.
@@ -17,7 +19,9 @@ def hamming_error(target: Neurons, x: Neurons) -> Scalar:
 
 
 def soft_hamming_error(target: Neurons, readout: Neurons) -> Scalar:
-    """Soft Hamming error ½ Σ |ξ − φ(x)|, in [0, N], of firing rates φ(x) of shape (N,).
+    """Soft Hamming error, in [0, N], of firing rates φ(x) of shape (N,).
+
+        ½ Σ |ξ − φ(x)|
 
     Source: Vivet and Arenas (2026), arXiv:2604.25481, Eq. 13.
     """
@@ -26,7 +30,10 @@ def soft_hamming_error(target: Neurons, readout: Neurons) -> Scalar:
 
 
 def overlap(target: Neurons, readout: Neurons) -> Scalar:
-    """Overlap ⟨ξ, φ(x)⟩/N with the target, in [−1, 1]."""
+    """Overlap with the target, in [−1, 1].
+
+    ⟨ξ, φ(x)⟩/N
+    """
     shaped("readout", readout, target.shape, "that of the target")
     return target @ readout / target.shape[0]
 
@@ -37,7 +44,9 @@ def success(target: Neurons, x: Neurons) -> Scalar:
 
 
 def perplexity(log_gains: PerPattern) -> Scalar:
-    """Perplexity exp(−Σ p log p) of the gains, in [1, K]: how many patterns share them.
+    """Perplexity of the gains, in [1, K]: how many patterns share them.
+
+        exp(−Σ p log p)
 
     Arguments: log p, shape (K,), with −inf for columns that are not stored (see `AbstractMemory.log_gains`).
     Source: Vivet and Arenas (2026), arXiv:2604.25481, Eq. 14.

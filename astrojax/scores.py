@@ -31,7 +31,10 @@ class AbstractScore(eqx.Module):
 
 
 class SquaredScore(AbstractScore):
-    """g(m) = m²/(2N), c = K: the score of Vivet and Arenas (2026, arXiv:2604.25481), Eqs. 4-8."""
+    """The score of Vivet and Arenas (2026, arXiv:2604.25481), Eqs. 4-8, blind to the sign of a pattern.
+
+    g(m) = m²/(2N),  c = K
+    """
 
     def __call__(self, overlaps: PerPattern, num_neurons: int) -> PerPattern:
         return overlaps**2 / (2 * num_neurons)
@@ -41,7 +44,10 @@ class SquaredScore(AbstractScore):
 
 
 class LinearScore(AbstractScore):
-    """g(m) = m, c = 1: the drive is Ξp, and with instantaneous gains the readout of softmax attention."""
+    """The drive is Ξp, and with instantaneous gains the readout of softmax attention.
+
+    g(m) = m,  c = 1
+    """
 
     def __call__(self, overlaps: PerPattern, num_neurons: int) -> PerPattern:
         return overlaps
@@ -51,7 +57,10 @@ class LinearScore(AbstractScore):
 
 
 class PowerScore(AbstractScore):
-    """g(m) = mᵃ/(a Nᵃ⁻¹), c = K, for an even order a ≥ 2: order 2 is the squared score, higher ones route more sharply."""
+    """For an even order a ≥ 2: order 2 is the squared score, higher ones route more sharply.
+
+    g(m) = mᵃ/(a Nᵃ⁻¹),  c = K
+    """
 
     order: int = eqx.field(static=True, default=4)
 

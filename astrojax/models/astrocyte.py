@@ -31,10 +31,19 @@ class AstrocyteMemory(AbstractMemory):
         τx dx/dt = −x + c Ξ (p ⊙ g′(m))
         τp dz/dt = g(m) + b − T z
 
-    The second line is the entropy-regularised replicator equation τp dp/dt = p ⊙ (F − ⟨p, F⟩), F = g(m) + b − T log p, in
-    logits: it keeps p on the simplex exactly and never takes the logarithm of zero. The system descends the energy
+    The second line is an entropy-regularised replicator equation in logits,
 
-        −c⟨p, g(m) + b⟩ + cT⟨p, log p⟩ + Σ [xφ(x) − L(x)].
+        τp dp/dt = p ⊙ (F − ⟨p, F⟩),  F = g(m) + b − T log p,
+
+    which keeps p on the simplex exactly and never takes the logarithm of zero. The system descends the energy
+
+        ℒ = −c⟨p, g(m) + b⟩ + cT⟨p, log p⟩ + Σ [xφ(x) − L(x)]
+
+    at the rate
+
+        dℒ/dt = −(1/τx) Σ φ′(x)(τx dx/dt)² − (c/τp) Var_p(F),
+
+    of which the second term is there in the dynamic regime alone.
 
     Arguments:
         patterns: stored patterns as columns, shape (N, K), ±1 in the paper, or `compact_patterns`; their precision is that of
@@ -201,9 +210,14 @@ def ModernHopfieldMemory(  # noqa: N802 (named like the other memories, of which
     slope: ScalarLike = 5.0,
     stored: MaskLike | None = None,
 ) -> AstrocyteMemory:
-    """The modern Hopfield network, τx dx/dt = −x + Ξ softmax(Ξᵀφ(x)/T): softmax attention as a dynamical system.
+    """The modern Hopfield network: softmax attention as a dynamical system.
 
-    It is the adiabatic, linear member of the astrocyte family; T = 1/β is the inverse of the inverse temperature.
+        τx dx/dt = −x + Ξ softmax(Ξᵀφ(x)/T)
+
+    It is the adiabatic, linear member of the astrocyte family; T is the temperature, 1/β in the source. It descends the energy
+
+        −T log Σ exp(m/T) + Σ [xφ(x) − L(x)].
+
     Arguments and errors as for `AstrocyteMemory`.
 
     Source: Ramsauer et al. (2021), arXiv:2008.02217.

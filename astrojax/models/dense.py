@@ -11,10 +11,14 @@ from .base import AbstractMemory, NeuronState, checked_patterns, checked_query, 
 
 
 class DenseMemory(AbstractMemory):
-    """Dense associative memory, τx dx/dt = −x + Ξ (Ξᵀφ(x))ᵃ⁻¹ / Nᵃ⁻¹, of order a.
+    """Dense associative memory of order a.
 
-    Order 2 is the classical Hopfield network; higher orders store more patterns by sharper competition between them.
-    Energy: −Σ mᵃ/(a Nᵃ⁻¹) + Σ [xφ(x) − L(x)].
+        τx dx/dt = −x + Ξ (Ξᵀφ(x))ᵃ⁻¹/Nᵃ⁻¹
+
+    Order 2 is the classical Hopfield network; higher orders store more patterns by sharper competition between them. The
+    memory descends the energy
+
+        −Σ mᵃ/(a Nᵃ⁻¹) + Σ [xφ(x) − L(x)].
 
     Arguments:
         patterns: stored patterns as columns, shape (N, K), or `compact_patterns`.

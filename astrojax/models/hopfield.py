@@ -11,9 +11,14 @@ from .base import AbstractMemory, NeuronState, checked_patterns, checked_query, 
 
 
 class HopfieldMemory(AbstractMemory):
-    """Classical Hopfield network, τx dx/dt = −x + W φ(x) with Hebbian couplings W = ΞΞᵀ/N.
+    """Classical Hopfield network with Hebbian couplings.
 
-    W is applied as Ξ(Ξᵀφ)/N and never formed. Energy: −½ φᵀWφ + Σ [xφ(x) − L(x)].
+        τx dx/dt = −x + W φ(x)
+        W = ΞΞᵀ/N
+
+    It is applied as Ξ(Ξᵀφ)/N and never formed. The network descends the energy
+
+        −½ φᵀWφ + Σ [xφ(x) − L(x)].
 
     Arguments:
         patterns: stored patterns as columns, shape (N, K), or `compact_patterns`.

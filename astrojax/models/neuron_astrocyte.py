@@ -34,14 +34,18 @@ class NeuronAstrocyteState(eqx.Module):
 class NeuronAstrocyteMemory(AbstractMemory):
     """Tripartite memory of neurons, synapses and astrocyte processes that exchange signals inside the astrocyte.
 
-    With h = tanh(βx), G = tanh(βS), Ψ = tanh(βP) and the astrocyte's transport 𝒯Ψ = (1/N³) Σ_μ ξ_μ ξ_μᵀ (ξ_μᵀ Ψ ξ_μ):
+    With h = tanh(βx), G = tanh(βS), Ψ = tanh(βP) and the astrocyte's transport 𝒯:
 
         τx dx/dt = −x + G h
         τs dS/dt = −S + h hᵀ + Ψ
         τa dP/dt = −P + 𝒯Ψ + G
+        𝒯Ψ = (1/N³) Σ_μ ξ_μ ξ_μᵀ (ξ_μᵀ Ψ ξ_μ)
 
     𝒯 is applied through the products of pairs of entries of each pattern; the tensor with N⁴ entries is never formed. The
-    energy is Σ[xh − L] + ½Σ[S⊙G − L] + ½Σ[P⊙Ψ − L] − ½hᵀGh − ½⟨Ψ, G⟩ − ¼⟨Ψ, 𝒯Ψ⟩.
+    memory descends the energy
+
+        Σ [xh − L] + ½ Σ [S ⊙ G − L] + ½ Σ [P ⊙ Ψ − L] − ½ hᵀGh − ½⟨Ψ, G⟩ − ¼⟨Ψ, 𝒯Ψ⟩.
+
     A query x(0) starts at Ψ = −hhᵀ and G = −𝒯Ψ (arguments of artanh clipped inside (−1, 1)).
 
     Arguments:
