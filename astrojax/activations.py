@@ -13,9 +13,11 @@ MOST_PARTS = 8
 
 
 def activation(x: Float[Array, "*shape"], slope: Scalar) -> Float[Array, "*shape"]:
-    """Firing rate, in (−1, 1), with σ the `slope`.
+    """Firing rate, entry by entry.
 
-    φ(x) = tanh(σx)
+        φ(x) = tanh(σx)
+
+    It lies in (−1, 1); σ is the `slope`.
     """
     return jnp.tanh(slope * x)
 

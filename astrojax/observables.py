@@ -30,9 +30,11 @@ def soft_hamming_error(target: Neurons, readout: Neurons) -> Scalar:
 
 
 def overlap(target: Neurons, readout: Neurons) -> Scalar:
-    """Overlap with the target, in [−1, 1].
+    """Overlap with the target.
 
-    ⟨ξ, φ(x)⟩/N
+        ⟨ξ, φ(x)⟩/N
+
+    It lies in [−1, 1].
     """
     shaped("readout", readout, target.shape, "that of the target")
     return target @ readout / target.shape[0]

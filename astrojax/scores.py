@@ -31,9 +31,11 @@ class AbstractScore(eqx.Module):
 
 
 class SquaredScore(AbstractScore):
-    """The score of Vivet and Arenas (2026, arXiv:2604.25481), Eqs. 4-8, blind to the sign of a pattern.
+    """The paper's score, blind to the sign of a pattern.
 
-    g(m) = m²/(2N),  c = K
+        g(m) = m²/(2N),  c = K
+
+    Source: Vivet and Arenas (2026), arXiv:2604.25481, Eqs. 4-8.
     """
 
     def __call__(self, overlaps: PerPattern, num_neurons: int) -> PerPattern:
@@ -44,9 +46,11 @@ class SquaredScore(AbstractScore):
 
 
 class LinearScore(AbstractScore):
-    """The drive is Ξp, and with instantaneous gains the readout of softmax attention.
+    """The score that tells a pattern from its negative.
 
-    g(m) = m,  c = 1
+        g(m) = m,  c = 1
+
+    The drive is Ξp: with instantaneous gains the readout of softmax attention.
     """
 
     def __call__(self, overlaps: PerPattern, num_neurons: int) -> PerPattern:
@@ -57,9 +61,11 @@ class LinearScore(AbstractScore):
 
 
 class PowerScore(AbstractScore):
-    """For an even order a ≥ 2: order 2 is the squared score, higher ones route more sharply.
+    """A power of the overlap, of an even order a ≥ 2.
 
-    g(m) = mᵃ/(a Nᵃ⁻¹),  c = K
+        g(m) = mᵃ/(a Nᵃ⁻¹),  c = K
+
+    Order 2 is the squared score; higher ones route more sharply.
     """
 
     order: int = eqx.field(static=True, default=4)
