@@ -15,7 +15,7 @@ import astrojax as aj
 from astrojax.cli import COMMANDS
 from astrojax.commands.parser import make_parser
 from astrojax.runs.config import Config
-from astrojax.runs.reading import parse
+from astrojax.runs.reading import parse, read
 from astrojax.runs.tuning import TuneConfig
 
 ROOT = Path(__file__).parents[1]
@@ -76,7 +76,11 @@ def test_every_configuration_is_allowed(page, tmp_path):
 
 
 @pages_with("console", "bash")
-def test_every_command_is_understood(page):
+def test_every_command_is_understood(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    for _, _, text in blocks(page, "yaml"):  # the file that commands are about
+        (tmp_path / "mine.yaml").write_text(text)
     parser, _ = make_parser(COMMANDS)
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for _, line, text in blocks(page, "console", "bash"):
@@ -89,6 +93,8 @@ def test_every_command_is_understood(page):
             elif words and words[0].endswith("astrojax"):
                 options, rest = parser.parse_known_args(words[1:])
                 assert not rest or options.name in ("run", "tune"), f"{page}:{line}: {command}"
+                if rest:
+                    read(options.config, {"run": Config, "tune": TuneConfig}[options.name], rest)
 
 
 def test_badges_say_what_the_project_says(monkeypatch):

@@ -296,7 +296,7 @@ def _cast(name: str, values: Sequence[float | int]) -> list[float | int]:
 class Retrieval(Section):
     """How trajectories are integrated."""
 
-    t1: Positive = Field(10.0, description="horizon, in units of the time constants")
+    t1: Positive = Field(10.0, description="horizon, in dimensionless time")
     solver: Literal["auto", "etd2", "etd3", "heun", "bosh3", "tsit5", "dopri5", "dopri8", "kvaerno3", "kvaerno5"] = "auto"
     rtol: Annotated[Real, Field(gt=0, lt=1)] | None = Field(None, description="one that suits memory and solver when left out")
     atol: Annotated[Real, Field(gt=0)] | None = Field(None, description="one that suits memory and solver when left out")

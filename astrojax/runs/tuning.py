@@ -115,10 +115,10 @@ class TuneConfig(Root):
     """Everything that determines the result of a search."""
 
     name: str = Field("tune", pattern=NAME, description="names the run folder; the file's name when left out")
-    seed: Integer = Field(0, ge=0, lt=2**31)
-    precision: Literal["float32", "float64"] = "float32"
-    patterns: Patterns = RandomPatterns()
-    corruption: Literal["flips", "erasures", "noise"] = "flips"
+    seed: Integer = Field(0, ge=0, lt=2**31, description="all random numbers follow from it")
+    precision: Literal["float32", "float64"] = Field("float32", description="of patterns, dynamics and results")
+    patterns: Patterns = Field(RandomPatterns(), description="where patterns come from")
+    corruption: Literal["flips", "erasures", "noise"] = Field("flips", description="how a query differs from its pattern")
     axes: Axes = Field(description="memory loads and levels of corruption; problems of all pairs are equally frequent")
     model: Model = Field(description="the memory; its values are where the search starts")
     scores: list[Literal["squared", "linear", "power"]] = Field(
@@ -131,7 +131,7 @@ class TuneConfig(Root):
         dict[LossName, Annotated[Real, Field(ge=0)]],
         BeforeValidator(_weights, json_schema_input_type=LossName | dict[LossName, float]),
     ] = Field({"softsign": 1.0}, min_length=1, description="a loss, or weights of several")
-    gradient: Literal["auto", "forward", "reverse", "implicit"] = "auto"
+    gradient: Literal["auto", "forward", "reverse", "implicit"] = Field("auto", description="how gradients are found")
     optimiser: Optimiser = Optimiser()
     search: SearchSettings = SearchSettings()
     compare: Comparison = Comparison()

@@ -12,9 +12,12 @@ from pydantic.fields import FieldInfo
 from astrojax.cli import COMMANDS
 from astrojax.commands.parser import make_parser
 from astrojax.runs.config import Config
-from astrojax.runs.tuning import TuneConfig
+from astrojax.runs.tuning import Searched, TuneConfig
 
 FOLDER = Path(__file__).parents[1] / "generated"
+USUAL = {Searched: "usual for the parameter"}
+"""Sections whose keys are filled in before they are checked."""
+
 NAMES = {int: "integer", float: "number", bool: "true or false", str: "text", Path: "path", type(None): "nothing"}
 
 
@@ -63,7 +66,7 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 def _table(kind: type[BaseModel]) -> str:
     rows = ["| key | | when left out | meaning |", "|---|---|---|---|"]
     for name, field in kind.model_fields.items():
-        default = "must be given" if field.is_required() else _value(field)
+        default = USUAL.get(kind) or ("must be given" if field.is_required() else _value(field))
         rows.append(f"| `{name}` | {_type(field.annotation, field.metadata)} | {default} | {field.description or ''} |")
     return "\n".join(rows)
 

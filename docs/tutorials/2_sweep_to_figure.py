@@ -38,16 +38,20 @@ config = aj.load_config("load.yaml")
 results = aj.run(config, "runs/load")
 print(results.hamming_error.sizes)
 print("failed:", int((results.status > 0).sum()))
-print("still under way at the horizon:", int((results.settled == 0).sum()))
+under_way = (results.settled == 0).sum(["num_patterns", "num_flips", "trial"])
+print(under_way.to_pandas().to_string())
 
 # %%
+# The table counts recalls that were still under way at the horizon: hot gains decide slowly, and a Hopfield
+# network of high load hesitates. A longer ``retrieval.t1`` would let them end.
+#
 # Results are an xarray dataset with an axis for each axis of the sweep, and one value for each trajectory.
 # A mean and its standard error over trials:
 
 error = results.hamming_error.sel(num_flips=6)
 mean = error.mean("trial")
 standard_error = error.std("trial", ddof=1) / np.sqrt(results.sizes["trial"])
-print(mean.sel(model="linear").to_pandas().round(2))
+print(mean.sel(model="linear").to_pandas().round(2).to_string())
 
 # %%
 # The Bayes decoder, which knows the patterns and the rate of flips, errs least on average where flips are
@@ -79,6 +83,9 @@ pair = error.sel(num_patterns=300).sel(temperature=1.0, method="nearest")
 difference = pair.sel(model="squared") - pair.sel(model="linear")
 uncertainty = float(difference.std(ddof=1)) / np.sqrt(difference.size)
 print(f"{float(difference.mean()):.2f} ± {uncertainty:.2f} more wrong neurons with the squared score")
+
+# %%
+# It is, by several of its standard errors.
 
 # %%
 # ``astrojax show runs/load --html`` makes a page of the whole run, and ``astrojax verify runs/load``
