@@ -1,0 +1,241 @@
+"""Attractors that many starts lead to, and basins: from how far away a memory gets there."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from .. import _shown
+from .._checks import InputError, at_least, concrete, finite, not_traced, positive, random_key, real, shown
+from .._types import BoolScalar, IntScalar, Neurons, RandomKey, Scalar, ScalarLike
+from ..corruption import flip
+from ..labelled import dataset
+from ..models.base import AbstractMemory, check_memory
+from ..observables import hamming_error
+from ..retrieval import Status, retrieve
+from .datasets import variable, variables
+from .fixed_points import Equilibrium, Spectrum, equilibrium, equilibrium_rows, spectrum, spectrum_rows
+from .identity import EquilibriumKind, Identity, identify, identity_rows, pattern_array
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+SETTLING = 30.0
+"""Default horizon, in relaxation times of the slowest variable: exp(−30) = 1e-13 of a start is left."""
+
+SETTLING_MAX_STEPS = 16**4
+"""Largest number of steps up to such a horizon, which can be thousands of times that of an ordinary retrieval."""
+
+SAME_RATES = 1e-3
+"""Equilibria are one when no firing rate differs by more: far more than Newton's method leaves, far less than a flip."""
+
+MOVED_RATES = 0.1
+"""A trajectory had not settled when Newton's method moves a firing rate by more: it may then have changed basins."""
+
+
+class Attractors(eqx.Module):
+    """The A distinct states that S trajectories came to rest at, the one most often reached first.
+
+    Arguments:
+        equilibria, spectra, identities: of each attractor, with a leading axis of length A. A trajectory may also end at a
+            saddle, if symmetry keeps it there; its spectrum says so.
+        counts: how many trajectories reached each, shape (A,).
+        labels: the attractor that each start led to, −1 for those that did not settle, shape (S,).
+        num_unsettled: how many starts did not settle: a failed retrieval, a horizon that is too short, or no equilibrium found.
+    """
+
+    equilibria: Equilibrium
+    spectra: Spectrum
+    identities: Identity
+    counts: Int[Array, " attractors"]
+    labels: Int[Array, " starts"]
+    num_unsettled: IntScalar
+
+    def __repr__(self) -> str:
+        found = f"{_shown.length(self.counts)} from {_shown.length(self.labels)} starts"
+        kinds = _shown.counts("kinds", self.identities.kind, EquilibriumKind) or "none"
+        return f"Attractors({found}: {kinds}; {_shown.number(self.num_unsettled)} starts unsettled)"
+
+    def to_xarray(self) -> "xr.Dataset":
+        """The attractors as an `xarray.Dataset` with dimensions `attractor`, `neuron`, `pattern`, `eigenvalue` and
+        `start`.
+
+        Raises:
+            InputError (a ValueError): inside `jax.jit`, or without xarray.
+        """
+        not_traced("attractors.to_xarray", self)
+        rows = equilibrium_rows(self.equilibria) + spectrum_rows(self.spectra) + identity_rows(self.identities)
+        found = variables(rows, ("attractor",))
+        found["count"] = variable(("attractor",), self.counts, "trajectories that reached it")
+        found["label"] = variable(("start",), self.labels, "attractor that the start led to, -1 for those that did not settle")
+        return dataset(found, {}, {"num_unsettled": int(self.num_unsettled)})
+
+
+class Basin(eqx.Module):
+    """How often a memory is recalled from queries at given distances.
+
+    Arguments:
+        num_flips: distances of the queries, in flipped entries, shape (L,).
+        num_returned: how many queries led to the pattern without error, shape (L,).
+        num_valid: how many trajectories ended well (`Status.OK`), shape (L,): of these the others are counted.
+    """
+
+    num_flips: Int[Array, " levels"]
+    num_returned: Int[Array, " levels"]
+    num_valid: Int[Array, " levels"]
+
+    def __repr__(self) -> str:
+        arrays = self.num_flips, self.num_returned, self.num_valid
+        if not _shown.known(*arrays) or np.ndim(self.num_flips) != 1:
+            return f"Basin({', '.join(map(_shown.number, arrays))})"
+        levels = [f"{r} of {v} at {n} flips" for n, r, v in zip(*(np.asarray(a).tolist() for a in arrays), strict=True)]
+        return f"Basin(returned: {', '.join(levels)})"
+
+    def to_xarray(self) -> "xr.Dataset":
+        """The counts and their share as an `xarray.Dataset` along the coordinate `num_flips`.
+
+        Raises:
+            InputError (a ValueError): inside `jax.jit`, or without xarray.
+        """
+        not_traced("basin.to_xarray", self)
+        values = {"num_returned": self.num_returned, "num_valid": self.num_valid, "share": self.share}
+        found = {name: (("num_flips",), np.asarray(array)) for name, array in values.items()}
+        return dataset(found, {"num_flips": np.asarray(self.num_flips)}, {})
+
+    @property
+    def share(self) -> Float[Array, " levels"]:
+        """Share of the valid queries that returned, shape (L,); NaN where none is valid."""
+        return self.num_returned / self.num_valid
+
+
+def attractors(memory: AbstractMemory, starts: jax.typing.ArrayLike, *, t1: ScalarLike | None = None) -> Attractors:
+    """The distinct attractors that a memory reaches from many starts, and how often.
+
+    Every trajectory is followed to the horizon and its end refined by `equilibrium`; ends whose firing rates differ by at most
+    `SAME_RATES` are one. How many there are depends on the values, so this cannot be transformed by `jax.jit` or `jax.vmap`.
+
+    Arguments:
+        memory: the memory; see `AstrocyteMemory` and its siblings.
+        starts: neuronal states x(0), one per row, shape (S, N).
+        t1: horizon, positive; `SETTLING` relaxation times of the slowest variable when left out.
+
+    Raises:
+        InputError (a ValueError): for something that is not a memory, starts that do not fit, and a horizon out of range.
+    """
+    horizon = _horizon(memory, t1)
+    queries = real("starts", starts).astype(memory.patterns.dtype)
+    if queries.ndim != 2 or queries.shape[0] == 0 or queries.shape[1] != memory.num_neurons:
+        raise InputError(f"starts must have shape (num_starts, {memory.num_neurons}), one state per row; got {queries.shape}")
+    finite("starts", queries)
+    ends, rates, settled = _settle(memory, queries, horizon)
+    groups = _same(np.asarray(rates), np.asarray(settled))
+    labels = np.full(queries.shape[0], -1)
+    for label, group in enumerate(groups):
+        labels[group] = label
+    first = np.array([group[0] for group in groups], int)
+    equilibria = jax.tree.map(lambda leaf: leaf[first], ends)
+    return Attractors(
+        equilibria=equilibria,
+        spectra=jax.vmap(lambda state: spectrum(memory, state))(equilibria.state),
+        identities=jax.vmap(lambda state: identify(memory, state))(equilibria.state),
+        counts=jnp.array([group.size for group in groups], int),
+        labels=jnp.asarray(labels),
+        num_unsettled=jnp.sum(labels < 0),
+    )
+
+
+@eqx.filter_jit
+def _settle(
+    memory: AbstractMemory, starts: Float[Array, "starts neurons"], t1: Scalar
+) -> tuple[Equilibrium, Float[Array, "starts neurons"], Bool[Array, " starts"]]:
+    """The equilibrium that each start leads to, the firing rates there, and whether the trajectory has come that far."""
+
+    def one(start: Neurons) -> tuple[Equilibrium, Neurons, BoolScalar]:
+        recall = retrieve(memory, start, t1=t1, max_steps=SETTLING_MAX_STEPS, adjoint=diffrax.ForwardMode())
+        end = equilibrium(memory, recall.state)
+        rates = memory.readout(end.state)
+        near = jnp.max(jnp.abs(rates - memory.readout(recall.state))) <= MOVED_RATES
+        return end, rates, (recall.status == Status.OK) & end.converged & near
+
+    return jax.vmap(one)(starts)
+
+
+def _same(rates: np.ndarray, settled: np.ndarray) -> list[np.ndarray]:
+    """Rows of `settled` starts in groups of the same firing rates, the largest first."""
+    groups, left = [], settled.copy()
+    while left.any():
+        group = left & (np.abs(rates - rates[np.argmax(left)]).max(axis=1) <= SAME_RATES)
+        groups.append(np.flatnonzero(group))
+        left &= ~group
+    return sorted(groups, key=len, reverse=True)
+
+
+def basin(
+    memory: AbstractMemory,
+    key: RandomKey,
+    *,
+    pattern: int = 0,
+    num_flips: jax.typing.ArrayLike | Sequence[ScalarLike],
+    num_queries: int,
+    t1: ScalarLike | None = None,
+) -> Basin:
+    """How often a memory is recalled without error from random queries at each of several distances.
+
+    Query q has its own order of the neurons, derived from `key` and q: at n flips the first n of them change sign. So distances
+    meet the same queries, and neither more queries nor other distances change a result.
+
+    Arguments:
+        memory: the memory, with patterns of ±1; see `AstrocyteMemory` and its siblings.
+        key: a random key.
+        pattern: the stored pattern whose basin is meant, by its column.
+        num_flips: distances, integers between 0 and N, shape (L,).
+        num_queries: queries at each distance.
+        t1: horizon, positive; `SETTLING` relaxation times of the slowest variable when left out.
+
+    Raises:
+        InputError (a ValueError): for something that is not a memory, for a pattern that is not stored or not of ±1, and for
+            settings out of range.
+    """
+    horizon = _horizon(memory, t1)
+    random_key(key)
+    at_least("num_queries", num_queries, 1)
+    at_least("pattern", pattern, 0)
+    num_neurons, capacity = memory.patterns.shape
+    if pattern >= capacity or (memory.stored is not None and concrete(memory.stored[pattern]) is False):
+        raise InputError(f"pattern must be a stored column of the {capacity}; got {pattern}")
+    target = pattern_array(memory.patterns)[:, pattern]
+    if concrete(jnp.all(jnp.abs(target) == 1)) is False:
+        raise InputError(f"pattern must have entries of ±1, for its signs are compared; column {pattern} has others")
+    levels = real("num_flips", num_flips)
+    in_range = (levels >= 0) & (levels <= num_neurons) & (levels == jnp.round(levels))
+    if levels.ndim != 1 or levels.size == 0 or concrete(jnp.all(in_range)) is False:
+        raise InputError(f"num_flips must be a list of integers within [0, {num_neurons}]; got {shown(num_flips)}")
+    returned, valid = _returns(memory, key, target, levels, num_queries, horizon)
+    return Basin(levels.astype(int), jnp.sum(returned & valid, axis=1), jnp.sum(valid, axis=1))
+
+
+@eqx.filter_jit
+def _returns(
+    memory: AbstractMemory, key: RandomKey, target: Neurons, levels: Float[Array, " levels"], num_queries: int, t1: Scalar
+) -> tuple[Bool[Array, "levels queries"], Bool[Array, "levels queries"]]:
+    """Whether each query at each level led to the target without error, and whether its trajectory ended well."""
+
+    def one(level: Scalar, query: IntScalar) -> tuple[BoolScalar, BoolScalar]:
+        start = flip(jax.random.fold_in(key, query), target, level)
+        recall = retrieve(memory, start, t1=t1, max_steps=SETTLING_MAX_STEPS, adjoint=diffrax.ForwardMode())
+        return hamming_error(target, recall.state.x) == 0, recall.status == Status.OK
+
+    queries = jnp.arange(num_queries)
+    return jax.vmap(lambda level: jax.vmap(lambda query: one(level, query))(queries))(levels)
+
+
+def _horizon(memory: AbstractMemory, t1: ScalarLike | None) -> Scalar:
+    check_memory(memory)
+    if t1 is None:
+        return SETTLING / jnp.min(jnp.stack(memory.rates()))
+    return positive("t1", t1, memory.patterns.dtype)

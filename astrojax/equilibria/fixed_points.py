@@ -1,0 +1,245 @@
+"""Fixed points: where a memory rests, and whether it stays there."""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optimistix as optx
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, PyTree
+
+from .. import _shown
+from .._checks import InputError, at_least, real
+from .._types import BoolScalar, IntScalar, PerPattern, Scalar
+from ..labelled import listed
+from ..models.base import AbstractMemory, check_memory
+from .datasets import Row, labelled
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+class Equilibrium(eqx.Module):
+    """A state at which a memory rests.
+
+    Arguments:
+        state: the state; its parts depend on the memory, `x` is always there.
+        gains: gains p, shape (K,), or `None` for a memory without gains.
+        residual: largest distance of a variable from where it is driven to, relative to 1 + the largest |variable| of its kind.
+        num_steps: steps of Newton's method.
+        converged: whether the residual is within rounding. If not, the state means nothing.
+    """
+
+    state: Any
+    gains: PerPattern | None
+    residual: Scalar
+    num_steps: IntScalar
+    converged: BoolScalar
+
+    def __repr__(self) -> str:
+        known = _shown.known(self.converged)
+        parts = _shown.batch(_shown.shape(self.converged))
+        if known and np.ndim(self.converged) == 0:
+            parts.append("converged" if self.converged else "not converged")
+        else:
+            parts.append(f"{int(np.sum(self.converged))} converged" if known else f"converged {_shown.number(self.converged)}")
+        parts += [f"{_shown.length(getattr(self.state, 'x', None))} neurons"]
+        parts.append(f"residual {_shown.number(self.residual)}")
+        return f"Equilibrium({', '.join([*parts, _shown.amount(self.num_steps, 'steps')])})"
+
+    def to_xarray(self, *, dims: Sequence[str] | None = None) -> "xr.Dataset":
+        """The state, its gains and how it was found as an `xarray.Dataset` with dimensions `neuron` and `pattern`.
+
+        Arguments:
+            dims: names of the leading dimensions of a batch; `state` for one, `state_0`, `state_1`, … for more when left out.
+
+        Raises:
+            InputError (a ValueError): for names that do not fit, inside `jax.jit`, or without xarray.
+        """
+        return labelled("equilibrium.to_xarray", self, equilibrium_rows(self), dims, np.ndim(self.converged))
+
+    @property
+    def x(self) -> Float[Array, "*batch neurons"]:
+        """Neuronal state x, shape (N,); with a leading axis for several equilibria."""
+        return self.state.x
+
+
+class Stability(IntEnum):
+    """What small deviations from an equilibrium do."""
+
+    STABLE = 0
+    """All of them decay."""
+    SADDLE = 1
+    """Some grow."""
+    REPELLER = 2
+    """All of them grow."""
+    MARGINAL = 3
+    """The leading eigenvalue is zero within rounding, so that the linearised equations do not tell."""
+    UNKNOWN = 4
+    """The Jacobian is not finite, or has complex eigenvalues, since the memory does not rest here."""
+
+
+class Spectrum(eqx.Module):
+    """Linear stability of an equilibrium with D variables.
+
+    Arguments:
+        eigenvalues: eigenvalues of the Jacobian, per unit of time, shape (D,), the largest first.
+        index: how many of them are positive beyond rounding: the number of unstable directions.
+        stability: a `Stability` as an integer.
+    """
+
+    eigenvalues: Float[Array, " variables"]
+    index: IntScalar
+    stability: IntScalar
+
+    def __repr__(self) -> str:
+        parts = [*_shown.batch(_shown.shape(self.stability)), _shown.counts("stability", self.stability, Stability)]
+        parts.append(f"index {_shown.number(self.index)}")
+        leading = self.eigenvalues[..., 0] if _shown.shape(self.eigenvalues) else self.eigenvalues
+        number = _shown.length(self.eigenvalues)
+        return f"Spectrum({', '.join(parts)}, {number} eigenvalues, the largest {_shown.number(leading)})"
+
+    def to_xarray(self, *, dims: Sequence[str] | None = None) -> "xr.Dataset":
+        """Eigenvalues and verdict as an `xarray.Dataset`, eigenvalues along the dimension `eigenvalue`.
+
+        Arguments:
+            dims: names of the leading dimensions of a batch; `state` for one, `state_0`, `state_1`, … for more when left out.
+
+        Raises:
+            InputError (a ValueError): for names that do not fit, inside `jax.jit`, or without xarray.
+        """
+        return labelled("spectrum.to_xarray", self, spectrum_rows(self), dims, np.ndim(self.stability))
+
+
+def equilibrium_rows(found: Equilibrium) -> list[Row]:
+    """An equilibrium as variables of a dataset."""
+    return [
+        ("x", ("neuron",), found.x, "neuronal state"),
+        ("gains", ("pattern",), found.gains, "astrocytic gain of each pattern"),
+        ("residual", (), found.residual, "largest relative distance of a variable from where it is driven to"),
+        ("num_steps", (), found.num_steps, "steps of Newton's method"),
+        ("converged", (), found.converged, "whether the residual is within rounding"),
+    ]
+
+
+def spectrum_rows(found: Spectrum) -> list[Row]:
+    """A spectrum as variables of a dataset."""
+    return [
+        ("eigenvalues", ("eigenvalue",), found.eigenvalues, "eigenvalues of the Jacobian, per unit of time"),
+        ("index", (), found.index, "number of unstable directions"),
+        ("stability", (), found.stability, listed(Stability)),
+    ]
+
+
+def equilibrium(memory: AbstractMemory, state: PyTree, *, max_steps: int = 64) -> Equilibrium:
+    """The equilibrium that Newton's method finds from a state of a memory, all variables together.
+
+    From near an equilibrium, stable or not, that one is found, such as the one a retrieval was tending to; from afar it may be
+    any, or none: look at `converged`. Derivatives with respect to the memory, in forward and reverse mode, are those of the
+    equilibrium by the implicit function theorem; those with respect to `state` are zero. Batch it with `jax.vmap`.
+
+    Arguments:
+        memory: the memory; see `AstrocyteMemory` and its siblings.
+        state: a state of it, such as the `state` of a `Recall`.
+        max_steps: largest number of steps.
+
+    Raises:
+        InputError (a ValueError): for something that is not a memory or a state of it, and for `max_steps` below 1.
+    """
+    at_least("max_steps", max_steps, 1)
+    return _equilibrium(*checked(memory, state), max_steps)
+
+
+@eqx.filter_jit
+def _equilibrium(memory: AbstractMemory, state: PyTree, max_steps: int) -> Equilibrium:
+    tolerance = float(jnp.finfo(memory.patterns.dtype).eps) ** (2 / 3)
+    newton: Any = optx.Newton(rtol=tolerance, atol=tolerance)
+    solution: Any = optx.root_find(imbalance, newton, state, args=memory, max_steps=max_steps, throw=False)
+    parts = jax.tree.leaves(imbalance(solution.value, memory))
+    residual = jax.lax.stop_gradient(jnp.max(jnp.stack([jnp.max(jnp.abs(part)) for part in parts])))
+    return Equilibrium(
+        state=solution.value,
+        gains=memory.gains(solution.value),
+        residual=residual,
+        num_steps=jnp.asarray(solution.stats["num_steps"]),
+        converged=(residual <= tolerance) & memory.is_valid(),
+    )
+
+
+def imbalance(state: PyTree, memory: AbstractMemory) -> PyTree:
+    """The vector field in units of the state: drive − variable, relative to 1 + the largest |variable| of its kind.
+
+    So one tolerance suits neurons, which reach |x| ≈ K, gain logits, which reach N/(2T), and all time constants.
+    """
+
+    def part(derivative: jax.Array, rate: Scalar, values: jax.Array) -> jax.Array:
+        return derivative / (rate * jax.lax.stop_gradient(1 + jnp.max(jnp.abs(values))))
+
+    return jax.tree.map(part, memory.vector_field(state), memory.relaxation_rates(), state)
+
+
+def jacobian(memory: AbstractMemory, state: PyTree) -> Float[Array, "variables variables"]:
+    """Jacobian of a memory's vector field at a state, per unit of time, shape (D, D).
+
+    The D variables are those of the state in its own order, as `jax.flatten_util.ravel_pytree` lays them out: neurons first.
+
+    Raises:
+        InputError (a ValueError): for something that is not a memory or a state of it.
+    """
+    return _jacobian(*checked(memory, state))
+
+
+@eqx.filter_jit
+def _jacobian(memory: AbstractMemory, state: PyTree) -> Float[Array, "variables variables"]:
+    flat, unravel = ravel_pytree(state)
+    return jax.jacfwd(lambda y: ravel_pytree(memory.vector_field(unravel(y)))[0])(flat)
+
+
+def spectrum(memory: AbstractMemory, state: PyTree) -> Spectrum:
+    """Eigenvalues of the Jacobian at an equilibrium, and the verdict that follows.
+
+    They are real: every memory descends its energy E as M dy/dt = −∂E/∂y, with a symmetric M ≥ 0 that has a block for each part
+    of the state (the astrocyte's are τx φ′(x) and cτp (diag p − ppᵀ)). So at rest M times the Jacobian is minus the symmetric
+    Hessian of E. Where M is regular the Jacobian is similar to a symmetric matrix; what M does not see only relaxes. Thus the
+    index is the number of directions in which the energy falls, whatever the time constants. A constant added to all logits
+    leaves the gains as they are, but decays at the rate T/τp: it is no zero mode.
+
+    An eigenvalue counts as zero within 10 D ε of the largest |eigenvalue|, with ε the rounding unit: about the error it has. In
+    single precision that may hide slow directions behind fast ones, such as at τx = 1e-3: what is `MARGINAL` there, double
+    precision tells. Rounding may split a degenerate eigenvalue into a complex pair, √ε apart. Imaginary parts beyond that mean
+    that the memory does not rest here, and make the stability `UNKNOWN`.
+
+    Arguments: a memory and a state at which it rests, such as `equilibrium` finds.
+
+    Raises:
+        InputError (a ValueError): for something that is not a memory or a state of it.
+    """
+    return _spectrum(*checked(memory, state))
+
+
+@eqx.filter_jit
+def _spectrum(memory: AbstractMemory, state: PyTree) -> Spectrum:
+    found = jnp.linalg.eigvals(_jacobian(memory, state))
+    eigenvalues, largest = jnp.sort(found.real, descending=True), jnp.max(jnp.abs(found))
+    num_variables, unit = eigenvalues.size, float(jnp.finfo(eigenvalues.dtype).eps)
+    margin = 10 * num_variables * unit * largest
+    index = jnp.sum(eigenvalues > margin)
+    stability = jnp.where(index == num_variables, Stability.REPELLER, Stability.SADDLE)
+    stability = jnp.where(index == 0, Stability.STABLE, stability)
+    stability = jnp.where(jnp.abs(eigenvalues[0]) <= margin, Stability.MARGINAL, stability)
+    real = jnp.max(jnp.abs(found.imag)) <= 10 * unit**0.5 * largest  # false for what is not finite
+    return Spectrum(eigenvalues, index, jnp.where(real, stability, Stability.UNKNOWN))
+
+
+def checked(memory: AbstractMemory, state: PyTree) -> tuple[AbstractMemory, PyTree]:
+    """A memory, prepared, and a state in its precision; `InputError` unless the state has the parts and shapes it should."""
+    check_memory(memory)
+    expected = jax.eval_shape(memory.initial_state, jnp.zeros(memory.num_neurons, memory.patterns.dtype))
+    given, wanted = (jax.tree.map(jnp.shape, tree) for tree in (state, expected))
+    if given != wanted:
+        raise InputError(f"state must be one of this memory, with arrays of the shapes {wanted}; got {given}")
+    return memory.prepared(), jax.tree.map(lambda leaf: real("state", leaf).astype(memory.patterns.dtype), state)
