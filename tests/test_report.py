@@ -93,6 +93,21 @@ def test_the_summary_has_means_standard_errors_and_counts_of_failures(results):
     assert summary(lost)["hamming_error"]["b"]["mean_hamming_error"][0][0] is None
 
 
+def test_tables_and_maps_say_what_they_are_averaged_over(results, capsys):
+    once = results.drop_vars("swept_axes")
+    longer = xr.concat([once, once], xr.DataArray([0.1, 1.0], dims="tau_x", name="tau_x")).transpose(
+        "model", "decoder", ..., "tau_x"
+    )
+    longer = longer.assign_coords(swept_axes=results.swept_axes)
+    content = summary(longer)
+    assert content["averaged_over"] == ["tau_x"]
+    assert summary(results)["averaged_over"] == []
+    print_tables(Console(width=120), content)
+    assert "num_flips across, averaged over tau_x" in capsys.readouterr().out
+    labels = [ax.get_ylabel() for ax in heat_maps(longer).axes]
+    assert any("averaged over" in label for label in labels)
+
+
 def test_recalls_still_under_way_are_counted(results):
     settled = results.settled.copy()
     settled[0, 0, 0, :7] = 0

@@ -74,7 +74,9 @@ def heat_maps(results: xr.Dataset, vertical: str = "num_patterns", horizontal: s
         image = draw_grid(ax, results, mean, vertical, horizontal, vmin=0, vmax=top, cmap="viridis")
         ax.set_title(name)
     axes[0].set_ylabel(axis_label(vertical))
-    figure.colorbar(image, ax=axes, label="mean Hamming error (neurons)", pad=0.01)
+    others = [axis_label(axis) for axis in long_axes(results) if axis not in (vertical, horizontal)]
+    over = f"\naveraged over {', '.join(others)}" if others else ""
+    figure.colorbar(image, ax=axes, label=f"mean Hamming error (neurons){over}", pad=0.01)
     return figure
 
 

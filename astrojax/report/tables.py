@@ -32,7 +32,8 @@ def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str
     """Plain data of the printed tables: mean Hamming errors and their standard errors by model and decoder.
 
     They run along at most two axes of the sweep, `axes`: those that are asked for, or the first with several values. The means
-    are over all others. Samples that failed are left out of the means and counted in `failed`, and by reason in `failures`.
+    are over all others, of which `averaged_over` names those with several values. Samples that failed are left out of the means
+    and counted in `failed`, and by reason in `failures`.
 
     Raises:
         InputError (a ValueError): if more than two axes are asked for, or one that is not there.
@@ -53,6 +54,7 @@ def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str
     settled = {name: _counts(computed(results.settled.sel(model=name))) for name in names}
     return {
         "axes": {dim: results[dim].values[places[dim]].tolist() for dim in axes},
+        "averaged_over": [dim for dim in long_axes(results) if dim not in axes],
         "zipped": {
             dim: {
                 name: results[name].values.tolist()
@@ -77,13 +79,14 @@ def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str
 def print_tables(console: Console, content: dict[str, Any]) -> None:
     """Print the tables of a `summary`: one for each model and decoder, or a single one where they run along one axis."""
     means = {name: table["mean_hamming_error"] for name, table in content["hamming_error"].items()}
+    over = f", averaged over {', '.join(content['averaged_over'])}" if content["averaged_over"] else ""
     match list(content["axes"].items()):
         case [(rows, row_values), (columns, values)]:
             for name, lines in means.items():
                 named = dict(zip(distinct(row_values), lines, strict=True))
-                console.print(_table(f"{name}: mean Hamming error, {rows} down, {columns} across", "", values, named))
+                console.print(_table(f"{name}: mean Hamming error, {rows} down, {columns} across{over}", "", values, named))
         case [(columns, values)]:
-            console.print(_table("mean Hamming error", columns, values, means))
+            console.print(_table(f"mean Hamming error{over}", columns, values, means))
     for axis, coordinates in content["zipped"].items():
         for place, values in enumerate(zip(*coordinates.values(), strict=True)):
             console.print(
