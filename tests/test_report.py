@@ -103,7 +103,7 @@ def test_tables_and_maps_say_what_they_are_averaged_over(results, capsys):
     assert content["averaged_over"] == ["tau_x"]
     assert summary(results)["averaged_over"] == []
     print_tables(Console(width=120), content)
-    assert "num_flips across, averaged over tau_x" in capsys.readouterr().out
+    assert "means are also over tau_x" in capsys.readouterr().out
     labels = [ax.get_ylabel() for ax in heat_maps(longer).axes]
     assert any("averaged over" in label for label in labels)
 

@@ -79,14 +79,15 @@ def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str
 def print_tables(console: Console, content: dict[str, Any]) -> None:
     """Print the tables of a `summary`: one for each model and decoder, or a single one where they run along one axis."""
     means = {name: table["mean_hamming_error"] for name, table in content["hamming_error"].items()}
-    over = f", averaged over {', '.join(content['averaged_over'])}" if content["averaged_over"] else ""
     match list(content["axes"].items()):
         case [(rows, row_values), (columns, values)]:
             for name, lines in means.items():
                 named = dict(zip(distinct(row_values), lines, strict=True))
-                console.print(_table(f"{name}: mean Hamming error, {rows} down, {columns} across{over}", "", values, named))
+                console.print(_table(f"{name}: mean Hamming error, {rows} down, {columns} across", "", values, named))
         case [(columns, values)]:
-            console.print(_table(f"mean Hamming error{over}", columns, values, means))
+            console.print(_table("mean Hamming error", columns, values, means))
+    if content["averaged_over"]:
+        console.print(f"means are also over {', '.join(content['averaged_over'])}")
     for axis, coordinates in content["zipped"].items():
         for place, values in enumerate(zip(*coordinates.values(), strict=True)):
             console.print(
