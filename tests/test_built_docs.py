@@ -2,16 +2,16 @@
 
 import http.server
 import re
-import shutil
 import threading
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from .browser import CHROMIUM, QUIET
+
 ROOT = Path(__file__).parents[1] / "build" / "docs"
 PAGES = sorted(ROOT.rglob("*.html"))
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 pytestmark = pytest.mark.skipif(not PAGES, reason="make docs has not been run")
 LOADED = re.compile(
@@ -42,15 +42,8 @@ def address():
 def test_pages_ask_no_other_host_and_show_their_equations_in_a_browser(address):
     from playwright.sync_api import sync_playwright
 
-    arguments = [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         tab = browser.new_page()
         asked, faults = [], []
         tab.on("request", lambda request: asked.append(request.url))

@@ -1,27 +1,19 @@
 """The explorer in headless Chromium: driven by keyboard and by hand, at two widths, by two people at once."""
 
 import re
-import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from .browser import CHROMIUM, QUIET
+
 if CHROMIUM is None:
     pytest.skip("no Chromium is installed", allow_module_level=True)
 api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 pytest.importorskip("panel", reason="Panel is not installed")
 
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 SERVE = "from astrojax.explore import serve, server; server.prepare = lambda: None; serve(port=0, show=False)"
 """Without compiling ahead, which would only keep the cores busy here."""
 PATIENCE = 60_000
