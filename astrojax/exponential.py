@@ -81,10 +81,8 @@ class AbstractExponentialSolver(diffrax.AbstractAdaptiveSolver):
         """One step from t0 to t1."""
         rates, length = self.relaxation_rates(args), t1 - t0
 
-        def drive_at(y: PyTree) -> PyTree:
-            return jax.tree.map(lambda slope, rate, part: slope + rate * part, terms.vf(t0, y, args), rates, y)
-
         half, whole = relaxations(rates, (length / 2, length), MOST_COEFFICIENTS)
+        drive_at = exponential_drive(lambda y: terms.vf(t0, y, args), rates)
         drive, difference = self.stage_drives(drive_at, y0, half, whole)
         y1 = relaxed(y0, drive, whole)
         error = relaxed(jax.tree.map(jnp.zeros_like, y0), difference, whole)
@@ -143,6 +141,11 @@ class ETD3(AbstractExponentialSolver):
         return (start, slope, bend), difference
 
 
+def exponential_drive(field: Callable[[PyTree], PyTree], rates: PyTree) -> Callable[[PyTree], PyTree]:
+    """The drive N(y) = dy/dt + λy of a vector field."""
+    return lambda y: jax.tree.map(lambda slope, rate, part: slope + rate * part, field(y), rates, y)
+
+
 class Relaxation(NamedTuple):
     """How the state relaxes during a time.
 
@@ -178,7 +181,7 @@ def relaxed(y0: PyTree, drive: tuple[PyTree, ...], relaxation: Relaxation) -> Py
 
     def part(start: jax.Array, weights: tuple[Scalar, ...], *terms: jax.Array) -> jax.Array:
         decay, *others = weights
-        assert len(terms) <= len(others), "a drive of more coefficients than MOST_COEFFICIENTS"
+        assert len(terms) <= len(others), "a drive of more coefficients than the relaxation has weights for"
         sums = [math.factorial(j) * weight * term for j, (weight, term) in enumerate(zip(others, terms, strict=False))]
         return decay * start + relaxation.length.astype(start.dtype) * sum(sums[1:], sums[0])
 

@@ -23,7 +23,7 @@ def retrieve_many(
     queries: jax.typing.ArrayLike,
     *,
     t1: ScalarLike,
-    solver: str | diffrax.AbstractAdaptiveSolver = "auto",
+    solver: str | diffrax.AbstractAdaptiveSolver = "etd3",
     rtol: ScalarLike | None = None,
     atol: ScalarLike | None = None,
     max_steps: int = 4096,
@@ -37,7 +37,8 @@ def retrieve_many(
     Arguments:
         memory: the memory.
         queries: shape (B, N), one query per row.
-        t1, solver, rtol, atol, max_steps: as for `retrieve`; implicit solvers are not taken.
+        t1, solver, rtol, atol, max_steps: as for `retrieve`, but the solver is that of sweeps unless given. Implicit ones are not
+            taken.
         max_bytes: memory of each device that may be used for patterns, states and everything in between; a safe share of
             what the device has when left out. As many queries are recalled at a time as fit.
 

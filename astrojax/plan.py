@@ -19,7 +19,6 @@ from ._checks import InputError
 from .corruption import CORRUPTIONS
 from .models import AbstractMemory, AstrocyteMemory, DenseMemory, HopfieldMemory, ModernHopfieldMemory, NeuronAstrocyteMemory
 from .patterns import biased_patterns, digits, hierarchical_patterns, load_patterns, pooled_patterns, random_patterns
-from .retrieval import solver_name
 from .runs.config import LEVELS, OF_PATTERNS, PARAMETERS, Astrocyte, Config, DigitPatterns, FilePatterns, is_traced
 from .runs.definitions import DEFINITIONS, attributes
 from .runs.reading import ConfigError
@@ -177,7 +176,7 @@ class Plan:
         """The coordinates of the stored variables."""
         decoders = list(self._outputs(DECODERS)) if self.config.decoders else None
         matter = {name: self.dims[name] for name in self.config.models}
-        solver = solver_name(self.config.retrieval.solver)
+        solver = self.config.retrieval.solver
         about = {"config_sha256": self.config.sha256(), "solver": solver, **self.problem_sizes()}
         return coordinates_of(self.axes, matter, decoders).assign_attrs(about)
 

@@ -13,13 +13,15 @@ from jaxtyping import Array, Float, PyTree
 
 from ._checks import InputError, at_least, concrete, finite, one_of, positive, real, shown
 from ._types import BoolScalar, IntScalar, Scalar, ScalarLike
+from .automatic import Automatic
 from .exponential import ETD2, ETD3, AbstractExponentialSolver
-from .models.base import AbstractMemory, check_memory
+from .models.base import AbstractMemory, check_memory, checked_query
 from .recall import Recall as Recall
 from .recall import Status as Status
 from .step_control import StepControl
 
 SOLVERS: dict[str, type[diffrax.AbstractAdaptiveSolver]] = {
+    "auto": Automatic,
     "etd2": ETD2,
     "etd3": ETD3,
     "heun": diffrax.Heun,
@@ -30,17 +32,23 @@ SOLVERS: dict[str, type[diffrax.AbstractAdaptiveSolver]] = {
     "kvaerno3": diffrax.Kvaerno3,
     "kvaerno5": diffrax.Kvaerno5,
 }
-"""Adaptive solvers that can be named: exponential, explicit and implicit ones, each by rising order."""
+"""Adaptive solvers that can be named: the automatic one, exponential, explicit and implicit ones, each by rising order."""
 
-AUTOMATIC = "etd3"
-"""The solver that `auto` stands for: docs/accuracy.md has the comparison, at ordinary parameters and in stiff corners."""
+ACCURATE = {"float64": 1e-6, "float32": 1e-4}
+"""Default tolerance of `auto` by precision: docs/accuracy.md has the errors it leaves, of states and gradients."""
+
+OTHERS_TOLERANCE = 1e-4
+"""Default tolerance of solvers that are neither automatic nor exponential."""
 
 TIGHTER, CONFIRMED = 100, 1e-2
-"""A solution is confirmed by one with tolerances so many times tighter, if the two differ by less than this share of the
-largest |x| or by less than the absolute tolerance.
+"""A solution is confirmed by the automatic solver, with a tolerance so many times tighter than both the solution's and the
+default one, if the two differ by less than this share of the largest |x| or by less than the absolute tolerance.
 
-With tolerances 4 or 30 times tighter, both solutions were wrong in the same way now and then.
+With tolerances 4 or 30 times tighter, both solutions were wrong in the same way now and then; with the same solver, too.
 """
+
+ROUNDING = 16
+"""No tolerance of a confirming solve is below so many units of rounding, where error estimates hold nothing else."""
 
 CONVERGENCE_MAX_STEPS = 16**4
 """Largest number of steps of the solve that looks for the convergence time, which is tighter than the one for the result."""
@@ -70,11 +78,15 @@ def retrieve(
         query: neuronal state x(0), shape (N,), for instance a corrupted pattern.
         t1: horizon, positive, in the dimensionless time of the memory's time constants.
         ts: times at which to save states, shape (T,), increasing within [0, t1].
-        solver: a name from `SOLVERS`, `auto`, or a diffrax solver with an error estimate. `auto` is an exponential solver of
-            third order, which takes few steps at ordinary parameters and in stiff corners alike.
-        rtol, atol: relative and absolute tolerance of one step, on the component with the largest error; that of a neuron is
-            relative to the largest neuron (`AbstractMemory.magnitudes`). Padding a memory does not change this norm. When left
-            out, one that suits the memory with an exponential solver (see `AbstractMemory.tolerance`), and 1e-4 with any other.
+        solver: a name from `SOLVERS`, or a diffrax solver with an error estimate. `auto` is explicit and of high order where
+            accuracy limits a step, and exponential where the relaxation of fast variables would (see `Automatic`).
+        rtol: relative tolerance of one step, on the component with the largest error; that of a neuron is relative to the
+            largest neuron (`AbstractMemory.magnitudes`). Padding a memory does not change this norm. Left out, it is such that
+            `auto` is accurate: states, saved states and gradients to 1e-3, in single precision to 2e-3 (docs/accuracy.md). With
+            an exponential solver it is the looser one of sweeps (`AbstractMemory.tolerance`), with any other 1e-4.
+        atol: absolute tolerance of neurons; other variables have the natural unit 1, in which `rtol` is absolute too. Left out,
+            there is practically none, so that queries however small are recalled by their direction; with an exponential
+            solver it is `rtol`, in units of a binary pattern's entries.
         max_steps: largest number of steps, accepted and rejected.
         convergence_speed: when given, the trajectory is solved once more, more tightly than this speed by far, until an
             event finds the time at which neurons and gains both move more slowly than it. Rounding alone moves a neuron at
@@ -110,7 +122,8 @@ def retrieve(
 class Retrieval(eqx.Module):
     """A retrieval that is to be made, with all that `retrieve` was given or left to choose.
 
-    Faults of traced numbers have been replaced by something harmless; `valid` tells of them.
+    `status` says what is wrong with traced values; then memory, query and settings have been replaced by harmless ones, so
+    that neither the solve nor its derivatives meet NaN.
     """
 
     memory: AbstractMemory
@@ -118,7 +131,7 @@ class Retrieval(eqx.Module):
     t1: Scalar
     rtol: Scalar
     atol: Scalar
-    valid: BoolScalar
+    status: IntScalar
     convergence_speed: Scalar | None
     solver: diffrax.AbstractAdaptiveSolver
     solver_name: str = eqx.field(static=True)
@@ -140,31 +153,55 @@ def posed(
 ) -> Retrieval:
     """What `retrieve` is to do, checked; arguments and errors as there."""
     check_memory(memory)
-    y0 = memory.initial_state(real("query", query))
+    start = checked_query(query, memory.patterns)
     dtype = memory.patterns.dtype
     end = positive("t1", t1, dtype)
     at_least("max_steps", max_steps, 1)
     speed = None if convergence_speed is None else positive("convergence_speed", convergence_speed, dtype)
     name, method = _as_solver(solver)
-    default = memory.tolerance(end) if isinstance(method, AbstractExponentialSolver) else jnp.asarray(1e-4, dtype)
-    given = {"rtol": rtol, "atol": atol}
-    chosen = [default if value is None else positive(kind, value, dtype) for kind, value in given.items()]
-    numbers = (end, *jax.lax.stop_gradient(chosen))
-    in_range = [(value > 0) & jnp.isfinite(value) for value in numbers]
-    harmless = [jnp.where(ok, value, jnp.ones_like(value)) for ok, value in zip(in_range, numbers, strict=True)]
+    relative = jax.lax.stop_gradient(_default_rtol(memory, method, end) if rtol is None else positive("rtol", rtol, dtype))
+    if atol is not None:
+        absolute = jax.lax.stop_gradient(positive("atol", atol, dtype))
+    else:
+        absolute = relative if isinstance(method, AbstractExponentialSolver) else jnp.full_like(relative, _least(dtype))
+    settings = (end, relative, absolute)
+    in_range = [(value > 0) & jnp.isfinite(value) for value in settings]
+    status = jnp.where(jnp.all(jnp.isfinite(start)), Status.OK, Status.NON_FINITE)
+    status = jnp.where(memory.is_valid(), status, Status.INVALID_MEMORY)
+    status = jnp.where(jnp.all(jnp.stack(in_range)), status, Status.INVALID_SETTINGS)
+    if concrete(status == Status.OK) is not True:
+        memory, start = _harmless((memory, start), status == Status.OK)
+    t1, rtol, atol = (jnp.where(ok, value, jnp.ones_like(value)) for ok, value in zip(in_range, settings, strict=True))
     return Retrieval(
         memory=memory.prepared(),
-        y0=y0,
-        t1=harmless[0],
-        rtol=harmless[1],
-        atol=harmless[2],
-        valid=jnp.all(jnp.stack(in_range)),
+        y0=memory.initial_state(start),
+        t1=t1,
+        rtol=rtol,
+        atol=atol,
+        status=status,
         convergence_speed=speed,
         solver=method,
         solver_name=name,
         max_steps=max_steps,
         confirm=confirm,
     )
+
+
+def _default_rtol(memory: AbstractMemory, solver: diffrax.AbstractAdaptiveSolver, t1: Scalar) -> Scalar:
+    if isinstance(solver, AbstractExponentialSolver):
+        return memory.tolerance(t1)
+    return jnp.full_like(t1, ACCURATE[t1.dtype.name] if isinstance(solver, Automatic) else OTHERS_TOLERANCE)
+
+
+def _least(dtype: jnp.dtype) -> float:
+    """The root of the smallest normal number: what is smaller vanishes when it is squared."""
+    return float(jnp.finfo(dtype).tiny) ** 0.5
+
+
+def _harmless(tree: PyTree, valid: BoolScalar) -> PyTree:
+    """The same arrays, or ones (patterns, parameters) where something is not valid."""
+    arrays, rest = eqx.partition(tree, eqx.is_array)
+    return eqx.combine(jax.tree.map(lambda leaf: jnp.where(valid, leaf, jnp.ones_like(leaf)), arrays), rest)
 
 
 @eqx.filter_jit
@@ -174,14 +211,16 @@ def _recall(retrieval: Retrieval, ts: Float[Array, " times"] | None, adjoint: di
         t1 = retrieval.t1
         in_order = _increase_within(ts, t1)
         ts = jnp.where(in_order, ts, jnp.linspace(jnp.zeros_like(t1), t1, ts.size))
-        retrieval = replace(retrieval, valid=retrieval.valid & in_order)
+        status = jnp.where(in_order, retrieval.status, Status.INVALID_SETTINGS)
+        retrieval = replace(retrieval, status=status)
         saved["along"] = diffrax.SubSaveAt(ts=ts)
     solution = _solve(retrieval, diffrax.SaveAt(subs=saved), adjoint)
     states: Any = solution.ys
     state = jax.tree.map(lambda leaf: leaf[0], states["end"])
     stats = {name: solution.stats[name] for name in ("num_accepted_steps", "num_rejected_steps")}
     recall = concluded(retrieval, state, solution.result, stats, adjoint)
-    return replace(recall, ts=ts, states=states.get("along"))
+    along = None if ts is None else _guarded(states["along"], recall.status, retrieval.status)
+    return replace(recall, ts=ts, states=along)
 
 
 def concluded(
@@ -193,22 +232,25 @@ def concluded(
 ) -> Recall:
     """The result of a retrieval that has ended in a state, confirmed and with its convergence time where that is asked for."""
     memory, speed = retrieval.memory, retrieval.convergence_speed
-    status = _status(memory, state, result)
+    status = _status(retrieval, state, result)
     if retrieval.confirm:
-        tighter = replace(retrieval, rtol=retrieval.rtol / TIGHTER, atol=retrieval.atol / TIGHTER)
-        again = _solve(tighter, diffrax.SaveAt(t1=True), adjoint)
+        least = ROUNDING * float(jnp.finfo(retrieval.rtol.dtype).eps)
+        usual = jnp.minimum(retrieval.rtol, ACCURATE[retrieval.rtol.dtype.name])
+        rtol, atol = jnp.maximum(usual / TIGHTER, least), jnp.full_like(retrieval.atol, _least(retrieval.atol.dtype))
+        again = _solve(replace(retrieval, solver=Automatic(), rtol=rtol, atol=atol), diffrax.SaveAt(t1=True), adjoint)
         other: Any = again.ys
         # Below the absolute tolerance, where a memory falls silent, there is nothing to be told apart.
         margin = jnp.maximum(CONFIRMED * jnp.max(jnp.abs(state.x)), retrieval.atol)
         confirmed = jnp.max(jnp.abs(other.x[0] - state.x)) <= margin
-        second = _status(memory, jax.tree.map(lambda leaf: leaf[0], other), again.result)
+        second = _status(retrieval, jax.tree.map(lambda leaf: leaf[0], other), again.result)
         second = jnp.where((second == Status.OK) & ~confirmed, Status.UNCONFIRMED, second)
         stats = {name: number + again.stats[name] for name, number in stats.items()}
         status = jnp.where(status == Status.OK, second, status)
+    state = _guarded(state, status, retrieval.status)
     return Recall(
         state=state,
         gains=memory.gains(state),
-        status=jnp.where(retrieval.valid, status, Status.INVALID_SETTINGS),
+        status=status,
         stats=stats,
         ts=None,
         states=None,
@@ -217,6 +259,19 @@ def concluded(
         atol=retrieval.atol,
         solver=retrieval.solver_name,
     )
+
+
+def _guarded(states: PyTree, status: IntScalar, posed_status: IntScalar) -> PyTree:
+    """States of a trajectory that is `OK`. Others have no derivatives, and are NaN if they could not be begun.
+
+    So a mean over the trajectories of a batch that are `OK` has the derivative of just these, whatever the others met.
+    """
+
+    def part(leaf: jax.Array) -> jax.Array:
+        failed = jnp.where(posed_status == Status.OK, jax.lax.stop_gradient(leaf), jnp.full_like(leaf, jnp.nan))
+        return jnp.where(status == Status.OK, leaf, failed)
+
+    return jax.tree.map(part, states)
 
 
 def _solve(
@@ -231,7 +286,7 @@ def _solve(
         y0=retrieval.y0,
         args=retrieval.memory,
         saveat=saveat,
-        stepsize_controller=StepControl(retrieval.rtol, retrieval.atol),
+        stepsize_controller=StepControl(retrieval.rtol, retrieval.atol, retrieval.solver),
         adjoint=adjoint,
         event=event,
         max_steps=retrieval.max_steps,
@@ -286,30 +341,25 @@ def _increase_within(ts: jax.Array, t1: Scalar) -> BoolScalar:
     return jnp.all(ts[1:] > ts[:-1]) & (ts[0] >= 0) & (ts[-1] <= t1)
 
 
-def _status(memory: AbstractMemory, state: PyTree, result: diffrax.RESULTS) -> IntScalar:
+def _status(retrieval: Retrieval, state: PyTree, result: diffrax.RESULTS) -> IntScalar:
     finite_state = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(state)]))
     status = jnp.where(result == diffrax.RESULTS.successful, Status.OK, Status.SOLVER_FAILED)
     status = jnp.where(result == diffrax.RESULTS.max_steps_reached, Status.MAX_STEPS, status)
     status = jnp.where(finite_state, status, Status.NON_FINITE)
-    return jnp.where(memory.is_valid(), status, Status.INVALID_MEMORY)
-
-
-def solver_name(solver: str) -> str:
-    """The solver that a name stands for: `auto` is one of the others."""
-    return AUTOMATIC if solver == "auto" else solver
+    return jnp.where(retrieval.status == Status.OK, status, retrieval.status)
 
 
 def is_exponential(solver: str) -> bool:
-    """Whether the solver of a name, or `auto`, is an exponential one."""
-    return issubclass(SOLVERS[solver_name(solver)], AbstractExponentialSolver)
+    """Whether steps of the solver of a name are not limited by the relaxation of fast variables."""
+    return issubclass(SOLVERS[solver], AbstractExponentialSolver | Automatic)
 
 
 def _as_solver(solver: str | diffrax.AbstractAdaptiveSolver) -> tuple[str, diffrax.AbstractAdaptiveSolver]:
     """A solver, and the name that it has or goes by."""
     if isinstance(solver, diffrax.AbstractAdaptiveSolver):
-        return type(solver).__name__.lower(), solver
-    one_of("solver", solver, ["auto", *SOLVERS])
-    return solver_name(solver), SOLVERS[solver_name(solver)]()
+        return next((name for name, kind in SOLVERS.items() if type(solver) is kind), type(solver).__name__.lower()), solver
+    one_of("solver", solver, SOLVERS)
+    return solver, SOLVERS[solver]()
 
 
 def _checked_times(ts: jax.typing.ArrayLike | Sequence[ScalarLike], t1: jax.Array) -> jax.Array:

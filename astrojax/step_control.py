@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import diffrax
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optimistix as optx
@@ -11,6 +12,7 @@ from jaxtyping import PyTree
 
 from ._types import BoolScalar, Scalar
 from .activations import largest_entry
+from .automatic import Automatic
 
 PROPORTIONAL, INTEGRAL, SAFETY = 0.3, 0.7, 0.8
 """Coefficients of the controller: they spare half of the steps that an integral one, at a safety of 0.9, tries in vain."""
@@ -25,11 +27,14 @@ SMALLEST_FACTOR, LARGEST_FACTOR = 0.2, 10.0
 class StepControl(diffrax.AbstractAdaptiveStepSizeController[Scalar, Any]):
     """A proportional-integral controller for memories: the largest error of a step, relative to sizes that the memory says.
 
-    An error e of an entry counts as e/(atol + rtol s), with s from `magnitudes` of the memory that is given as `args`; a step
-    is accepted if all of them are below 1. The largest of them, unlike a mean, does not change when a memory is padded.
+    An error e of a neuron counts as e/(atol + rtol s), with s from `magnitudes` of the memory that is given as `args`; one of any
+    other part of the state, whose natural unit is 1, as e/(rtol (1 + s)). A step is accepted if all of them are below 1. The
+    largest of them, unlike a mean, does not change when a memory is padded.
 
     Arguments:
-        rtol, atol: relative and absolute tolerance.
+        rtol: relative tolerance.
+        atol: absolute tolerance of neurons.
+        solver: the solver that is controlled. `Automatic` says for every step how its error is to be counted.
         norm: for the root finders of implicit solvers.
 
     Source: Söderlind (2003), doi:10.1145/641876.641877.
@@ -37,6 +42,7 @@ class StepControl(diffrax.AbstractAdaptiveStepSizeController[Scalar, Any]):
 
     rtol: Scalar
     atol: Scalar
+    solver: diffrax.AbstractAdaptiveSolver
     norm: Callable[[PyTree], Scalar] = optx.max_norm
 
     def wrap(self, direction: Any) -> "StepControl":
@@ -66,13 +72,17 @@ class StepControl(diffrax.AbstractAdaptiveStepSizeController[Scalar, Any]):
         controller_state: Scalar,
     ) -> tuple[BoolScalar, Scalar, Scalar, bool, Scalar, Any]:
         """Whether a step is accepted; where the next begins and ends; and its error, which the step after that looks at."""
-        sizes = args.magnitudes(y0), args.magnitudes(y1_candidate)
+        sizes = jax.tree.map(jnp.maximum, args.magnitudes(y0), args.magnitudes(y1_candidate))
+        absolute = eqx.tree_at(lambda units: units.x, jax.tree.map(lambda _: self.rtol, sizes), self.atol)
 
-        def largest(error: jax.Array, before: jax.Array, after: jax.Array) -> Scalar:
-            return largest_entry(jnp.abs(error) / (self.atol + self.rtol * jnp.maximum(before, after)))
+        def largest(error: jax.Array, unit: Scalar, size: jax.Array) -> Scalar:
+            return largest_entry(jnp.abs(error) / (unit + self.rtol * size))
 
-        leaves = jax.tree.leaves(jax.tree.map(largest, y_error, *sizes))
-        error = jax.lax.stop_gradient(jnp.max(jnp.stack(leaves)))
+        weight: Scalar | float = 1.0
+        if isinstance(self.solver, Automatic):
+            error_order, weight = self.solver.error_of_step(t1 - t0, args)
+        leaves = jax.tree.leaves(jax.tree.map(largest, y_error, absolute, sizes))
+        error = weight * jax.lax.stop_gradient(jnp.max(jnp.stack(leaves)))
         accepted = error < 1
         # Where the state overflowed the error is NaN: as large as can be.
         counted = jnp.clip(jnp.nan_to_num(error, nan=jnp.inf, posinf=jnp.inf), jnp.finfo(error.dtype).eps)
@@ -82,4 +92,6 @@ class StepControl(diffrax.AbstractAdaptiveStepSizeController[Scalar, Any]):
         bounds = jnp.where(accepted, 1.0, SMALLEST_FACTOR), jnp.where(accepted, LARGEST_FACTOR, SAFETY)
         next_t0 = jnp.where(accepted, t1, t0)
         next_t1 = next_t0 + jnp.clip(factor, *bounds) * (t1 - t0)
-        return accepted, next_t0, next_t1, False, jnp.where(accepted, counted, controller_state), diffrax.RESULTS.successful
+        results = diffrax.RESULTS
+        result = results.where(accepted | (next_t1 > next_t0), results.successful, results.dt_min_reached)
+        return accepted, next_t0, next_t1, False, jnp.where(accepted, counted, controller_state), result

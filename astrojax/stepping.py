@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from ._types import BoolScalar, IntScalar, Scalar
-from .retrieval import SOLVERS, TERM, Recall, Retrieval, concluded, solver_name
+from .retrieval import SOLVERS, TERM, Recall, Retrieval, concluded
 from .step_control import StepControl
 
 LAST_STEP = 100
@@ -43,13 +43,13 @@ class Progress(eqx.Module):
 
 def can_step(solver: str) -> bool:
     """Whether the solver of a name can be taken step by step. An implicit one cannot: `diffeqsolve` lends it tolerances."""
-    return not issubclass(SOLVERS[solver_name(solver)], diffrax.AbstractImplicitSolver)
+    return not issubclass(SOLVERS[solver], diffrax.AbstractImplicitSolver)
 
 
 def begun(retrieval: Retrieval) -> Progress:
     """A retrieval before its first step."""
     solver, start, memory = retrieval.solver, jnp.zeros_like(retrieval.t1), retrieval.memory
-    next_t, controller_state = StepControl(retrieval.rtol, retrieval.atol).init(
+    next_t, controller_state = StepControl(retrieval.rtol, retrieval.atol, solver).init(
         TERM, start, retrieval.t1, retrieval.y0, None, memory, solver.func, solver.error_order(TERM)
     )
     next_t = _within(next_t, retrieval.t1, jnp.asarray(True))
@@ -72,7 +72,7 @@ def stepped(retrieval: Retrieval, progress: Progress) -> Progress:
     y, error, _, solver_state, result = solver.step(
         TERM, before.t, before.next_t, before.y, memory, before.solver_state, made_jump=False
     )
-    accepted, t, next_t, _, controller_state, _ = StepControl(retrieval.rtol, retrieval.atol).adapt_step_size(
+    accepted, t, next_t, _, controller_state, _ = StepControl(retrieval.rtol, retrieval.atol, solver).adapt_step_size(
         before.t, before.next_t, before.y, y, memory, error, solver.error_order(TERM), before.controller_state
     )
     under_way = is_under_way(retrieval, before)

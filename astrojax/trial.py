@@ -115,7 +115,7 @@ class RecallTrial(eqx.Module):
     rtol: ScalarLike | None = None
     atol: ScalarLike | None = None
     convergence_speed: ScalarLike | None = None
-    solver: str = eqx.field(static=True, default="auto")
+    solver: str = eqx.field(static=True, default="etd3")
     max_steps: int = eqx.field(static=True, default=4096)
     confirm: bool = eqx.field(static=True, default=False)
     per_pattern: dict[str, Float[Array, "... pool"]] = eqx.field(default_factory=dict)

@@ -21,7 +21,7 @@ MODELS: dict[str, tuple[Any, dict[str, Any]]] = {
 def recall_trial(model: str = "astrocyte", num_neurons: int = 20, **settings: Any) -> aj.RecallTrial:
     """One recall at the paper's defaults, of random patterns and flipped queries."""
     build, parameters = MODELS[model]
-    chosen = {"solver": "auto", "rtol": TOLERANCE, "atol": TOLERANCE, "max_steps": 4096, "convergence_speed": None} | settings
+    chosen = {"solver": "etd3", "rtol": TOLERANCE, "atol": TOLERANCE, "max_steps": 4096, "convergence_speed": None} | settings
     task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=num_neurons), aj.Flips())
     return aj.RecallTrial(task, eqx.Partial(build), parameters, HORIZON, **chosen)
 

@@ -75,7 +75,7 @@ class Objective(eqx.Module):
         parameters: Mapping[str, ScalarLike] | None = None,
         **settings: Any,
     ) -> None:
-        given: dict[str, Any] = {"rtol": None, "atol": None, "solver": "auto", "max_steps": 4096} | settings
+        given: dict[str, Any] = {"rtol": None, "atol": None, "solver": "etd3", "max_steps": 4096} | settings
         self.trial = RecallTrial(task, build, dict(parameters or {}), t1=t1, convergence_speed=None, **given)
         self.loss = as_loss(loss)
         for name, values in {"num_patterns": num_patterns, "levels": levels}.items():
