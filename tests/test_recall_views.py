@@ -382,7 +382,7 @@ def test_what_is_swept_and_searched_is_told_in_a_line():
     assert repr(sweep) == f"Sweep(num_patterns=5…9 (2), num_flips=1, tau_x=1…2 (2), tau_p=3…4 (2), {trial})"
     build = eqx.Partial(aj.AstrocyteMemory, gain_regime="adiabatic")
     objective = aj.Objective(task, build, num_patterns=[5], levels=[1, 2, 3])
-    inner = f"RecallTrial({task}, AstrocyteMemory(gain_regime='adiabatic'), t1=10, auto)"
+    inner = f"RecallTrial({task}, AstrocyteMemory(gain_regime='adiabatic'), t1=10, rtol=0.001, atol=0.001, auto)"
     assert repr(objective) == f"Objective(1 softsign, auto gradient, num_patterns=5, levels=1…3 (3), {inner})"
 
 

@@ -1,5 +1,6 @@
 """`astrojax tune`: from a file to a folder that can be interrupted, continued, shown, and run."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -53,10 +54,13 @@ def written(folder: Path, **changes) -> Path:
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory):
-    """A search to its end, through the command line."""
+    """A search to its end, through the command line; what it printed is beside its folder."""
     folder = tmp_path_factory.mktemp("searched")
     out = folder / "run"
-    assert main(["tune", str(written(folder)), "--out", str(out)]) == 0
+    with contextlib.ExitStack() as stack:
+        for name, redirect in {"out": contextlib.redirect_stdout, "err": contextlib.redirect_stderr}.items():
+            stack.enter_context(redirect(stack.enter_context((folder / name).open("w"))))
+        assert main(["tune", str(written(folder)), "--out", str(out), "--json"]) == 0
     return out
 
 
@@ -132,15 +136,13 @@ def test_the_best_of_a_search_is_a_memory_to_use(searched):
         best.memory()
 
 
-def test_every_look_is_told_on_the_way_and_in_the_summary(searched, tmp_path, capsys):
-    history = aj.load_search(searched).history
-    assert main(["tune", str(written(tmp_path)), "--out", str(tmp_path / "run"), "--json"]) == 0
-    told = capsys.readouterr()
+def test_every_look_is_told_on_the_way_and_in_the_summary(searched):
+    history, told = aj.load_search(searched).history, (searched.parent / "err").read_text()
     for score in ("squared", "linear"):
         for step in (0, 4, 8, 12):
             error = float(history.validation_error.sel(score=score).isel(step=step).min())
-            assert f"{score}: step {step}: held-out error {error:.4f}" in told.err
-    looks = json.loads(told.out)["summary"]["looks"]
+            assert f"{score}: step {step}: held-out error {error:.4f}" in told
+    looks = json.loads((searched.parent / "out").read_text())["summary"]["looks"]
     assert len(looks) == 2 * 2 * 4
     for look in looks:
         there = history.sel(score=look["score"]).isel(start=look["start"], step=look["step"])
@@ -154,7 +156,7 @@ def test_what_an_older_version_chose_is_refused(searched, tmp_path):
         arrays = dict(np.load(path))
         arrays.pop(max((name for name in arrays if name.startswith("state.")), key=lambda name: int(name.split(".")[1])))
         np.savez(path, **arrays)
-    with pytest.raises(aj.RunError, match="written by another version .* cannot be continued; give another folder"):
+    with pytest.raises(aj.RunError, match=r"written by another version .* cannot be continued; give another folder"):
         run_search(aj.load_search_config(old / "config.yaml"), old)
     described = json.loads((old / "history.zarr" / "zarr.json").read_text())
     del described["attributes"]["choice"]
