@@ -12,7 +12,8 @@ from ._parameters import DIMENSIONS
 from .models.base import AbstractMemory
 from .plan import load_pool, memory_of, task_of
 from .runs.reading import read
-from .runs.search_results import SearchFolder, search_folder
+from .runs.search_results import SearchFolder
+from .runs.search_results import load_search as load_folder
 from .runs.store import CONFIG
 from .runs.tuning import TuneConfig
 from .tuning.objective import Objective
@@ -78,7 +79,7 @@ def load_search(folder: str | Path) -> SearchResults:
     Raises:
         InputError (a ValueError): if the folder is not that of a search.
     """
-    return SearchResults(search_folder(folder).folder)
+    return SearchResults(load_folder(folder).folder)
 
 
 def objective_of(config: TuneConfig, score: str) -> Objective:

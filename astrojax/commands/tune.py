@@ -13,7 +13,7 @@ from ..experiment import Execution
 from ..report.search import draw_search, print_search, search_summary
 from ..runs import store
 from ..runs.reading import read
-from ..runs.search_results import TUNED, search_folder
+from ..runs.search_results import TUNED, load_search
 from ..runs.tuning import TuneConfig
 from ..search_results import SearchResults
 from ..searching import Progress, run_search
@@ -34,7 +34,7 @@ def tune_config(
 ) -> SearchResults:
     """Search as a configuration says, or continue the search of a run folder; print and draw what was found."""
     if Path(path).is_dir():  # a run folder, to be continued
-        search_folder(path)
+        load_search(path)
         out, path = out or path, Path(path) / store.CONFIG
     config = read(path, TuneConfig, overrides)
     if out is None:
@@ -63,7 +63,7 @@ def show_search(output: Output, folder: Path, page: str | Path | None = None) ->
         InputError (a ValueError): if the search is unfinished.
         RunError: if the figures or the page cannot be written.
     """
-    results = search_folder(folder)
+    results = load_search(folder)
     written = write_page(folder, page)
     if written:  # of an unfinished search too
         output.console.print(f"{written}: written", soft_wrap=True)

@@ -136,8 +136,8 @@ class SearchFolder:
         write_json(self.folder / LANDSCAPE, {"values": axes, "loss": rows})
 
 
-def search_folder(folder: str | Path) -> SearchFolder:
-    """The run folder of a search.
+def load_search(folder: str | Path) -> SearchFolder:
+    """What a search left in its run folder.
 
     Raises:
         InputError (a ValueError): if the folder is not that of a search.
