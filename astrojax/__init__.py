@@ -67,13 +67,13 @@ if TYPE_CHECKING:
     from .recall import animate as animate
     from .retrieval import retrieve as retrieve
     from .runs.export import export as export
-    from .runs.search_results import SearchResults as SearchResults
-    from .runs.search_results import load_search as load_search
     from .runs.store import load as load
     from .scores import AbstractScore as AbstractScore
     from .scores import LinearScore as LinearScore
     from .scores import PowerScore as PowerScore
     from .scores import SquaredScore as SquaredScore
+    from .search_results import SearchResults as SearchResults
+    from .search_results import load_search as load_search
     from .searching import load_search_config as load_search_config
     from .searching import run_search as run_search
     from .sweep import Engine as Engine
@@ -142,9 +142,9 @@ _NAMES = {
     "recall": ["Recall", "Status", "animate"],
     "retrieval": ["retrieve"],
     "runs.export": ["export"],
-    "runs.search_results": ["SearchResults", "load_search"],
     "runs.store": ["load"],
     "scores": ["AbstractScore", "LinearScore", "PowerScore", "SquaredScore"],
+    "search_results": ["SearchResults", "load_search"],
     "searching": ["load_search_config", "run_search"],
     "sweep": ["Engine", "OutOfMemoryError", "Sweep", "SweepResult", "run_sweeps"],
     "tuning": ["Loss", "Objective", "Parameter", "Search", "SearchState", "grid_search", "random_search", "tune"],

@@ -14,7 +14,7 @@ from .report.search_page import search_page
 from .runs import store
 from .runs.folders import is_search
 from .runs.reading import read
-from .runs.search_results import HISTORY, TUNED, SearchResults
+from .runs.search_results import HISTORY, TUNED, SearchFolder
 from .runs.tuning import TuneConfig
 
 PIECE = 2**20
@@ -54,7 +54,7 @@ def _of_run(folder: Path) -> Page:
 
 
 def _of_search(folder: Path) -> Page:
-    results, provenance = SearchResults(folder), store.read_json(folder / store.PROVENANCE)
+    results, provenance = SearchFolder(folder), store.read_json(folder / store.PROVENANCE)
     config = read(folder / store.CONFIG, TuneConfig)
     finished = bool(provenance.get("finished"))
     heldout = results.heldout() if finished else None

@@ -1,6 +1,7 @@
 """From the configuration of a search to a run folder: searched, compared, tried on fresh problems, and written out."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +16,17 @@ from ._checks import InputError, RunError
 from ._parameters import DIMENSIONS
 from .compiling import keep_compiled_programs
 from .experiment import Execution, run
-from .plan import load_pool, memory_of, task_of
 from .runs import store
 from .runs.checkpoints import Checkpoints
 from .runs.config import Config
 from .runs.reading import ConfigError, read
 from .runs.record import Record
-from .runs.search_results import HELDOUT, TUNED, SearchResults
+from .runs.search_results import HELDOUT, TUNED, SearchFolder
 from .runs.tuning import TuneConfig
+from .search_results import SearchResults, objective_of, shortest
 from .sweep.engine import Engine
 from .tuning.baselines import grid_search, random_search
-from .tuning.objective import Objective, means, measure
+from .tuning.objective import means, measure
 from .tuning.search import Search, SearchState, as_optimiser, as_schedule
 from .tuning.transforms import Parameter
 
@@ -55,12 +56,14 @@ class Progress:
     Arguments:
         on_search: called with the name of a search, the steps that are stored already, and all its steps.
         on_step: called with the name of a search and the state after each step.
+        on_look: called with the same whenever the held-out problems have been looked at, also before the first step.
         on_part: called with words for whatever else is begun.
         on_notice: told in words what was damaged, or what had to be changed on the way.
     """
 
     on_search: Callable[[str, int, int], None] = lambda name, done, total: None
     on_step: Callable[[str, SearchState], None] = lambda name, state: None
+    on_look: Callable[[str, SearchState], None] = lambda name, state: None
     on_part: Callable[[str], None] = lambda text: None
     on_notice: Callable[[str], None] = lambda text: None
 
@@ -88,7 +91,7 @@ def run_search(
     with contextlib.ExitStack() as stack:
         stack.enter_context(jax.enable_x64(config.precision == "float64"))
         engine = Engine(**execution.engine_settings(), on_notice=progress.on_notice)
-        searches = _searches(config, engine)
+        searches = _searches(config, engine, progress)
         stack.enter_context(store.locked(folder))
         record = Record(folder, config)
         store.begin(folder, config, record.digest, progress.on_notice)
@@ -100,8 +103,8 @@ def run_search(
                 histories[name], states[name] = _followed(config, name, search, folder, progress)
             results.write_history(histories)
             # Losses may depend on the size of x, which differs between scores; errors can be compared.
-            usable = {name: state for name, state in states.items() if np.isfinite(np.min(state.best_loss))}
-            won = min(usable, key=lambda name: float(usable[name].best_error[usable[name].best_start]), default=None)
+            usable = {name: state.lowest for name, state in states.items() if np.isfinite(state.lowest[1])}
+            won = min(usable, key=lambda name: usable[name], default=None)
             if won is None:
                 raise RunError("no trajectory of any start could be used; look at the bounds and at retrieval.max_steps")
             best = states[won].best
@@ -117,37 +120,7 @@ def run_search(
     return results
 
 
-def objective_of(config: TuneConfig, score: str) -> Objective:
-    """What a configuration minimises, with one of its scores.
-
-    Raises:
-        ConfigError (an InputError): for a file of patterns or parameters that cannot be used.
-    """
-    task, _ = task_of(config, load_pool)
-    build, parameters, per_pattern = memory_of(config.models()[score], "model", task, config.name)
-    how = config.retrieval
-    _, levels = config.levels()
-    objective = Objective(
-        task,
-        build,
-        num_patterns=[int(load) for load in config.axes.coordinates()["num_patterns"]["num_patterns"]],
-        levels=levels,
-        loss={str(name): weight for name, weight in config.loss.items()},
-        gradient=config.gradient,
-        t1=how.t1,
-        parameters=parameters,
-        per_pattern=per_pattern,
-        rtol=how.rtol,
-        atol=how.atol,
-        solver=how.solver,
-        max_steps=how.max_steps,
-        confirm=how.confirm,
-    )
-    objective.check(list(config.parameters))
-    return objective
-
-
-def _searches(config: TuneConfig, engine: Engine) -> dict[str, Search]:
+def _searches(config: TuneConfig, engine: Engine, progress: Progress) -> dict[str, Search]:
     """A search for each score; whatever is wrong with the settings is found here."""
     how, settings = config.search, config.optimiser
     try:
@@ -172,6 +145,7 @@ def _searches(config: TuneConfig, engine: Engine) -> dict[str, Search]:
             validation_size=how.validation_size,
             validate_every=how.validate_every,
             patience=how.patience,
+            on_look=functools.partial(progress.on_look, score),
             engine=engine,
         )
         for score in config.models()
@@ -252,7 +226,9 @@ def _from_arrays(blank: SearchState, stored: Mapping[str, np.ndarray]) -> tuple[
     blanks, structure = jax.tree.flatten(blank)
     leaves = [stored.get(f"{STATE}{place}", np.zeros(0)) for place in range(len(blanks))]
     if [leaf.shape for leaf in leaves] != [np.shape(one) for one in blanks] or f"{STATE}{len(blanks)}" in stored:
-        raise RunError("the checkpoints were written by another version of optax or astrojax; give another folder")
+        raise RunError(
+            "the checkpoints were written by another version of optax or astrojax and cannot be continued; give another folder"
+        )
     state = jax.tree.unflatten(structure, leaves)
     rows = {key.removeprefix(HISTORY): values for key, values in stored.items() if key.startswith(HISTORY)}
     return state, [{key: values[place] for key, values in rows.items()} for place in range(int(state.step) + 1)]
@@ -260,7 +236,7 @@ def _from_arrays(blank: SearchState, stored: Mapping[str, np.ndarray]) -> tuple[
 
 def _tuned(config: TuneConfig, score: str, values: Mapping[str, Any], folder: Path) -> Config:
     """The configuration of a run with the values that were found, written into the folder."""
-    alone: dict[str, Any] = {name: _short(value, config) for name, value in values.items() if name not in DIMENSIONS}
+    alone: dict[str, Any] = {name: shortest(value, config) for name, value in values.items() if name not in DIMENSIONS}
     t1 = alone.pop("t1", None)
     for name in values.keys() & DIMENSIONS.keys():
         alone[name] = (folder / f"{name}.npy").resolve()
@@ -272,17 +248,12 @@ def _tuned(config: TuneConfig, score: str, values: Mapping[str, Any], folder: Pa
     return tuned
 
 
-def _short(value: Any, config: TuneConfig) -> float:
-    """A number in as few digits as stand for it in the precision of the search."""
-    return float(str(np.asarray(value, config.precision)))
-
-
 def _compared(
     config: TuneConfig,
     searches: Mapping[str, Search],
     states: Mapping[str, SearchState],
     won: str,
-    results: SearchResults,
+    results: SearchFolder,
     progress: Progress,
 ) -> dict[str, dict[str, float]]:
     """What other searches find with as many solved trajectories as all scores had, by their names.
@@ -304,13 +275,13 @@ def _compared(
             problems_per_candidate=config.compare.problems_per_candidate,
             engine=search.engine,
         )
-        values = {name: _short(value, config) for name, value in tried.best.items()}
+        values = {name: shortest(value, config) for name, value in tried.best.items()}
         found[method] = {"values": values, "candidates": tried.loss.size, "trajectories": tried.num_solves}
         results.write_comparison(found)
     return {method: found[method]["values"] for method in config.compare.methods}
 
 
-def _map_landscape(config: TuneConfig, search: Search, state: SearchState, results: SearchResults, progress: Progress) -> None:
+def _map_landscape(config: TuneConfig, search: Search, state: SearchState, results: SearchFolder, progress: Progress) -> None:
     """The loss on a plane of two parameters through the best values."""
     names = [name for name in config.parameters if name not in DIMENSIONS][:2]
     size = config.landscape.size

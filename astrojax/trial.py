@@ -89,12 +89,15 @@ class Task(eqx.Module):
         return isinstance(self.ensemble, eqx.Partial) and self.ensemble.func in BINARY_ENSEMBLES
 
     @property
+    def pool(self) -> Patterns | None:
+        """The patterns that problems draw from, or `None` where the ensemble draws new ones every time."""
+        ensemble = self.ensemble
+        return ensemble.keywords["pool"] if isinstance(ensemble, eqx.Partial) and ensemble.func is pooled_patterns else None
+
+    @property
     def pool_size(self) -> int | None:
         """How many patterns there are to draw from, or `None` where the ensemble draws new ones every time."""
-        ensemble = self.ensemble
-        if isinstance(ensemble, eqx.Partial) and ensemble.func is pooled_patterns:
-            return ensemble.keywords["pool"].shape[1]
-        return None
+        return None if self.pool is None else self.pool.shape[1]
 
 
 class RecallTrial(eqx.Module):

@@ -19,7 +19,7 @@ import optuna
 import astrojax as aj
 from astrojax.compiling import keep_compiled_programs
 from astrojax.report.statistics import bootstrap_interval
-from astrojax.searching import objective_of
+from astrojax.search_results import objective_of
 from astrojax.sweep.engine import Engine
 from astrojax.tuning.objective import means, measure
 from astrojax.tuning.search import TRAINING
@@ -40,12 +40,12 @@ def tpe(objective: aj.Objective, *, seed: int, num_solves: int, engine: Engine) 
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(multivariate=True, seed=seed))
     study.enqueue_trial(START)
 
-    def loss(trial: optuna.Trial) -> float:
+    def error(trial: optuna.Trial) -> float:
         at = {name: np.array([trial.suggest_float(name, 1e-3, 1e3, log=True)], np.float32) for name in NAMES}
-        mean, _, _ = means(measure(objective, at, root, np.arange(CANDIDATE), engine, name="tpe"))
+        _, mean, _ = means(measure(objective, at, root, np.arange(CANDIDATE), engine, name="tpe"))
         return float(mean[0]) if np.isfinite(mean[0]) else np.inf
 
-    study.optimize(loss, n_trials=num_solves // CANDIDATE)
+    study.optimize(error, n_trials=num_solves // CANDIDATE)
     return dict(study.best_params)
 
 

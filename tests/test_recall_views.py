@@ -366,7 +366,7 @@ def test_searches_and_engines_are_told_in_a_line():
     record = Record(*(np.array([0.25, 0.5]),) * 10)
     values = {"tau_x": jnp.array([1.0, 2.0]), "logit_bias": jnp.zeros((2, 3))}
     state = aj.SearchState(np.array(4), {}, values, (), values, np.array([np.nan, 0.125]), np.ones(2), np.zeros(2), record)
-    numbers = "loss 0.25…0.5, Hamming error 0.25…0.5, best held-out loss 0.125, tau_x=1…2, logit_bias=0"
+    numbers = "loss 0.25…0.5, Hamming error 0.25…0.5, best held-out error 1, best held-out loss 0.125, tau_x=1…2, logit_bias=0"
     assert repr(state) == f"SearchState(step 4, 2 starts, {numbers})"
     assert repr(aj.Engine(num_threads=3, memory=2**31)) == "Engine(1 device (cpu), 3 threads, 2 GiB of each device)"
     assert repr(aj.SearchResults("runs/tuned")) == "SearchResults('runs/tuned')"
@@ -382,7 +382,7 @@ def test_what_is_swept_and_searched_is_told_in_a_line():
     assert repr(sweep) == f"Sweep(num_patterns=5…9 (2), num_flips=1, tau_x=1…2 (2), tau_p=3…4 (2), {trial})"
     build = eqx.Partial(aj.AstrocyteMemory, gain_regime="adiabatic")
     objective = aj.Objective(task, build, num_patterns=[5], levels=[1, 2, 3])
-    inner = f"RecallTrial({task}, AstrocyteMemory(gain_regime='adiabatic'), t1=10, auto)"
+    inner = f"RecallTrial({task}, AstrocyteMemory(gain_regime='adiabatic'), t1=10, rtol=0.001, atol=0.001, auto)"
     assert repr(objective) == f"Objective(1 softsign, auto gradient, num_patterns=5, levels=1…3 (3), {inner})"
 
 

@@ -1,6 +1,9 @@
 """`astrojax tune`: from a file to a folder that can be interrupted, continued, shown, and run."""
 
+import contextlib
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -51,10 +54,13 @@ def written(folder: Path, **changes) -> Path:
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory):
-    """A search to its end, through the command line."""
+    """A search to its end, through the command line; what it printed is beside its folder."""
     folder = tmp_path_factory.mktemp("searched")
     out = folder / "run"
-    assert main(["tune", str(written(folder)), "--out", str(out)]) == 0
+    with contextlib.ExitStack() as stack:
+        for name, redirect in {"out": contextlib.redirect_stdout, "err": contextlib.redirect_stderr}.items():
+            stack.enter_context(redirect(stack.enter_context((folder / name).open("w"))))
+        assert main(["tune", str(written(folder)), "--out", str(out), "--json"]) == 0
     return out
 
 
@@ -101,16 +107,63 @@ def test_a_search_leaves_history_figures_and_a_configuration_to_run(searched, ca
     assert found["random"]["trajectories"] <= 4 * (12 * 16 * 3 + 4 * 32)
     assert found["random"]["candidates"] == 4 * (12 * 16 * 3 + 4 * 32) // 16
     tuned = aj.load_config(searched / "tuned.yaml")
-    # The lowest held-out loss of each score, and of these the one with the lowest held-out error.
-    lowest = history.validation_loss.argmin(["start", "step"])
-    errors = history.validation_error.isel(lowest)
-    best = history.isel(lowest).isel(score=int(np.argmin(errors.values)))
+    # The lowest held-out error of all looks; of those that have it the one with the lowest loss.
+    tied = history.validation_error == history.validation_error.min()
+    best = history.isel(history.validation_loss.where(tied).argmin(["score", "start", "step"]))
     model = tuned.models["tuned"]
     assert model.score == str(best.score.item())
     assert np.float32(model.temperature) == np.float32(best.temperature)
     capsys.readouterr()
     assert main(["show", str(searched)]) == 0
     assert "on fresh problems, with 95% intervals" in capsys.readouterr().out
+
+
+def test_the_best_of_a_search_is_a_memory_to_use(searched):
+    results = aj.load_search(searched)
+    best, history = results.best, results.history
+    assert best.error == float(history.validation_error.min())
+    tuned = aj.load_config(searched / "tuned.yaml").models["tuned"]
+    assert best.values == {"temperature": tuned.temperature, "tau_x": tuned.tau_x}
+    assert (best.score, best.t1) == (tuned.score, 10.0)
+    patterns = aj.random_patterns(jax.random.key(0), num_neurons=20, num_patterns=5)
+    memory = best.memory(patterns)
+    expected = aj.AstrocyteMemory(
+        patterns, score=tuned.score, temperature=tuned.temperature, tau_x=tuned.tau_x, tau_p=tuned.tau_p, slope=tuned.slope
+    )
+    one, other = (aj.retrieve(each, patterns[:, 0], t1=best.t1) for each in (memory, expected))
+    np.testing.assert_array_equal(one.state.x, other.state.x)
+    with pytest.raises(aj.InputError, match="patterns must be given"):
+        best.memory()
+
+
+def test_every_look_is_told_on_the_way_and_in_the_summary(searched):
+    history, told = aj.load_search(searched).history, (searched.parent / "err").read_text()
+    for score in ("squared", "linear"):
+        for step in (0, 4, 8, 12):
+            error = float(history.validation_error.sel(score=score).isel(step=step).min())
+            assert f"{score}: step {step}: held-out error {error:.4f}" in told
+    looks = json.loads((searched.parent / "out").read_text())["summary"]["looks"]
+    assert len(looks) == 2 * 2 * 4
+    for look in looks:
+        there = history.sel(score=look["score"]).isel(start=look["start"], step=look["step"])
+        assert (look["validation_error"], look["validation_loss"]) == (there.validation_error, there.validation_loss)
+
+
+def test_what_an_older_version_chose_is_refused(searched, tmp_path):
+    """Its values were chosen by the loss, and its checkpoints know of no errors that choose."""
+    old = shutil.copytree(searched, tmp_path / "old")
+    for path in (old / "checkpoints").glob("*.npz"):
+        arrays = dict(np.load(path))
+        arrays.pop(max((name for name in arrays if name.startswith("state.")), key=lambda name: int(name.split(".")[1])))
+        np.savez(path, **arrays)
+    with pytest.raises(aj.RunError, match=r"written by another version .* cannot be continued; give another folder"):
+        run_search(aj.load_search_config(old / "config.yaml"), old)
+    described = json.loads((old / "history.zarr" / "zarr.json").read_text())
+    del described["attributes"]["choice"]
+    (old / "history.zarr" / "zarr.json").write_text(json.dumps(described))
+    for read in (lambda: aj.load_search(old).history, lambda: aj.load_search(old).best):
+        with pytest.raises(aj.InputError, match="chose its values in another way; search again, into another folder"):
+            read()
 
 
 def test_the_tuned_configuration_gives_the_error_that_was_reported(searched, tmp_path, capsys, no_figures):
@@ -291,6 +344,10 @@ def test_parameters_of_patterns_and_the_horizon_are_tuned_and_run(tmp_path, no_f
     assert np.abs(bias).max() > 0
     assert tuned.retrieval.t1 != 10.0
     assert "logit_bias: logit_bias.npy" in (tmp_path / "run" / "tuned.yaml").read_text()
+    best = results.best
+    assert (best.t1, best.error) == (tuned.retrieval.t1, float(results.history.validation_error.min()))
+    np.testing.assert_array_equal(best.memory().logit_bias, bias)
+    np.testing.assert_array_equal(best.memory().patterns, np.load(tmp_path / "own.npy").T)
     np.testing.assert_array_equal(
         aj.run(tuned, tmp_path / "again").hamming_error.sel(model="tuned"), results.heldout().hamming_error.sel(model="tuned")
     )

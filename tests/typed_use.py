@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 import astrojax as aj
 from astrojax.runs.config import Config
 from astrojax.runs.tuning import TuneConfig
+from astrojax.search_results import Best
 from astrojax.tuning.baselines import Candidates
 
 key = jax.random.key(0)
@@ -141,4 +142,7 @@ found = aj.run_search(aj.load_search_config("tune.yaml"), "runs/tuned")
 assert_type(found, aj.SearchResults)
 assert_type(aj.load_search("runs/tuned").history, xr.Dataset)
 assert_type(found.heldout(), xr.Dataset)
+assert_type(found.best, Best)
+assert_type(found.best.memory(patterns), aj.AbstractMemory)
+assert_type(objective.memory(found.best.values, patterns), aj.AbstractMemory)
 assert_type(found.landscape(), xr.DataArray | None)

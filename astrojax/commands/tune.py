@@ -13,10 +13,11 @@ from ..experiment import Execution
 from ..report.search import draw_search, print_search, search_summary
 from ..runs import store
 from ..runs.reading import read
-from ..runs.search_results import TUNED, SearchResults, load_search
+from ..runs.search_results import TUNED, load_search
 from ..runs.tuning import TuneConfig
+from ..search_results import SearchResults
 from ..searching import Progress, run_search
-from ..tuning.search import SearchState
+from ..tuning.search import SearchState, ranked
 from .output import Output
 from .run import unwritten, write_page
 
@@ -106,7 +107,7 @@ class _Shown:
         )
         self._every, self._total = 1, 1
         self._task: Any = None
-        self.progress = Progress(self._search, self._step, self._part, lambda text: self._say(f"note: {text}"))
+        self.progress = Progress(self._search, self._step, self._look, self._part, lambda text: self._say(f"note: {text}"))
 
     def __enter__(self) -> "_Shown":
         self._bar.start()
@@ -129,6 +130,9 @@ class _Shown:
         if not self._live and (step % self._every == 0 or step == self._total):
             self._say(f"{name}: step {step} of {self._total}: {now}")
 
+    def _look(self, name: str, state: SearchState) -> None:
+        self._say(f"{name}: step {int(state.step)}: {_look_in_words(state)}")
+
     def _part(self, text: str) -> None:
         if self._task is not None:
             self._bar.remove_task(self._task)
@@ -148,5 +152,15 @@ def _now(state: SearchState) -> str:
     problems = f"  {dropped} gradients left out" if dropped else ""
     which = f" (start {at} of {record.loss.size})" if record.loss.size > 1 else ""
     recall = f"error {record.hamming_error[at]:.2f}  perfect {record.success[at]:.0%}"
-    looked = f"  (held-out error {record.validation_error[at]:.2f})" if np.isfinite(record.validation_error[at]) else ""
-    return f"loss {record.loss[at]:.4f}  {recall}{looked}{which}  {values}{problems}"
+    return f"loss {record.loss[at]:.4f}  {recall}{which}  {values}{problems}"
+
+
+def _look_in_words(state: SearchState) -> str:
+    """What the held-out problems have shown: the best start of this look, and the best of all looks up to it."""
+    error, loss = state.record.validation_error, state.record.validation_loss
+    at = int(ranked(error, loss)[0])
+    which = f" (start {at} of {loss.size})" if loss.size > 1 else ""
+    best = state.best_start
+    so_far = f"the best so far {state.lowest[0]:.4f} at step {state.best_step[best]}"
+    is_best = at == best and state.best_step[best] == state.step
+    return f"held-out error {error[at]:.4f}  loss {loss[at]:.4f}{which}, {'the best so far' if is_best else so_far}"

@@ -36,12 +36,14 @@ def search_summary(history: xr.Dataset, heldout: xr.Dataset, parameters: Sequenc
         history: of `SearchResults`. heldout: its runs on fresh problems. parameters: single numbers that were searched.
 
     Returns:
-        `best` (score, start, step, values), `steps` by score, counts of `clipped`, `non_finite` and `failed` gradients of
-        single problems, `errors` by name, and `cells`: in how many pairs of load and level the tuned memory is better, and
-        significantly (false discovery rate 5%), than the start.
+        `best` (score, start, step, error, loss, values), `looks` (error and loss of every look at the held-out problems),
+        `steps` by score, counts of `clipped`, `non_finite` and `failed` gradients of single problems, `errors` by name, and
+        `cells`: in how many pairs of load and level the tuned memory is better, and significantly (false discovery rate 5%),
+        than the start.
     """
     return {
         "best": _best(history, parameters),
+        "looks": _looks(history),
         "steps": {str(score): int(_last_step(history.sel(score=score))) for score in history.score.values},
         "gradients": {name: int(np.nansum(history[f"num_{name}"].values)) for name in ("clipped", "non_finite", "failed")},
         "errors": errors_on_fresh_problems(heldout),
@@ -88,8 +90,8 @@ def sentences(content: dict[str, Any]) -> list[str]:
     values = ", ".join(f"{name} {value:.4g}" for name, value in best["values"].items())
     others = f", start {best['start']}" if best["start"] else ""
     said = [
-        f"best of the problems that choose: score {best['score']}{others}, step {best['step']} of "
-        f"{content['steps'][best['score']]}, loss {best['validation_loss']:.4f}: {values}"
+        f"lowest held-out error: score {best['score']}{others}, step {best['step']} of "
+        f"{content['steps'][best['score']]}, error {best['validation_error']:.3f}, loss {best['validation_loss']:.4f}: {values}"
     ]
     if best["step"] == 0:
         said.append("no step made it better: these are the values where the search started")
@@ -213,25 +215,30 @@ def intervals(errors: dict[str, Any]) -> Figure:
 
 
 def _best(history: xr.Dataset, parameters: Sequence[str]) -> dict[str, Any]:
-    """Where on the way the held-out loss was lowest, in the score that has the lowest held-out error there, and the values."""
-    losses, errors = (
-        history[name].transpose("score", "start", "step").values for name in ("validation_loss", "validation_error")
-    )
-    lowest = {
-        score: np.unravel_index(np.nanargmin(losses[score]), losses[score].shape)
-        for score in range(len(losses))
-        if np.isfinite(losses[score]).any()
-    }
-    score = min(lowest, key=lambda score: errors[score][lowest[score]])
-    start, step = (int(place) for place in lowest[score])
-    there = history.isel(score=score, start=start, step=step)
+    """The look at the held-out problems with the lowest error, of all scores and starts, and the values there.
+
+    The loss breaks ties, then the order: so a search chooses too.
+    """
+    dims = ("score", "start", "step")
+    losses, errors = (history[name].transpose(*dims).values for name in ("validation_loss", "validation_error"))
+    lowest = np.lexsort((losses.ravel(), errors.ravel()))[0]
+    place = {dim: int(index) for dim, index in zip(dims, np.unravel_index(lowest, losses.shape), strict=True)}
+    there = history.isel(place)
     return {
-        "score": str(history.score.values[score]),
-        "start": start,
-        "step": step,
-        "validation_loss": float(losses[score, start, step]),
+        **place,
+        "score": str(there.score.values),
+        "validation_error": float(there.validation_error),
+        "validation_loss": float(there.validation_loss),
         "values": {name: float(there[name]) for name in parameters if name in history},
     }
+
+
+def _looks(history: xr.Dataset) -> list[dict[str, Any]]:
+    """Error and loss of every look at the held-out problems, by score, start and step."""
+    names = ["validation_error", "validation_loss"]
+    table = history[names].assign_coords(start=range(history.sizes["start"]), step=range(history.sizes["step"]))
+    rows = table.to_dataframe(dim_order=["score", "start", "step"])[names].dropna(how="all").reset_index()
+    return rows.to_dict("records")
 
 
 def _last_step(history: xr.Dataset) -> int:

@@ -107,7 +107,7 @@ def _add_found(
 
 
 def _add_history(page: Page, history: xr.Dataset) -> None:
-    """Of every start of every score: its steps, its first loss, and where its held-out loss was lowest."""
+    """Of every start of every score: its steps, its first loss, and where its held-out error was lowest."""
     rows = []
     for score in map(str, history.score.values):
         for start in range(history.sizes["start"]):
@@ -115,7 +115,7 @@ def _add_history(page: Page, history: xr.Dataset) -> None:
             losses = line.validation_loss.values
             if not np.isfinite(losses).any():
                 continue
-            at = int(np.nanargmin(losses))
+            at = int(np.lexsort((losses, line.validation_error.values))[0])
             values = [f"{float(line[name][at]):.4g}" for name in ("validation_loss", "validation_error")]
             steps = int(np.flatnonzero(np.isfinite(line.gradient_norm.values)).max(initial=0))
             rows.append([score, start, steps, f"{losses[0]:.4g}", at, *values, f"{float(line.validation_success[at]):.1%}"])

@@ -24,13 +24,17 @@ DEFINITIONS = {
     "num_non_finite": "problems of the step whose gradient was not finite, and left out",
     "num_failed": "problems of the step whose trajectory failed, and was left out",
     "validation_loss": "mean loss over the held-out problems after the step; NaN where they were not looked at",
-    "validation_error": "mean Hamming error over the held-out problems",
+    "validation_error": "mean Hamming error over the held-out problems, in neurons; all of them in a trajectory that failed",
     "validation_success": "share of the held-out problems that were recalled without error",
 }
 """What is stored of every step, besides the values of the parameters after it."""
 
 
-class SearchResults:
+CHOICE = "the lowest validation_error; validation_loss breaks ties, then the order of score, start and step"
+"""How the best values are chosen, as histories say."""
+
+
+class SearchFolder:
     """What a search left in its run folder.
 
     Arguments:
@@ -41,16 +45,26 @@ class SearchResults:
         self.folder = Path(folder)
 
     def __repr__(self) -> str:
-        return f"SearchResults({str(self.folder)!r})"
+        return f"{type(self).__name__}({str(self.folder)!r})"
 
     @property
     def history(self) -> xr.Dataset:
-        """What happened, by score, start and step; NaN beyond the last step of a search. `InputError` if it cannot be read."""
+        """What happened, by score, start and step; NaN beyond the last step of a search.
+
+        Raises:
+            InputError (a ValueError): if it cannot be read, and for one of a version that chose in another way.
+        """
         try:
-            return xr.open_zarr(self.folder / HISTORY, consolidated=False, chunks=None).load()
+            history = xr.open_zarr(self.folder / HISTORY, consolidated=False, chunks=None).load()
         except Exception as error:  # of whatever kind: xarray and zarr raise what they like on damaged files
             again = f"astrojax tune {shlex.quote(str(self.folder))}"
             raise InputError(f"{self.folder / HISTORY} cannot be read: {error}; {again} writes it again") from error
+        if history.attrs.get("choice") != CHOICE:
+            raise InputError(
+                f"{self.folder} was searched by a version of astrojax that chose its values in another way; search again, "
+                "into another folder"
+            )
+        return history
 
     def heldout(self) -> xr.Dataset:
         """Runs on fresh problems as one dataset: the dimension `model` has `tuned`, `start` and whatever else was tried.
@@ -99,9 +113,17 @@ class SearchResults:
         }
         scores = np.array(list(histories), dtype=object)
         try:
-            xr.Dataset(variables, {"score": scores}).to_zarr(self.folder / HISTORY, mode="w", zarr_format=3, consolidated=False)
+            dataset = xr.Dataset(variables, {"score": scores}, {"choice": CHOICE})
+            dataset.to_zarr(self.folder / HISTORY, mode="w", zarr_format=3, consolidated=False)
         except OSError as error:
             raise StorageError(f"{self.folder / HISTORY} cannot be written: {error.strerror or error}") from error
+
+    def read_array(self, name: str) -> np.ndarray:
+        """What was found for a parameter with an entry for each pattern. `InputError` if it cannot be read."""
+        try:
+            return np.load(self.folder / f"{name}.npy", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.folder / name}.npy cannot be read: {error}") from error
 
     def write_comparison(self, found: Mapping[str, Any]) -> None:
         """Store what other searches found."""
@@ -114,7 +136,7 @@ class SearchResults:
         write_json(self.folder / LANDSCAPE, {"values": axes, "loss": rows})
 
 
-def load_search(folder: str | Path) -> SearchResults:
+def load_search(folder: str | Path) -> SearchFolder:
     """What a search left in its run folder.
 
     Raises:
@@ -128,4 +150,4 @@ def load_search(folder: str | Path) -> SearchResults:
             text = f"is not the folder of a search; it holds a run, which astrojax run {shlex.quote(str(path))} continues"
             raise InputError(f"{path} {text}")
         raise InputError(f"{path} is not the run folder of a search: no configuration of one is in it{run_folders(path)}")
-    return SearchResults(path)
+    return SearchFolder(path)

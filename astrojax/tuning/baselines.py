@@ -12,7 +12,7 @@ from .._parameters import DIMENSIONS
 from .._types import RandomKey
 from ..sweep.engine import Engine
 from .objective import Objective, means, measure
-from .search import TRAINING
+from .search import TRAINING, ranked
 from .transforms import Parameter
 
 CANDIDATES = 7
@@ -23,18 +23,21 @@ class Candidates(NamedTuple):
     """Values that were tried.
 
     Arguments:
-        values: by parameter, shape (C,). loss: mean loss of each, shape (C,); infinite where no trajectory could be used.
+        values: by parameter, shape (C,).
+        loss, error: mean loss and mean Hamming error of each, shape (C,); infinite and NaN where no trajectory could be used.
         num_solves: how many trajectories were solved.
     """
 
     values: dict[str, np.ndarray]
     loss: np.ndarray
+    error: np.ndarray
     num_solves: int
 
     @property
     def best(self) -> dict[str, np.floating[Any]]:
-        """The values with the lowest loss."""
-        return {name: values[np.argmin(self.loss)] for name, values in self.values.items()}
+        """The values with the lowest error; the loss breaks ties, as in a `Search`."""
+        best = ranked(self.error, self.loss)[0]
+        return {name: values[best] for name, values in self.values.items()}
 
 
 def random_search(
@@ -106,6 +109,6 @@ def _tried(
     values = {name: jnp.asarray(parameter.spread(shares[:, at])) for at, (name, parameter) in enumerate(parameters.items())}
     root, numbers = jax.random.fold_in(key, TRAINING), np.arange(problems_per_candidate)
     found = measure(objective, values, root, numbers, engine or Engine(), name="comparison")
-    loss, _, _ = means(found)
+    loss, error, _ = means(found)
     loss = np.where(np.isfinite(loss), loss, np.inf)
-    return Candidates({name: np.asarray(value) for name, value in values.items()}, loss, shares.shape[0] * numbers.size)
+    return Candidates({name: np.asarray(value) for name, value in values.items()}, loss, error, shares.shape[0] * numbers.size)

@@ -16,7 +16,7 @@ from .._parameters import DIMENSIONS, TRANSIENT
 from .._types import RandomKey, Scalar, ScalarLike
 from ..equilibria import equilibrium
 from ..models.base import AbstractMemory
-from ..observables import hamming_error, success
+from ..observables import hamming_error
 from ..retrieval import Status
 from ..sweep.engine import Engine, Lanes
 from ..sweep.shapes import Shapes
@@ -31,6 +31,9 @@ GRADIENTS = ("auto", "forward", "reverse", "implicit")
 MOST_FORWARD = 8
 """Most numbers for which `auto` is forward mode: each costs about a solve, and reverse mode about five whatever they are."""
 
+TOLERANCE = 1e-3
+"""Relative and absolute tolerance of the trajectories of a search, unless given."""
+
 SOLVES_OF_REVERSE = 5
 """What a loss and its gradient in reverse mode cost, in solves."""
 
@@ -43,14 +46,16 @@ class Objective(eqx.Module):
 
     Arguments:
         task: where problems come from.
-        build: `build(patterns, stored=…, **parameters)` gives a memory, for instance `aj.AstrocyteMemory`.
+        build: `build(patterns, stored=…, **parameters)` gives a memory, for instance `aj.AstrocyteMemory`; `stored` is a mask,
+            or `None` where all patterns are stored.
         num_patterns: memory loads K.
         levels: levels of corruption, such as numbers of flips.
         loss: a name from `LOSSES`, weights of several such names, or a `Loss`.
         gradient: `forward`, for few parameters; `reverse`, with checkpoints, for many; `implicit`: that of the equilibrium to
             which the trajectory leads, by the implicit function theorem. `auto` is one of the first two, by their number.
         t1: horizon. parameters: values of parameters that are not searched, by name.
-        settings: further ones of `retrieve`: solver, rtol, atol, max_steps, confirm.
+        settings: further ones of `retrieve`: solver, rtol, atol, max_steps, confirm. Both tolerances are 1e-3 unless given:
+            docs/guides/tuning.md says how accurate gradients are then.
 
     Raises:
         InputError (a ValueError): for an unknown name, and for loads or levels that are missing.
@@ -75,7 +80,8 @@ class Objective(eqx.Module):
         parameters: Mapping[str, ScalarLike] | None = None,
         **settings: Any,
     ) -> None:
-        given: dict[str, Any] = {"rtol": None, "atol": None, "solver": "etd3", "max_steps": 4096} | settings
+        tolerances = {name: TOLERANCE for name in ("rtol", "atol") if settings.get(name) is None}
+        given: dict[str, Any] = {"solver": "etd3", "max_steps": 4096} | settings | tolerances
         self.trial = RecallTrial(task, build, dict(parameters or {}), t1=t1, convergence_speed=None, **given)
         self.loss = as_loss(loss)
         for name, values in {"num_patterns": num_patterns, "levels": levels}.items():
@@ -103,20 +109,53 @@ class Objective(eqx.Module):
         return self.recalled(values, problem, diffrax.DirectAdjoint())[0]
 
     def recalled(self, values: Values, problem: Problem, adjoint: diffrax.AbstractAdjoint) -> tuple[Scalar, Observables]:
-        """The loss of one problem, and what is reported of it: Hamming error, success, status and accepted steps."""
+        """The loss of one problem, and what is reported of it: Hamming error, success, status and accepted steps.
+
+        In a trajectory that fails all neurons count as wrong. Where the target is not ±1 error and success are NaN.
+        """
         memory, trial = self._memory(values, problem)
         recall = trial.recall(memory, problem, adjoint)
         state, status = recall.state, recall.status
         if self.gradient == "implicit":
             end = equilibrium(memory, jax.lax.stop_gradient(state))
             state, status = end.state, jnp.where(end.converged | (status != Status.OK), status, Status.SOLVER_FAILED)
+        loss, target = self.loss(memory, problem.target, state), problem.target
+        signs = jnp.abs(target) == 1
+        error = hamming_error(jnp.where(signs, target, jnp.ones_like(target)), state.x)
+        error = jnp.where((status == Status.OK) & jnp.isfinite(loss), error, target.size)
+        meaningful = jnp.all(signs)
         measured = {
-            "hamming_error": hamming_error(problem.target, state.x),
-            "success": success(problem.target, state.x),
+            "hamming_error": jnp.where(meaningful, error, jnp.nan),
+            "success": jnp.where(meaningful, (error == 0).astype(error.dtype), jnp.nan),
             "status": status,
             "num_steps": recall.stats["num_accepted_steps"],
         }
-        return self.loss(memory, problem.target, state), measured
+        return loss, measured
+
+    def memory(self, values: Values, patterns: jax.typing.ArrayLike | None = None) -> AbstractMemory:
+        """A memory with values that a search has found, to be used with `retrieve`::
+
+            recall = aj.retrieve(objective.memory(state.best, patterns), query, t1=10.0)
+
+        Arguments:
+            values: by parameter, without an axis of starts. A horizon `t1` among them is not of the memory, and is passed over.
+            patterns: what it stores, shape (N, K). When left out: those that were searched, or else the whole pool.
+
+        Raises:
+            InputError (a ValueError): if there are no patterns to store, or not as many as a parameter has entries.
+        """
+        given = {**self.trial.parameters, **self.trial.per_pattern, **values}
+        given.pop("t1", None)
+        pool = given.pop("patterns", self.trial.task.pool)
+        patterns = pool if patterns is None else patterns
+        if patterns is None:
+            raise InputError("patterns must be given: the problems of this objective draw new ones every time")
+        for name in given.keys() & DIMENSIONS.keys():
+            number = np.shape(given[name])[-1]
+            if np.shape(patterns)[-1:] != (number,):
+                entries = f"{name} has an entry for each of {number} patterns"
+                raise InputError(f"patterns must be the pool's, since {entries}; got an array of shape {np.shape(patterns)}")
+        return self.trial.build(patterns, stored=None, **given)
 
     def mode_for(self, values: Values) -> str:
         """How the gradient with respect to these parameters, of one start, is found."""
@@ -258,17 +297,17 @@ def measure(
 def means(found: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean loss, Hamming error and success over the problems, each of shape (S,), in double precision.
 
-    Problems whose trajectory failed count as the worst that any start met, so that values are not better for failing. NaN where
-    all problems of a start failed.
+    Values are not better for failing: in a trajectory that failed all neurons count as wrong (see `Objective.recalled`), and
+    its loss as the worst that any start met. NaN where all problems of a start failed, and of errors where targets are not ±1.
     """
     usable = (found["status"] == Status.OK) & np.isfinite(found["loss"])
-
-    def mean(name: str, worst: float) -> np.ndarray:
-        total = np.mean(np.where(usable, found[name], worst).astype(np.float64), axis=1)
-        return np.where(usable.any(axis=1), total, np.nan)
-
-    loss, error = (float(np.max(found[name], initial=0.0, where=usable)) for name in ("loss", "hamming_error"))
-    return mean("loss", loss), mean("hamming_error", error), mean("success", 0.0)
+    worst = float(np.max(found["loss"], initial=0.0, where=usable))
+    each = {**found, "loss": np.where(usable, found["loss"], worst)}
+    loss, error, success = (
+        np.where(usable.any(axis=1), np.mean(each[name].astype(np.float64), axis=1), np.nan)
+        for name in ("loss", "hamming_error", "success")
+    )
+    return loss, error, success
 
 
 def _forward(function: Callable[[dict[str, jax.Array]], tuple[Scalar, Any]], values: dict[str, jax.Array]) -> Any:

@@ -35,9 +35,6 @@ SCHEDULES = (
 TRAINING, VALIDATION, SCATTER = 1, 2, 5
 """What the random keys of problems are derived for; runs draw theirs from the root key itself."""
 
-IMPROVEMENT = 1e-6
-"""By how much a loss must fall to count as an improvement when patience is counted."""
-
 
 class Record(NamedTuple):
     """What happened in one step, for each of S starts: arrays of shape (S,).
@@ -47,8 +44,8 @@ class Record(NamedTuple):
         gradient_norm: norm of the mean gradient, in the unconstrained numbers, after clipping.
         num_clipped, num_non_finite, num_failed: of how many problems the gradient was clipped, or was left out because it was
             not finite, or because the trajectory failed.
-        validation_loss, validation_error, validation_success: the same means over the held-out problems after the step; NaN
-            where they were not looked at.
+        validation_loss, validation_error, validation_success: the same means over the held-out problems after the step, see
+            `means`; NaN where they were not looked at.
     """
 
     loss: np.ndarray
@@ -71,10 +68,12 @@ class SearchState(NamedTuple):
         raw: unconstrained numbers by parameter, shape (S, …) for S starts.
         values: the values they stand for.
         optimiser_state: of optax, with a leading axis of the starts.
-        best_values: values with the lowest loss on the held-out problems so far. best_loss, best_error: that loss, and the mean
-            Hamming error there, shape (S,).
+        best_values: values with the lowest mean Hamming error on the held-out problems so far; the loss breaks ties, then the
+            earlier step counts. Where targets are not ±1 errors mean nothing and are NaN: then the loss decides.
+        best_loss, best_error: loss and error there, shape (S,).
         num_checks: how many times the held-out problems were looked at since the best, shape (S,).
         record: what happened in the last step.
+        best_step: after how many steps each start had its best values, shape (S,).
     """
 
     step: Any
@@ -86,10 +85,12 @@ class SearchState(NamedTuple):
     best_error: np.ndarray
     num_checks: np.ndarray
     record: Record
+    best_step: Any = 0
 
     def __repr__(self) -> str:
         number = _shown.shape(self.record.loss)[-1:]
-        numbers = {"loss": self.record.loss, "Hamming error": self.record.hamming_error, "best held-out loss": self.best_loss}
+        numbers = {"loss": self.record.loss, "Hamming error": self.record.hamming_error}
+        numbers |= {"best held-out error": self.best_error, "best held-out loss": self.best_loss}
         parts = [f"step {_shown.number(self.step)}", *(f"{starts} starts" for starts in number if starts > 1)]
         parts += [f"{name} {_shown.number(value)}" for name, value in numbers.items()]
         parts += [f"{name}={_shown.number(value)}" for name, value in self.values.items()]
@@ -102,8 +103,13 @@ class SearchState(NamedTuple):
 
     @property
     def best_start(self) -> int:
-        """Which start has the lowest loss on the held-out problems so far."""
-        return int(np.nanargmin(self.best_loss))
+        """Which start has the lowest error on the held-out problems so far; the loss breaks ties, then the order."""
+        return int(ranked(self.best_error, self.best_loss)[0])
+
+    @property
+    def lowest(self) -> tuple[float, float]:
+        """Error and loss of the best start on the held-out problems: of several searches the one with the lowest is best."""
+        return float(self.best_error[self.best_start]), float(self.best_loss[self.best_start])
 
 
 class Search:
@@ -126,8 +132,10 @@ class Search:
         smoothing: standard deviation, in unconstrained numbers, by which these are moved at random in each problem: the search
             then descends the loss averaged over so wide a neighbourhood. 0 for none. Nothing is moved where parameters with an
             entry for each pattern are searched.
-        validation_size: held-out problems. validate_every: steps between looking at them.
+        validation_size: held-out problems, which choose the best values: see `SearchState`. validate_every: steps between
+            looking at them; they are looked at before the first step too, and after the last.
         patience: how many looks without improvement end the search of a start; all starts go on until all have ended.
+        on_look: called with the state whenever the held-out problems have been looked at, also with that before the first step.
         engine: what computes; one for all devices when left out.
 
     Raises:
@@ -149,6 +157,7 @@ class Search:
         validation_size: int = 512,
         validate_every: int = 5,
         patience: int = 10,
+        on_look: Callable[[SearchState], object] | None = None,
         engine: Engine | None = None,
     ) -> None:
         if not isinstance(objective, Objective):
@@ -166,6 +175,7 @@ class Search:
         self.objective, self.parameters = objective, PARAMETERS | dict(parameters or {})
         self.num_steps, self.batch_size, self.validation_size = num_steps, batch_size, validation_size
         self.validate_every, self.patience = validate_every, patience
+        self.on_look = on_look or (lambda state: None)
         self.keys = {purpose: jax.random.fold_in(key, purpose) for purpose in (TRAINING, VALIDATION, SCATTER)}
         self.engine = engine or Engine()
         number = len(self.engine.devices)
@@ -200,7 +210,9 @@ class Search:
         found = self._validated(state.values)
         record = Record(*state.record[: -len(found)], *found)
         loss = np.where(np.isfinite(found[0]), found[0], np.inf)
-        return state._replace(best_loss=loss, best_error=found[1], record=record)
+        state = state._replace(best_loss=loss, best_error=found[1], record=record)
+        self.on_look(state)
+        return state
 
     def blank(self, start: Mapping[str, Any]) -> SearchState:
         """As `init`, without having looked at the held-out problems: the structure of all states from these starts."""
@@ -211,7 +223,7 @@ class Search:
         record = Record(*[nothing] * 4, *[none] * 3, *[nothing] * 3)
         with _as_optax_likes():
             optimiser_state = jax.vmap(self.optimiser.init)(raw)
-        return _as_numpy(SearchState(np.asarray(0), raw, values, optimiser_state, values, nothing, nothing, none, record))
+        return _as_numpy(SearchState(np.asarray(0), raw, values, optimiser_state, values, nothing, nothing, none, record, none))
 
     def step(self, state: SearchState) -> SearchState:
         """One step: problems, their losses and gradients, and the optimiser's update; now and then the held-out problems."""
@@ -224,25 +236,30 @@ class Search:
         gradient, told = self._gradient(raw, scatter, found)
         raw, values, optimiser_state = self._updated(_as_jax(state.raw), gradient, _as_jax(state.optimiser_state))
         step = int(state.step) + 1
-        looked = [np.full_like(state.best_loss, np.nan)] * 3
-        best_values, best_loss, best_error = state.best_values, state.best_loss, state.best_error
-        num_checks = state.num_checks
-        if step % self.validate_every == 0 or step == self.num_steps:
-            looked = list(self._validated(values))
-            loss, error, _ = looked
-            better = loss < best_loss
-            num_checks = np.where(loss < best_loss - IMPROVEMENT, 0, num_checks + 1)
-            best_loss, best_error = np.where(better, loss, best_loss), np.where(better, error, best_error)
-            best_values = {
-                name: np.where(better.reshape(-1, *[1] * (value.ndim - 1)), values[name], value)
-                for name, value in best_values.items()
-            }
-        record = Record(*told, *looked)
-        best = best_values, best_loss, best_error
-        return _as_numpy(SearchState(np.asarray(step), raw, values, optimiser_state, *best, num_checks, record))
+        state = state._replace(step=np.asarray(step), raw=raw, values=values, optimiser_state=optimiser_state)
+        if step % self.validate_every and step != self.num_steps:
+            return _as_numpy(state._replace(record=Record(*told, *[np.full_like(state.best_loss, np.nan)] * 3)))
+        state = _as_numpy(self._chosen(state._replace(record=Record(*told, *self._validated(values)))))
+        self.on_look(state)
+        return state
+
+    def _chosen(self, state: SearchState) -> SearchState:
+        """The state with the best values of each start, of those before and those that were just looked at."""
+        loss, error = state.record.validation_loss, state.record.validation_error
+        better = ranked(np.stack([state.best_error, error]), np.stack([state.best_loss, loss]))[0] == 1
+        return state._replace(
+            best_values={
+                name: np.where(better.reshape(-1, *[1] * (value.ndim - 1)), state.values[name], value)
+                for name, value in state.best_values.items()
+            },
+            best_loss=np.where(better, loss, state.best_loss),
+            best_error=np.where(better, error, state.best_error),
+            best_step=np.where(better, state.step, state.best_step),
+            num_checks=np.where(better, 0, state.num_checks + 1),
+        )
 
     def is_done(self, state: SearchState) -> bool:
-        """Whether all steps are taken, or the held-out loss of no start has improved for too long."""
+        """Whether all steps are taken, or no start has improved on the held-out problems for too long."""
         return int(state.step) >= self.num_steps or bool(np.all(state.num_checks >= self.patience))
 
     def num_solves(self, state: SearchState) -> int:
@@ -377,7 +394,7 @@ def tune(
 
         for state in aj.tune(objective, {"temperature": 0.01, "tau_x": 1.0}, key=jax.random.key(0), num_steps=50):
             print(state.step, state.record.loss, state.values)
-        state.best
+        memory = objective.memory(state.best, patterns)
 
     A pure loop: nothing is kept but what is yielded. To go on later give a state as the start, with the same key and settings:
     the states that follow are the same bit for bit.
@@ -432,6 +449,11 @@ def _called(what: str, function: Callable[..., Any], arguments: Mapping[str, Any
         return function(**arguments)
     except (TypeError, ValueError) as error:
         raise InputError(f"{what}: {error}") from error
+
+
+def ranked(error: np.ndarray, loss: np.ndarray) -> np.ndarray:
+    """Places along the first axis, the best first: by error, then by loss, then by place. NaN comes last."""
+    return np.lexsort((loss, error), axis=0)
 
 
 def _mean(values: np.ndarray, usable: np.ndarray) -> np.ndarray:

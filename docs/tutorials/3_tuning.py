@@ -74,5 +74,13 @@ bayes = heldout.decoder_error.sel(decoder="bayes_signed")
 print(f"    Bayes: {float(bayes.mean()):.3f}")
 
 # %%
+# The search keeps the values with the lowest held-out error. They make a memory of any patterns, or of all landscapes:
+
+best = results.best
+recall = aj.retrieve(best.memory(), landscapes[0].ravel(), t1=best.t1)
+print(best)
+print("wrong fields:", float(aj.hamming_error(landscapes[0].ravel(), recall.state.x)))
+
+# %%
 # ``runs/landscapes/tuned.yaml`` is a configuration to run: ``astrojax run runs/landscapes/tuned.yaml``.
 # From Python the same search is a loop over ``aj.tune``, whose states can be looked at, kept and continued.
