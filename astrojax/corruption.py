@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Num
 
 from ._checks import InputError, concrete, random_key, real, within
+from ._random import pinned
 from ._types import Neurons, RandomKey, Scalar, ScalarLike
 
 Level = Num[Array, ""]
@@ -18,6 +19,7 @@ LEAST_NOISE = 1e-6
 """Noise levels are kept this far from 0 and 1 in a Bayes decoder, where they would make its evidence infinite."""
 
 
+@pinned
 def flip(key: RandomKey, pattern: Neurons, num_flips: ScalarLike) -> Neurons:
     """Change the sign of exactly `num_flips` entries of a pattern, shape (N,), chosen at random.
 
@@ -31,6 +33,7 @@ def flip(key: RandomKey, pattern: Neurons, num_flips: ScalarLike) -> Neurons:
     return jnp.where(_random_rank(key, pattern) < _count(num_flips), -pattern, pattern)
 
 
+@pinned
 def erase(key: RandomKey, pattern: Neurons, fraction: ScalarLike) -> Neurons:
     """Set a `fraction` of the entries of a pattern, shape (N,), to 0: the nearest whole number of them, chosen at random.
 
@@ -43,6 +46,7 @@ def erase(key: RandomKey, pattern: Neurons, fraction: ScalarLike) -> Neurons:
     return jnp.where(_random_rank(key, pattern) < num_erased, jnp.zeros_like(pattern), pattern)
 
 
+@pinned
 def add_noise(key: RandomKey, pattern: Neurons, scale: ScalarLike) -> Neurons:
     """Add independent Gaussian noise of standard deviation `scale` to a pattern, shape (N,).
 

@@ -4,9 +4,11 @@ import jax
 import jax.numpy as jnp
 
 from ._checks import finite, random_key, shaped
+from ._random import pinned
 from ._types import Neurons, Patterns, RandomKey, ScalarLike, Stored
 
 
+@pinned
 def nearest_pattern(
     key: RandomKey, patterns: Patterns, query: Neurons, *, signed: bool = True, stored: Stored | None = None
 ) -> Neurons:

@@ -170,15 +170,17 @@ def _outline(plan: Plan, execution: Execution, engine: Engine) -> Outline:
 
 
 def _compute_here(engine: Engine, jobs: Sequence[Job], pending: Sequence[int], write: "_Writer") -> None:
+    session = engine.session()
+
     def compute(index: int) -> None:
         job = jobs[index]
-        write(index, engine.compute(job.lanes()))
+        write(index, session.compute(job.lanes()))
 
     programs: dict[Hashable, Lanes] = {}
     for part in {id(jobs[index].part): jobs[index].part for index in pending}.values():
         programs = part.sweep.preparations(part.name, part.root_key) | programs
-    engine.run(
-        [functools.partial(engine.prepare, lanes) for lanes in largest_first(programs.values())]
+    session.run(
+        [functools.partial(session.prepare, lanes) for lanes in largest_first(programs.values())]
         + [functools.partial(compute, index) for index in pending]
     )
 

@@ -16,6 +16,7 @@ import xarray as xr
 from pydantic import ValidationError
 
 from ._checks import InputError
+from ._random import seed_key
 from .corruption import CORRUPTIONS
 from .models import AbstractMemory, AstrocyteMemory, DenseMemory, HopfieldMemory, ModernHopfieldMemory, NeuronAstrocyteMemory
 from .patterns import biased_patterns, digits, hierarchical_patterns, load_patterns, pooled_patterns, random_patterns
@@ -225,7 +226,7 @@ class Plan:
             axes: dict[str, Any] = {**inner, **{key: [value] for key, value in traced.items()}}
             is_cheap = name == DECODERS or config.models[name].kind == "hopfield"
             program_cost = CHEAP_LANES_PROGRAM_COST if is_cheap else PROGRAM_COST
-            yield Part(name, Sweep(sample, axes, pool_size, program_cost), place, jax.random.key(config.seed), num_neurons)
+            yield Part(name, Sweep(sample, axes, pool_size, program_cost), place, seed_key(config.seed), num_neurons)
 
     def _outputs(self, name: str) -> dict[str, np.dtype]:
         if name not in self._measured:

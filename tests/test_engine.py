@@ -173,18 +173,18 @@ def test_programs_of_two_precisions_are_two():
 
 def test_the_error_that_stopped_the_others_is_the_one_that_is_raised():
     for _ in range(50):
-        engine = aj.Engine(num_threads=4)
+        session = aj.Engine(num_threads=4).session()
 
         def fail():
             raise aj.RunError("the disk is full")
 
-        def cancelled(engine=engine):
-            while not engine._stop.is_set():
+        def cancelled(session=session):
+            while not session._stop.is_set():
                 pass
             raise CancelledError
 
         with pytest.raises(aj.RunError, match="the disk is full"):
-            engine.run([cancelled, cancelled, fail, cancelled])
+            session.run([cancelled, cancelled, fail, cancelled])
 
 
 def test_out_of_memory_halves_the_steps_and_goes_on(monkeypatch):
