@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from ._checks import finite, random_key, shaped
 from ._random import pinned
+from ._signs import refuse_bit_queries, refuse_bits
 from ._types import Neurons, Patterns, RandomKey, ScalarLike, Stored
 
 
@@ -28,8 +29,7 @@ def nearest_pattern(
         InputError (a ValueError): for a query that does not fit the patterns, or a key that is none.
     """
     random_key(key)
-    shaped("query", query, patterns.shape[:1], "one entry per neuron")
-    finite("query", query)
+    _check(patterns, query, stored)
     overlaps = query @ patterns
     likeness = overlaps if signed else jnp.abs(overlaps)
     if stored is not None:
@@ -69,8 +69,7 @@ def bayes_decoder(
     Raises:
         InputError (a ValueError): for a query that does not fit the patterns.
     """
-    shaped("query", query, patterns.shape[:1], "one entry per neuron")
-    finite("query", query)
+    _check(patterns, query, stored)
     exponents = jnp.asarray(evidence, patterns.dtype) * (query @ patterns)
     if signed:
         return jnp.sign(patterns @ jax.nn.softmax(exponents, where=stored))
@@ -80,3 +79,10 @@ def bayes_decoder(
     # sinh scaled by its largest term: the sign is the same, and nothing overflows.
     weights = jnp.sign(exponents) * jnp.exp(size - jnp.max(size)) * -jnp.expm1(-2 * size)
     return jnp.sign(patterns @ weights)
+
+
+def _check(patterns: Patterns, query: Neurons, stored: Stored | None) -> None:
+    shaped("query", query, patterns.shape[:1], "one entry per neuron")
+    finite("query", query)
+    refuse_bits("patterns", patterns, stored)
+    refuse_bit_queries("query", query, patterns)

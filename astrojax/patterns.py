@@ -176,6 +176,8 @@ def as_patterns(
         middle = (rows.min() + rows.max()) / 2
         hint = f"; give a threshold, for instance {middle:g}, to make them binary" if rows.min() < rows.max() else ""
         _refuse_entries(where, rows, np.abs(rows) != 1, "must be -1 or +1", hint)
+    elif np.isin(rows, (0, 1)).all() and (rows == 0).any():
+        raise InputError(f"{where} must be of -1 and +1, or of other real numbers; got 0 and 1 alone: give a threshold of 0.5")
     originals = _originals(rows)
     repeats = np.flatnonzero(originals != np.arange(len(rows)))
     if len(repeats) > max_duplicates:

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int, Int8
 from . import _shown, stepping
 from ._checks import InputError, did_you_mean
 from ._random import pinned
+from ._signs import refuse_bits
 from ._types import BoolScalar, Neurons, Patterns, RandomKey, Scalar, ScalarLike, Stored
 from .corruption import AbstractCorruption
 from .decoders import bayes_decoder, nearest_pattern
@@ -63,6 +64,10 @@ class Task(eqx.Module):
 
     ensemble: Callable[..., Patterns]
     corruption: AbstractCorruption
+
+    def __check_init__(self) -> None:
+        if isinstance(self.ensemble, eqx.Partial) and self.ensemble.func is pooled_patterns:
+            refuse_bits("pool", self.ensemble.keywords["pool"])
 
     def __repr__(self) -> str:
         return f"Task({_shown.function(self.ensemble)}, {_shown.function(self.corruption)})"

@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .. import _shown
 from .._checks import InputError, at_least, concrete, finite, not_traced, positive, random_key, real, shown
+from .._signs import refuse_bit_queries, refuse_booleans
 from .._types import BoolScalar, IntScalar, Neurons, RandomKey, Scalar, ScalarLike
 from ..corruption import flip
 from ..labelled import dataset
@@ -128,10 +129,12 @@ def attractors(memory: AbstractMemory, starts: jax.typing.ArrayLike, *, t1: Scal
         InputError (a ValueError): for something that is not a memory, starts that do not fit, and a horizon out of range.
     """
     horizon = _horizon(memory, t1)
+    refuse_booleans("starts", starts)
     queries = real("starts", starts).astype(memory.patterns.dtype)
     if queries.ndim != 2 or queries.shape[0] == 0 or queries.shape[1] != memory.num_neurons:
         raise InputError(f"starts must have shape (num_starts, {memory.num_neurons}), one state per row; got {queries.shape}")
     finite("starts", queries)
+    refuse_bit_queries("starts", queries, memory.patterns)
     ends, rates, settled = _settle(memory, queries, horizon)
     groups = _same(np.asarray(rates), np.asarray(settled))
     labels = np.full(queries.shape[0], -1)
