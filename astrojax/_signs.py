@@ -29,7 +29,7 @@ def refuse_bits(name: str, array: Any, stored: Any = None) -> None:
 def refuse_bit_queries(name: str, queries: Any, patterns: Any) -> None:
     """Raise `InputError` for booleans, and for concrete queries, shape (…, N), of bits rather than of erased signs.
 
-    Queries have zeros where entries are erased, and by chance no −1. A query of 0 and 1 alone is allowed if a stored pattern has
+    Queries have zeros where entries are erased, and by chance no −1. One of 0 and 1 alone is allowed if a stored pattern has
     +1 wherever the query has, and also somewhere where it is erased. Queries to real-valued patterns may be anything.
     """
     refuse_booleans(name, queries)

@@ -216,7 +216,7 @@ def checked_patterns(patterns: jax.typing.ArrayLike | CompactPatterns, stored: M
 
 
 def checked_query(query: jax.typing.ArrayLike, patterns: Patterns | CompactPatterns) -> jax.Array:
-    """A query in the precision of the patterns; `InputError` unless it is finite, has an entry per neuron, and is not of bits."""
+    """A query in the precision of the patterns; `InputError` unless it is finite, fits, and is not of bits."""
     refuse_booleans("query", query)
     array = real("query", query).astype(patterns.dtype)
     shaped("query", array, (patterns.shape[0],), "one entry per neuron")
