@@ -28,8 +28,8 @@ Coordinates = Mapping[str, jax.Array]
 class Sample(Protocol):
     """What a sweep takes: a pytree whose array leaves and floats are traced, so that changing a number compiles nothing.
 
-    What `solve` returns must depend on every coordinate. A sample may instead have `determinants(problem, coordinates)`, a pytree
-    of arrays that decide the outcome and cost less to trace; and `coordinate_names`, those that it can have, for messages.
+    What `solve` returns must depend on every coordinate. A sample may instead have `determinants(problem, coordinates)`, a
+    pytree of arrays that decide the outcome and cost less to trace; and `coordinate_names`, those that it can have.
     """
 
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Any:
