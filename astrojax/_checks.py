@@ -11,6 +11,7 @@ from ._errors import RunError as RunError
 from ._errors import did_you_mean as did_you_mean
 from ._errors import one_of as one_of
 from ._errors import shown as shown
+from ._random import GENERATOR
 
 
 def concrete(condition: jax.Array | bool) -> bool | None:
@@ -59,9 +60,14 @@ def within(name: str, value: Any, low: float | int, high: float | int) -> None:
 
 
 def random_key(key: object) -> None:
-    """Raise `InputError` unless `key` is a single random key."""
+    """Raise `InputError` unless `key` is a single random key of the one generator."""
     if not isinstance(key, jax.Array) or not jnp.issubdtype(key.dtype, jax.dtypes.prng_key) or key.shape != ():
         raise InputError(f"key must be a single key made by jax.random.key; got {shown(key)}")
+    if (generator := str(jax.random.key_impl(key))) != GENERATOR:
+        raise InputError(
+            f"key must be of the generator {GENERATOR}, whose numbers do not depend on batching: "
+            f"jax.random.key(seed, impl={GENERATOR!r}); got one of {generator}"
+        )
 
 
 def positive(name: str, value: jax.typing.ArrayLike, dtype: jnp.dtype) -> jax.Array:

@@ -236,10 +236,8 @@ def _compute(config: str, digest: str | None, lanes_per_chunk: int, settings: An
         raise InputError(f"patterns.path: {given.patterns} is another file on the worker")
     with jax.enable_x64(given.precision == "float64"):
         jobs, engine = _prepared(config, lanes_per_chunk, settings)
-        job = jobs[index]
-        before = {name: Clock(**vars(clock)) for name, clock in engine.clocks.items()}
-        values = engine.compute(job.lanes())
-        return values, {name: clock.since(before.get(name, Clock())) for name, clock in engine.clocks.items()}
+        session = engine.session()
+        return session.compute(jobs[index].lanes()), session.clocks
 
 
 @functools.lru_cache(maxsize=1)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int8
 
 from ._checks import InputError, at_least, not_traced, pattern_matrix, shown
+from ._signs import refuse_bits
 from ._types import Neurons, Patterns, PerPattern
 
 BLOCK = 1024
@@ -94,7 +95,8 @@ def compact_patterns(
         block: how many patterns are expanded at a time, at least 1.
 
     Raises:
-        InputError (a ValueError): for patterns of another shape, with other entries, or traced; for devices that are none.
+        InputError (a ValueError): for patterns of another shape, with other entries, of 0 and 1 alone, or traced; for devices
+            that are none.
     """
     not_traced("compact_patterns", patterns)
     try:
@@ -102,6 +104,8 @@ def compact_patterns(
     except (TypeError, ValueError) as error:
         raise InputError(f"patterns must be an array of integers; got {shown(patterns)}") from error
     pattern_matrix(array.shape)
+    if array.dtype == np.bool_:
+        refuse_bits("patterns", array)
     at_least("block", block, 1)
     _check_devices(devices)
     num_neurons, num_patterns = array.shape
@@ -110,11 +114,15 @@ def compact_patterns(
     block = min(block, per_device)
     blocks = -(-per_device // block)
     block = -(-per_device // blocks)  # as even as can be: places after the last pattern cost as much as patterns
+    lowest, highest = 127, -127
     kept = np.zeros((num_devices * blocks, num_neurons, block), np.int8)
     for number, first in enumerate(range(0, num_patterns, block)):
         part = array[:, first : first + block]
         _refuse_other_than_small_integers(part, first)
         kept[number, :, : part.shape[1]] = part
+        lowest, highest = min(lowest, int(part.min())), max(highest, int(part.max()))
+    if lowest == 0 and highest <= 1:
+        refuse_bits("patterns", np.array([lowest, highest]))
     shaped = kept.reshape(num_devices, blocks, num_neurons, block)
     if devices is None:
         stored = jnp.asarray(shaped)
@@ -134,8 +142,6 @@ def _check_devices(devices: object) -> None:
 
 def _refuse_other_than_small_integers(part: np.ndarray, first: int) -> None:
     if part.dtype == np.int8 and part.min() >= -127:
-        return
-    if part.dtype == np.bool_:
         return
     if not np.issubdtype(part.dtype, np.number) or np.iscomplexobj(part):
         raise InputError(f"patterns must be real numbers; got {part.dtype}")

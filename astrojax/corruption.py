@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Num
 
 from ._checks import InputError, concrete, random_key, real, within
+from ._random import pinned
+from ._signs import refuse_bits, refuse_booleans
 from ._types import Neurons, RandomKey, Scalar, ScalarLike
 
 Level = Num[Array, ""]
@@ -18,11 +20,12 @@ LEAST_NOISE = 1e-6
 """Noise levels are kept this far from 0 and 1 in a Bayes decoder, where they would make its evidence infinite."""
 
 
+@pinned
 def flip(key: RandomKey, pattern: Neurons, num_flips: ScalarLike) -> Neurons:
     """Change the sign of exactly `num_flips` entries of a pattern, shape (N,), chosen at random.
 
     Raises:
-        InputError (a ValueError): unless `num_flips` is an integer between 0 and N.
+        InputError (a ValueError): unless `num_flips` is an integer between 0 and N, and for a pattern of 0 and 1 alone.
     """
     pattern = _checked(key, pattern)
     within("num_flips", num_flips, 0, pattern.shape[0])
@@ -31,23 +34,30 @@ def flip(key: RandomKey, pattern: Neurons, num_flips: ScalarLike) -> Neurons:
     return jnp.where(_random_rank(key, pattern) < _count(num_flips), -pattern, pattern)
 
 
+@pinned
 def erase(key: RandomKey, pattern: Neurons, fraction: ScalarLike) -> Neurons:
-    """Set a `fraction` of the entries of a pattern, shape (N,), to 0: the nearest whole number of them, chosen at random.
+    """Set a `fraction` of the entries of a pattern, shape (N,), to 0, chosen at random.
+
+    Their number is the whole number that is nearest to `fraction` times N; halves are rounded up, so 0.5 of 5 entries is 3.
+    Products count as halves within their rounding in single precision, in which 0.35 of 10 entries is a little less than 3.5.
 
     Raises:
-        InputError (a ValueError): unless `fraction` lies within [0, 1].
+        InputError (a ValueError): unless `fraction` lies within [0, 1], and for a pattern of 0 and 1 alone.
     """
     pattern = _checked(key, pattern)
     within("fraction", fraction, 0, 1)
-    num_erased = _count(jnp.asarray(fraction) * pattern.shape[0])
+    # In single precision always, so that a fraction means the same number in every precision.
+    half = jnp.float32(0.5 + 2 * jnp.finfo(jnp.float32).eps * pattern.shape[0])
+    num_erased = jnp.floor(jnp.asarray(fraction, jnp.float32) * jnp.float32(pattern.shape[0]) + half).astype(jnp.int32)
     return jnp.where(_random_rank(key, pattern) < num_erased, jnp.zeros_like(pattern), pattern)
 
 
+@pinned
 def add_noise(key: RandomKey, pattern: Neurons, scale: ScalarLike) -> Neurons:
     """Add independent Gaussian noise of standard deviation `scale` to a pattern, shape (N,).
 
     Raises:
-        InputError (a ValueError): for a negative `scale`.
+        InputError (a ValueError): for a negative `scale`, and for a pattern of 0 and 1 alone.
     """
     pattern = _checked(key, pattern)
     within("scale", scale, 0, jnp.inf)
@@ -120,7 +130,9 @@ def _count(number: jax.typing.ArrayLike) -> jax.Array:
 
 def _checked(key: RandomKey, pattern: Neurons) -> Neurons:
     random_key(key)
+    refuse_booleans("pattern", pattern)
     array = real("pattern", pattern)
+    refuse_bits("pattern", array)
     if array.ndim != 1:
         raise InputError(f"pattern must have shape (num_neurons,); got {array.shape} (corrupt many with jax.vmap)")
     return array

@@ -40,7 +40,8 @@ LEAST_MEMORY = 2**20
 
 @dataclass(frozen=True)
 class Execution:
-    """How a run is computed. None of it changes what is computed, beyond rounding on other devices.
+    """How a run is computed. None of it changes what is computed, beyond rounding with another number of devices in a process,
+    another kind of device, or another number of trajectories that step together (docs/guides/resuming.md).
 
     Arguments:
         lanes_per_chunk: how many trajectories are computed, stored and, after an interruption, repeated as one; chosen when
@@ -99,8 +100,8 @@ def run(
     """Compute a configuration into its run folder: configuration, provenance and results.
 
     If the folder holds an unfinished run of the same configuration, it is continued; if it holds a finished one, it is only
-    checked, and what is damaged is computed again. The same configuration gives the same values every time on the same kind
-    of device, whatever the execution and however often it was interrupted.
+    checked, and what is damaged is computed again. The same configuration gives the same values bit for bit on one device of
+    the same kind, whatever the chunks and threads and however often it was interrupted, and to rounding otherwise.
 
     Arguments:
         config: what to compute; see `load_config`.
@@ -170,15 +171,17 @@ def _outline(plan: Plan, execution: Execution, engine: Engine) -> Outline:
 
 
 def _compute_here(engine: Engine, jobs: Sequence[Job], pending: Sequence[int], write: "_Writer") -> None:
+    session = engine.session()
+
     def compute(index: int) -> None:
         job = jobs[index]
-        write(index, engine.compute(job.lanes()))
+        write(index, session.compute(job.lanes()))
 
     programs: dict[Hashable, Lanes] = {}
     for part in {id(jobs[index].part): jobs[index].part for index in pending}.values():
         programs = part.sweep.preparations(part.name, part.root_key) | programs
-    engine.run(
-        [functools.partial(engine.prepare, lanes) for lanes in largest_first(programs.values())]
+    session.run(
+        [functools.partial(session.prepare, lanes) for lanes in largest_first(programs.values())]
         + [functools.partial(compute, index) for index in pending]
     )
 

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, PyTree
 
 from . import stepping
 from ._checks import InputError, at_least, finite, not_traced, real, shown
+from ._signs import refuse_bit_queries, refuse_booleans
 from ._types import ScalarLike
 from .models.base import AbstractMemory, check_memory
 from .retrieval import Recall, Retrieval, posed
@@ -52,10 +53,12 @@ def retrieve_many(
     """
     check_memory(memory)
     not_traced("retrieve_many", (memory, queries))
+    refuse_booleans("queries", queries)
     array = real("queries", queries)
     if array.ndim != 2 or array.shape[1] != memory.num_neurons or not len(array):
         raise InputError(f"queries must have shape (number, {memory.num_neurons}), one query per row; got {array.shape}")
     finite("queries", array)
+    refuse_bit_queries("queries", array, memory.patterns)
     if max_bytes is not None:
         at_least("max_bytes", max_bytes, 1)
     retrieval = posed(memory, array[0], t1=t1, solver=solver, rtol=rtol, atol=atol, max_steps=max_steps)

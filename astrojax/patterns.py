@@ -18,12 +18,14 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ._checks import InputError, at_least, random_key, within
+from ._random import pinned
 from ._types import Neurons, Patterns, RandomKey, ScalarLike
 
 WORD = 32
 """Bits of a random word."""
 
 
+@pinned
 def random_patterns(key: RandomKey, *, num_neurons: int, num_patterns: int) -> Patterns:
     """Independent random patterns, each entry −1 or +1 with equal probability.
 
@@ -45,6 +47,7 @@ def random_patterns(key: RandomKey, *, num_neurons: int, num_patterns: int) -> P
     return _signs(bits % 2 == 1)
 
 
+@pinned
 def biased_patterns(key: RandomKey, *, num_neurons: int, num_patterns: int, mean: ScalarLike) -> Patterns:
     """Independent random patterns whose entries are ±1 with the given `mean`, within [−1, 1].
 
@@ -55,6 +58,7 @@ def biased_patterns(key: RandomKey, *, num_neurons: int, num_patterns: int, mean
     return _columns(key, num_patterns, lambda k: _biased_signs(k, num_neurons, mean))
 
 
+@pinned
 def hierarchical_patterns(
     key: RandomKey, *, num_neurons: int, num_patterns: int, num_prototypes: int, overlap: ScalarLike
 ) -> Patterns:
@@ -74,6 +78,7 @@ def hierarchical_patterns(
     return prototypes[:, jnp.arange(num_patterns) % num_prototypes] * agreement
 
 
+@pinned
 def pooled_patterns(key: RandomKey, *, pool: Float[Array, "neurons pool"], num_patterns: int) -> Patterns:
     """`num_patterns` different columns of a `pool` of patterns, shape (N, M), in random order.
 
@@ -86,6 +91,7 @@ def pooled_patterns(key: RandomKey, *, pool: Float[Array, "neurons pool"], num_p
     return pool[:, pooled_columns(key, size=pool.shape[1], num_patterns=num_patterns)]
 
 
+@pinned
 def pooled_columns(key: RandomKey, *, size: int, num_patterns: int) -> Int[Array, " patterns"]:
     """Which columns of a pool of that size `pooled_patterns` takes, in its order, shape (num_patterns,).
 
@@ -170,6 +176,8 @@ def as_patterns(
         middle = (rows.min() + rows.max()) / 2
         hint = f"; give a threshold, for instance {middle:g}, to make them binary" if rows.min() < rows.max() else ""
         _refuse_entries(where, rows, np.abs(rows) != 1, "must be -1 or +1", hint)
+    elif np.isin(rows, (0, 1)).all() and (rows == 0).any():
+        raise InputError(f"{where} must be of -1 and +1, or of other real numbers; got 0 and 1 alone: give a threshold of 0.5")
     originals = _originals(rows)
     repeats = np.flatnonzero(originals != np.arange(len(rows)))
     if len(repeats) > max_duplicates:

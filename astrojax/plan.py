@@ -16,6 +16,7 @@ import xarray as xr
 from pydantic import ValidationError
 
 from ._checks import InputError
+from ._random import seed_key
 from .corruption import CORRUPTIONS
 from .models import AbstractMemory, AstrocyteMemory, DenseMemory, HopfieldMemory, ModernHopfieldMemory, NeuronAstrocyteMemory
 from .patterns import biased_patterns, digits, hierarchical_patterns, load_patterns, pooled_patterns, random_patterns
@@ -27,6 +28,7 @@ from .runs.store import coordinates_of
 from .runs.tuning import TuneConfig
 from .scores import PowerScore
 from .sweep.chunks import Block, blocks, chunk_shape, grown
+from .sweep.dependence import effective_coordinates
 from .sweep.engine import Lanes
 from .sweep.execution import Sweep
 from .sweep.programs import outputs
@@ -105,8 +107,8 @@ class Plan:
         config: the configuration.
 
     Raises:
-        ConfigError (an InputError): for a pattern file that cannot be used, or that does not fit the axes, and for values of
-            axes that do not go together.
+        ConfigError (an InputError): for a pattern file that cannot be used, or that does not fit the axes, for values of axes
+            that do not go together, and for parameters as axes that have no effect on any model.
     """
 
     parts: list[Part]
@@ -122,6 +124,7 @@ class Plan:
         self._measured: dict[str, dict[str, np.dtype]] = {}
         self.dims = {name: [axis for axis in self.axes if self._matters(axis, name)] for name in names}
         self.parts = [part for name in names for part in self._parts(name, [axis for axis in outer if axis in self.dims[name]])]
+        self._refuse_idle_parameters()
 
     @property
     def num_trajectories(self) -> int:
@@ -194,6 +197,17 @@ class Plan:
             return {"decoder_error": np.stack([values[kind].reshape(full) for kind in self._outputs(DECODERS)])}
         return {name: value.reshape(1, *full) for name, value in values.items()}
 
+    def _refuse_idle_parameters(self) -> None:
+        """Raise `ConfigError` for axes over parameters that have no effect on any model."""
+        swept = [name for named in self.axes.values() for name in named if name in PARAMETERS]
+        firsts = {part.name: part.sweep for part in reversed(self.parts)} if swept else {}
+        root_key, effective = seed_key(self.config.seed), set[str]()
+        for sweep in firsts.values():
+            first, capacity = sweep.grid.at(np.zeros(1, int)), int(sweep.shapes.capacities[0])
+            effective |= effective_coordinates(sweep.sample, root_key, first, capacity)
+        if faults := [(f"axes.{name}", "has no effect on any model here") for name in swept if name not in effective]:
+            raise ConfigError(self.config.name, faults)
+
     def _matters(self, axis: str, name: str) -> bool:
         return any(self._coordinate_matters(coordinate, name) for coordinate in self.axes[axis])
 
@@ -224,7 +238,7 @@ class Plan:
             axes: dict[str, Any] = {**inner, **{key: [value] for key, value in traced.items()}}
             is_cheap = name == DECODERS or config.models[name].kind == "hopfield"
             program_cost = CHEAP_LANES_PROGRAM_COST if is_cheap else PROGRAM_COST
-            yield Part(name, Sweep(sample, axes, pool_size, program_cost), place, jax.random.key(config.seed), num_neurons)
+            yield Part(name, Sweep(sample, axes, pool_size, program_cost), place, seed_key(config.seed), num_neurons)
 
     def _outputs(self, name: str) -> dict[str, np.dtype]:
         if name not in self._measured:

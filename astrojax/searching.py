@@ -14,6 +14,7 @@ import xarray as xr
 
 from ._checks import InputError, RunError
 from ._parameters import DIMENSIONS
+from ._random import pinned, seed_key
 from .compiling import keep_compiled_programs
 from .experiment import Execution, run
 from .runs import store
@@ -135,7 +136,7 @@ def _searches(config: TuneConfig, engine: Engine, progress: Progress) -> dict[st
     return {
         score: Search(
             objective_of(config, score),
-            key=jax.random.key(config.seed),
+            key=seed_key(config.seed),
             parameters=_parameters(config),
             optimiser=optimiser,
             num_steps=how.num_steps,
@@ -156,10 +157,11 @@ def _parameters(config: TuneConfig) -> dict[str, Parameter]:
     return {name: Parameter(how.transform, how.low, how.high) for name, how in config.parameters.items()}
 
 
+@pinned
 def _starts(config: TuneConfig, search: Search) -> dict[str, np.ndarray]:
     """Values where the search starts: the model's own, then random ones; parameters of patterns start at the model's, or 0."""
     names, number = list(config.start()), config.search.random_starts
-    key = jax.random.fold_in(jax.random.key(config.seed), STARTS)
+    key = jax.random.fold_in(seed_key(config.seed), STARTS)
     shares = np.asarray(jax.random.uniform(key, (number, max(len(names), 1)), jnp.float32), np.float64)
     values = {
         name: np.concatenate([[config.start()[name]], search.parameters[name].spread(shares[:, place])])
@@ -270,7 +272,7 @@ def _compared(
         tried = METHODS[method](
             search.objective,
             parameters,
-            key=jax.random.key(config.seed),
+            key=seed_key(config.seed),
             num_solves=max(budget, config.compare.problems_per_candidate),
             problems_per_candidate=config.compare.problems_per_candidate,
             engine=search.engine,
@@ -295,7 +297,7 @@ def _map_landscape(config: TuneConfig, search: Search, state: SearchState, resul
         name: jnp.asarray(grid[name] if name in grid else np.broadcast_to(value, (size**2, *np.shape(value))), value.dtype)
         for name, value in best.items()
     }
-    key = jax.random.fold_in(jax.random.key(config.seed), LANDSCAPE)
+    key = jax.random.fold_in(seed_key(config.seed), LANDSCAPE)
     measured = measure(search.objective, values, key, np.arange(config.landscape.problems), search.engine, name="landscape")
     loss, _, _ = means(measured)
     results.write_landscape(xr.DataArray(loss.reshape(size, size), coords=axes, dims=names))

@@ -1,5 +1,6 @@
 """One sample, as a pure function: coordinates → patterns → query → memory → recall → observables."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Int8
 
 from . import _shown, stepping
+from ._checks import InputError, did_you_mean
+from ._random import pinned
+from ._signs import refuse_bits
 from ._types import BoolScalar, Neurons, Patterns, RandomKey, Scalar, ScalarLike, Stored
 from .corruption import AbstractCorruption
 from .decoders import bayes_decoder, nearest_pattern
@@ -61,13 +65,20 @@ class Task(eqx.Module):
     ensemble: Callable[..., Patterns]
     corruption: AbstractCorruption
 
+    def __check_init__(self) -> None:
+        if isinstance(self.ensemble, eqx.Partial) and self.ensemble.func is pooled_patterns:
+            refuse_bits("pool", self.ensemble.keywords["pool"])
+
     def __repr__(self) -> str:
         return f"Task({_shown.function(self.ensemble)}, {_shown.function(self.corruption)})"
 
+    @pinned
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
         """The problem at the coordinates `num_patterns`, the corruption's level and `trial`, padded to `capacity` patterns."""
-        num_patterns, trial = coordinates["num_patterns"], coordinates["trial"]
-        level = coordinates[self.corruption.level_name]
+        for name in self.coordinate_names:
+            if name not in coordinates:
+                raise InputError(f"axis {name} is missing; got {', '.join(coordinates)}")
+        num_patterns, level, trial = (coordinates[name] for name in self.coordinate_names)
         # Folded in by a loop of the compiled program: hashing is slow to compile, and this compiles it once.
         parts = jnp.stack([_as_bits(part) for part in (num_patterns, level, trial)])
         key, _ = jax.lax.scan(lambda key, part: (jax.random.fold_in(key, part), None), root_key, parts)
@@ -82,6 +93,11 @@ class Task(eqx.Module):
             tie_key=tie_key,
             columns=None if self.pool_size is None else pooled_columns(pattern_key, size=self.pool_size, num_patterns=capacity),
         )
+
+    @property
+    def coordinate_names(self) -> tuple[str, str, str]:
+        """Names of the coordinates that a problem has: the load, the level of corruption and the trial."""
+        return "num_patterns", self.corruption.level_name, "trial"
 
     @property
     def binary(self) -> bool:
@@ -106,7 +122,8 @@ class RecallTrial(eqx.Module):
     Arguments:
         task: where problems come from.
         build: `build(patterns, stored=…, **parameters)` gives a memory; an `equinox.Partial`, so that settings can be compared.
-        parameters: dynamical parameters by name; coordinates of the same name take their place.
+        parameters: dynamical parameters by name. Coordinates take their place; a coordinate may also be named like a parameter
+            that `build` takes and that is not among these.
         t1, rtol, atol, convergence_speed: numbers for `retrieve`, traced; solver, max_steps, confirm: static.
         per_pattern: parameters of the patterns of a pool, by name, shape (…, size of the pool).
     """
@@ -176,12 +193,56 @@ class RecallTrial(eqx.Module):
         names = ("t1", "solver", "rtol", "atol", "max_steps", "convergence_speed", "confirm")
         return {name: getattr(self, name) for name in names}
 
+    def determinants(self, problem: Problem, coordinates: Coordinates) -> Any:
+        """What decides the outcome: the problem, the start and how it changes. Coordinates without effect change none of it."""
+        memory = self.memory(problem, coordinates)
+        state = memory.initial_state(problem.query)
+        return problem, state, memory.vector_field(state), memory.energy(state)
+
+    @property
+    def coordinate_names(self) -> tuple[str, ...]:
+        """Names of the coordinates that a sample can have: those of a problem, and the numbers that `build` takes."""
+        numbers = (name for name, default in self._taken.items() if not isinstance(default, str | bool | None))
+        return *self.task.coordinate_names, *numbers
+
     def memory(self, problem: Problem, coordinates: Coordinates) -> AbstractMemory:
-        """The memory that a problem is posed to."""
-        parameters: dict[str, Any] = {name: coordinates.get(name, value) for name, value in self.parameters.items()}
+        """The memory that a problem is posed to.
+
+        Raises:
+            InputError (a ValueError): for a parameter that `build` does not take.
+        """
+        taken = self._taken
+        for name in (*self.parameters, *self.per_pattern):
+            if name not in (*taken, "patterns") and not self._takes_any:
+                raise InputError(
+                    f"parameters must be ones that build takes and does not fix, {', '.join(taken)}; got {name!r}"
+                    f"{did_you_mean(name, taken)}"
+                )
+        others = {name: value for name, value in coordinates.items() if name not in self.task.coordinate_names}
+        parameters: dict[str, Any] = self.parameters | {n: v for n, v in others.items() if n in taken or self._takes_any}
         parameters |= {name: values[..., problem.columns] for name, values in self.per_pattern.items()}
         patterns = parameters.pop("patterns", problem.patterns.astype(problem.query.dtype))
         return self.build(patterns, stored=problem.stored, **parameters)
+
+    @property
+    def _taken(self) -> dict[str, Any]:
+        """Names of the parameters that `build` takes and has not been given yet, and what they are when left out."""
+        _, *parameters = self._signature
+        given = {"stored", *(self.build.keywords if isinstance(self.build, eqx.Partial) else ())}
+        named = (p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD))
+        return {p.name: p.default for p in named if p.name not in given}
+
+    @property
+    def _takes_any(self) -> bool:
+        """Whether `build` takes parameters of any name, as `**parameters`."""
+        return any(parameter.kind is parameter.VAR_KEYWORD for parameter in self._signature)
+
+    @property
+    def _signature(self) -> list[inspect.Parameter]:
+        build = self.build
+        if isinstance(build, eqx.Partial):
+            return list(inspect.signature(build.func).parameters.values())[len(build.args) :]
+        return list(inspect.signature(build).parameters.values())
 
 
 class DecoderTrial(eqx.Module):
@@ -191,6 +252,11 @@ class DecoderTrial(eqx.Module):
 
     def __repr__(self) -> str:
         return f"DecoderTrial({self.task!r})"
+
+    @property
+    def coordinate_names(self) -> tuple[str, ...]:
+        """Names of the coordinates that a sample has: those of a problem."""
+        return self.task.coordinate_names
 
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
         """The problem at the given coordinates."""

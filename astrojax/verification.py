@@ -64,7 +64,7 @@ def verify(
     keep_compiled_programs()
     entropy = int(np.random.default_rng(seed).integers(2**32))
     with jax.enable_x64(config.precision == "float64"):
-        plan, engine = Plan(config), Engine(**execution.engine_settings())
+        plan, session = Plan(config), Engine(**execution.engine_settings()).session()
         chunk = plan.chunk_in(folder) or plan.chunk_length(plan.default_chunk())
         jobs = plan.jobs(chunk)
         results = Results(folder, plan.coordinates(), plan.variables(chunk), len(jobs))
@@ -84,7 +84,7 @@ def verify(
             job = jobs[index]
             numbers = job.part.sweep.grid.lanes(job.block)
             chosen = np.sort(np.random.default_rng([entropy, index]).choice(numbers.size, count, replace=False))
-            again = engine.compute(job.part.lanes(numbers[chosen]))
+            again = session.compute(job.part.lanes(numbers[chosen]))
             compared = _compare(results, plan, job, chosen, again)
             with lock:
                 for name, tally in compared.items():
@@ -92,7 +92,7 @@ def verify(
                 if on_chunk is not None:
                     on_chunk(job.part.name, count)
 
-        engine.run(
+        session.run(
             [functools.partial(check, int(index), int(count)) for index, count in zip(done, counts, strict=True) if count]
         )
     return found

@@ -1,6 +1,8 @@
 """Corruption does exactly what it says, and the decoders are the optimal ones."""
 
 import itertools
+import math
+from fractions import Fraction
 
 import equinox as eqx
 import jax
@@ -118,3 +120,46 @@ def test_the_decoders_meet_the_reference_figures():
             sample = errors[name][[50, 100, 200].index(load), [3, 5].index(flips)]
             allowed = 4 * np.sqrt(2) * sample.std() / np.sqrt(3000) + 0.005
             assert abs(sample.mean() - figure) < allowed, (load, flips, name, sample.mean(), figure)
+
+
+def test_numbers_of_erased_entries_are_rounded_half_up_by_the_decimal_that_was_written():
+    """Against exact decimals: 0.35 of 10 entries is 3.5, so 4, although no float is exactly 0.35."""
+    erased = jax.jit(aj.erase)
+    for num_neurons in (5, 10, 100):
+        pattern = jnp.ones(num_neurons)
+        for hundredths in range(0, 101, 3 if num_neurons == 10 else 5):
+            expected = math.floor(Fraction(hundredths, 100) * num_neurons + Fraction(1, 2))
+            for dtype in (jnp.float32, jnp.float64):
+                query = erased(KEYS[0], pattern, jnp.asarray(hundredths / 100, dtype))
+                assert int(jnp.sum(query == 0)) == expected, (num_neurons, hundredths)
+
+
+def test_an_overlap_of_zero_leaves_the_sign_of_the_nearest_pattern_to_chance():
+    target = jnp.array([1.0, 1.0, 1.0, 1.0])
+    patterns, query = target[:, None], jnp.array([1.0, 1.0, -1.0, -1.0])
+    found = jax.vmap(lambda key: aj.nearest_pattern(key, patterns, query, signed=False))(KEYS)
+    assert 0.4 < float(jnp.mean(found[:, 0] == 1)) < 0.6
+    np.testing.assert_array_equal(jnp.abs(found.sum(axis=1)), 4)
+    padded, stored = jnp.pad(patterns, ((0, 0), (0, 3))), jnp.array([True, False, False, False])
+    again = jax.vmap(lambda key: aj.nearest_pattern(key, padded, query, signed=False, stored=stored))(KEYS)
+    np.testing.assert_array_equal(again, found)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("num_flips", [1, 2, 3])
+def test_bayes_ties_are_those_of_exact_arithmetic(num_flips, dtype):
+    """exp(βm) is r^(m/2) with r = (N − n)/n, a rational number: at n = N/4 three patterns balance one that is nearer."""
+    rng, num_neurons, ties = np.random.default_rng(num_flips), 8, 0
+    decoders = {s: jax.jit(lambda p, q, b, s=s: aj.bayes_decoder(p, q, b, signed=s)) for s in (True, False)}
+    evidence = jnp.asarray(aj.Flips().evidence(jnp.asarray(num_flips, dtype), num_neurons), dtype)
+    ratio = Fraction(num_neurons - num_flips, num_flips)
+    for _ in range(60):
+        patterns, query = rng.choice([-1, 1], (num_neurons, 8)), rng.choice([-1, 1], num_neurons)
+        agreeing = [int(m + num_neurons) // 2 for m in query @ patterns]
+        for signed, decoder in decoders.items():
+            weights = [ratio**a - (0 if signed else ratio ** (num_neurons - a)) for a in agreeing]
+            sums = [sum(int(e) * w for e, w in zip(row, weights, strict=True)) for row in patterns]
+            expected = [(s > 0) - (s < 0) for s in sums]
+            ties += expected.count(0)
+            np.testing.assert_array_equal(decoder(patterns.astype(dtype), query.astype(dtype), evidence), expected)
+    assert ties > 10

@@ -27,36 +27,54 @@ SWEEP = """
 import sys, jax, numpy as np, equinox as eqx, astrojax as aj
 task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=13), aj.Flips())
 parameters = {"temperature": 0.01, "tau_x": 1.0, "tau_p": 1.0, "slope": 5.0}
-trial = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), parameters, 10.0, 0.01, 0.01, None, "bosh3", 4096)
+trial = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), parameters)
 sweep = aj.Sweep(trial, {"num_patterns": [2, 9, 40], "num_flips": [0, 2, 5], "trial": range(11)})
-engine = aj.Engine()
-assert len(engine.devices) == int(sys.argv[1])
-for chunk in map(int, sys.argv[3:]):
+for setting in sys.argv[2:]:
+    devices, threads, chunk = map(int, setting.split("-"))
+    engine = aj.Engine(num_devices=devices, num_threads=threads)
     found = aj.run_sweeps({"a": sweep}, jax.random.key(7), engine=engine, lanes_per_chunk=chunk)["a"].observables
-    np.savez(f"{sys.argv[2]}-{chunk}.npz", **found)
+    np.savez(f"{sys.argv[1]}-{setting}.npz", **found)
 """
 
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
-    """The same sweep in single precision on 1 and 3 virtual devices, in chunks of several sizes."""
+    """The same sweep in single precision by processes of 1 and 3 virtual devices: devices used, threads, lanes of a chunk."""
     folder = tmp_path_factory.mktemp("devices")
     found = {}
-    for devices, chunks in ((1, [99, 1, 7, 64]), (3, [99, 7])):
+    for devices, settings in ((1, ["1-2-99", "1-1-1", "1-2-7", "1-3-64"]), (3, ["1-2-99", "3-2-99", "3-1-7", "2-2-99"])):
         environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
-        arguments = [str(devices), str(folder / str(devices)), *map(str, chunks)]
+        arguments = [str(folder / str(devices)), *settings]
         subprocess.run([sys.executable, "-c", SWEEP, *arguments], check=True, env=environment)
-        found |= {(devices, chunk): dict(np.load(folder / f"{devices}-{chunk}.npz")) for chunk in chunks}
+        found |= {(devices, setting): dict(np.load(folder / f"{devices}-{setting}.npz")) for setting in settings}
     return found
 
 
-@pytest.mark.parametrize("setting", [(1, 1), (1, 7), (1, 64), (3, 99), (3, 7)])
-def test_results_depend_on_neither_chunks_nor_devices(swept, setting):
-    reference, found = swept[1, 99], swept[setting]
+@pytest.mark.parametrize(
+    ("setting", "other"),
+    [
+        *(((1, "1-2-99"), (1, setting)) for setting in ("1-1-1", "1-2-7", "1-3-64")),  # chunks and threads
+        ((1, "1-2-99"), (3, "1-2-99")),  # devices that are there and not used
+        ((3, "3-2-99"), (3, "3-1-7")),  # chunks on several devices
+    ],
+)
+def test_results_are_bit_for_bit_the_same_on_the_same_number_of_devices(swept, setting, other):
+    reference, found = swept[setting], swept[other]
     assert found.keys() == reference.keys()
     assert reference["hamming_error"].std() > 0
-    for name in found:  # bit for bit: more than could be asked of other devices
+    for name in found:
         assert found[name].tobytes() == reference[name].tobytes(), name
+
+
+@pytest.mark.parametrize("setting", ["3-2-99", "2-2-99"])
+def test_results_on_another_number_of_devices_are_the_same_to_rounding(swept, setting):
+    """In single precision rounding grows along a trajectory, and may cost a step more or less."""
+    reference, found = swept[1, "1-2-99"], swept[3, setting]
+    for name in ("soft_hamming_error", "overlap", "energy", "perplexity"):
+        close = np.isclose(found[name], reference[name], rtol=1e-3, atol=1e-3)
+        assert close.mean() >= 0.97, name
+    assert np.mean(found["hamming_error"] == reference["hamming_error"]) >= 0.97
+    np.testing.assert_array_equal(found["status"], reference["status"])
 
 
 def test_patterns_and_queries_depend_on_neither_chunks_nor_padding():
@@ -173,18 +191,18 @@ def test_programs_of_two_precisions_are_two():
 
 def test_the_error_that_stopped_the_others_is_the_one_that_is_raised():
     for _ in range(50):
-        engine = aj.Engine(num_threads=4)
+        session = aj.Engine(num_threads=4).session()
 
         def fail():
             raise aj.RunError("the disk is full")
 
-        def cancelled(engine=engine):
-            while not engine._stop.is_set():
+        def cancelled(session=session):
+            while not session._stop.is_set():
                 pass
             raise CancelledError
 
         with pytest.raises(aj.RunError, match="the disk is full"):
-            engine.run([cancelled, cancelled, fail, cancelled])
+            session.run([cancelled, cancelled, fail, cancelled])
 
 
 def test_out_of_memory_halves_the_steps_and_goes_on(monkeypatch):

@@ -370,6 +370,19 @@ def test_starts_that_do_not_settle_are_counted():
     assert int(none.num_unsettled) == 1
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_starts_on_the_boundary_of_two_basins_are_unsettled_and_those_beside_it_are_not(sign):
+    """The sum of two patterns is mapped to itself by the symmetry that swaps them, so it belongs to neither."""
+    memory = aj.AstrocyteMemory(LOW_LOAD[:, :2], score="linear")
+    middle = sign * (LOW_LOAD[:, 0] + LOW_LOAD[:, 1]) / 2
+    starts = jnp.stack([middle, middle + 0.1 * LOW_LOAD[:, 0], middle + 0.1 * LOW_LOAD[:, 1]])
+    found = attractors(memory, starts)
+    assert found.labels[0] == -1
+    assert int(found.num_unsettled) == 1
+    assert sorted(found.labels[1:].tolist()) == [0, 1]
+    np.testing.assert_array_equal(found.spectra.stability, Stability.STABLE)
+
+
 def test_the_share_of_a_basin_falls_with_distance():
     memory = aj.AstrocyteMemory(LOW_LOAD)
     key, levels = jax.random.key(15), [0, 4, 12, 16, 20, 40]

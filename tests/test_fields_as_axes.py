@@ -163,6 +163,13 @@ def test_values_that_do_not_go_together_are_refused_before_anything_is_computed(
     assert not (tmp_path / "run").exists()
 
 
+def test_parameters_that_have_no_effect_on_any_model_are_refused_as_axes():
+    frozen = {"a": {"kind": "astrocyte", "gain_regime": "frozen"}, "h": {"kind": "hopfield"}}
+    with pytest.raises(aj.InputError, match=r"axes.tau_p: has no effect on any model here"):
+        Plan(config({"tau_p": [1.0, 2.0]}, models=frozen))
+    assert Plan(config({"tau_p": [1.0, 2.0]}, models=frozen | {"b": {"kind": "astrocyte"}})).parts
+
+
 def test_missing_loads_are_told():
     with pytest.raises(aj.InputError, match=r"axes.num_patterns: is missing"):
         parse_config(RAW | {"axes": {"num_flips": [1]}})

@@ -12,7 +12,7 @@ import astrojax as aj
 
 ROOT = Path(aj.__file__).parent
 LAYERS = [
-    {"_types", "_errors", "_checks", "_parameters", "_shown", "_status"},
+    {"_types", "_errors", "_checks", "_parameters", "_random", "_shown", "_signs", "_status"},
     {"activations", "scores", "patterns", "corruption", "observables", "decoders", "exponential", "compact", "labelled"},
     {"step_control"},
     {"models"},

@@ -171,7 +171,7 @@ def test_a_folder_that_is_no_run_is_left_alone(config, tmp_path, capsys):
 
 def test_a_finished_run_is_checked_and_not_computed_again(config, undisturbed, tmp_path, monkeypatch):
     folder = copy_of(undisturbed, tmp_path)
-    monkeypatch.setattr("astrojax.sweep.engine.Engine.compute", lambda *arguments: pytest.fail("computed again"))
+    monkeypatch.setattr("astrojax.sweep.engine.Session.compute", lambda *arguments: pytest.fail("computed again"))
     assert again(config, folder) == 0
 
 
@@ -219,7 +219,7 @@ def test_truncated_metadata_is_told_and_mended_and_values_are_kept(config, undis
     if name not in ("provenance.json", "results.zarr/model/c/0"):
         assert main(["show", str(folder)]) in (0, 2)
         assert "Traceback" not in capsys.readouterr().err
-    monkeypatch.setattr("astrojax.sweep.engine.Engine.compute", lambda *arguments: pytest.fail("computed again"))
+    monkeypatch.setattr("astrojax.sweep.engine.Session.compute", lambda *arguments: pytest.fail("computed again"))
     assert again(config, folder) == 0
     told = capsys.readouterr().out
     assert "damaged" in told or "cannot be read" in told

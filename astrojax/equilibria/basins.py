@@ -12,6 +12,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .. import _shown
 from .._checks import InputError, at_least, concrete, finite, not_traced, positive, random_key, real, shown
+from .._random import pinned, seed_key
+from .._signs import refuse_bit_queries, refuse_booleans
 from .._types import BoolScalar, IntScalar, Neurons, RandomKey, Scalar, ScalarLike
 from ..corruption import flip
 from ..labelled import dataset
@@ -34,19 +36,22 @@ SETTLING_MAX_STEPS = 16**4
 SAME_RATES = 1e-3
 """Equilibria are one when no firing rate differs by more: far more than Newton's method leaves, far less than a flip."""
 
+NUDGE = 1e-4
+"""How far starts are moved, relative to their largest entry: far more than rounding moves them, far less than a flip."""
+
 MOVED_RATES = 0.1
 """A trajectory had not settled when Newton's method moves a firing rate by more: it may then have changed basins."""
 
 
 class Attractors(eqx.Module):
-    """The A distinct states that S trajectories came to rest at, the one most often reached first.
+    """The A distinct states that S starts lead to, the one most often reached first.
 
     Arguments:
-        equilibria, spectra, identities: of each attractor, with a leading axis of length A. A trajectory may also end at a
-            saddle, if symmetry keeps it there; its spectrum says so.
-        counts: how many trajectories reached each, shape (A,).
+        equilibria, spectra, identities: of each attractor, with a leading axis of length A.
+        counts: how many starts led to each, shape (A,).
         labels: the attractor that each start led to, −1 for those that did not settle, shape (S,).
-        num_unsettled: how many starts did not settle: a failed retrieval, a horizon that is too short, or no equilibrium found.
+        num_unsettled: how many starts did not settle: a failed retrieval, a horizon that is too short, no equilibrium found, or
+            a start on the boundary between two basins, from which only rounding leads to either.
     """
 
     equilibria: Equilibrium
@@ -116,8 +121,11 @@ class Basin(eqx.Module):
 def attractors(memory: AbstractMemory, starts: jax.typing.ArrayLike, *, t1: ScalarLike | None = None) -> Attractors:
     """The distinct attractors that a memory reaches from many starts, and how often.
 
-    Every trajectory is followed to the horizon and its end refined by `equilibrium`; ends whose firing rates differ by at most
-    `SAME_RATES` are one. How many there are depends on the values, so this cannot be transformed by `jax.jit` or `jax.vmap`.
+    Each start is moved by `NUDGE` of its largest entry along a fixed random direction, to either side. Both trajectories are
+    followed to the horizon and their ends refined by `equilibrium`; ends whose firing rates differ by at most `SAME_RATES` are
+    one. A start counts where both end alike. Otherwise, as on the boundary of two basins, where symmetry puts the mixtures of
+    two patterns, it is unsettled: rounding decides nothing. How many there are depends on the values, so this cannot be
+    transformed by `jax.jit` or `jax.vmap`.
 
     Arguments:
         memory: the memory; see `AstrocyteMemory` and its siblings.
@@ -128,12 +136,15 @@ def attractors(memory: AbstractMemory, starts: jax.typing.ArrayLike, *, t1: Scal
         InputError (a ValueError): for something that is not a memory, starts that do not fit, and a horizon out of range.
     """
     horizon = _horizon(memory, t1)
+    refuse_booleans("starts", starts)
     queries = real("starts", starts).astype(memory.patterns.dtype)
     if queries.ndim != 2 or queries.shape[0] == 0 or queries.shape[1] != memory.num_neurons:
         raise InputError(f"starts must have shape (num_starts, {memory.num_neurons}), one state per row; got {queries.shape}")
     finite("starts", queries)
-    ends, rates, settled = _settle(memory, queries, horizon)
-    groups = _same(np.asarray(rates), np.asarray(settled))
+    refuse_bit_queries("starts", queries, memory.patterns)
+    ends, rates, settled = _settle(memory, jnp.concatenate(_nudged(queries)), horizon)
+    (here, there), (first_settled, second_settled) = np.split(np.asarray(rates), 2), np.split(np.asarray(settled), 2)
+    groups = _same(here, first_settled & second_settled & (np.abs(here - there).max(axis=1) <= SAME_RATES))
     labels = np.full(queries.shape[0], -1)
     for label, group in enumerate(groups):
         labels[group] = label
@@ -147,6 +158,15 @@ def attractors(memory: AbstractMemory, starts: jax.typing.ArrayLike, *, t1: Scal
         labels=jnp.asarray(labels),
         num_unsettled=jnp.sum(labels < 0),
     )
+
+
+@pinned
+def _nudged(starts: Float[Array, "starts neurons"]) -> tuple[Float[Array, "starts neurons"], Float[Array, "starts neurons"]]:
+    """Starts moved to either side by `NUDGE` of their largest entries, or by `NUDGE` from zero."""
+    size = jnp.max(jnp.abs(starts), axis=1, keepdims=True)
+    direction = jax.random.normal(seed_key(0), (1, starts.shape[1]), jnp.float32).astype(starts.dtype)
+    nudge = NUDGE * jnp.where(size == 0, 1.0, size) * direction
+    return starts + nudge, starts - nudge
 
 
 @eqx.filter_jit

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._checks import InputError
+from .._random import seed_key
 from ..corruption import Flips, flip
 from ..decoders import bayes_decoder, nearest_pattern
 from ..equilibria import EquilibriumKind, identify
@@ -139,7 +140,7 @@ def too_large(name: str, size: int) -> str:
 @functools.lru_cache(maxsize=16)
 def drawn_patterns(source: str, num_neurons: int, seed: int) -> np.ndarray:
     """The digits or random patterns of a seed, shape (N, `MOST_PATTERNS`). The first K are those that the seed gives for K."""
-    key = jax.random.key(seed)
+    key = seed_key(seed)
     if source == "digits":
         patterns = pooled_patterns(key, pool=digits(), num_patterns=MOST_PATTERNS)
     else:
@@ -159,7 +160,7 @@ def posed(settings: Settings, uploaded: np.ndarray | None) -> Problem:
     if settings.flipped is not None:
         query[list(settings.flipped)] *= -1
     else:
-        query = np.asarray(flip(jax.random.key(settings.flip_seed), jnp.asarray(target), settings.num_flips))
+        query = np.asarray(flip(seed_key(settings.flip_seed), jnp.asarray(target), settings.num_flips))
     return Problem(patterns, target, query)
 
 
@@ -255,7 +256,7 @@ def _solve(
     signs = {
         "astrocyte": jnp.sign(recall.x),
         "hopfield": jnp.sign(hopfield.x),
-        "nearest": nearest_pattern(jax.random.key(0), patterns, query, **how),
+        "nearest": nearest_pattern(seed_key(0), patterns, query, **how),
         "bayes": bayes_decoder(patterns, query, evidence, **how),
     }
     return {

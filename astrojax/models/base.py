@@ -12,6 +12,7 @@ from jaxtyping import PyTree
 
 from .. import _shown
 from .._checks import InputError, concrete, finite, pattern_matrix, real, shaped
+from .._signs import refuse_bit_queries, refuse_bits, refuse_booleans
 from .._types import BoolScalar, MaskLike, Neurons, Patterns, PerPattern, Scalar, Stored
 from ..activations import activation, activation_slope, lagrangian
 from ..compact import CompactPatterns, all_finite
@@ -189,17 +190,19 @@ def check_memory(memory: object) -> None:
 def checked_patterns(patterns: jax.typing.ArrayLike | CompactPatterns, stored: MaskLike | None) -> tuple[Any, jax.Array | None]:
     """Patterns as floats, with the columns that are not stored set to zero, and the mask.
 
-    Raises `InputError` for patterns that are not a matrix with at least one neuron and one pattern, that are not finite, or
-    that do not fit the mask, and for a mask that stores nothing.
+    Raises `InputError` for patterns that are not a matrix with at least one neuron and one pattern, that are not finite, that
+    are bits in place of signs, or that do not fit the mask, and for a mask that stores nothing.
     """
     if isinstance(patterns, CompactPatterns):
         if stored is not None:
             raise InputError("stored must be left out where patterns are compact: all of them are stored")
         return patterns, None
+    refuse_booleans("patterns", patterns)
     array = real("patterns", patterns)
     pattern_matrix(array.shape)
     finite("patterns", array)
     if stored is None:
+        refuse_bits("patterns", array)
         return array, None
     mask = np.asarray(stored) if isinstance(stored, Sequence) else stored
     if getattr(mask, "dtype", None) != np.bool_:
@@ -208,14 +211,17 @@ def checked_patterns(patterns: jax.typing.ArrayLike | CompactPatterns, stored: M
     shaped("stored", mask, (array.shape[1],), "one boolean per pattern")
     if concrete(jnp.any(mask)) is False:
         raise InputError("stored must mark at least one pattern; got a mask that is False everywhere")
+    refuse_bits("patterns", array, mask)
     return jnp.where(mask, array, jnp.zeros_like(array)), mask
 
 
 def checked_query(query: jax.typing.ArrayLike, patterns: Patterns | CompactPatterns) -> jax.Array:
-    """A query in the precision of the patterns; `InputError` unless it is finite and has one entry per neuron."""
+    """A query in the precision of the patterns; `InputError` unless it is finite, fits, and is not of bits."""
+    refuse_booleans("query", query)
     array = real("query", query).astype(patterns.dtype)
     shaped("query", array, (patterns.shape[0],), "one entry per neuron")
     finite("query", array)
+    refuse_bit_queries("query", array, patterns)
     return array
 
 

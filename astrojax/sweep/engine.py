@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from .._checks import InputError
+from .._checks import InputError, random_key
 from .._types import RandomKey
 from .memory import OutOfMemoryError, default_budget, is_out_of_memory
 from .programs import Layout, Programs, arranged, call, kind_of, lane_bytes, traced
@@ -68,13 +68,10 @@ class Clock:
         for name, amount in vars(other).items():
             setattr(self, name, getattr(self, name) + amount)
 
-    def since(self, before: "Clock") -> "Clock":
-        """What was counted since an earlier state of this clock."""
-        return Clock(**{name: amount - getattr(before, name) for name, amount in vars(self).items()})
-
 
 class Engine:
-    """Computes lanes on the devices of this process. Its methods may be called from many threads.
+    """The devices of this process, and how lanes are laid out on them. It may be shared by threads and used again: each call
+    computes in a `Session` of its own.
 
     Arguments:
         num_devices: how many devices lanes are spread over; all when left out.
@@ -114,130 +111,37 @@ class Engine:
         self._layouts: dict[Hashable, Layout] = {}
         self._on_notice = on_notice or (lambda text: None)
         self._lock = threading.Lock()
-        self._stop = threading.Event()
 
     def __repr__(self) -> str:
         number, kind = len(self.devices), self.devices[0].device_kind
         devices = f"{number} device{'s' if number > 1 else ''} ({kind})"
         return f"Engine({devices}, {self.num_threads} threads, {self.memory / 2**30:.3g} GiB of each device)"
 
-    def compute(self, lanes: Lanes) -> dict[str, np.ndarray]:
-        """Observables of lanes by name, one value (a scalar, or an array) per lane.
-
-        Raises:
-            OutOfMemoryError: if not even one lane at a time fits into memory.
-            CancelledError: if the engine was stopped.
-        """
-        sample = traced(lanes.sample)
-        results: dict[str, np.ndarray] = {}
-        for capacity in np.unique(lanes.capacities)[::-1]:
-            places = np.flatnonzero(lanes.capacities == capacity)
-            while places.size:
-                if self._stop.is_set():
-                    raise CancelledError
-                done, values = self._within_memory(lanes, sample, int(capacity), places)
-                for name, value in values.items():
-                    if name not in results:
-                        results[name] = np.empty((lanes.capacities.size, *value.shape[1:]), value.dtype)
-                    results[name][places[:done]] = value
-                places = places[done:]
-        return results
+    def session(self) -> "Session":
+        """A new session: what one caller computes."""
+        return Session(self)
 
     def compute_side_by_side(self, lanes: Lanes) -> dict[str, np.ndarray]:
-        """As `compute`, with the lanes dealt out to all threads: the same values bit for bit.
+        """As `Session.compute`, with the lanes dealt out to all threads: the same values bit for bit.
 
         Raises:
             OutOfMemoryError: if not even one lane at a time fits into memory.
         """
         parts = [np.arange(first, lanes.capacities.size, self.num_threads) for first in range(self.num_threads)]
         results: dict[str, np.ndarray] = {}
-        lock = threading.Lock()
-        self._stop.clear()  # of an earlier call that failed or was interrupted
+        lock, session = threading.Lock(), self.session()
 
         def compute(places: np.ndarray) -> None:
             coordinates = {name: values[places] for name, values in lanes.coordinates.items()}
-            values = self.compute(lanes._replace(coordinates=coordinates, capacities=lanes.capacities[places]))
+            values = session.compute(lanes._replace(coordinates=coordinates, capacities=lanes.capacities[places]))
             with lock:
                 for name, value in values.items():
                     if name not in results:
                         results[name] = np.empty((lanes.capacities.size, *value.shape[1:]), value.dtype)
                     results[name][places] = value
 
-        self.run([functools.partial(compute, places) for places in parts if places.size])
+        session.run([functools.partial(compute, places) for places in parts if places.size])
         return results
-
-    def prepare(self, lanes: Lanes) -> None:
-        """Compile what `compute` will need for the first of the lanes."""
-        self._within_memory(lanes, traced(lanes.sample), int(lanes.capacities[0]), np.zeros(0, int))
-
-    def stop(self) -> None:
-        """Let every computation end before its next call."""
-        self._stop.set()
-
-    def run(self, jobs: Iterable[Callable[[], object]]) -> None:
-        """Do jobs side by side, begun in their order. If one fails, or on an interruption, the others stop and none begins.
-
-        Each job runs in the precision of the calling thread.
-        """
-        precision = jax.config.jax_enable_x64  # type: ignore[attr-defined]
-
-        failures: list[BaseException] = []
-
-        def in_precision(job: Callable[[], object]) -> None:
-            # Each thread starts with JAX's default settings.
-            with jax.enable_x64(precision):
-                try:
-                    if not self._stop.is_set():
-                        job()
-                except BaseException as error:
-                    failures.append(error)
-                    self.stop()
-                    raise
-
-        with ThreadPoolExecutor(self.num_threads) as pool:
-            try:
-                for future in as_completed([pool.submit(in_precision, job) for job in jobs]):
-                    future.result()
-            except CancelledError:
-                pool.shutdown(cancel_futures=True)
-                raise next((error for error in failures if not isinstance(error, CancelledError)), failures[0]) from None
-            except BaseException:
-                self.stop()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-
-    def _within_memory(self, lanes: Lanes, sample: Any, capacity: int, places: np.ndarray) -> tuple[int, dict[str, np.ndarray]]:
-        """One call, for as many of the lanes as it takes; its steps are halved until they fit into memory."""
-        while True:
-            layout = self._layout(lanes, sample, capacity)
-            try:
-                return self._call(lanes, sample, capacity, places[: layout.lanes], layout)
-            except (OutOfMemoryError, jax.errors.JaxRuntimeError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                self._halve(lanes.name, (kind_of(sample), capacity), layout, error)
-
-    def _call(
-        self, lanes: Lanes, sample: Any, capacity: int, places: np.ndarray, layout: Layout
-    ) -> tuple[int, dict[str, np.ndarray]]:
-        chosen = places if places.size else np.zeros(1, int)
-        coordinates = {name: values[chosen] for name, values in lanes.coordinates.items()}
-        started = time.perf_counter()
-        arguments, order = arranged(coordinates, layout)
-        program, compiled = PROGRAMS.get(sample, (lanes.root_key, *arguments), capacity, layout)
-        if compiled:
-            self._count(lanes.name, Clock(compile_seconds=time.perf_counter() - started, num_programs=1))
-            needed = program.memory_analysis()
-            if needed is not None and needed.temp_size_in_bytes > self.memory // self.num_threads:
-                raise OutOfMemoryError(
-                    f"the program takes {needed.temp_size_in_bytes:,} bytes of {self.memory // self.num_threads:,}"
-                )
-        if not places.size:
-            return 0, {}
-        started = time.perf_counter()
-        values = call(program, sample, lanes.root_key, arguments, order)
-        self._count(lanes.name, Clock(run_seconds=time.perf_counter() - started, num_trajectories=places.size))
-        return places.size, values
 
     def _layout(self, lanes: Lanes, sample: Any, capacity: int) -> Layout:
         """How lanes are laid out follows from the memory of a problem, until running out of memory has taught better."""
@@ -272,6 +176,127 @@ class Engine:
             f"going on with {width} × {steps}"
         )
 
-    def _count(self, name: str, counts: Clock) -> None:
+    def _count(self, clocks: dict[str, Clock], name: str, counts: Clock) -> None:
+        """Count for a session's clocks and for the engine's, which are the sums over its sessions."""
         with self._lock:
-            self.clocks.setdefault(name, Clock()).add(counts)
+            for each in (clocks, self.clocks):
+                each.setdefault(name, Clock()).add(counts)
+
+
+class Session:
+    """What one caller computes with an engine: it is stopped and timed apart from all others.
+
+    Its methods may be called from many threads. Once it has been stopped, by a failure of one of its jobs or an interruption,
+    it computes nothing more: what is not whole is an exception.
+
+    Arguments:
+        engine: the engine that computes.
+    """
+
+    clocks: dict[str, Clock]
+    """Seconds by the lanes' name, of this session alone."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.clocks = engine, {}
+        self._stop = threading.Event()
+
+    def compute(self, lanes: Lanes) -> dict[str, np.ndarray]:
+        """Observables of lanes by name, one value (a scalar, or an array) per lane.
+
+        Raises:
+            InputError (a ValueError): for a root key of another generator.
+            OutOfMemoryError: if not even one lane at a time fits into memory.
+            CancelledError: if the session was stopped.
+        """
+        random_key(lanes.root_key)
+        sample = traced(lanes.sample)
+        results: dict[str, np.ndarray] = {}
+        for capacity in np.unique(lanes.capacities)[::-1]:
+            places = np.flatnonzero(lanes.capacities == capacity)
+            while places.size:
+                if self._stop.is_set():
+                    raise CancelledError
+                done, values = self._within_memory(lanes, sample, int(capacity), places)
+                for name, value in values.items():
+                    if name not in results:
+                        results[name] = np.empty((lanes.capacities.size, *value.shape[1:]), value.dtype)
+                    results[name][places[:done]] = value
+                places = places[done:]
+        return results
+
+    def prepare(self, lanes: Lanes) -> None:
+        """Compile what `compute` will need for the first of the lanes."""
+        self._within_memory(lanes, traced(lanes.sample), int(lanes.capacities[0]), np.zeros(0, int))
+
+    def stop(self) -> None:
+        """Let every computation end before its next call."""
+        self._stop.set()
+
+    def run(self, jobs: Iterable[Callable[[], object]]) -> None:
+        """Do jobs side by side, begun in their order. If one fails, or on an interruption, the others stop and none begins.
+
+        Each job runs in the precision of the calling thread.
+
+        Raises: what the job raised that failed first; CancelledError if the session was stopped.
+        """
+        precision = jax.config.jax_enable_x64  # type: ignore[attr-defined]
+
+        failures: list[BaseException] = []
+
+        def in_precision(job: Callable[[], object]) -> None:
+            # Each thread starts with JAX's default settings.
+            with jax.enable_x64(precision):
+                try:
+                    if self._stop.is_set():
+                        raise CancelledError
+                    job()
+                except BaseException as error:
+                    failures.append(error)
+                    self.stop()
+                    raise
+
+        with ThreadPoolExecutor(self.engine.num_threads) as pool:
+            try:
+                for future in as_completed([pool.submit(in_precision, job) for job in jobs]):
+                    future.result()
+            except CancelledError:
+                pool.shutdown(cancel_futures=True)
+                raise next((error for error in failures if not isinstance(error, CancelledError)), failures[0]) from None
+            except BaseException:
+                self.stop()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _within_memory(self, lanes: Lanes, sample: Any, capacity: int, places: np.ndarray) -> tuple[int, dict[str, np.ndarray]]:
+        """One call, for as many of the lanes as it takes; its steps are halved until they fit into memory."""
+        while True:
+            layout = self.engine._layout(lanes, sample, capacity)
+            try:
+                return self._call(lanes, sample, capacity, places[: layout.lanes], layout)
+            except (OutOfMemoryError, jax.errors.JaxRuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self.engine._halve(lanes.name, (kind_of(sample), capacity), layout, error)
+
+    def _call(
+        self, lanes: Lanes, sample: Any, capacity: int, places: np.ndarray, layout: Layout
+    ) -> tuple[int, dict[str, np.ndarray]]:
+        chosen = places if places.size else np.zeros(1, int)
+        coordinates = {name: values[chosen] for name, values in lanes.coordinates.items()}
+        started = time.perf_counter()
+        arguments, order = arranged(coordinates, layout)
+        program, compiled = PROGRAMS.get(sample, (lanes.root_key, *arguments), capacity, layout)
+        if compiled:
+            self._count(lanes.name, Clock(compile_seconds=time.perf_counter() - started, num_programs=1))
+            needed, allowed = program.memory_analysis(), self.engine.memory // self.engine.num_threads
+            if needed is not None and needed.temp_size_in_bytes > allowed:
+                raise OutOfMemoryError(f"the program takes {needed.temp_size_in_bytes:,} bytes of {allowed:,}")
+        if not places.size:
+            return 0, {}
+        started = time.perf_counter()
+        values = call(program, sample, lanes.root_key, arguments, order)
+        self._count(lanes.name, Clock(run_seconds=time.perf_counter() - started, num_trajectories=places.size))
+        return places.size, values
+
+    def _count(self, name: str, counts: Clock) -> None:
+        self.engine._count(self.clocks, name, counts)

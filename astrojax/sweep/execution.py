@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _shown
+from .._checks import InputError, random_key
 from .._types import RandomKey
 from ..labelled import dataset
 from .axes import Axes, Grid
 from .chunks import Block, blocks, chunk_shape
+from .dependence import LOAD, refuse_idle_axes
 from .engine import Clock, Engine, Lanes
 from .programs import kind_of, traced
 from .shapes import PROGRAM_COST, Shapes
@@ -55,6 +57,12 @@ class Sweep:
         """The padded shapes for all memory loads."""
         return Shapes(*self.grid.values_of("num_patterns"), self.largest_capacity, self.program_cost)
 
+    def check(self, name: str, root_key: RandomKey) -> None:
+        """Raise `InputError` for an axis that changes nothing about the sample, or is missing."""
+        if not any(LOAD in named for named in self.grid.axes.values()):
+            raise InputError(f"axis {LOAD} of sweep {name!r} is missing; got {', '.join(self.grid.dims) or 'none'}")
+        refuse_idle_axes(name, self.sample, root_key, self.grid, int(self.shapes.capacities[0]))
+
     def lanes(self, name: str, root_key: RandomKey, numbers: np.ndarray) -> Lanes:
         """Lanes by number, to be computed."""
         coordinates = self.grid.at(numbers)
@@ -90,7 +98,7 @@ class SweepResult:
     Arguments:
         observables: an array for each, by name.
         num_trajectories: how many trajectories there were.
-        clock: seconds of compiling and of running.
+        clock: seconds of compiling and of running, of this call.
         axes: coordinates by name, by axis, in the order of the dimensions.
     """
 
@@ -135,17 +143,22 @@ def run_sweeps(
         A result for each sweep, by name.
 
     Raises:
-        InputError (a ValueError): for an axis without values.
+        InputError (a ValueError): for an axis without values, one that has no effect on any result, or one that is missing; and
+            for a root key of another generator than JAX's default, `threefry2x32`.
         OutOfMemoryError: if not even one trajectory at a time fits into memory.
     """
+    random_key(root_key)
     engine = engine or Engine()
+    session = engine.session()
+    for name, sweep in sweeps.items():
+        sweep.check(name, root_key)
     results = {name: SweepResult(num_trajectories=sweep.grid.size, axes=sweep.grid.axes) for name, sweep in sweeps.items()}
     lock = threading.Lock()
 
     def compute(name: str, block: Block) -> None:
         sweep = sweeps[name]
         numbers = sweep.grid.lanes(block)
-        values = engine.compute(sweep.lanes(name, root_key, numbers))
+        values = session.compute(sweep.lanes(name, root_key, numbers))
         with lock:
             observables = results[name].observables
             for what, value in values.items():
@@ -161,10 +174,10 @@ def run_sweeps(
         chunks += [(name, block) for block in blocks(shape, chunk_shape(shape, lanes_per_chunk))]
     # Programs first, so that threads compile different ones side by side.
     programs = [lanes for name, sweep in sweeps.items() for lanes in sweep.preparations(name, root_key).values()]
-    engine.run(
-        [functools.partial(engine.prepare, lanes) for lanes in largest_first(programs)]
+    session.run(
+        [functools.partial(session.prepare, lanes) for lanes in largest_first(programs)]
         + [functools.partial(compute, name, block) for name, block in chunks]
     )
     for name, result in results.items():
-        result.clock = engine.clocks.get(name, Clock())
+        result.clock = session.clocks.get(name, Clock())
     return results

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AbstractMesh, Mesh, PartitionSpec
 
+from .._random import pinned
 from .._types import RandomKey
 
 Coordinates = Mapping[str, jax.Array]
@@ -25,7 +26,11 @@ Coordinates = Mapping[str, jax.Array]
 
 @runtime_checkable
 class Sample(Protocol):
-    """What a sweep takes: a pytree whose array leaves and floats are traced, so that changing a number compiles nothing."""
+    """What a sweep takes: a pytree whose array leaves and floats are traced, so that changing a number compiles nothing.
+
+    What `solve` returns must depend on every coordinate. A sample may instead have `determinants(problem, coordinates)`, a
+    pytree of arrays that decide the outcome and cost less to trace; and `coordinate_names`, those that it can have.
+    """
 
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Any:
         """The problem at the given scalar coordinates, padded to `capacity` patterns: any pytree of arrays."""
@@ -87,9 +92,9 @@ def lane_bytes(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.nd
 
     def kept(key: RandomKey, lane: Coordinates) -> Any:
         problem = sample.draw(key, lane, capacity)
-        return problem, sample.begin(problem, lane)[0] if _by_steps(sample) else None
+        return problem, sample.begin(problem, lane)[0] if by_steps(sample) else None
 
-    shapes = eqx.filter_eval_shape(kept, root_key, _one_lane(coordinates))
+    shapes = eqx.filter_eval_shape(kept, root_key, one_lane(coordinates))
     return sum(
         leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes) if hasattr(getattr(leaf, "dtype", None), "itemsize")
     )
@@ -100,11 +105,11 @@ def outputs(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarr
 
     def measured(key: RandomKey, lane: Coordinates) -> dict[str, jax.Array]:
         problem = sample.draw(key, lane, capacity)
-        if not _by_steps(sample):
+        if not by_steps(sample):
             return sample.solve(problem, lane)
         return sample.measure(problem, lane, *sample.begin(problem, lane))  # as if it took no steps
 
-    shapes = eqx.filter_eval_shape(measured, root_key, _one_lane(coordinates))
+    shapes = eqx.filter_eval_shape(measured, root_key, one_lane(coordinates))
     return {name: np.dtype(leaf.dtype) for name, leaf in shapes.items()}
 
 
@@ -116,7 +121,8 @@ def in_precision(coordinates: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
     }
 
 
-def _one_lane(coordinates: Mapping[str, np.ndarray]) -> Coordinates:
+def one_lane(coordinates: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
+    """The coordinates of the first lane."""
     return {name: values[0] for name, values in in_precision(coordinates).items()}
 
 
@@ -144,8 +150,8 @@ class Programs:
             future = self._compiled.setdefault(key, Future())
         if not known:
             try:
-                program = jax.jit(_on_all_devices(static, capacity, layout))
-                future.set_result(program.lower(dynamic, *arguments).compile())
+                program = pinned(jax.jit(_on_all_devices(static, capacity, layout)).lower)(dynamic, *arguments)
+                future.set_result(program.compile())
             except BaseException as error:
                 with self._lock:
                     del self._compiled[key]
@@ -211,13 +217,14 @@ def _in_steps(
     return _for_steps(functools.partial(_solved, sample), (problems, coordinates), width, num_steps, order)
 
 
-def _by_steps(sample: Sample) -> TypeGuard[StepwiseSample]:
+def by_steps(sample: Sample) -> TypeGuard[StepwiseSample]:
+    """Whether a sample is solved step by step."""
     return isinstance(sample, StepwiseSample) and sample.by_steps
 
 
 def _solved(sample: Sample, lanes: tuple[Any, Coordinates]) -> dict[str, jax.Array]:
     """What is measured in problems that are solved side by side."""
-    if not _by_steps(sample):
+    if not by_steps(sample):
         return jax.vmap(sample.solve)(*lanes)
     settings, progress = eqx.filter_vmap(sample.begin)(*lanes)
     under_way, advance = eqx.filter_vmap(sample.under_way), eqx.filter_vmap(sample.advance)

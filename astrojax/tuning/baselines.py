@@ -9,6 +9,7 @@ import numpy as np
 
 from .._checks import InputError, at_least
 from .._parameters import DIMENSIONS
+from .._random import pinned
 from .._types import RandomKey
 from ..sweep.engine import Engine
 from .objective import Objective, means, measure
@@ -40,6 +41,7 @@ class Candidates(NamedTuple):
         return {name: values[best] for name, values in self.values.items()}
 
 
+@pinned
 def random_search(
     objective: Objective,
     parameters: Mapping[str, Parameter],

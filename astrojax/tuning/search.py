@@ -13,6 +13,7 @@ import optax
 from .. import _shown
 from .._checks import InputError, at_least, concrete, one_of, positive, random_key, real, shown
 from .._parameters import DIMENSIONS
+from .._random import pinned
 from .._types import RandomKey
 from ..retrieval import Status
 from ..sweep.engine import Engine
@@ -287,6 +288,7 @@ class Search:
         times = 2 if self._is_smoothed(state) else 1
         return (int(state.step) * self.batch_size + np.arange(self.batch_size)) // times
 
+    @pinned
     def _scatter(self, state: SearchState) -> dict[str, np.ndarray] | None:
         """By how many standard deviations of the smoothing numbers are moved in a step, shape (batch_size,).
 

@@ -1,0 +1,75 @@
+"""Which coordinates change anything about a sample, so that no axis labels results that do not depend on it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from jax.extend.core import Jaxpr, Literal
+
+from .._checks import InputError, did_you_mean
+from .._random import pinned
+from .._types import RandomKey
+from .axes import Grid
+from .programs import by_steps, one_lane, traced
+
+LOAD = "num_patterns"
+"""The coordinate that a sample's padding follows from."""
+
+
+def refuse_idle_axes(name: str, sample: Any, root_key: RandomKey, grid: Grid, capacity: int) -> None:
+    """Raise `InputError` for a coordinate of a sweep of that name that changes nothing about what is computed."""
+    effective = effective_coordinates(sample, root_key, grid.at(np.zeros(1, int)), capacity)
+    for axis, named in grid.axes.items():
+        for coordinate in named:
+            if coordinate not in effective:
+                allowed = list(getattr(sample, "coordinate_names", sorted(effective)))
+                where = f"axis {axis}" if axis == coordinate else f"{coordinate} of axis {axis}"
+                if coordinate in allowed:
+                    raise InputError(f"{where} has no effect on any result of sweep {name!r} with its settings; leave it out")
+                raise InputError(
+                    f"{where} has no effect on any result of sweep {name!r}, whose axes can be {', '.join(allowed)}"
+                    f"{did_you_mean(coordinate, allowed)}"
+                )
+
+
+def effective_coordinates(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray], capacity: int) -> set[str]:
+    """Names of the coordinates that a sample's problem or outcome depends on, the load included; nothing is computed.
+
+    The outcome is what `determinants` of a sample returns or, for a sample without that, what is measured.
+    """
+    dynamic, static = eqx.partition(traced(sample), eqx.is_array)
+
+    def outcome(lane: dict[str, jax.Array], key: RandomKey, dynamic: Any) -> Any:
+        whole = eqx.combine(dynamic, static)
+        problem = whole.draw(key, lane, capacity)
+        if hasattr(whole, "determinants"):
+            found = whole.determinants(problem, lane)
+        elif by_steps(whole):
+            setting, progress = whole.begin(problem, lane)
+            progress = whole.advance(setting, progress)
+            found = whole.under_way(setting, progress), whole.measure(problem, lane, setting, progress)
+        else:
+            found = whole.solve(problem, lane)
+        return eqx.filter(found, eqx.is_array)
+
+    lane = one_lane(coordinates)
+    jaxpr = pinned(jax.make_jaxpr(outcome))(lane, root_key, dynamic).jaxpr
+    used = _inputs_used(jaxpr)
+    return {LOAD} | {name for place, name in enumerate(sorted(lane)) if place in used}
+
+
+def _inputs_used(jaxpr: Jaxpr) -> set[int]:
+    """Which inputs the outputs of a program depend on, by number. Loops and branches depend on all that goes into them."""
+    sources: dict[Any, set[int]] = {variable: {place} for place, variable in enumerate(jaxpr.invars)}
+
+    def of(variable: Any) -> set[int]:
+        return set() if isinstance(variable, Literal) else sources.get(variable, set())
+
+    for equation in jaxpr.eqns:
+        inner = equation.params.get("jaxpr") if equation.primitive.name == "jit" else None
+        places = range(len(equation.invars)) if inner is None else _inputs_used(inner.jaxpr)
+        found = set().union(*(of(equation.invars[place]) for place in places))
+        sources.update(dict.fromkeys(equation.outvars, found))
+    return set().union(*(of(variable) for variable in jaxpr.outvars))
