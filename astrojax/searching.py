@@ -19,9 +19,12 @@ from .plan import load_pool, memory_of, task_of
 from .runs import store
 from .runs.checkpoints import Checkpoints
 from .runs.config import Config
+from .runs.files import write_array, write_text
 from .runs.reading import ConfigError, read
 from .runs.record import Record
 from .runs.search_results import HELDOUT, TUNED, SearchResults
+from .runs.search_results import HISTORY as HISTORY_FILE
+from .runs.stored_config import as_yaml, begin
 from .runs.tuning import TuneConfig
 from .sweep.engine import Engine
 from .tuning.baselines import grid_search, random_search
@@ -90,15 +93,18 @@ def run_search(
         engine = Engine(**execution.engine_settings(), on_notice=progress.on_notice)
         searches = _searches(config, engine)
         stack.enter_context(store.locked(folder))
-        record = Record(folder, config)
-        store.begin(folder, config, record.digest, progress.on_notice)
-        record.begin(progress.on_notice)
+        begun = begin(folder, config, progress.on_notice)
+        config = begun.config  # which names the files in the folder
+        record = Record(folder, config, begun.before)
+        record.begin(progress.on_notice, begun.files)
         results = SearchResults(folder)
         try:
             histories, states = {}, {}
             for name, search in searches.items():
-                histories[name], states[name] = _followed(config, name, search, folder, progress)
+                checkpoints = Checkpoints(folder, name, record.config_sha256)
+                histories[name], states[name] = _followed(config, name, search, checkpoints, progress)
             results.write_history(histories)
+            record.add(HISTORY_FILE)
             # Losses may depend on the size of x, which differs between scores; errors can be compared.
             usable = {name: state for name, state in states.items() if np.isfinite(np.min(state.best_loss))}
             won = min(usable, key=lambda name: float(usable[name].best_error[usable[name].best_start]), default=None)
@@ -108,6 +114,7 @@ def run_search(
             tuned = _tuned(config, won, best, folder)
             compared = _compared(config, searches, states, won, results, progress)
             _map_landscape(config, searches[won], states[won], results, progress)
+            record.add(*results.files())
             _try_on_fresh_problems(config, won, tuned, compared, folder, execution, progress)
         except BaseException:
             with contextlib.suppress(RunError):  # what stopped the search is what should be told
@@ -200,10 +207,10 @@ def _starts(config: TuneConfig, search: Search) -> dict[str, np.ndarray]:
 
 
 def _followed(
-    config: TuneConfig, name: str, search: Search, folder: Path, progress: Progress
+    config: TuneConfig, name: str, search: Search, checkpoints: Checkpoints, progress: Progress
 ) -> tuple[dict[str, np.ndarray], SearchState]:
     """One search to its end, from its last checkpoint if there is one: what happened, by step and start, and the last state."""
-    checkpoints, starts = Checkpoints(folder, name), _starts(config, search)
+    starts = _starts(config, search)
     keep = [parameter for parameter in config.parameters if parameter not in DIMENSIONS]
     stored = checkpoints.load("step", progress.on_notice)
     if stored is None:
@@ -264,11 +271,11 @@ def _tuned(config: TuneConfig, score: str, values: Mapping[str, Any], folder: Pa
     t1 = alone.pop("t1", None)
     for name in values.keys() & DIMENSIONS.keys():
         alone[name] = (folder / f"{name}.npy").resolve()
-        store.write_array(alone[name], values[name])
+        write_array(alone[name], values[name])
     model = config.models()[score]
     model = type(model).model_validate(model.model_dump() | alone)
     tuned = config.heldout("tuned", model, t1=t1, decoders=True)
-    store.write_text(folder / TUNED, store.as_yaml(tuned, beside=folder))
+    write_text(folder / TUNED, as_yaml(tuned, beside=folder))
     return tuned
 
 
@@ -289,7 +296,7 @@ def _compared(
 
     They are given the score that won.
     """
-    found, search = results.comparison(), searches[won]
+    found, search = _intact(results.comparison, progress) or {}, searches[won]
     budget = sum(searches[name].num_solves(state) * len(state.best_loss) for name, state in states.items())
     for method in config.compare.methods:
         if method in found:
@@ -310,11 +317,20 @@ def _compared(
     return {method: found[method]["values"] for method in config.compare.methods}
 
 
+def _intact(read: Callable[[], Any], progress: Progress) -> Any:
+    """What was stored before, or `None` if it is damaged."""
+    try:
+        return read()
+    except InputError as error:
+        progress.on_notice(f"{error}; it is made again")
+        return None
+
+
 def _map_landscape(config: TuneConfig, search: Search, state: SearchState, results: SearchResults, progress: Progress) -> None:
     """The loss on a plane of two parameters through the best values."""
     names = [name for name in config.parameters if name not in DIMENSIONS][:2]
     size = config.landscape.size
-    if len(names) < 2 or size == 0 or results.has_landscape():
+    if len(names) < 2 or size == 0 or _intact(results.landscape, progress) is not None:
         return
     progress.on_part(f"the loss on a plane of {names[0]} and {names[1]}")
     best = state.best
@@ -342,7 +358,6 @@ def _try_on_fresh_problems(
     """Runs of the result, the start, the paper's defaults and what other searches found, on the same fresh problems."""
     models = dict(_others(config, score, compared))
     runs = {"tuned": tuned} | {name: config.heldout(name, model, t1=t1) for name, (model, t1) in models.items()}
-    (folder / HELDOUT).mkdir(exist_ok=True)
     for name, given in runs.items():
         progress.on_part(f"{name}: {given.trials:,} fresh problems of each load and level")
         run(given, folder / HELDOUT / name, execution=execution, on_notice=progress.on_notice)

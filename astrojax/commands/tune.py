@@ -12,8 +12,9 @@ from .._parameters import DIMENSIONS
 from ..experiment import Execution
 from ..report.search import draw_search, print_search, search_summary
 from ..runs import store
+from ..runs.files import refuse_links, write_json
 from ..runs.reading import read
-from ..runs.search_results import TUNED, SearchResults, load_search
+from ..runs.search_results import TUNED, SearchResults, find_search, load_search
 from ..runs.tuning import TuneConfig
 from ..searching import Progress, run_search
 from ..tuning.search import SearchState
@@ -33,7 +34,7 @@ def tune_config(
 ) -> SearchResults:
     """Search as a configuration says, or continue the search of a run folder; print and draw what was found."""
     if Path(path).is_dir():  # a run folder, to be continued
-        load_search(path)
+        find_search(path)
         out, path = out or path, Path(path) / store.CONFIG
     config = read(path, TuneConfig, overrides)
     if out is None:
@@ -71,7 +72,8 @@ def show_search(output: Output, folder: Path, page: str | Path | None = None) ->
     history, heldout = results.history, results.heldout()
     content = search_summary(history, heldout, names)
     try:
-        store.write_json(folder / store.SUMMARY, content)
+        refuse_links(folder)
+        write_json(folder / store.SUMMARY, content)
         figures = draw_search(history, heldout, results.landscape(), names, folder / store.FIGURES)
     except OSError as error:
         raise unwritten(folder, error) from error
