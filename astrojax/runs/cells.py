@@ -50,11 +50,11 @@ class Cells:
         self.size = sum(math.prod(grid.counts) for grid in names)
         """How many cells there are."""
 
-    def numbers(self, name: str, region: Region) -> np.ndarray:
+    def numbers(self, name: str, region: Region) -> list[int]:
         """The cells of a region of whole chunks of a variable."""
         first, grid, _ = next(group for group in self._groups if name in group[2])
         places = [range(part.start // chunk, -(-part.stop // chunk)) for part, chunk in zip(region, grid.chunks, strict=True)]
-        return first + np.ravel_multi_index(np.ix_(*places), grid.counts).ravel()
+        return (first + np.ravel_multi_index(np.ix_(*places), grid.counts)).ravel().tolist()
 
     def files(self, cell: int) -> Iterator[str]:
         """The files of a cell, inside the folder of the dataset."""
@@ -79,20 +79,18 @@ class Cells:
         return int.from_bytes(digest.digest()) or 1
 
     def fault(self, cell: int) -> str:
-        """What is wrong with a cell whose checksum is another one."""
+        """What is wrong with a cell whose checksum is another one, as the beginning of a sentence."""
         wholes = {}
         for name in self.files(cell):
             try:
                 wholes[name] = is_whole((self._path / name).read_bytes())
             except OSError:
-                return f"the chunk {self._path / name} is missing"
+                return f"{self._path}: the chunk {name} is missing"
         damaged = next((name for name, whole in wholes.items() if not whole), None)
         if damaged:
-            return f"the chunk {self._path / damaged} holds damaged values"
-        name = next(iter(wholes))
-        return (
-            f"the chunks of {self._path} at {name.partition('/')[2]} hold damaged values: they are not those that were computed"
-        )
+            return f"{self._path / damaged.partition('/')[0]} holds damaged values"
+        place = next(iter(wholes)).partition("/")[2]
+        return f"{self._path} holds damaged values: the chunks at {place} are not those that were computed"
 
     def is_intact(self, cell: int, checksum: int) -> bool:
         """Whether all chunks of a cell are there, whole, and those that the checksum was made of."""

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -334,10 +334,9 @@ class Root(Section):
         """Files that values are read from, by dotted key."""
         return _files(self, "")
 
-    def with_files(self, paths: Mapping[str, Path]) -> Self:
+    def with_files(self, paths: Mapping[str, Path]) -> Any:
         """The same configuration with other files, by dotted key."""
-        replaced: Self = _with_files(self, "", paths)
-        return replaced
+        return _with_files(self, "", paths)
 
     def file_digests(self) -> dict[str, str]:
         """SHA-256 of the content of the files, by dotted key; `InputError` if one cannot be read."""

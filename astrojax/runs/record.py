@@ -118,9 +118,7 @@ def check_files(folder: Path, record: Mapping[str, Any], but: str = "/") -> dict
                 f"give another folder"
             )
         if not name.startswith(but):
-            raise InputError(
-                f"{folder / name} is {'missing' if fault == 'missing' else 'damaged'}; {run_again(folder)} mends it"
-            )
+            raise InputError(f"{folder} is damaged: {folder / name} is {fault}; {run_again(folder)} mends it")
     return {name: fault for name, fault in changed.items() if name.startswith(but)}
 
 

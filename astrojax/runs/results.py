@@ -116,7 +116,7 @@ class Results:
                     )
                     array[chunk] = np.ascontiguousarray(whole[inside])
             for cell in self._numbers(regions):
-                self._done[int(cell)] = self._cells.checksum(cell)
+                self._done[cell] = self._cells.checksum(cell)
 
     def done(self) -> np.ndarray:
         """The flags: a checksum for each cell that is done, otherwise 0; shape (cells,)."""
@@ -129,7 +129,7 @@ class Results:
         """Take back the flags of a task."""
         with _storing(self._folder / DONE):
             for cell in self._numbers(regions):
-                self._done[int(cell)] = 0
+                self._done[cell] = 0
 
     def is_done(self, regions: Mapping[str, Region], done: np.ndarray) -> bool:
         """Whether all flags of a task are set, of those that `done` gave."""
@@ -147,9 +147,9 @@ class Results:
         """Values of a variable. Raises `StorageError` if they are missing or damaged."""
         array = self._arrays[name]
         for cell in self._cells.numbers(name, region):
-            path = next(self.path / file for file in self._cells.files(cell) if file.startswith(f"{name}/"))
-            if not path.is_file():
-                raise StorageError(f"the chunk {path} is missing; {self._run_again} computes it again")
+            file = next(file for file in self._cells.files(cell) if file.startswith(f"{name}/"))
+            if not (self.path / file).is_file():
+                raise StorageError(f"{self.path}: the chunk {file} is missing; {self._run_again} computes it again")
         try:
             return array[region]
         except Exception as error:  # of whatever kind: codecs raise what they like
@@ -159,7 +159,7 @@ class Results:
     def _run_again(self) -> str:
         return f"astrojax run {shlex.quote(str(self.path.parent))}"
 
-    def _numbers(self, regions: Mapping[str, Region]) -> np.ndarray:
+    def _numbers(self, regions: Mapping[str, Region]) -> list[int]:
         """The cells of a task: its variables share their grid and their region."""
         name, region = next(iter(regions.items()))
         return self._cells.numbers(name, region)
@@ -204,9 +204,9 @@ class ReadOnly(LocalStore):
         content = await super().get(key, prototype, byte_range)
         if name in self._checked and chunk.startswith("c/"):
             if content is None:
-                raise InputError(f"the chunk {self.root / key} is missing; {self._remedy}")
+                raise InputError(f"{self.root / name}: the chunk {chunk} is missing; {self._remedy}")
             if not is_whole(content.to_bytes()):
-                raise InputError(f"the chunk {self.root / key} holds damaged values; {self._remedy}")
+                raise InputError(f"{self.root / name} holds damaged values; {self._remedy}")
         return content
 
 

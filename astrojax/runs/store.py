@@ -144,7 +144,7 @@ def load(run: str | Path, *, partial: bool = False) -> xr.Dataset:
     if not partial and not done.all():
         again = f"{run_again(folder)} continues it"
         raise InputError(f"{folder} is unfinished: {done.sum()} of {done.size} chunks are computed; {again}")
-    remedy = f"{run_again(folder)} computes it again"
+    remedy = f"{run_again(folder)} computes them again"
     try:
         names = [name for name in DEFINITIONS if (folder / RESULTS / name).is_dir()]
         cells = Cells(folder / RESULTS, str(record.get("config_sha256")), grids_of(folder / RESULTS, names))
@@ -159,7 +159,7 @@ def load(run: str | Path, *, partial: bool = False) -> xr.Dataset:
             if not flag:
                 hidden += cells.files(cell)
             elif cells.checksum(cell) != flag:
-                raise InputError(f"{folder}: {cells.fault(cell)}; {remedy}")
+                raise InputError(f"{cells.fault(cell)}; {remedy}")
     checked = names if files is not None or done.all() else []
     store = ReadOnly(folder / RESULTS, checked, frozenset(hidden), remedy)
     try:
