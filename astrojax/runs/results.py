@@ -75,19 +75,19 @@ class Results:
             The SHA-256 of every file that stays as it is now, descriptions and coordinates, by its path in the folder.
         """
         is_new = not self.path.exists()
-        files = self._layout()
-        for name, content in files.items():
-            path = self._folder / name
-            if path.is_file() and path.read_bytes() == content:
-                continue
-            if not is_new:
-                notice(f"{path} was damaged or missing, and is written again; the values are kept")
-            with _storing(path):
+        with _storing(self.path):
+            files = self._layout()
+            for name, content in files.items():
+                path = self._folder / name
+                if path.is_file() and path.read_bytes() == content:
+                    continue
+                if not is_new:
+                    notice(f"{path} was damaged or missing, and is written again; the values are kept")
                 _make_room(path)
-            write_bytes(path, content)
-        for name, variable in self._variables.items():
-            self._arrays[name] = _opened(self.path / name, variable, "r+")
-        self._done = _opened(self._folder / DONE, self._flags, "r+")
+                write_bytes(path, content)
+            for name, variable in self._variables.items():
+                self._arrays[name] = _opened(self.path / name, variable, "r+")
+            self._done = _opened(self._folder / DONE, self._flags, "r+")
         return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
     def open_for_reading(self, without: Sequence[str] = ()) -> None:
