@@ -21,7 +21,7 @@ CONFIG = parse_config(
         "patterns": {"kind": "random", "num_neurons": 12},
         "axes": {"num_patterns": [2, 4], "num_flips": [1, 2]},
         "trials": 4,
-        "models": {"a": {"kind": "astrocyte"}, "h": {"kind": "hopfield"}},
+        "models": {"a": {"kind": "hopfield"}, "b": {"kind": "hopfield", "zero_diagonal": True}},
         "retrieval": {"t1": 3.0},
     }
 )

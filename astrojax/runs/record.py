@@ -35,11 +35,11 @@ class Record:
             notice: called with a message about versions that have changed since the first session.
             files: SHA-256 of the files that must stay as they are, by their paths in the folder. more: what else is kept.
         """
-        before = self._before
+        before, current = self._before, versions()
         changed = {
-            f"{name} {version} (now {versions()[name]})"
+            f"{name} {version} (now {current[name]})"
             for name, version in before.get("versions", {}).items()
-            if version != versions().get(name)
+            if version != current.get(name)
         }
         if changed:
             notice(f"begun with other versions, which may give other values: {', '.join(sorted(changed))}")
