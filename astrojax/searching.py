@@ -17,9 +17,9 @@ from .compiling import keep_compiled_programs
 from .experiment import Execution, run
 from .plan import load_pool, memory_of, task_of
 from .runs import store
-from .runs.checkpoints import Checkpoints
+from .runs.checkpoints import Checkpoints, write_array
 from .runs.config import Config
-from .runs.files import write_array, write_text
+from .runs.files import write_text
 from .runs.reading import ConfigError, read
 from .runs.record import Record
 from .runs.search_results import HELDOUT, TUNED, SearchResults

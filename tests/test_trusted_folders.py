@@ -382,7 +382,7 @@ def test_a_file_and_its_folder_are_synced_before_and_after_it_replaces_another(t
         os, "fsync", lambda number: (done.append(kinds[os.path.isdir(f"/proc/self/fd/{number}")]), real_sync(number))
     )
     monkeypatch.setattr(Path, "replace", lambda self, target: (done.append("replace"), real_replace(self, target)))
-    files.write_json(tmp_path / "a.json", {"a": 1})
+    files.write_sealed_json(tmp_path / "a.json", {"a": 1})
     assert done == ["file", "replace", "folder"]
     assert files.read_json(tmp_path / "a.json") == {"a": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]

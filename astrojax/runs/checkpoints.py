@@ -63,3 +63,10 @@ class Checkpoints:
 
     def _checksum(self, content: bytes) -> bytes:
         return hashlib.sha256(self._identity + content).digest()
+
+
+def write_array(path: Path, values: np.ndarray) -> None:
+    """Write an array as a .npy file, whole or not at all. Raises `StorageError` if it cannot be written."""
+    content = io.BytesIO()
+    np.save(content, np.asarray(values), allow_pickle=False)
+    write_bytes(path, content.getvalue())

@@ -2,13 +2,10 @@
 
 import functools
 import hashlib
-import io
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from .._errors import InputError, RunError
 from .._files import find_link, write_file
@@ -22,12 +19,17 @@ class StorageError(RunError):
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file with line breaks and a checksum; see `read_json`. Raises `StorageError` if it cannot be written."""
-    write_text(path, json.dumps({**content, SEAL: _seal(path, content)}, indent=2, allow_nan=False) + "\n")
+    """Write a JSON file with line breaks. Raises `StorageError` if it cannot be written."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_sealed_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file with a checksum, which `read_json` compares. Raises `StorageError` if it cannot be written."""
+    write_json(path, {**content, SEAL: _seal(path, content)})
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file that holds an object; `InputError` if it is missing, damaged or not the one that was written."""
+    """Read a JSON file that holds an object; `InputError` if it is missing, or is sealed and not what was written."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -43,13 +45,6 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_text(path: Path, text: str) -> None:
     """Write a file, whole or not at all. Raises `StorageError` if it cannot be written."""
     write_bytes(path, text.encode())
-
-
-def write_array(path: Path, values: np.ndarray) -> None:
-    """Write an array as a .npy file, whole or not at all. Raises `StorageError` if it cannot be written."""
-    content = io.BytesIO()
-    np.save(content, np.asarray(values), allow_pickle=False)
-    write_bytes(path, content.getvalue())
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from .._errors import InputError
 from .config import Root
-from .files import changed_files, read_json, sha256_by_name, write_json
+from .files import changed_files, read_json, sha256_by_name, write_sealed_json
 from .folders import CONFIG, is_search
 from .provenance import environment, versions
 
@@ -83,7 +83,7 @@ class Record:
         self._write()
 
     def _write(self) -> None:
-        write_json(self._folder / PROVENANCE, self._content)
+        write_sealed_json(self._folder / PROVENANCE, self._content)
 
 
 def read_record(folder: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import xarray as xr
 from zarr.storage import MemoryStore
 
 from .._errors import InputError
-from .files import StorageError, read_json, write_bytes, write_json
+from .files import StorageError, read_json, write_bytes, write_sealed_json
 from .folders import CONFIG, is_search, run_folders
 from .record import PROVENANCE, check_files, read_record, recorded_files, run_again
 from .store import load
@@ -125,13 +125,13 @@ class SearchResults:
 
     def write_comparison(self, found: Mapping[str, Any]) -> None:
         """Store what other searches found."""
-        write_json(self.folder / COMPARISON, found)
+        write_sealed_json(self.folder / COMPARISON, found)
 
     def write_landscape(self, loss: xr.DataArray) -> None:
         """Store the loss on a plane of two parameters."""
         rows = [[value if np.isfinite(value) else None for value in row] for row in loss.values.tolist()]
         axes = {str(dim): loss[dim].values.tolist() for dim in loss.dims}
-        write_json(self.folder / LANDSCAPE, {"values": axes, "loss": rows})
+        write_sealed_json(self.folder / LANDSCAPE, {"values": axes, "loss": rows})
 
 
 def load_search(folder: str | Path) -> SearchResults:
