@@ -14,8 +14,8 @@ from ._types import BoolScalar, Scalar
 from .exponential import ExponentialInterpolation, exponential_drive, relaxations, relaxed
 
 RELAXATIONS = 2.0
-"""Longest step of the explicit method, in units of the shortest relaxation time. It is stable up to about 6, but close to that its
-error estimate says little, in single precision nothing but rounding."""
+"""Longest step of the explicit method, in units of the shortest relaxation time. It is stable up to about 6, but close to that
+its error estimate says little, in single precision nothing but rounding."""
 
 EXPONENTIAL_SHARE = 0.1
 """Share of the tolerance that an exponential step may use: where neurons follow the gains, errors of its steps add up."""
@@ -75,7 +75,7 @@ def exponential_step(field: Field, rates: PyTree, y0: PyTree, length: Scalar) ->
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *stages), parabola
 
     def sweep(values: PyTree, _: None) -> tuple[PyTree, PyTree]:
-        found, _ = states(values)
+        found = states(values)[0]
         return jax.vmap(drive)(found), jax.tree.map(lambda leaf: leaf[-1], found)
 
     start = drive(y0)
@@ -110,8 +110,8 @@ class Automatic(diffrax.AbstractAdaptiveSolver):
     A step is long where relaxation would limit an explicit method: beyond `RELAXATIONS` of the shortest relaxation time of the
     memory, which is given as `args`. Of a batch, lanes for which neither kind is needed do not pay for it.
 
-    Sources: Prince and Dormand (1981), doi:10.1016/0771-050X(81)90010-3; Hochbruck and Ostermann (2005), Exponential Runge-Kutta
-    methods for parabolic problems, doi:10.1016/j.apnum.2004.08.005, for collocation.
+    Sources: Prince and Dormand (1981), doi:10.1016/0771-050X(81)90010-3; for exponential collocation Hochbruck and Ostermann
+    (2005), doi:10.1016/j.apnum.2004.08.005.
     """
 
     term_structure: ClassVar = diffrax.AbstractTerm

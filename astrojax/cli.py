@@ -122,9 +122,9 @@ def _tune(options: argparse.Namespace) -> int:
     _look_at(options)
     # What cannot be used is refused at once, before anything else is imported.
     if Path(options.config).is_dir():
-        from .runs.search_results import load_search
+        from .runs.search_results import find_search
 
-        load_search(options.config)
+        find_search(options.config)
     else:
         from .runs.reading import read
         from .runs.tuning import TuneConfig

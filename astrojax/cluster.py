@@ -24,7 +24,7 @@ from ._checks import InputError, RunError
 from .compiling import keep_compiled_programs
 from .plan import Job, Plan
 from .runs.config import Config
-from .runs.provenance import pattern_file_digest, versions
+from .runs.provenance import versions
 from .sweep.engine import Clock, Engine
 
 TASKS_PER_THREAD = 3
@@ -164,7 +164,7 @@ def compute_on_cluster(
     from distributed import KilledWorker
 
     settings = tuple(sorted(engine_settings.items()))
-    task = (config.model_dump_json(), pattern_file_digest(config), lanes_per_chunk, settings)
+    task = (config.model_dump_json(), tuple(config.file_digests().items()), lanes_per_chunk, settings)
     waiting, attempts = list(reversed(pending)), dict.fromkeys(pending, 0)
     futures: dict[Any, int] = {}
 
@@ -229,18 +229,23 @@ def _completed(client: Any, futures: Mapping[Any, int], notice: Callable[[str], 
             raise ClusterError(f"the cluster has had no workers for {PATIENCE} s")
 
 
-def _compute(config: str, digest: str | None, lanes_per_chunk: int, settings: Any, index: int) -> Computed:
+def _compute(config: str, digests: tuple[tuple[str, str], ...], lanes_per_chunk: int, settings: Any, index: int) -> Computed:
     """What a worker does: one task."""
-    given = Config.model_validate_json(config)
-    if pattern_file_digest(given) != digest:
-        raise InputError(f"patterns.path: {given.patterns} is another file on the worker")
-    with jax.enable_x64(given.precision == "float64"):
-        jobs, engine = _prepared(config, lanes_per_chunk, settings)
+    with jax.enable_x64(Config.model_validate_json(config).precision == "float64"):
+        jobs, engine = _prepared(config, digests, lanes_per_chunk, settings)
         session = engine.session()
         return session.compute(jobs[index].lanes()), session.clocks
 
 
 @functools.lru_cache(maxsize=1)
-def _prepared(config: str, lanes_per_chunk: int, settings: Any) -> tuple[list[Job], Engine]:
+def _prepared(
+    config: str, digests: tuple[tuple[str, str], ...], lanes_per_chunk: int, settings: Any
+) -> tuple[list[Job], Engine]:
+    """Tasks and engine, made once by each worker, which reads the files that the configuration names at the same time."""
+    given = Config.model_validate_json(config)
+    here = given.file_digests()
+    for name, digest in digests:
+        if here[name] != digest:
+            raise InputError(f"{name}: {given.files()[name]} is another file on the worker; all must see the same one")
     keep_compiled_programs()
-    return Plan(Config.model_validate_json(config)).jobs(lanes_per_chunk), Engine(**dict(settings))
+    return Plan(given).jobs(lanes_per_chunk), Engine(**dict(settings))

@@ -21,6 +21,7 @@ from .runs.config import Config
 from .runs.reading import read_config
 from .runs.record import Record
 from .runs.results import Results
+from .runs.stored_config import begin
 from .sweep.engine import Engine, Lanes
 from .sweep.execution import largest_first
 
@@ -131,19 +132,18 @@ def run(
 
             client = stack.enter_context(connected(execution.cluster, notice))
         stack.enter_context(store.locked(folder))
-        record = Record(folder, config)
-        begun = not store.begin(folder, config, record.digest, notice)
+        begun = begin(folder, config, notice)
+        record = Record(folder, begun.config, begun.before)
         if on_plan is not None:
             on_plan(_outline(plan, execution, engine))
-        chunk = plan.chunk_in(folder) if begun else None
+        chunk = None if begun.is_new else begun.before.get("trajectories_per_chunk") or plan.chunk_in(folder)
         asked = execution.lanes_per_chunk and plan.chunk_length(execution.lanes_per_chunk)
         if chunk and asked and asked != chunk:
             notice(f"{folder} was begun with chunks of {chunk} trajectories, and keeps them")
         chunk = chunk or asked or plan.chunk_length(plan.default_chunk())
-        record.begin(notice)
         jobs = plan.jobs(chunk)
-        results = Results(folder, plan.coordinates(), plan.variables(chunk), len(jobs))
-        results.open(notice)
+        results = Results(folder, plan.coordinates(), plan.variables(chunk), record.config_sha256)
+        record.begin(notice, begun.files | results.open(notice), trajectories_per_chunk=chunk)
         pending = _pending(results, jobs, notice)
         if on_begin is not None:
             on_begin(plan.num_trajectories - sum(jobs[index].num_trajectories for index in pending), plan.num_trajectories)
@@ -189,13 +189,14 @@ def _compute_here(engine: Engine, jobs: Sequence[Job], pending: Sequence[int], w
 def _pending(results: Results, jobs: Sequence[Job], notice: Callable[[str], None]) -> list[int]:
     """Tasks that are not done, or whose values are damaged."""
     pending, damaged = [], 0
-    for index, done in enumerate(results.done()):
-        if done and not results.is_intact(jobs[index].regions):
-            results.forget(index)
-            damaged += 1
-            done = False
-        if not done:
+    done = results.done()
+    for index, job in enumerate(jobs):
+        if not results.is_done(job.regions, done):
             pending.append(index)
+        elif not results.is_intact(job.regions, done):
+            results.forget(job.regions)
+            pending.append(index)
+            damaged += 1
     if damaged:
         notice(f"{results.path}: {damaged} of {len(jobs)} chunks were damaged, and are computed again")
     return pending
@@ -210,7 +211,7 @@ class _Writer:
 
     def __call__(self, index: int, values: Mapping[str, np.ndarray]) -> None:
         job = self._jobs[index]
-        self._results.write(job.regions, self._plan.stored(job.part, values, job.block), index)
+        self._results.write(job.regions, self._plan.stored(job.part, values, job.block))
         if self._on_chunk is not None:
             with self._lock:
                 self._on_chunk(job.part.name, job.num_trajectories)

@@ -38,8 +38,8 @@ def retrieve_many(
     Arguments:
         memory: the memory.
         queries: shape (B, N), one query per row.
-        t1, solver, rtol, atol, max_steps: as for `retrieve`, but the solver is that of sweeps unless given. Implicit ones are not
-            taken.
+        t1, solver, rtol, atol, max_steps: as for `retrieve`, but the solver is that of sweeps unless given. Implicit ones
+            are not taken.
         max_bytes: memory of each device that may be used for patterns, states and everything in between; a safe share of
             what the device has when left out. As many queries are recalled at a time as fit.
 

@@ -1,10 +1,6 @@
 """The page of a run folder: read here, built by `report.run_page` and `report.search_page`."""
 
-import shlex
 from pathlib import Path
-
-import numpy as np
-import xarray as xr
 
 from ._checks import InputError
 from ._parameters import DIMENSIONS
@@ -12,13 +8,12 @@ from .report.page import Page, html
 from .report.run_page import run_page
 from .report.search_page import search_page
 from .runs import store
+from .runs.files import write_text
 from .runs.folders import is_search
 from .runs.reading import read
-from .runs.search_results import HISTORY, TUNED, SearchFolder
+from .runs.record import read_record
+from .runs.search_results import TUNED, load_search
 from .runs.tuning import TuneConfig
-
-PIECE = 2**20
-"""Values that are read at a time."""
 
 
 def write_run_page(folder: str | Path, path: str | Path) -> Path:
@@ -41,49 +36,33 @@ def write_run_page(folder: str | Path, path: str | Path) -> Path:
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"the page must be a file in a folder that exists; got {path}")
     page = _of_search(folder) if is_search(folder) else _of_run(folder)
-    store.write_text(path, html(page))
+    write_text(path, html(page))
     return path
 
 
 def _of_run(folder: Path) -> Page:
     results = store.load(folder, partial=True)
     done = store.is_done(folder)
-    provenance = store.read_json(folder / store.PROVENANCE)
-    _check_readable(folder, results)
+    provenance = read_record(folder)
     return run_page(_name(folder), _text(folder / store.CONFIG), provenance, results, int(done.sum()), done.size)
 
 
 def _of_search(folder: Path) -> Page:
-    results, provenance = SearchFolder(folder), store.read_json(folder / store.PROVENANCE)
+    results, provenance = load_search(folder), read_record(folder)
     config = read(folder / store.CONFIG, TuneConfig)
     finished = bool(provenance.get("finished"))
     heldout = results.heldout() if finished else None
-    if heldout is not None:
-        _check_readable(folder, heldout)
     return search_page(
         _name(folder),
         _text(folder / store.CONFIG),
         provenance,
         [name for name in config.parameters if name not in DIMENSIONS],
-        results.history if (folder / HISTORY).exists() else None,
+        results.history if results.has_history() else None,
         heldout,
         results.comparison(),
         results.landscape(),
         _text(folder / TUNED) if (folder / TUNED).exists() else None,
     )
-
-
-def _check_readable(folder: Path, results: xr.Dataset) -> None:
-    """Read every value once, a piece at a time, before anything is drawn."""
-    for name, values in results.data_vars.items():
-        longest = max(values.dims, key=lambda dim: values.sizes[dim])
-        length = values.sizes[longest]
-        for part in np.array_split(np.arange(length), min(length, -(-values.size // PIECE))):
-            try:
-                _ = values.isel({longest: slice(part[0], part[-1] + 1)}).values
-            except Exception as error:  # of whatever kind: codecs raise what they like
-                again = f"astrojax run {shlex.quote(str(folder))} computes them again"
-                raise InputError(f"{folder / store.RESULTS / str(name)} holds damaged values; {again}") from error
 
 
 def _text(path: Path) -> str:

@@ -20,10 +20,11 @@ from ._random import seed_key
 from .corruption import CORRUPTIONS
 from .models import AbstractMemory, AstrocyteMemory, DenseMemory, HopfieldMemory, ModernHopfieldMemory, NeuronAstrocyteMemory
 from .patterns import biased_patterns, digits, hierarchical_patterns, load_patterns, pooled_patterns, random_patterns
+from .runs.cells import Region
 from .runs.config import LEVELS, OF_PATTERNS, PARAMETERS, Astrocyte, Config, DigitPatterns, FilePatterns, is_traced
 from .runs.definitions import DEFINITIONS, attributes
 from .runs.reading import ConfigError
-from .runs.results import Region, Variable, chunks_of
+from .runs.results import Variable, chunks_of
 from .runs.store import coordinates_of
 from .runs.tuning import TuneConfig
 from .scores import PowerScore

@@ -286,7 +286,7 @@ def _solve(
         y0=retrieval.y0,
         args=retrieval.memory,
         saveat=saveat,
-        stepsize_controller=StepControl(retrieval.rtol, retrieval.atol, retrieval.solver),
+        stepsize_controller=StepControl(retrieval.rtol, retrieval.atol, solver=retrieval.solver),
         adjoint=adjoint,
         event=event,
         max_steps=retrieval.max_steps,

@@ -18,11 +18,14 @@ from ._random import pinned, seed_key
 from .compiling import keep_compiled_programs
 from .experiment import Execution, run
 from .runs import store
-from .runs.checkpoints import Checkpoints
+from .runs.checkpoints import Checkpoints, write_array
 from .runs.config import Config
+from .runs.files import write_text
 from .runs.reading import ConfigError, read
 from .runs.record import Record
 from .runs.search_results import HELDOUT, TUNED, SearchFolder
+from .runs.search_results import HISTORY as HISTORY_FILE
+from .runs.stored_config import as_yaml, begin
 from .runs.tuning import TuneConfig
 from .search_results import SearchResults, objective_of, shortest
 from .sweep.engine import Engine
@@ -94,15 +97,18 @@ def run_search(
         engine = Engine(**execution.engine_settings(), on_notice=progress.on_notice)
         searches = _searches(config, engine, progress)
         stack.enter_context(store.locked(folder))
-        record = Record(folder, config)
-        store.begin(folder, config, record.digest, progress.on_notice)
-        record.begin(progress.on_notice)
+        begun = begin(folder, config, progress.on_notice)
+        config = begun.config  # which names the files in the folder
+        record = Record(folder, config, begun.before)
+        record.begin(progress.on_notice, begun.files)
         results = SearchResults(folder)
         try:
             histories, states = {}, {}
             for name, search in searches.items():
-                histories[name], states[name] = _followed(config, name, search, folder, progress)
+                checkpoints = Checkpoints(folder, name, record.config_sha256)
+                histories[name], states[name] = _followed(config, name, search, checkpoints, progress)
             results.write_history(histories)
+            record.add(HISTORY_FILE)
             # Losses may depend on the size of x, which differs between scores; errors can be compared.
             usable = {name: state.lowest for name, state in states.items() if np.isfinite(state.lowest[1])}
             won = min(usable, key=lambda name: usable[name], default=None)
@@ -112,6 +118,7 @@ def run_search(
             tuned = _tuned(config, won, best, folder)
             compared = _compared(config, searches, states, won, results, progress)
             _map_landscape(config, searches[won], states[won], results, progress)
+            record.add(*results.files())
             _try_on_fresh_problems(config, won, tuned, compared, folder, execution, progress)
         except BaseException:
             with contextlib.suppress(RunError):  # what stopped the search is what should be told
@@ -176,10 +183,10 @@ def _starts(config: TuneConfig, search: Search) -> dict[str, np.ndarray]:
 
 
 def _followed(
-    config: TuneConfig, name: str, search: Search, folder: Path, progress: Progress
+    config: TuneConfig, name: str, search: Search, checkpoints: Checkpoints, progress: Progress
 ) -> tuple[dict[str, np.ndarray], SearchState]:
     """One search to its end, from its last checkpoint if there is one: what happened, by step and start, and the last state."""
-    checkpoints, starts = Checkpoints(folder, name), _starts(config, search)
+    starts = _starts(config, search)
     keep = [parameter for parameter in config.parameters if parameter not in DIMENSIONS]
     stored = checkpoints.load("step", progress.on_notice)
     if stored is None:
@@ -242,11 +249,11 @@ def _tuned(config: TuneConfig, score: str, values: Mapping[str, Any], folder: Pa
     t1 = alone.pop("t1", None)
     for name in values.keys() & DIMENSIONS.keys():
         alone[name] = (folder / f"{name}.npy").resolve()
-        store.write_array(alone[name], values[name])
+        write_array(alone[name], values[name])
     model = config.models()[score]
     model = type(model).model_validate(model.model_dump() | alone)
     tuned = config.heldout("tuned", model, t1=t1, decoders=True)
-    store.write_text(folder / TUNED, store.as_yaml(tuned, beside=folder))
+    write_text(folder / TUNED, as_yaml(tuned, beside=folder))
     return tuned
 
 
@@ -262,7 +269,7 @@ def _compared(
 
     They are given the score that won.
     """
-    found, search = results.comparison(), searches[won]
+    found, search = _intact(results.comparison, progress) or {}, searches[won]
     budget = sum(searches[name].num_solves(state) * len(state.best_loss) for name, state in states.items())
     for method in config.compare.methods:
         if method in found:
@@ -283,11 +290,20 @@ def _compared(
     return {method: found[method]["values"] for method in config.compare.methods}
 
 
+def _intact(read: Callable[[], Any], progress: Progress) -> Any:
+    """What was stored before, or `None` if it is damaged."""
+    try:
+        return read()
+    except InputError as error:
+        progress.on_notice(f"{error}; it is made again")
+        return None
+
+
 def _map_landscape(config: TuneConfig, search: Search, state: SearchState, results: SearchFolder, progress: Progress) -> None:
     """The loss on a plane of two parameters through the best values."""
     names = [name for name in config.parameters if name not in DIMENSIONS][:2]
     size = config.landscape.size
-    if len(names) < 2 or size == 0 or results.has_landscape():
+    if len(names) < 2 or size == 0 or _intact(results.landscape, progress) is not None:
         return
     progress.on_part(f"the loss on a plane of {names[0]} and {names[1]}")
     best = state.best
@@ -315,7 +331,6 @@ def _try_on_fresh_problems(
     """Runs of the result, the start, the paper's defaults and what other searches found, on the same fresh problems."""
     models = dict(_others(config, score, compared))
     runs = {"tuned": tuned} | {name: config.heldout(name, model, t1=t1) for name, (model, t1) in models.items()}
-    (folder / HELDOUT).mkdir(exist_ok=True)
     for name, given in runs.items():
         progress.on_part(f"{name}: {given.trials:,} fresh problems of each load and level")
         run(given, folder / HELDOUT / name, execution=execution, on_notice=progress.on_notice)

@@ -27,23 +27,23 @@ SMALLEST_FACTOR, LARGEST_FACTOR = 0.2, 10.0
 class StepControl(diffrax.AbstractAdaptiveStepSizeController[Scalar, Any]):
     """A proportional-integral controller for memories: the largest error of a step, relative to sizes that the memory says.
 
-    An error e of a neuron counts as e/(atol + rtol s), with s from `magnitudes` of the memory that is given as `args`; one of any
-    other part of the state, whose natural unit is 1, as e/(rtol (1 + s)). A step is accepted if all of them are below 1. The
-    largest of them, unlike a mean, does not change when a memory is padded.
+    An error e of a neuron counts as e/(atol + rtol s), with s from `magnitudes` of the memory that is given as `args`; one of
+    any other part of the state, whose natural unit is 1, as e/(rtol (1 + s)). A step is accepted if all of them are below 1.
+    The largest of them, unlike a mean, does not change when a memory is padded.
 
     Arguments:
         rtol: relative tolerance.
         atol: absolute tolerance of neurons.
-        solver: the solver that is controlled. `Automatic` says for every step how its error is to be counted.
         norm: for the root finders of implicit solvers.
+        solver: the solver that is controlled. `Automatic` says for every step how its error is to be counted.
 
     Source: Söderlind (2003), doi:10.1145/641876.641877.
     """
 
     rtol: Scalar
     atol: Scalar
-    solver: diffrax.AbstractAdaptiveSolver
     norm: Callable[[PyTree], Scalar] = optx.max_norm
+    solver: diffrax.AbstractAdaptiveSolver | None = None
 
     def wrap(self, direction: Any) -> "StepControl":
         """Nothing depends on the direction of time."""

@@ -49,7 +49,7 @@ def can_step(solver: str) -> bool:
 def begun(retrieval: Retrieval) -> Progress:
     """A retrieval before its first step."""
     solver, start, memory = retrieval.solver, jnp.zeros_like(retrieval.t1), retrieval.memory
-    next_t, controller_state = StepControl(retrieval.rtol, retrieval.atol, solver).init(
+    next_t, controller_state = StepControl(retrieval.rtol, retrieval.atol, solver=solver).init(
         TERM, start, retrieval.t1, retrieval.y0, None, memory, solver.func, solver.error_order(TERM)
     )
     next_t = _within(next_t, retrieval.t1, jnp.asarray(True))
@@ -72,7 +72,7 @@ def stepped(retrieval: Retrieval, progress: Progress) -> Progress:
     y, error, _, solver_state, result = solver.step(
         TERM, before.t, before.next_t, before.y, memory, before.solver_state, made_jump=False
     )
-    accepted, t, next_t, _, controller_state, _ = StepControl(retrieval.rtol, retrieval.atol, solver).adapt_step_size(
+    accepted, t, next_t, _, controller_state, _ = StepControl(retrieval.rtol, retrieval.atol, solver=solver).adapt_step_size(
         before.t, before.next_t, before.y, y, memory, error, solver.error_order(TERM), before.controller_state
     )
     under_way = is_under_way(retrieval, before)

@@ -1,8 +1,9 @@
 """Does a stored run repeat? A share of it is computed again and compared."""
 
 import functools
+import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
@@ -13,9 +14,9 @@ from .compiling import keep_compiled_programs
 from .experiment import Execution
 from .plan import Job, Plan
 from .runs import store
-from .runs.provenance import pattern_file_digest
 from .runs.reading import read_config
-from .runs.results import Results
+from .runs.record import check_files, read_record, recorded_files
+from .runs.results import RESULTS, Results
 from .sweep.engine import Engine
 
 EQUAL = 1e-5
@@ -35,6 +36,9 @@ def verify(
 ) -> dict[str, dict[str, float | int]]:
     """Compute a random share of the stored trajectories of a run again, and compare.
 
+    Chunks that are not those that were stored are compared as a whole. Where the description of a variable was changed, all of
+    its values count as different; so does a coordinate that was changed.
+
     Arguments:
         run: a run folder; of an unfinished run, what is done.
         share: which share, within (0, 1]; one trajectory at least.
@@ -48,28 +52,34 @@ def verify(
         finite, and `largest`, the largest difference relative to the larger of 1 and the value.
 
     Raises:
-        InputError (a ValueError): if the folder holds no run or one of other patterns, or for a share or a seed out of range.
+        InputError (a ValueError): if the folder holds no run, or one whose configuration or patterns were changed since, or
+            for a share or a seed out of range.
+        StorageError (a RunError): if values are missing or damaged.
     """
     within("share", share, 0, 1)
     if seed is not None:
         at_least("seed (--seed)", seed, 0)
     if execution.cluster is not None:
         raise InputError("execution: a run is verified in this process, not on a cluster")
-    folder = Path(run)
-    store.load(folder, partial=True)
+    folder = store.find_run(run)
+    record = read_record(folder)
+    if recorded_files(record) is None:
+        raise InputError(f"{folder} was begun by an earlier version of astrojax; it can be loaded, but not verified")
+    changed = list(dict.fromkeys(name.split("/")[1] for name in check_files(folder, record, but=f"{RESULTS}/")))
     config = read_config(folder / store.CONFIG)
-    digest = pattern_file_digest(config)
-    if store.read_json(folder / store.PROVENANCE).get("pattern_file_sha256", digest) != digest:
-        raise InputError(f"{folder} holds the run of other patterns: the file at patterns.path has changed since")
+    for name, digest in config.file_digests().items():
+        if record["input_files"].get(name) != digest:
+            raise InputError(f"{name}: {config.files()[name]} has changed since the run was begun; restore it")
     keep_compiled_programs()
     entropy = int(np.random.default_rng(seed).integers(2**32))
     with jax.enable_x64(config.precision == "float64"):
         plan, session = Plan(config), Engine(**execution.engine_settings()).session()
-        chunk = plan.chunk_in(folder) or plan.chunk_length(plan.default_chunk())
+        chunk = record["trajectories_per_chunk"]
         jobs = plan.jobs(chunk)
-        results = Results(folder, plan.coordinates(), plan.variables(chunk), len(jobs))
-        results.open_for_reading()
-        done = np.flatnonzero(results.done())
+        results = Results(folder, plan.coordinates(), plan.variables(chunk), record["config_sha256"])
+        results.open_for_reading(without=changed)
+        flags = results.done()
+        done = np.array([index for index, job in enumerate(jobs) if results.is_done(job.regions, flags)], int)
         if not done.size:
             raise InputError(f"{folder} holds no results yet")
         rng = np.random.default_rng(entropy)
@@ -77,7 +87,10 @@ def verify(
         counts = rng.binomial(sizes, share)
         if not counts.any():
             counts[rng.choice(done.size, p=sizes / sizes.sum())] = 1
-        found: dict[str, dict[str, float | int]] = {}
+        replaced = [not results.is_where_it_was_written(jobs[index].regions, flags) for index in done]
+        counts = np.where(replaced, sizes, counts)
+        variables = jobs[0].regions.keys() | jobs[-1].regions.keys()
+        found = {name: _all_different(1) for name in changed if name not in variables}
         lock = threading.Lock()
 
         def check(index: int, count: int) -> None:
@@ -85,7 +98,7 @@ def verify(
             numbers = job.part.sweep.grid.lanes(job.block)
             chosen = np.sort(np.random.default_rng([entropy, index]).choice(numbers.size, count, replace=False))
             again = session.compute(job.part.lanes(numbers[chosen]))
-            compared = _compare(results, plan, job, chosen, again)
+            compared = _compare(results, plan, job, chosen, again, changed)
             with lock:
                 for name, tally in compared.items():
                     _add(found.setdefault(name, dict.fromkeys(tally, 0)), tally)
@@ -99,9 +112,9 @@ def verify(
 
 
 def _compare(
-    results: Results, plan: Plan, job: Job, chosen: np.ndarray, again: dict[str, np.ndarray]
+    results: Results, plan: Plan, job: Job, chosen: np.ndarray, again: dict[str, np.ndarray], changed: Sequence[str]
 ) -> dict[str, dict[str, float | int]]:
-    """Tallies by stored variable, for the chosen lanes of a task."""
+    """Tallies by stored variable, for the chosen lanes of a task; of those whose description was changed, all differ."""
     size = job.num_trajectories
     full = {name: np.zeros(size, value.dtype) for name, value in again.items()}
     for name, value in again.items():
@@ -111,10 +124,17 @@ def _compare(
     masks, values = (plan.stored(job.part, given, job.block) for given in (dict.fromkeys(again, mask), full))
     tallies = {}
     for name, region in job.regions.items():
+        if name in changed:
+            tallies[name] = _all_different(chosen.size)
+            continue
         stored = results.read(name, region)
         at = np.broadcast_to(masks[name], stored.shape)
         tallies[name] = _tally(name, stored[at], np.broadcast_to(values[name], stored.shape)[at])
     return tallies
+
+
+def _all_different(number: int) -> dict[str, float | int]:
+    return {"compared": number, "different": number, "beyond": number, "largest": math.inf}
 
 
 def _tally(name: str, one: np.ndarray, other: np.ndarray) -> dict[str, float | int]:

@@ -32,7 +32,11 @@ RANGES |= {"tau_s": (0.1, 10), "tau_a": (0.1, 10)}
 
 ASTROCYTE, NEURONS = ("temperature", "tau_x", "tau_p", "slope"), ("tau_x", "slope")
 KINDS = {
-    **{f"{score} {regime}": ASTROCYTE for score in ("squared", "linear", "power") for regime in ("dynamic", "adiabatic", "frozen")},
+    **{
+        f"{score} {regime}": ASTROCYTE
+        for score in ("squared", "linear", "power")
+        for regime in ("dynamic", "adiabatic", "frozen")
+    },
     **dict.fromkeys(("hopfield", "hopfield zero diagonal", "dense 3", "dense 4"), NEURONS),
     "neuron-astrocyte": ("tau_x", "tau_s", "tau_a", "slope"),
 }

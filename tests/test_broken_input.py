@@ -189,9 +189,10 @@ def test_showing_a_damaged_run_is_refused(config, tmp_path, capsys):
         assert words in refused(capsys, ["show", str(folder)])
     (folder / "provenance.json").write_text(provenance)
     shutil.rmtree(folder / "results.zarr" / "status")
-    assert "status is missing" in refused(capsys, ["show", str(folder)])
-    (folder / "done.zarr" / "zarr.json").write_text("{")
-    assert "done.zarr cannot be read" in refused(capsys, ["show", str(folder)])
+    assert "status/zarr.json is missing" in refused(capsys, ["show", str(folder)])
+    assert main(["run", str(folder)]) == 0
+    (folder / "done.zarr" / "c" / "0").write_text("{")
+    assert "done.zarr is damaged and cannot be read" in refused(capsys, ["show", str(folder)])
 
 
 @pytest.mark.parametrize(

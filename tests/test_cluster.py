@@ -7,10 +7,14 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 import astrojax as aj
+from astrojax import cluster
 from astrojax.cli import main
+from astrojax.runs.config import Config
+from astrojax.runs.reading import parse_config
 
 pytestmark = [pytest.mark.as_used, pytest.mark.usefixtures("no_figures")]
 
@@ -172,3 +176,19 @@ def test_dask_is_imported_only_when_asked_for():
     code = "import sys, astrojax.cli, astrojax.experiment; print('distributed' in sys.modules, 'dask' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False False\n"
+
+
+def test_a_worker_reads_and_compares_a_pattern_file_once(tmp_path, monkeypatch):
+    np.save(tmp_path / "own.npy", np.random.default_rng(0).choice([-1.0, 1.0], (5, 16)))
+    raw = RAW | {"patterns": {"kind": "file", "path": "own.npy"}, "axes": {"num_patterns": 5, "num_flips": [0, 1]}}
+    given = parse_config(raw | {"models": {"h": {"kind": "hopfield"}}}, folder=tmp_path)
+    digests, hashed = tuple(given.file_digests().items()), []
+    monkeypatch.setattr(Config, "file_digests", lambda self: hashed.append(self) or dict(digests))
+    cluster._prepared.cache_clear()
+    for index in range(3):
+        values, _ = cluster._compute(given.model_dump_json(), digests, 50, (), index)
+        assert values["hamming_error"].shape == (50,)
+    assert len(hashed) == 1
+    other = (("patterns.path", "0" * 64),)
+    with pytest.raises(aj.InputError, match=r"patterns\.path: .*own\.npy is another file on the worker"):
+        cluster._compute(given.model_dump_json(), other, 50, (), 0)

@@ -396,5 +396,7 @@ def test_other_patterns_in_the_same_file_are_refused(tmp_path):
     }
     aj.run(parse_config(raw, folder=tmp_path), tmp_path / "run")
     np.save(tmp_path / "own.npy", rng.choice([-1.0, 1.0], (5, 16)))
-    with pytest.raises(aj.InputError, match="begun with other patterns"):
+    with pytest.raises(
+        aj.InputError, match=r"patterns\.path: another file there, of SHA-256 [0-9a-f]{12}…; [0-9a-f]{12}… here"
+    ):
         aj.run(parse_config(raw, folder=tmp_path), tmp_path / "run")

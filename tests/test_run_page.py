@@ -15,6 +15,7 @@ from astrojax.report.run_page import run_page
 from astrojax.report.search_page import search_page
 from astrojax.runs import store
 from astrojax.runs.reading import parse, parse_config
+from astrojax.runs.stored_config import as_yaml
 from astrojax.runs.tuning import TuneConfig
 
 SMALL = {
@@ -170,7 +171,7 @@ def test_an_unfinished_search_has_a_page(tmp_path):
     folder = tmp_path / "search"
     folder.mkdir()
     config = parse(SEARCH, TuneConfig)
-    (folder / "config.yaml").write_text(store.as_yaml(config))
+    (folder / "config.yaml").write_text(as_yaml(config))
     (folder / "provenance.json").write_text(json.dumps({"seed": 7, "finished": False, "commit": None}))
     text = text_of(page_of(folder, tmp_path))
     assert "Unfinished : astrojax tune search continues it." in text

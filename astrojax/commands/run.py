@@ -119,10 +119,12 @@ def report(
     from ..report.figures import draw_all
     from ..report.tables import print_tables, summary
     from ..runs import store
+    from ..runs.files import refuse_links, write_json
 
     content = summary(results, along)
     try:
-        store.write_json(folder / store.SUMMARY, content)
+        refuse_links(folder)
+        write_json(folder / store.SUMMARY, content)
         figures = draw_all(results, folder / store.FIGURES)
     except OSError as error:
         raise unwritten(folder, error) from error

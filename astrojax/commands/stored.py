@@ -12,6 +12,7 @@ def show(output: Output, folder: Path, along: Sequence[str] | None = None, page:
     """Tell again what a run or a search found, and draw its figures; `page` as for `write_page`."""
     from ..runs import store
     from ..runs.folders import is_search
+    from ..runs.record import read_record
     from .run import report
 
     if is_search(folder):
@@ -26,7 +27,7 @@ def show(output: Output, folder: Path, along: Sequence[str] | None = None, page:
     if not done.all():
         again = f"astrojax run {shlex.quote(str(folder))}"
         console.print(f"unfinished: {done.sum()} of {done.size} chunks are computed; {again} continues it", soft_wrap=True)
-    provenance = store.read_json(folder / store.PROVENANCE)
+    provenance = read_record(folder)
     known = {"versions": {}, "started": "?", "backend": "?", "seed": "?", "config_sha256": "?"} | provenance
     versions = ", ".join(f"{name} {known['versions'].get(name, '?')}" for name in ("astrojax", "jax", "diffrax"))
     if not output.as_json:

@@ -12,8 +12,9 @@ from .._parameters import DIMENSIONS
 from ..experiment import Execution
 from ..report.search import draw_search, print_search, search_summary
 from ..runs import store
+from ..runs.files import refuse_links, write_json
 from ..runs.reading import read
-from ..runs.search_results import TUNED, load_search
+from ..runs.search_results import TUNED, find_search, load_search
 from ..runs.tuning import TuneConfig
 from ..search_results import SearchResults
 from ..searching import Progress, run_search
@@ -34,7 +35,7 @@ def tune_config(
 ) -> SearchResults:
     """Search as a configuration says, or continue the search of a run folder; print and draw what was found."""
     if Path(path).is_dir():  # a run folder, to be continued
-        load_search(path)
+        find_search(path)
         out, path = out or path, Path(path) / store.CONFIG
     config = read(path, TuneConfig, overrides)
     if out is None:
@@ -72,7 +73,8 @@ def show_search(output: Output, folder: Path, page: str | Path | None = None) ->
     history, heldout = results.history, results.heldout()
     content = search_summary(history, heldout, names)
     try:
-        store.write_json(folder / store.SUMMARY, content)
+        refuse_links(folder)
+        write_json(folder / store.SUMMARY, content)
         figures = draw_search(history, heldout, results.landscape(), names, folder / store.FIGURES)
     except OSError as error:
         raise unwritten(folder, error) from error

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from .._checks import InputError, at_least, shown, within
+from .._files import replacing
 from .recall import Film, curve_panels, draw_panels, draw_picture, draw_strip, evenly, finite, way_of
 
 DPI, COLOURS, HOLD = 80, 64, 1.5
@@ -34,14 +35,11 @@ def animate(film: Film, path: Path, num_frames: int, fps: Any) -> Path:
         raise InputError(f"path must be a file in a folder that exists; got {str(path)!r}")
     write = _write_gif if path.suffix.lower() == ".gif" else _mp4_writer(path)
     moving = _Moving(film)
-    part = path.with_name(f".{path.stem}.part{path.suffix.lower()}")
     try:
-        write(moving, frames(film.states, num_frames), part, float(fps))
-        part.replace(path)
+        with replacing(path) as part:
+            write(moving, frames(film.states, num_frames), part, float(fps))
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

@@ -1,5 +1,6 @@
 """Figures of a run. Each function returns a matplotlib figure; `draw_all` writes those that fit a run to its folder."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import xarray as xr
 from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 
+from .._files import write_file
 from .tables import PIECE, long_axes, mean_and_error
 
 LABELS = {
@@ -41,7 +43,9 @@ def write_all(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
     paths = []
     for name, figure in figures.items():
         paths.append(folder / f"{file_name(name)}.png")
-        figure.savefig(paths[-1], dpi=150)
+        content = io.BytesIO()
+        figure.savefig(content, format="png", dpi=150)
+        write_file(paths[-1], content.getvalue())
     return paths
 
 

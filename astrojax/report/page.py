@@ -15,6 +15,7 @@ from markdown_it.token import Token
 from matplotlib.figure import Figure
 
 from .._checks import InputError, one_of, shown
+from .._files import write_file
 
 VERDICTS = {"holds": "yes", "holds in part": "part", "does not hold": "no", "not tested": "open"}
 """Verdicts on a claim, and the classes of style of their badges: in bold they become badges in HTML."""
@@ -216,7 +217,7 @@ def write(page: Page, markdown_path: Path, html_path: Path) -> None:
     contents |= {markdown_path: markdown(page, folder.name).encode(), html_path: whole.encode()}
     for path, content in contents.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        write_file(path, content)
 
 
 def _cell(value: object) -> str:

@@ -1,5 +1,6 @@
 """Checkpoints: arrays that are written whole or not at all, and the last but one kept in case the last cannot be read."""
 
+import hashlib
 import io
 import zipfile
 from collections.abc import Callable, Mapping
@@ -7,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .results import StorageError
-from .store import write_bytes
+from .files import write_bytes
 
 CHECKPOINTS = "checkpoints"
+
+CHECKSUM_SIZE = 32
+"""Bytes of the SHA-256 at the end of a checkpoint, which NumPy passes over."""
 
 
 class Checkpoints:
@@ -18,11 +21,12 @@ class Checkpoints:
 
     Arguments:
         folder: the run folder. name: of the checkpoints.
+        run: what identifies the run; checkpoints of another run or name are not taken.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self._folder = folder / CHECKPOINTS
-        self._paths = [self._folder / f"{name}-{turn}.npz" for turn in range(2)]
+    def __init__(self, folder: Path, name: str, run: str) -> None:
+        self._paths = [folder / CHECKPOINTS / f"{name}-{turn}.npz" for turn in range(2)]
+        self._identity = f"{run} {name} ".encode()
         self._turn = 0
 
     def save(self, arrays: Mapping[str, np.ndarray]) -> None:
@@ -30,11 +34,7 @@ class Checkpoints:
         path = self._paths[self._turn]
         content = io.BytesIO()
         np.savez(content, allow_pickle=False, **arrays)
-        try:
-            self._folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise StorageError(f"{self._folder} cannot be written: {error.strerror or error}") from error
-        write_bytes(path, content.getvalue())
+        write_bytes(path, content.getvalue() + self._checksum(content.getvalue()))
         self._turn = 1 - self._turn
 
     def load(self, order: str, notice: Callable[[str], None]) -> dict[str, np.ndarray] | None:
@@ -44,7 +44,11 @@ class Checkpoints:
             if not path.exists():
                 continue
             try:
-                with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                content = path.read_bytes()
+                content, checksum = content[:-CHECKSUM_SIZE], content[-CHECKSUM_SIZE:]
+                if checksum != self._checksum(content):
+                    raise ValueError("its checksum is another one")
+                with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                     found.append((turn, {name: archive[name] for name in archive.files}))
                     found[-1][1][order].item()
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
@@ -56,3 +60,13 @@ class Checkpoints:
         turn, newest = max(found, key=lambda one: one[1][order].item())
         self._turn = 1 - turn
         return newest
+
+    def _checksum(self, content: bytes) -> bytes:
+        return hashlib.sha256(self._identity + content).digest()
+
+
+def write_array(path: Path, values: np.ndarray) -> None:
+    """Write an array as a .npy file, whole or not at all. Raises `StorageError` if it cannot be written."""
+    content = io.BytesIO()
+    np.save(content, np.asarray(values), allow_pickle=False)
+    write_bytes(path, content.getvalue())

@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from .._errors import did_you_mean, shown
+from .._errors import InputError, did_you_mean, shown
 from .definitions import DEFINITIONS
+from .files import file_sha256
 
 
 class Section(BaseModel):
@@ -329,9 +330,48 @@ class Root(Section):
             raise ValueError("; ".join(f"{path}: {text}" for path, text in faults))
         return self
 
+    def files(self) -> dict[str, Path]:
+        """Files that values are read from, by dotted key."""
+        return _files(self, "")
+
+    def with_files(self, paths: Mapping[str, Path]) -> Any:
+        """The same configuration with other files, by dotted key."""
+        return _with_files(self, "", paths)
+
+    def file_digests(self) -> dict[str, str]:
+        """SHA-256 of the content of the files, by dotted key; `InputError` if one cannot be read."""
+        digests = {}
+        for name, path in self.files().items():
+            try:
+                digests[name] = file_sha256(path)
+            except (OSError, ValueError) as error:
+                raise InputError(f"{name}: {path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        return digests
+
     def sha256(self) -> str:
-        """SHA-256 of the canonical form: JSON with sorted keys."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+        """SHA-256 of the canonical form: JSON with sorted keys, in which the SHA-256 of its content stands for a file.
+
+        Raises:
+            InputError (a ValueError): if a file cannot be read.
+        """
+        content = self.with_files({name: Path(digest) for name, digest in self.file_digests().items()})
+        return hashlib.sha256(json.dumps(content.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+
+def _files(value: Any, name: str) -> dict[str, Path]:
+    if isinstance(value, Path):
+        return {name: value}
+    inner = dict(value).items() if isinstance(value, BaseModel | dict) else ()
+    return {key: path for part, one in inner for key, path in _files(one, f"{name}.{part}".removeprefix(".")).items()}
+
+
+def _with_files(value: Any, name: str, paths: Mapping[str, Path]) -> Any:
+    if name in paths:
+        return paths[name]
+    if not isinstance(value, BaseModel | dict):
+        return value
+    inner = {part: _with_files(one, f"{name}.{part}".removeprefix("."), paths) for part, one in dict(value).items()}
+    return inner if isinstance(value, dict) else value.model_copy(update=inner)
 
 
 class Config(Root):

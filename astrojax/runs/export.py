@@ -1,5 +1,6 @@
 """Results as one file, for other programs: netCDF, or a table with a row for each trajectory."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from .._checks import InputError, one_of
-from .results import StorageError
+from .._errors import InputError, one_of
+from .._files import replacing
+from .files import StorageError
 from .store import load
 
 if TYPE_CHECKING:
@@ -39,20 +41,17 @@ def export(run: str | Path, format: str, out: str | Path | None = None) -> Path:
     one_of("format", format, FORMATS)
     results = load(run)
     path = Path(out) if out is not None else Path(run) / f"results.{format}"
-    if path.exists():
+    if os.path.lexists(path):
         raise InputError(f"--out: {path} exists already and is never overwritten; give another file or remove it")
     if not path.parent.is_dir():
         raise InputError(f"--out: {path} must be a file in a folder that exists; there is no folder {path.parent}")
-    part = path.with_name(f".{path.name}.part")
     try:
-        {"nc": _write_netcdf, "csv": _write_csv, "parquet": _write_parquet}[format](results, part)
-        part.replace(path)
+        with replacing(path) as part:
+            {"nc": _write_netcdf, "csv": _write_csv, "parquet": _write_parquet}[format](results, part)
     except ImportError as error:
         raise InputError(f"--format {format} needs an extra: python -m pip install 'astrojax[export]'") from error
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

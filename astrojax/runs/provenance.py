@@ -1,22 +1,19 @@
-"""Where a run came from: versions, commit, device, seed and times."""
+"""Where a run came from: versions, commit, device, and the generator of random numbers."""
 
-import hashlib
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
-from .._checks import InputError
-from .config import Root
+RANDOM_NUMBERS = "threefry2x32, partitionable"
+"""The generator of all random numbers, whatever JAX is set to."""
 
 NUMERICAL = ("astrojax", "jax", "jaxlib", "diffrax", "equinox", "optimistix", "lineax", "optax", "numpy", "xarray", "zarr")
 
 
 def environment() -> dict[str, Any]:
-    """Versions of everything numerical, the commit if there is one, and the device."""
+    """Versions of everything numerical, the commit if there is one, the device, and the generator of random numbers."""
     import jax
 
     devices = jax.devices()
@@ -27,40 +24,13 @@ def environment() -> dict[str, Any]:
         "backend": jax.default_backend(),
         "devices": [device.device_kind for device in devices],
         "commit": commit(),
+        "random_numbers": RANDOM_NUMBERS,
     }
 
 
 def versions() -> dict[str, str | None]:
     """Versions of everything that bears on numbers, by package; `None` for what is not installed."""
     return {name: _version(name) for name in NUMERICAL}
-
-
-def pattern_file_digest(config: Root) -> str | None:
-    """SHA-256 of the files that patterns and their parameters are read from, or `None` if nothing is.
-
-    Raises:
-        InputError (a ValueError): if a file cannot be read.
-    """
-    paths = _paths(config, "")
-    if not paths:
-        return None
-    digest = hashlib.sha256()
-    for name, path in paths.items():
-        try:
-            digest.update(path.read_bytes())
-        except OSError as error:
-            raise InputError(f"{name}: {path} cannot be read: {error.strerror or error}") from error
-    return digest.hexdigest()
-
-
-def _paths(value: Any, name: str) -> dict[str, Path]:
-    """Files that a configuration names, by dotted key."""
-    if isinstance(value, Path):
-        return {name: value}
-    if isinstance(value, BaseModel):
-        value = dict(value)
-    inner = value.items() if isinstance(value, dict) else ()
-    return {key: path for part, one in inner for key, path in _paths(one, f"{name}.{part}".removeprefix(".")).items()}
 
 
 def commit() -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .._errors import InputError, did_you_mean, shown
-from .config import NAME, OF_PATTERNS, Astrocyte, Config, FilePatterns, Root
+from .config import NAME, Config, Root
 from .examples import PREFIX, located, names
 from .folders import command_of, files_like
 
@@ -95,28 +95,8 @@ def parse(
     found = [*faults, *_faults(raw, kind)]
     if found:
         raise ConfigError(source, found)
-    return _with_absolute_paths(kind.model_validate(raw), (folder or Path()).resolve())
-
-
-def _with_absolute_paths(config: Kind, folder: Path) -> Kind:
-    """The same configuration, in which relative paths start at a folder no more."""
-
-    def absolute(section: Any, names: Sequence[str]) -> Any:
-        given = {name: getattr(section, name) for name in names if getattr(section, name) is not None}
-        return section.model_copy(update={name: (folder / path).resolve() for name, path in given.items()})
-
-    def found_in(value: Any) -> Any:
-        match value:
-            case FilePatterns():
-                return absolute(value, ["path"])
-            case Astrocyte():
-                return absolute(value, OF_PATTERNS)
-            case dict():
-                return {name: found_in(inner) for name, inner in value.items()}
-            case _:
-                return value
-
-    return config.model_copy(update={name: found_in(getattr(config, name)) for name in type(config).model_fields})
+    config = kind.model_validate(raw)
+    return config.with_files({name: ((folder or Path()) / path).resolve() for name, path in config.files().items()})
 
 
 def _faults(raw: Mapping[Any, Any], kind: type[Root]) -> list[Fault]:

@@ -1,33 +1,45 @@
-"""The record of a run: where it came from, and every session that worked on it with its times."""
+"""The record of a run: where it came from, what its folder was begun with, and every session with its times."""
 
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .._checks import InputError
+from .._errors import InputError
 from .config import Root
-from .provenance import environment, pattern_file_digest, versions
-from .store import PROVENANCE, read_json, write_json
+from .files import changed_files, read_json, sha256_by_name, write_sealed_json
+from .folders import CONFIG, is_search
+from .provenance import environment, versions
+
+PROVENANCE = "provenance.json"
 
 
 class Record:
-    """The provenance of a run: where and when it was begun, and every session that continued it."""
+    """The provenance of a run: where and when it was begun, and every session that continued it.
 
-    def __init__(self, folder: Path, config: Root) -> None:
-        self._path, self._config, self.digest = folder / PROVENANCE, config, pattern_file_digest(config)
+    Arguments:
+        folder: the run folder. config: what is computed. before: what `provenance.json` held before this session.
+    """
 
-    def begin(self, notice: Callable[[str], None]) -> None:
-        """A session begins. `notice` is told of versions that have changed since the first one."""
-        try:
-            before = read_json(self._path)
-        except InputError:
-            before = {}
+    def __init__(self, folder: Path, config: Root, before: Mapping[str, Any]) -> None:
+        self._folder, self._config, self._before = folder, config, before
+        self.config_sha256: str = before.get("config_sha256") or config.sha256()
+        """SHA-256 of the configuration, as it was when the run was begun."""
+
+    def begin(self, notice: Callable[[str], None], files: Mapping[str, str], **more: Any) -> None:
+        """A session begins.
+
+        Arguments:
+            notice: called with a message about versions that have changed since the first session.
+            files: SHA-256 of the files that must stay as they are, by their paths in the folder. more: what else is kept.
+        """
+        before, current = self._before, versions()
         changed = {
-            f"{name} {version} (now {versions()[name]})"
+            f"{name} {version} (now {current[name]})"
             for name, version in before.get("versions", {}).items()
-            if version != versions().get(name)
+            if version != current.get(name)
         }
         if changed:
             notice(f"begun with other versions, which may give other values: {', '.join(sorted(changed))}")
@@ -35,13 +47,20 @@ class Record:
         fixed = {
             "seed": self._config.seed,
             "precision": self._config.precision,
-            "config_sha256": self._config.sha256(),
-            "pattern_file_sha256": self.digest,
+            "config_sha256": self.config_sha256,
+            "input_files": self._config.file_digests(),
+            **more,
+            "files": dict(files),
         }
-        self._content: dict[str, Any] = {**here, **fixed, "started": now, **before, **fixed, "finished": False}
+        self._content: dict[str, Any] = {**here, "started": now, **before, **fixed, "finished": False}
         self._session = {"started": now} | {key: value for key, value in here.items() if before.get(key, value) != value}
         self._clock = time.perf_counter()
-        write_json(self._path, self._content)
+        self._write()
+
+    def add(self, *names: str) -> None:
+        """From now on files, or all files of folders, must stay as they are."""
+        self._content["files"] |= sha256_by_name(self._folder, names)
+        self._write()
 
     def end(self, clocks: Mapping[str, Any], *, finished: bool) -> None:
         """The session ends, with the engine's clocks by part."""
@@ -60,4 +79,49 @@ class Record:
         sessions = self._content.get("sessions", [])
         if clocks or not sessions:
             sessions = [*sessions, self._session | {"seconds": seconds}]
-        write_json(self._path, self._content | {"finished": finished, "sessions": sessions})
+        self._content |= {"finished": finished, "sessions": sessions}
+        self._write()
+
+    def _write(self) -> None:
+        write_sealed_json(self._folder / PROVENANCE, self._content)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """What `provenance.json` holds; `InputError` (a ValueError) if it cannot be read."""
+    try:
+        return read_json(folder / PROVENANCE)
+    except InputError as error:
+        raise InputError(f"{error}; {run_again(folder)} mends it") from error
+
+
+def recorded_files(record: Mapping[str, Any]) -> dict[str, str] | None:
+    """The SHA-256 of files that must stay as they are, by name; `None` in a folder of a version that did not record them."""
+    files = record.get("files")
+    return files if isinstance(files, dict) else None
+
+
+def check_files(folder: Path, record: Mapping[str, Any], but: str = "/") -> dict[str, str]:
+    """Refuse a run folder in which files are missing, or are not those that were written.
+
+    Arguments:
+        folder: the run folder. record: what `read_record` gave.
+        but: files in this folder of it are not refused, but returned: what is wrong with them, by name.
+
+    Raises:
+        InputError (a ValueError): naming the file and what to do.
+    """
+    changed = changed_files(folder, recorded_files(record) or {})
+    for name, fault in changed.items():
+        if name == CONFIG:
+            raise InputError(
+                f"{folder / CONFIG} was changed after the run was begun, so it does not say what was computed; restore it, or "
+                f"give another folder"
+            )
+        if not name.startswith(but):
+            raise InputError(f"{folder} is damaged: {folder / name} is {fault}; {run_again(folder)} mends it")
+    return {name: fault for name, fault in changed.items() if name.startswith(but)}
+
+
+def run_again(folder: Path) -> str:
+    """The command that continues and mends a run folder."""
+    return f"astrojax {'tune' if is_search(folder) else 'run'} {shlex.quote(str(folder))}"

@@ -1,12 +1,12 @@
 """Results on disk: a labelled dataset that is filled chunk by chunk and survives whatever happens meanwhile.
 
-Chunks of different tasks never share a file. A task's values are written first and its `done` flag in a second write, so that
-a flag tells the truth at every moment. Every file of values ends in a checksum.
+Chunks of different tasks never share a file. A task's values are written first and its flags in a second write, so that
+a flag tells the truth at every moment. Every chunk ends in a checksum; a flag is the checksum of a cell (cells.py).
 """
 
 import contextlib
+import hashlib
 import itertools
-import json
 import math
 import shlex
 import shutil
@@ -19,20 +19,16 @@ import numpy as np
 import xarray as xr
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
+from zarr.storage import LocalStore, MemoryStore
 
-from .._checks import RunError
+from .._checks import InputError
+from .cells import Cells, Grid, Region, is_whole
+from .files import StorageError, write_bytes
 
 RESULTS, DONE = "results.zarr", "done.zarr"
 
 NOT_COMPUTED = -1
 """Value of integers, such as `status`, that are not computed yet; real numbers are NaN."""
-
-Region = tuple[slice, ...]
-"""A slice along each dimension of a variable."""
-
-
-class StorageError(RunError):
-    """Results that cannot be written or read."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +42,11 @@ class Variable:
     dtype: np.dtype
     attributes: Mapping[str, str]
 
+    @property
+    def grid(self) -> Grid:
+        """How it is divided."""
+        return Grid(self.dims, self.shape, self.chunks)
+
 
 class Results:
     """The dataset of a run, and beside it the flags of what is done.
@@ -54,42 +55,57 @@ class Results:
         folder: the folder that both are in.
         coordinates: a dataset of coordinates.
         variables: what is stored.
-        num_tasks: into how many tasks the computation is divided.
+        run: what identifies the run: the SHA-256 of its configuration.
 
     Raises:
         StorageError: if anything cannot be written.
     """
 
-    def __init__(self, folder: Path, coordinates: xr.Dataset, variables: Sequence[Variable], num_tasks: int) -> None:
-        self.path, self.done_path = folder / RESULTS, folder / DONE
+    def __init__(self, folder: Path, coordinates: xr.Dataset, variables: Sequence[Variable], run: str) -> None:
+        self.path, self._folder = folder / RESULTS, folder
         self._coordinates, self._variables = coordinates, {variable.name: variable for variable in variables}
-        self._flags = Variable("done", ("task",), (num_tasks,), (1,), np.dtype(np.uint8), {})
+        self._cells = Cells(self.path, run, {name: variable.grid for name, variable in self._variables.items()})
+        self._flags = Variable("", ("cell",), (self._cells.size,), (1,), np.dtype(np.uint64), {})
         self._arrays: dict[str, Any] = {}
 
-    def open(self, notice: Callable[[str], None]) -> None:
-        """Open what is there, make what is not, and make again, telling so, whatever cannot be read; stored values are kept."""
-        with _storing(self.path):
-            if not self._coordinates_are_readable(notice):
-                for name in ("zarr.json", *self._coordinates.variables):
-                    _remove(self.path / str(name))
-                self._coordinates.to_zarr(self.path, mode="a", zarr_format=3, consolidated=False)
-            for variable in self._variables.values():
-                path = self.path / variable.name
-                self._arrays[variable.name] = _opened(path, variable, notice) or _created(path, variable)
-            self._done = _opened(self.done_path, self._flags, notice) or _created(self.done_path, self._flags)
+    def open(self, notice: Callable[[str], None]) -> dict[str, str]:
+        """Open what is there, make what is not, and write again, with a notice, what differs; stored values are kept.
 
-    def open_for_reading(self) -> None:
-        """Open what is there and change nothing.
+        Returns:
+            The SHA-256 of every file that stays as it is now, descriptions and coordinates, by its path in the folder.
+        """
+        is_new = not self.path.exists()
+        with _storing(self.path):
+            files = self._layout()
+            for name, content in files.items():
+                path = self._folder / name
+                if path.is_file() and path.read_bytes() == content:
+                    continue
+                if not is_new:
+                    notice(f"{path} was damaged or missing, and is written again; the values are kept")
+                _make_room(path)
+                write_bytes(path, content)
+            for name, variable in self._variables.items():
+                self._arrays[name] = _opened(self.path / name, variable, "r+")
+            self._done = _opened(self._folder / DONE, self._flags, "r+")
+        return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+
+    def open_for_reading(self, without: Sequence[str] = ()) -> None:
+        """Open what is there, `without` some variables, and change nothing.
 
         Raises:
             StorageError: if something is missing or damaged.
         """
-        self._done = self._open_for_reading(self.done_path, self._flags)
-        for variable in self._variables.values():
-            self._arrays[variable.name] = self._open_for_reading(self.path / variable.name, variable)
+        try:
+            self._done = _opened(self._folder / DONE, self._flags, "r")
+            for name, variable in self._variables.items():
+                if name not in without:
+                    self._arrays[name] = _opened(self.path / name, variable, "r")
+        except StorageError as error:
+            raise StorageError(f"{error}; {self._run_again} mends it") from error
 
-    def write(self, regions: Mapping[str, Region], values: Mapping[str, np.ndarray], task: int) -> None:
-        """Write the values of a task, each variable into its region of whole chunks, then its flag."""
+    def write(self, regions: Mapping[str, Region], values: Mapping[str, np.ndarray]) -> None:
+        """Write the values of a task, each variable into its region of whole chunks, then its flags."""
         with _storing(self.path):
             for name, region in regions.items():
                 array, whole = self._arrays[name], np.broadcast_to(values[name], [part.stop - part.start for part in region])
@@ -99,90 +115,132 @@ class Results:
                         slice(at.start - part.start, at.stop - part.start) for at, part in zip(chunk, region, strict=True)
                     )
                     array[chunk] = np.ascontiguousarray(whole[inside])
-            self._done[task] = 1
+            for cell in self._numbers(regions):
+                self._done[cell] = self._cells.checksum(cell)
 
     def done(self) -> np.ndarray:
-        """Which tasks are done, shape (num_tasks,), boolean."""
+        """The flags: a checksum for each cell that is done, otherwise 0; shape (cells,)."""
         try:
-            return self._done[:] == 1
+            return np.asarray(self._done[:])
         except Exception:  # a damaged flag, of whatever kind, is one that is not set
-            return np.array([self._is_done(task) for task in range(self._flags.shape[0])])
+            return np.array([self._flag(cell) for cell in range(self._cells.size)], np.uint64)
 
-    def forget(self, task: int) -> None:
-        """Take back the flag of a task."""
-        with _storing(self.done_path):
-            self._done[task] = 0
+    def forget(self, regions: Mapping[str, Region]) -> None:
+        """Take back the flags of a task."""
+        with _storing(self._folder / DONE):
+            for cell in self._numbers(regions):
+                self._done[cell] = 0
 
-    def is_intact(self, regions: Mapping[str, Region]) -> bool:
-        """Whether all values in the regions are there and pass their checksums."""
-        for name, region in regions.items():
-            array = self._arrays[name]
-            for chunk in _chunks(region, array.chunks):
-                number = tuple(at.start // length for at, length in zip(chunk, array.chunks, strict=True))
-                if not (self.path / name / array.metadata.encode_chunk_key(number)).is_file():
-                    return False
-                try:
-                    array[chunk]
-                except Exception:  # of whatever kind: codecs raise what they like
-                    return False
-        return True
+    def is_done(self, regions: Mapping[str, Region], done: np.ndarray) -> bool:
+        """Whether all flags of a task are set, of those that `done` gave."""
+        return bool(done[self._numbers(regions)].all())
+
+    def is_where_it_was_written(self, regions: Mapping[str, Region], done: np.ndarray) -> bool:
+        """Whether the chunks of a task are those that its flags were made of."""
+        return all(self._cells.checksum(cell) == done[cell] for cell in self._numbers(regions))
+
+    def is_intact(self, regions: Mapping[str, Region], done: np.ndarray) -> bool:
+        """Whether all values of a task are there, undamaged, and those that its flags were made of."""
+        return all(self._cells.is_intact(cell, int(done[cell])) for cell in self._numbers(regions))
 
     def read(self, name: str, region: Region) -> np.ndarray:
-        """Values of a variable. Raises `StorageError` if they are damaged."""
+        """Values of a variable. Raises `StorageError` if they are missing or damaged."""
+        array = self._arrays[name]
+        for cell in self._cells.numbers(name, region):
+            file = next(file for file in self._cells.files(cell) if file.startswith(f"{name}/"))
+            if not (self.path / file).is_file():
+                raise StorageError(f"{self.path}: the chunk {file} is missing; {self._run_again} computes it again")
         try:
-            return self._arrays[name][region]
-        except Exception as error:  # see `is_intact`
+            return array[region]
+        except Exception as error:  # of whatever kind: codecs raise what they like
             raise StorageError(f"{self.path / name} holds damaged values; {self._run_again} computes them again") from error
-
-    def _open_for_reading(self, path: Path, variable: Variable) -> Any:
-        array = _readable(path, variable, "r")
-        if array is None:
-            raise StorageError(f"{path} is damaged; {self._run_again} mends it")
-        return array
 
     @property
     def _run_again(self) -> str:
         return f"astrojax run {shlex.quote(str(self.path.parent))}"
 
-    def _is_done(self, task: int) -> bool:
+    def _numbers(self, regions: Mapping[str, Region]) -> list[int]:
+        """The cells of a task: its variables share their grid and their region."""
+        name, region = next(iter(regions.items()))
+        return self._cells.numbers(name, region)
+
+    def _flag(self, cell: int) -> int:
         try:
-            return int(self._done[task]) == 1
+            return int(self._done[cell])
         except Exception:  # see `done`
-            return False
+            return 0
 
-    def _coordinates_are_readable(self, notice: Callable[[str], None]) -> bool:
-        if not self.path.exists():
-            return False
-        if _is_json(self.path / "zarr.json") and all(_reads(self.path / str(name)) for name in self._coordinates.variables):
-            return True
-        notice(f"{self.path}: the coordinates were damaged, and are written again")
-        return False
+    def _layout(self) -> dict[str, bytes]:
+        """Every file but those of values, by its path in the folder of the run."""
+        dataset: dict[str, Any] = {}
+        flags: dict[str, Any] = {}
+        self._coordinates.to_zarr(MemoryStore(dataset), zarr_format=3, consolidated=False)
+        for variable in self._variables.values():
+            _create(MemoryStore(dataset), variable)
+        _create(MemoryStore(flags), self._flags)
+        stores = {RESULTS: dataset, DONE: flags}
+        return {f"{store}/{name}": content.to_bytes() for store, files in stores.items() for name, content in files.items()}
 
 
-def _opened(path: Path, variable: Variable, notice: Callable[[str], None]) -> Any:
-    """The array of a variable, or `None` if it is missing or damaged, in which case its description is removed."""
-    if not (path / "zarr.json").exists():
-        return None
-    array = _readable(path, variable, "r+")
-    if array is None:
-        notice(f"{path / 'zarr.json'} was damaged, and is written again; the values are kept")
-        _remove(path / "zarr.json")
+class ReadOnly(LocalStore):
+    """The store of a finished or growing dataset, in which every chunk of values is checked when it is read.
+
+    Arguments:
+        root: its folder.
+        checked: variables whose chunks end in a CRC.
+        hidden: files of chunks that are not computed yet.
+        remedy: what the message about a damaged chunk ends with.
+    """
+
+    def __init__(self, root: Path, checked: Sequence[str], hidden: frozenset[str], remedy: str) -> None:
+        super().__init__(root, read_only=True)
+        self._checked, self._hidden, self._remedy = frozenset(checked), hidden, remedy
+
+    async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
+        """As `LocalStore.get`. Raises `InputError` for a chunk that is missing or damaged."""
+        name, _, chunk = key.partition("/")
+        if key in self._hidden:
+            return None
+        content = await super().get(key, prototype, byte_range)
+        if name in self._checked and chunk.startswith("c/"):
+            if content is None:
+                raise InputError(f"{self.root / name}: the chunk {chunk} is missing; {self._remedy}")
+            if not is_whole(content.to_bytes()):
+                raise InputError(f"{self.root / name} holds damaged values; {self._remedy}")
+        return content
+
+
+def read_flags(folder: Path) -> np.ndarray:
+    """The flags of a run folder, as `Results.done`; `InputError` (a ValueError) if they cannot be read."""
+    try:
+        return np.asarray(zarr.open_array(folder / DONE, mode="r")[:])
+    except Exception as error:  # of whatever kind: zarr raises what it likes on damaged files
+        reason = " ".join(str(error).split()) or type(error).__name__
+        again = f"astrojax run {shlex.quote(str(folder))} mends it"
+        raise InputError(f"{folder / DONE} is damaged and cannot be read: {reason}; {again}") from error
+
+
+def grids_of(path: Path, names: Sequence[str]) -> dict[str, Grid]:
+    """The grids of stored variables, by name, in a dataset whose descriptions can be trusted."""
+    arrays: dict[str, Any] = {name: zarr.open_array(path / name, mode="r") for name in names}
+    return {name: Grid(tuple(a.metadata.dimension_names), tuple(a.shape), tuple(a.chunks)) for name, a in arrays.items()}
+
+
+def _opened(path: Path, variable: Variable, mode: str) -> Any:
+    """The array of a variable; `StorageError` if it is missing, damaged or another one."""
+    try:
+        array: Any = zarr.open_array(path, mode=mode).with_config({"write_empty_chunks": True})
+    except Exception as error:  # of whatever kind: zarr raises what it likes on damaged descriptions
+        raise StorageError(f"{path} is damaged") from error
+    if (array.shape, array.chunks, array.dtype) != (variable.shape, variable.chunks, variable.dtype):
+        raise StorageError(f"{path} is damaged")
     return array
 
 
-def _readable(path: Path, variable: Variable, mode: str) -> Any:
-    """The array of a variable, or `None` if it is missing, damaged or another one."""
-    try:
-        array: Any = zarr.open_array(path, mode=mode, config={"write_empty_chunks": True})
-    except Exception:  # of whatever kind: zarr raises what it likes on damaged descriptions
-        return None
-    wanted = variable.shape, variable.chunks, variable.dtype
-    return array if (array.shape, array.chunks, array.dtype) == wanted else None
-
-
-def _created(path: Path, variable: Variable) -> Any:
-    return zarr.create_array(
-        path,
+def _create(store: MemoryStore, variable: Variable) -> None:
+    zarr.create_array(
+        store,
+        name=variable.name or None,
         shape=variable.shape,
         chunks=variable.chunks,
         dtype=variable.dtype,
@@ -191,7 +249,6 @@ def _created(path: Path, variable: Variable) -> Any:
         dimension_names=variable.dims,
         attributes=dict(variable.attributes),
         zarr_format=3,
-        config={"write_empty_chunks": True},
     )
 
 
@@ -210,27 +267,13 @@ def _chunks(region: Region, lengths: Sequence[int]) -> Iterator[Region]:
         yield tuple(slice(at, min(at + length, part.stop)) for at, length, part in zip(start, lengths, region, strict=True))
 
 
-def _reads(path: Path) -> bool:
-    try:
-        zarr.open_array(path, mode="r")[...]
-    except Exception:  # see `_opened`
-        return False
-    return True
-
-
-def _is_json(path: Path) -> bool:
-    try:
-        json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def _remove(path: Path) -> None:
+def _make_room(path: Path) -> None:
+    """Remove what stands where a file is to be written: a folder, or files in place of the folders that lead to it."""
     if path.is_dir():
         shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    for parent in path.parents[:2]:
+        if parent.is_file():
+            parent.unlink()
 
 
 @contextlib.contextmanager

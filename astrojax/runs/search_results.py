@@ -1,17 +1,20 @@
 """The run folder of a search: what happened on the way, what was found, and how it does on fresh problems."""
 
 import shlex
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from zarr.storage import MemoryStore
 
-from .._checks import InputError
+from .._errors import InputError
+from .files import StorageError, read_json, write_bytes, write_sealed_json
 from .folders import CONFIG, is_search, run_folders
-from .results import StorageError
-from .store import PROVENANCE, load, read_json, write_json
+from .record import PROVENANCE, check_files, read_record, recorded_files, run_again
+from .store import load
 
 HISTORY, COMPARISON, LANDSCAPE, HELDOUT, TUNED = "history.zarr", "comparison.json", "landscape.json", "heldout", "tuned.yaml"
 
@@ -54,17 +57,30 @@ class SearchFolder:
         Raises:
             InputError (a ValueError): if it cannot be read, and for one of a version that chose in another way.
         """
+        if not self.has_history():
+            raise InputError(f"{self.folder} is unfinished: {run_again(self.folder)} continues it")
         try:
             history = xr.open_zarr(self.folder / HISTORY, consolidated=False, chunks=None).load()
         except Exception as error:  # of whatever kind: xarray and zarr raise what they like on damaged files
-            again = f"astrojax tune {shlex.quote(str(self.folder))}"
-            raise InputError(f"{self.folder / HISTORY} cannot be read: {error}; {again} writes it again") from error
+            again = f"{run_again(self.folder)} writes it again"
+            raise InputError(f"{self.folder / HISTORY} cannot be read: {error}; {again}") from error
         if history.attrs.get("choice") != CHOICE:
             raise InputError(
                 f"{self.folder} was searched by a version of astrojax that chose its values in another way; search again, "
                 "into another folder"
             )
         return history
+
+    def has_history(self) -> bool:
+        """Whether the searches have ended, so that what happened is stored."""
+        recorded = recorded_files(read_record(self.folder))
+        is_recorded = recorded is None or any(name.startswith(f"{HISTORY}/") for name in recorded)
+        return is_recorded and (self.folder / HISTORY).exists()
+
+    def files(self) -> list[str]:
+        """Names of the files and folders that the search has written, besides configuration, record and checkpoints."""
+        arrays = [path.name for path in self.folder.glob("*.npy")]
+        return [name for name in (HISTORY, COMPARISON, LANDSCAPE, TUNED, *arrays) if (self.folder / name).exists()]
 
     def heldout(self) -> xr.Dataset:
         """Runs on fresh problems as one dataset: the dimension `model` has `tuned`, `start` and whatever else was tried.
@@ -74,9 +90,8 @@ class SearchFolder:
         """
         names = sorted(path.name for path in (self.folder / HELDOUT).iterdir()) if (self.folder / HELDOUT).is_dir() else []
         record = self.folder / PROVENANCE
-        if "tuned" not in names or not (record.exists() and read_json(record).get("finished")):
-            again = f"astrojax tune {shlex.quote(str(self.folder))}"
-            raise InputError(f"{self.folder} is unfinished: {again} continues it")
+        if "tuned" not in names or not (record.exists() and read_record(self.folder).get("finished")):
+            raise InputError(f"{self.folder} is unfinished: {run_again(self.folder)} continues it")
         names = [name for name in ("tuned", "start", "defaults", "random", "grid") if name in names]
         runs = [load(self.folder / HELDOUT / name).drop_vars("swept_axes") for name in names]
         decoders = runs[0][["decoder_error"]]
@@ -112,11 +127,16 @@ class SearchFolder:
             for name, values in columns.items()
         }
         scores = np.array(list(histories), dtype=object)
+        files: dict[str, Any] = {}
+        dataset = xr.Dataset(variables, {"score": scores}, {"choice": CHOICE})
+        dataset.to_zarr(MemoryStore(files), zarr_format=3, consolidated=False)
         try:
-            dataset = xr.Dataset(variables, {"score": scores}, {"choice": CHOICE})
-            dataset.to_zarr(self.folder / HISTORY, mode="w", zarr_format=3, consolidated=False)
+            if (self.folder / HISTORY).exists():
+                shutil.rmtree(self.folder / HISTORY)
         except OSError as error:
             raise StorageError(f"{self.folder / HISTORY} cannot be written: {error.strerror or error}") from error
+        for name, content in files.items():
+            write_bytes(self.folder / HISTORY / name, content.to_bytes())
 
     def read_array(self, name: str) -> np.ndarray:
         """What was found for a parameter with an entry for each pattern. `InputError` if it cannot be read."""
@@ -127,21 +147,28 @@ class SearchFolder:
 
     def write_comparison(self, found: Mapping[str, Any]) -> None:
         """Store what other searches found."""
-        write_json(self.folder / COMPARISON, found)
+        write_sealed_json(self.folder / COMPARISON, found)
 
     def write_landscape(self, loss: xr.DataArray) -> None:
         """Store the loss on a plane of two parameters."""
         rows = [[value if np.isfinite(value) else None for value in row] for row in loss.values.tolist()]
         axes = {str(dim): loss[dim].values.tolist() for dim in loss.dims}
-        write_json(self.folder / LANDSCAPE, {"values": axes, "loss": rows})
+        write_sealed_json(self.folder / LANDSCAPE, {"values": axes, "loss": rows})
 
 
 def load_search(folder: str | Path) -> SearchFolder:
-    """What a search left in its run folder.
+    """What a search left in its run folder. Its files are compared with what was recorded when they were written.
 
     Raises:
-        InputError (a ValueError): if the folder is not that of a search.
+        InputError (a ValueError): if the folder is not that of a search, or one that is damaged or was changed.
     """
+    path = find_search(folder)
+    check_files(path, read_record(path))
+    return SearchFolder(path)
+
+
+def find_search(folder: str | Path) -> Path:
+    """The run folder of a search; `InputError` (a ValueError) if it is none."""
     path = Path(folder)
     if not path.exists():
         raise InputError(f"{path} does not exist{run_folders(path.parent)}")
@@ -150,4 +177,4 @@ def load_search(folder: str | Path) -> SearchFolder:
             text = f"is not the folder of a search; it holds a run, which astrojax run {shlex.quote(str(path))} continues"
             raise InputError(f"{path} {text}")
         raise InputError(f"{path} is not the run folder of a search: no configuration of one is in it{run_folders(path)}")
-    return SearchFolder(path)
+    return path

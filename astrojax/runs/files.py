@@ -1,0 +1,109 @@
+"""Files of a run folder: written whole, and believed only if they hold what was written."""
+
+import functools
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .._errors import InputError, RunError
+from .._files import find_link, write_file
+
+SEAL = "sha256"
+"""Key of a JSON file under which the SHA-256 of its name and of everything else in it is kept."""
+
+
+class StorageError(RunError):
+    """Results that cannot be written or read."""
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file with line breaks. Raises `StorageError` if it cannot be written."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_sealed_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file with a checksum, which `read_json` compares. Raises `StorageError` if it cannot be written."""
+    write_json(path, {**content, SEAL: _seal(path, content)})
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object; `InputError` if it is missing, or is sealed and not what was written."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} cannot be read: it holds no object")
+    seal = content.pop(SEAL, None)
+    if seal is not None and seal != _seal(path, content):
+        raise InputError(f"{path} cannot be read: it is damaged, or was changed after it was written")
+    return content
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, whole or not at all. Raises `StorageError` if it cannot be written."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file in a folder that is made if need be, whole or not at all. Raises `StorageError` if it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, content)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def refuse_links(folder: Path) -> None:
+    """Refuse to write into a folder that holds a symbolic link, which could lead anywhere.
+
+    Raises:
+        InputError (a ValueError): naming the link.
+    """
+    if folder.exists() and (link := find_link(folder)):
+        raise InputError(f"{link} is a symbolic link; a run folder must hold none: put the file or folder itself in its place")
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of the content of a file, computed once for each state of it. Raises OSError if it cannot be read."""
+    state = path.stat()
+    return _sha256(path, state.st_size, state.st_mtime_ns, state.st_ino)
+
+
+def sha256_by_name(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of files and of all files in folders, by their paths inside a folder. `StorageError` if one is missing."""
+    paths = [path for name in names for path in ([folder / name] if (folder / name).is_file() else _files_in(folder / name))]
+    try:
+        return {path.relative_to(folder).as_posix(): file_sha256(path) for path in paths}
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be read: {error.strerror or error}") from error
+
+
+def changed_files(folder: Path, recorded: Mapping[str, str]) -> dict[str, str]:
+    """Files that are `missing` or `changed`, by name, of those whose SHA-256 was recorded."""
+    found = {}
+    for name, digest in recorded.items():
+        try:
+            content = (folder / name).read_bytes()
+        except (OSError, ValueError):
+            found[name] = "missing"
+            continue
+        if hashlib.sha256(content).hexdigest() != digest:
+            found[name] = "changed"
+    return found
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+@functools.lru_cache(maxsize=256)
+def _sha256(path: Path, *state: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _seal(path: Path, content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps([path.name, content], sort_keys=True).encode()).hexdigest()
