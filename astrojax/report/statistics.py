@@ -4,7 +4,7 @@ Values that are NaN, of trials that failed, are left out everywhere. Every inter
 rare failures and few trials too: benchmarks/coverage.py measures it, docs/statistics.md has the table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,22 +45,27 @@ def share_interval(successes: Any, number: Any, level: float = 0.95) -> np.ndarr
     return np.array([np.where(successes == 0, 0, low), np.where(failures == 0, 1, high)])
 
 
-def mean_interval(
-    values: Any, *, smallest: float | None = None, largest: float | None = None, level: float = 0.95
-) -> np.ndarray:
+Bounds = tuple[float | None, float | None]
+"""The smallest and the largest possible value of an observable, where they are known."""
+
+UNKNOWN: Bounds = (None, None)
+
+
+def mean_interval(values: Any, bounds: Bounds = UNKNOWN, *, level: float = 0.95) -> np.ndarray:
     """Interval of the mean over independent problems, of values of any distribution.
 
     Every problem has a random weight, as in the Bayesian bootstrap. For the upper end there is one problem more, with the
     largest possible value, and for the lower end one with the smallest. So failures that are too rare to have been seen are
-    allowed for: where none of 50 problems fails, the upper end is 0.07 `largest`. The quantiles of the weighted mean are those
-    of the Pearson III distribution with its first three moments. Of zeros and ones the interval is `share_interval`'s.
+    allowed for: where none of 50 problems fails, the upper end is 0.07 of the largest possible value. The quantiles of the
+    weighted mean are those of the Pearson III distribution with its first three moments. Of zeros and ones the interval is
+    nearly `share_interval`'s.
 
     In place of a bound that is not given there is a value beyond all others, by `UNSEEN` times their range over the number of
     values that differ from the median: far where few do. Without a bound nothing is known if all values are equal: the end is
     infinite.
 
     Arguments:
-        values: shape (…, trials). smallest, largest: bounds of the values, such as 0 and N of Hamming errors.
+        values: shape (…, trials). bounds: of a value, such as (0, N) for Hamming errors of N neurons.
         level: coverage, within (0, 1).
 
     Returns:
@@ -73,7 +78,7 @@ def mean_interval(
     the upper end; D. B. Rubin, Ann. Stat. 9, 130 (1981), for the weights.
     """
     values = np.asarray(values, float)
-    number, center, extremes = _described(values, smallest, largest)
+    number, center, extremes = _described(values, bounds)
     with np.errstate(invalid="ignore"):  # ∞ − ∞
         away = values - center[..., None]
         moments = np.array([np.nansum(power, axis=-1) for power in (away, away * away, away * away * away)])
@@ -104,14 +109,13 @@ def interval_from_moments(number: Any, moments: Any, extremes: Any, level: float
     return np.where(known, ends, np.where(number > 0, extremes, np.nan))
 
 
-def extremes_of(
-    least: Any, greatest: Any, unusual: Any, smallest: float | None = None, largest: float | None = None
-) -> np.ndarray:
+def extremes_of(least: Any, greatest: Any, unusual: Any, bounds: Bounds = UNKNOWN) -> np.ndarray:
     """The values of one problem more in `mean_interval`, for the lower and the upper end, shape (2, …).
 
     Arguments:
-        least, greatest: of the values. unusual: how many differ from the most usual one. smallest, largest: bounds, if known.
+        least, greatest: of the values. unusual: how many differ from the most usual one. bounds: of a value.
     """
+    smallest, largest = bounds
     least, greatest, unusual = (np.asarray(given, float) for given in (least, greatest, unusual))
     beyond = np.divide(UNSEEN * (greatest - least), unusual, out=np.full(least.shape, np.inf), where=unusual > 0)
     # Rounding may have moved a value beyond its bound.
@@ -121,18 +125,12 @@ def extremes_of(
 
 
 def bootstrap_interval(
-    values: Any,
-    *,
-    smallest: float | None = None,
-    largest: float | None = None,
-    level: float = 0.95,
-    seed: int = 0,
-    resamples: int = 2000,
+    values: Any, bounds: Bounds = UNKNOWN, *, level: float = 0.95, seed: int = 0, resamples: int = 2000
 ) -> np.ndarray:
     """`mean_interval` by drawing the problems' weights, which is slower: it shows that three moments are enough.
 
     Arguments:
-        values, smallest, largest, level: as of `mean_interval`. seed: of the random weights, the same for all cells.
+        values, bounds, level: as of `mean_interval`. seed: of the random weights, the same for all cells.
         resamples: how often they are drawn.
 
     Returns:
@@ -140,7 +138,7 @@ def bootstrap_interval(
     """
     _probability("level", level)
     values = np.asarray(values, float)
-    number, _, extremes = _described(values, smallest, largest)
+    number, _, extremes = _described(values, bounds)
     cells = values.reshape(-1, values.shape[-1])
     weights = np.random.default_rng(seed).exponential(size=(cells.shape[-1] + 1, resamples))
     ends = np.empty((2, len(cells)))
@@ -204,6 +202,23 @@ def lead(errors: Any) -> np.ndarray:
         best = np.argmin(np.where(np.isnan(means), np.inf, means), axis=0)
         leads[..., half] = np.take_along_axis(rivals[..., half], best[None, ..., None], axis=0)[0] - first[..., half]
     return leads
+
+
+def with_interval(found: Iterable[Any], form: str = ".2f") -> str:
+    """A mean and the ends of its interval as text, such as `0.00 [0.00, 0.31]`; a dash for no mean, ∞ for an unknown end."""
+    mean, low, high = (None if value is None else float(value) for value in found)
+    if mean is None or np.isnan(mean):
+        return "–"
+    ends = [f"{sign}∞" if end is None or np.isinf(end) else f"{end:{form}}" for sign, end in (("−", low), ("", high))]
+    return f"{mean:{form}} [{ends[0]}, {ends[1]}]"
+
+
+def error_bars(middle: Any, ends: Any) -> np.ndarray:
+    """How far intervals reach below and above their middles, for matplotlib, shape (2, …); NaN, no bar, for an unknown end."""
+    low, high = ends
+    gaps = np.array([np.subtract(middle, low), np.subtract(high, middle)])
+    # By rounding a middle may lie beyond an end that it equals.
+    return np.where(np.isinf(gaps), np.nan, np.maximum(gaps, 0))
 
 
 def mean(values: np.ndarray) -> np.ndarray:
@@ -286,7 +301,7 @@ def _count_farther(cells: np.ndarray, signs: np.ndarray) -> np.ndarray:
     return np.sum(np.abs(cells @ signs) >= limit, axis=-1)
 
 
-def _described(values: np.ndarray, smallest: float | None, largest: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _described(values: np.ndarray, bounds: Bounds) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How many values there are in each cell, their mean, or 0, and the `extremes_of` them."""
     known = ~np.isnan(values)
     number = known.sum(axis=-1)
@@ -295,7 +310,7 @@ def _described(values: np.ndarray, smallest: float | None, largest: float | None
     (middle,) = quantiles(values, [0.5])
     unusual = np.sum(known & (values != middle[..., None]), axis=-1)
     empty = number == 0
-    extremes = extremes_of(np.where(empty, 0, least), np.where(empty, 0, greatest), unusual, smallest, largest)
+    extremes = extremes_of(np.where(empty, 0, least), np.where(empty, 0, greatest), unusual, bounds)
     return number, np.where(empty, 0, mean(values)), extremes
 
 
