@@ -2,11 +2,10 @@
 
 import numpy as np
 from along import Along
-from measures import Claim, compared, mean, median, medians_compared, verdict
+from measures import Claim, compared, interval, mean, median, medians_compared, verdict
 
 from astrojax.cli import run_config
 from astrojax.report.page import Page
-from astrojax.report.statistics import bootstrap_interval
 
 REFERENCES = {1.0: 1.0, 3.0: 1.0, 10.0: 1.3, 30.0: 4.2, 300.0: 5.9}
 PERPLEXITIES = {1.0: 1, 3.0: 1, 10.0: 1.04, 30.0: 90, 300.0: 100}
@@ -49,8 +48,8 @@ def report(page: Page, trials: int) -> list[Claim]:
     parts = [
         np.mean(found[1.0]) < 1.5 < np.mean(found[30.0]),
         np.nanmedian(perplexity[1.0]) < 1.05,
-        bootstrap_interval(recovered[30.0])[0] > 0,
-        all(bootstrap_interval(remains[value])[1] < NEGLIGIBLE for value in slow),
+        interval(recovered[30.0])[0] > 0,
+        all(interval(remains[value])[1] < NEGLIGIBLE for value in slow),
     ]
     text = "; ".join(f"{mean(errors)} at τp = {value:g}" for value, errors in found.items())
     gains = "; ".join(f"{median(values)} at τp = {value:g}" for value, values in perplexity.items())

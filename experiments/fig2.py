@@ -2,11 +2,10 @@
 
 import numpy as np
 from along import Along, one_axis
-from measures import Claim, compared, fewer, mean, median, medians_compared, share, stored, verdict
+from measures import Claim, compared, fewer, interval, mean, median, medians_compared, share, stored, verdict
 
 from astrojax.cli import run_config
 from astrojax.report.page import Page
-from astrojax.report.statistics import bootstrap_interval
 
 FAST = {0.01: 1.8, 0.1: 1.4, 1.0: 0.9}
 """Reference mean Hamming errors."""
@@ -33,8 +32,8 @@ def commitment(figure: Along) -> Claim:
     perplexity = {value: figure.at(value, "perplexity") for value in FAST}
     wrong = {value: (perplexity[value] < 1.5) & (np.exp(figure.at(value, "log_target_gain")) < 0.5) for value in FAST}
     certain = all(np.nanmedian(values) < 1.05 for values in perplexity.values())
-    worse = bootstrap_interval(found[0.01] - found[1.0])[0] > 0
-    more = bootstrap_interval(wrong[0.01].astype(float) - wrong[1.0])[0] > 0
+    worse = interval(found[0.01] - found[1.0])[0] > 0
+    more = interval(wrong[0.01].astype(float) - wrong[1.0])[0] > 0
     return Claim(
         "C7",
         "τx → 0 commits to a wrong memory with confidence: error up, perplexity low (Fig. 2).",
@@ -51,9 +50,9 @@ def freezing(figure: Along) -> Claim:
     """C8."""
     soft = {value: figure.at(value, "soft_hamming_error") for value in SLOW}
     medians = {value: float(np.nanmedian(errors)) for value, errors in soft.items()}
-    falls = bootstrap_interval(figure.at(1.0, "soft_hamming_error") - soft[100.0])[0] > 0
+    falls = interval(figure.at(1.0, "soft_hamming_error") - soft[100.0])[0] > 0
     certain, unsure = figure.at(1.0, "perplexity"), figure.at(100.0, "perplexity")
-    rises = bootstrap_interval(unsure - certain)[0] > 0
+    rises = interval(unsure - certain)[0] > 0
     frozen = abs(medians[10000.0] - 6) < 0.05
     halfway = freeze(figure)
     moved = medians[100.0] < 3  # at τx = 10², where the paper places the freeze
@@ -114,7 +113,7 @@ def horizons(figure: Along) -> Claim:
     recovered = figure.at(600.0) - figure.at(600.0, horizon=100.0)
     remaining = figure.at(0.01) - figure.at(0.01, horizon=100.0)
     parts = [
-        bootstrap_interval(recovered)[0] > 0.5 and figure.censored(600, 10.0) > 0.95,
+        interval(recovered)[0] > 0.5 and figure.censored(600, 10.0) > 0.95,
         np.mean(np.abs(remaining)) < 0.2 and figure.censored(0.01, 10.0) < 0.05,
     ]
     return Claim(

@@ -2,12 +2,11 @@
 
 import numpy as np
 from along import Along
-from measures import Claim, compared, mean, median, medians_compared, stored, verdict
+from measures import Claim, compared, interval, mean, median, medians_compared, stored, verdict
 from protocol import DT
 
 from astrojax.cli import run_config
 from astrojax.report.page import Page
-from astrojax.report.statistics import bootstrap_interval
 
 ERRORS = {1.0: 0.94, 3.0: 1.5, 10.0: 5.5, 1000.0: 5.96}
 PERPLEXITIES = {1.0: 1, 3.0: 15.5, 10.0: 99.5}
@@ -30,7 +29,7 @@ def report(page: Page, trials: int) -> list[Claim]:
     found = {value: figure.at(value) for value in ERRORS}
     hopfield = stored("slope", trials).hamming_error.sel(model="Hopfield", slope=5).squeeze().values
     hot = found[1000.0] - hopfield
-    low, high = bootstrap_interval(hot)
+    low, high = interval(hot)
     parts = [
         np.mean(found[1.0]) < 1.5,
         np.nanmedian(perplexity[1.0]) < 1.05,
