@@ -59,8 +59,8 @@ def report(page: Page, trials: int) -> list[Claim]:
         "can do better, by looking only at patterns at that distance: the last two columns, of which the signed one bounds "
         f"every memory, and the unsigned one those that are blind. The difference matters most at K, n = {worst[0]}, "
         f"{worst[1]}: {' against '.join(errors_there)}. It is why a network that leaves the query as it is, and so errs by n, "
-        "can do better than Bayes at strong corruption and high load. Reference figures in brackets, with an asterisk where they are more than "
-        f"{LIMIT:g} standard errors away."
+        "can do better than Bayes at strong corruption and high load. Reference figures in brackets, with an asterisk where "
+        f"they are more than {LIMIT:g} standard errors away."
     )
     rows, far = [], 0
     for at, references in MODELS.items():

@@ -45,7 +45,7 @@ def share_interval(successes: Any, number: Any, level: float = 0.95) -> np.ndarr
     return np.array([np.where(successes == 0, 0, low), np.where(failures == 0, 1, high)])
 
 
-Bounds = tuple[float | None, float | None]
+Bounds = tuple[float | int | None, float | int | None]
 """The smallest and the largest possible value of an observable, where they are known."""
 
 UNKNOWN: Bounds = (None, None)
@@ -301,7 +301,7 @@ def _count_farther(cells: np.ndarray, signs: np.ndarray) -> np.ndarray:
     return np.sum(np.abs(cells @ signs) >= limit, axis=-1)
 
 
-def _described(values: np.ndarray, bounds: Bounds) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _described(values: np.ndarray, bounds: Bounds) -> tuple[Any, Any, np.ndarray]:
     """How many values there are in each cell, their mean, or 0, and the `extremes_of` them."""
     known = ~np.isnan(values)
     number = known.sum(axis=-1)
