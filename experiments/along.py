@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 import xarray as xr
-from measures import CONFIGS, HEADLINE, RUNS, fewer, mean, stored
+from measures import CONFIGS, ERRORS, HEADLINE, RUNS, fewer, mean, stored
 from medians import EXPLAINED, described
 from protocol import TRIALS, euler
 
@@ -99,7 +99,7 @@ class Along:
             + [
                 cell
                 for t1 in (10.0, 100.0)
-                for cell in (described(self.at(value, horizon=t1)), mean(self.at(value, horizon=t1)))
+                for cell in (described(self.at(value, horizon=t1)), mean(self.at(value, horizon=t1), ERRORS))
             ]
             + [f"{self.censored(value, t1):.0%}" for t1 in (10.0, 100.0)]
             for value in self.results[self.axis].values

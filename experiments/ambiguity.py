@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from measures import Claim, batched, fewer, mean, share, verdict
+from measures import PERPLEXITIES, Claim, batched, fewer, mean, share, verdict
 from medians import along, judged, middle
 
 import astrojax as aj
@@ -97,9 +97,9 @@ def claim(found: dict[int, Found]) -> Claim:
         f"median perplexity of held neurons at t = {TIMES[transient]:g} {along(early, 'candidates')}; at t = {TIMES[-1]:g} "
         f"{along(tied, 'candidates')}; with τx = 1 at t = {TIMES[-1]:g} {along(decided, 'candidates')}, the gain that of a "
         f"candidate in {'; '.join(f'{share(values)} of {m}' for m, values in right.items())}. What the mean adds: held "
-        + "; ".join(f"{mean(values)} of {m}" for m, values in tied.items())
+        + "; ".join(f"{mean(values, PERPLEXITIES)} of {m}" for m, values in tied.items())
         + "; τx = 1 "
-        + "; ".join(f"{mean(values)} of {m}" for m, values in decided.items()),
+        + "; ".join(f"{mean(values, PERPLEXITIES)} of {m}" for m, values in decided.items()),
         f"of K = {NUM_PATTERNS} patterns as many gains are left as there are candidates, and one when the neurons have moved: "
         "ambiguity shows on the way, not at the end",
     )

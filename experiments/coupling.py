@@ -2,7 +2,7 @@
 
 import numpy as np
 import xarray as xr
-from measures import HEADLINE, mean, stored
+from measures import ERRORS, HEADLINE, mean, stored
 from medians import middle
 
 from astrojax.cli import run_config
@@ -42,14 +42,12 @@ def freezes(page: Page, trials: int) -> dict[str, float]:
         for name in CONSTANTS
     ]
     page.table(["median soft error at τx", *(f"{tau_x:g}" for tau_x in SHOWN), "half frozen at"], rows)
-    lowest = results.hamming_error.mean("trial").min("tau_x")
-    at = results.hamming_error.mean("trial").idxmin("tau_x")
+    best = {name: float(results.hamming_error.sel(model=name).mean("trial").idxmin("tau_x")) for name in CONSTANTS}
     page.text(
         f"{trials} trials at t = {HORIZON:g}. Lowest mean Hamming error over τx: "
         + "; ".join(
-            f"{mean(results.hamming_error.sel(model=name, tau_x=at.sel(model=name)))} at τx = {float(at.sel(model=name)):g} "
-            f"with c = {name}"
-            for name in map(str, lowest.model.values)
+            f"{mean(results.hamming_error.sel(model=name, tau_x=best[name]), ERRORS)} at τx = {best[name]:g} with c = {name}"
+            for name in CONSTANTS
         )
         + f" (on the first {trials} of the {HEADLINE * trials:,} problems of Fig. 2)."
     )

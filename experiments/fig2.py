@@ -3,7 +3,7 @@
 import numpy as np
 from along import Along
 from coupling import factor, fitting, freezes
-from measures import Claim, compared, interval, mean, medians_compared, share, verdict
+from measures import CHANGES, ERRORS, PERPLEXITIES, Claim, compared, interval, mean, medians_compared, share, verdict
 from medians import along, described, judged
 
 from astrojax.cli import run_config
@@ -44,9 +44,9 @@ def commitment(figure: Along) -> Claim:
         "medians of error and perplexity",
         f"median error {along(found, 'τx')}: {'up' if worse else 'not up, though the 95th percentile is high'}; median "
         f"perplexity {along(perplexity, 'τx')}. What the mean adds: error "
-        f"{'; '.join(f'{mean(errors)} at τx = {value:g}' for value, errors in found.items())}, "
-        f"{'up' if interval(rise)[0] > 0 else 'not up'} by {mean(rise)} from τx = 1 to 0.01; one gain, and that of another "
-        f"memory than the target, in {'; '.join(f'{share(values)} at τx = {value:g}' for value, values in wrong.items())}",
+        f"{'; '.join(f'{mean(errors, ERRORS)} at τx = {value:g}' for value, errors in found.items())}, "
+        f"{'up' if interval(rise, CHANGES)[0] > 0 else 'not up'} by {mean(rise, CHANGES)} from τx = 1 to 0.01; one "
+        f"gain, and that of another memory than the target, in {'; '.join(f'{share(values)} at τx = {value:g}' for value, values in wrong.items())}",
         f"mean error {compared(FAST, found)}",
     )
 
@@ -71,8 +71,8 @@ def freezing(figure: Along, freezes_at: dict[str, float]) -> Claim:
         "medians of soft error and perplexity",
         f"median soft error {described(usual)} at τx = 1; {along(soft, 'τx')}; median perplexity {described(certain)} at τx = "
         f"1; {described(unsure)} at 100. In medians: error falls, {falls}; perplexity rises, {rises}; frozen at n, {frozen}; "
-        f"freeze near 10² with c = K, {placed}. What the mean adds: soft error {mean(usual)} at τx = 1, {mean(soft[100.0])} at "
-        f"100; perplexity {mean(certain)}, {mean(unsure)}. Half of the query's error is left at "
+        f"freeze near 10² with c = K, {placed}. What the mean adds: soft error {mean(usual, ERRORS)} at τx = "
+        f"1, {mean(soft[100.0], ERRORS)} at 100; perplexity {mean(certain, PERPLEXITIES)}, {mean(unsure, PERPLEXITIES)}. Half of the query's error is left at "
         + ", ".join(f"τx = {value:.3g} with c = {name}" for name, value in freezes_at.items()),
         f"{medians_compared(SLOW, soft)}. Eq. 5 is c = K; the paper's freeze near τx = 10² fits c = {fitting(freezes_at)} best",
     )
@@ -96,7 +96,7 @@ def horizons(figure: Along) -> Claim:
         f"from horizon 10 to 100 the median soft error goes from {described(slow)} to {described(late)} at τx = 600, where "
         f"{figure.censored(600, 10.0):.0%} had not converged by 10. At τx = 0.01, where {figure.censored(0.01, 10.0):.0%} had "
         f"not, {share(fast == remaining)} of the errors stay the same. What the mean adds: it falls by "
-        f"{mean(figure.at(600.0) - figure.at(600.0, horizon=100.0))} and by {mean(fast - remaining)}",
+        f"{mean(figure.at(600.0) - figure.at(600.0, horizon=100.0), CHANGES)} and by {mean(fast - remaining, CHANGES)}",
         "event-based times, and ten times the horizon",
     )
 

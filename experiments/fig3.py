@@ -2,21 +2,21 @@
 
 import numpy as np
 from along import Along
-from measures import HEADLINE, Claim, compared, mean, medians_compared, stored, verdict
+from measures import CHANGES, ERRORS, HEADLINE, Claim, compared, mean, medians_compared, stored, verdict
 from medians import along, described, judged
 from protocol import DT
 
 from astrojax.cli import run_config
 from astrojax.report.page import Page
 
-ERRORS = {1.0: 0.94, 3.0: 1.5, 10.0: 5.5, 1000.0: 5.96}
-PERPLEXITIES = {1.0: 1, 3.0: 15.5, 10.0: 99.5}
+REFERENCES = {1.0: 0.94, 3.0: 1.5, 10.0: 5.5, 1000.0: 5.96}
+GAINS = {1.0: 1, 3.0: 15.5, 10.0: 99.5}
 
 
 def report(page: Page, trials: int) -> list[Claim]:
     """Add Fig. 3 to the page; claim C10."""
     figure = Along("fig3", "temperature", trials, smallest=1e-3)
-    perplexity = {value: figure.at(value, "perplexity") for value in PERPLEXITIES}
+    perplexity = {value: figure.at(value, "perplexity") for value in GAINS}
     figure.section(
         page,
         "Fig. 3: the temperature of the gains",
@@ -27,7 +27,7 @@ def report(page: Page, trials: int) -> list[Claim]:
         "but its cost. Its steps on the gains are unstable where dt T log K/τp exceeds 2, the fate of a small error in Σp = 1: "
         f"above T = {2 / (DT * np.log(100)):.0f}.",
     )
-    found = {value: figure.at(value) for value in ERRORS}
+    found = {value: figure.at(value) for value in REFERENCES}
     hopfield = stored("slope", HEADLINE * trials).hamming_error.sel(model="Hopfield", slope=5).squeeze().values
     hot = found[1000.0] - hopfield
     parts = [
@@ -44,9 +44,9 @@ def report(page: Page, trials: int) -> list[Claim]:
             "medians of error and perplexity",
             f"median error {along(found, 'T')}; of a Hopfield network on the same problems {described(hopfield)}. Median "
             f"perplexity {along(perplexity, 'T')}. The mean says the same: error "
-            + "; ".join(f"{mean(errors)} at T = {value:g}" for value, errors in found.items())
-            + f"; a Hopfield network {mean(hopfield)}, difference at T = 1000 {mean(hot)}",
-            f"mean error {compared(ERRORS, found)}. Perplexity {medians_compared(PERPLEXITIES, perplexity)}",
+            + "; ".join(f"{mean(errors, ERRORS)} at T = {value:g}" for value, errors in found.items())
+            + f"; a Hopfield network {mean(hopfield, ERRORS)}, difference at T = 1000 {mean(hot, CHANGES)}",
+            f"mean error {compared(REFERENCES, found)}. Perplexity {medians_compared(GAINS, perplexity)}",
         )
     ]
 

@@ -88,7 +88,7 @@ def assembled(claims: list[Claim], parts: list[Page], trials: int, runs: Sequenc
     page.text(
         'A. Vivet and A. Arenas, "Emergent Self-Attention from Astrocyte-Gated Associative Memory Dynamics" (2026), '
         "arXiv:2604.25481. For every claim: what was claimed, what we computed, with 95% intervals, and whether it "
-        "holds. Intervals of means and medians are percentile bootstraps over trials, of shares Wilson's. Defaults: N = "
+        "holds. Intervals cover rare failures too; how, and how often, is in statistics.md. Defaults: N = "
         "30, K = 100, n = 6, τx = τp = 1, T = 0.01, σ = 5, horizon "
         f"10, {trials} trials. Of {sum(run.num_trajectories for run in runs):,} trajectories "
         f"{sum(run.num_failed for run in runs):,} failed; they are left out."

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from along import Along
 from matplotlib.figure import Figure
-from measures import Claim, interval, mean, stored, verdict
+from measures import CHANGES, ERRORS, Claim, interval, mean, stored, verdict
 from medians import described, judged, middle
 
 from astrojax.cli import run_config
@@ -44,7 +44,7 @@ def report(page: Page, trials: int) -> list[Claim]:
 def decoders_of(swept: xr.Dataset, own: xr.Dataset, num_flips: int) -> tuple[str, str]:
     """Mean errors of the Bayes decoders, unsigned and signed."""
     errors = own.decoder_error if num_flips == PAPER_FLIPS else swept.decoder_error.sel(num_flips=num_flips)
-    unsigned, signed = (mean(errors.sel(decoder=f"bayes_{kind}")) for kind in ("unsigned", "signed"))
+    unsigned, signed = (mean(errors.sel(decoder=f"bayes_{kind}"), ERRORS) for kind in ("unsigned", "signed"))
     return unsigned, signed
 
 
@@ -73,9 +73,9 @@ class Level:
             described(cold),
             described(warm),
             f"{self.chosen:g}",
-            mean(cold),
-            mean(warm.isel(trial=slice(1, None, 2))),
-            mean(self.gained()),
+            mean(cold, ERRORS),
+            mean(warm.isel(trial=slice(1, None, 2)), ERRORS),
+            mean(self.gained(), CHANGES),
             *self.decoders,
         ]
 
@@ -92,7 +92,7 @@ def claim(found: dict[int, Level]) -> Claim:
         judged(lambda less, more: np.nanmedian(less) < np.nanmedian(more), *(level.errors.sel(temperature=t) for t in pair))
         for level, pair in ((few, (COLD, WARM)), (many, (WARM, COLD)))
     )
-    gains = {n: level for n, level in found.items() if interval(level.gained())[0] > 0}
+    gains = {n: level for n, level in found.items() if interval(level.gained(), CHANGES)[0] > 0}
     medians = "; ".join(
         f"n = {n}: {level.medians[COLD]:.1f} at T = {COLD:g}, {level.medians[WARM]:.1f} at T = {WARM:g}, "
         f"{level.medians[hot]:.1f} at T = {hot:g}"
@@ -105,7 +105,10 @@ def claim(found: dict[int, Level]) -> Claim:
         "medians of error and perplexity over T, at eight corruptions",
         f"median perplexity rises with T at every n ({'yes' if spreads else 'no'}). Median error, {medians}. What the mean "
         "adds: a warmer memory than T = 0.01 errs less, on trials that did not choose it, at "
-        + ("; ".join(f"n = {n} (T = {level.chosen:g}) by {mean(level.gained())}" for n, level in gains.items()) or "no n"),
+        + (
+            "; ".join(f"n = {n} (T = {level.chosen:g}) by {mean(level.gained(), CHANGES)}" for n, level in gains.items())
+            or "no n"
+        ),
         "robust is here what errs less on strongly corrupted queries: a warm memory leaves them nearly as they are, n wrong, "
         "which there is about what the Bayes decoders err",
     )

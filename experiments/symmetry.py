@@ -2,7 +2,7 @@
 
 import numpy as np
 import xarray as xr
-from measures import Claim, mean, share, stored, verdict
+from measures import PERPLEXITIES, Claim, mean, share, stored, verdict
 from medians import along, middle
 
 from astrojax.cli import run_config
@@ -60,7 +60,7 @@ def claim(results: xr.Dataset, taus: np.ndarray, limits: np.ndarray) -> Claim:
         + f". Fewer than {FEW:.1%} are left from t = "
         + "; ".join(f"{gone[tau]:g} at τx = {tau:g}" for tau in slow)
         + ". What the mean adds: "
-        + "; ".join(f"{mean(early[tau])} and {mean(late[tau])} at τx = {tau:g}" for tau in slow),
+        + "; ".join(f"{mean(early[tau], PERPLEXITIES)} and {mean(late[tau], PERPLEXITIES)} at τx = {tau:g}" for tau in slow),
         "about 7% above 1.5 for τx ≥ 300, also at t = 60, median 1.000. Two patterns equally near to the query share the gains "
         "until the neurons have moved",
     )

@@ -20,7 +20,6 @@ from astrojax.report.reproduction import (
     winners,
     winners_map,
 )
-from astrojax.report.statistics import bootstrap_interval
 
 TAUS, HORIZONS, TRIALS = np.geomspace(0.01, 1e4, 7), [10.0, 100.0], 61
 
