@@ -123,7 +123,8 @@ def claim(found: dict[int, Found], number: int) -> Claim:
         "adds: distance from the query "
         + "; ".join(f"{mean(each.from_query, ERRORS)} at K = {load}" for load, each in found.items())
         + f"; at K = 100 the final error is {mean(paper.errors[:, -1], ERRORS)} (τx = 1: "
-        f"{mean(paper.errors[:, 0], ERRORS)}), {mean(paper.errors[moved, -1], ERRORS)} where the fixed point is not the query, in {share(moved)} of the problems. Starting "
+        f"{mean(paper.errors[:, 0], ERRORS)}), {mean(paper.errors[moved, -1], ERRORS)} where the fixed point is not the "
+        f"query, in {share(moved)} of the problems. Starting "
         f"at the fixed point gives the same final error in {min(kept.values()):.0%} or more",
         f"far: farther than the noise moved the query, {NUM_FLIPS}, at some load and at the paper's K = 100. Where K is far "
         "above N the diagonal K/N of W_H holds the query where it is",

@@ -46,7 +46,8 @@ def commitment(figure: Along) -> Claim:
         f"perplexity {along(perplexity, 'τx')}. What the mean adds: error "
         f"{'; '.join(f'{mean(errors, ERRORS)} at τx = {value:g}' for value, errors in found.items())}, "
         f"{'up' if interval(rise, CHANGES)[0] > 0 else 'not up'} by {mean(rise, CHANGES)} from τx = 1 to 0.01; one "
-        f"gain, and that of another memory than the target, in {'; '.join(f'{share(values)} at τx = {value:g}' for value, values in wrong.items())}",
+        f"gain, and that of another memory than the target, in "
+        f"{'; '.join(f'{share(values)} at τx = {value:g}' for value, values in wrong.items())}",
         f"mean error {compared(FAST, found)}",
     )
 
@@ -72,7 +73,8 @@ def freezing(figure: Along, freezes_at: dict[str, float]) -> Claim:
         f"median soft error {described(usual)} at τx = 1; {along(soft, 'τx')}; median perplexity {described(certain)} at τx = "
         f"1; {described(unsure)} at 100. In medians: error falls, {falls}; perplexity rises, {rises}; frozen at n, {frozen}; "
         f"freeze near 10² with c = K, {placed}. What the mean adds: soft error {mean(usual, ERRORS)} at τx = "
-        f"1, {mean(soft[100.0], ERRORS)} at 100; perplexity {mean(certain, PERPLEXITIES)}, {mean(unsure, PERPLEXITIES)}. Half of the query's error is left at "
+        f"1, {mean(soft[100.0], ERRORS)} at 100; perplexity {mean(certain, PERPLEXITIES)}, {mean(unsure, PERPLEXITIES)}. "
+        "Half of the query's error is left at "
         + ", ".join(f"τx = {value:.3g} with c = {name}" for name, value in freezes_at.items()),
         f"{medians_compared(SLOW, soft)}. Eq. 5 is c = K; the paper's freeze near τx = 10² fits c = {fitting(freezes_at)} best",
     )

@@ -181,6 +181,7 @@ def claim(
         "C12",
         "Lower mean error than both baselines across the tested grid, most at high load (Fig. 4).",
         "holds" if won["astrocyte"] == best.size else "holds in part" if won["astrocyte"] else "does not hold",
+        "mean error, as in the paper's figure; paired sign-flip tests cell by cell",
         f"of {best.size} cells the astrocyte memory wins {won['astrocyte']}, Hopfield {won['Hopfield']}, the neuron-astrocyte "
         f"memory {won['neuron-astrocyte']}, none {best.size - sum(won.values())}; at 1 to 3 flips it wins {share:.0%} of the "
         f"cells. At n = 3 its lead is {low} at K ≤ 50 and {high} at K ≥ 150. At K ≥ 150 and n = 5: "

@@ -1,7 +1,7 @@
 """The slope σ of the neurons, which the paper does not state: what depends on it."""
 
 import numpy as np
-from measures import HEADLINE, Claim, mean, median, stored
+from measures import ERRORS, HEADLINE, Claim, mean, median, stored
 
 from astrojax.cli import run_config
 from astrojax.report.figures import bands
@@ -24,7 +24,7 @@ def report(page: Page, trials: int) -> list[Claim]:
     rows = [
         [
             f"{slope:g}",
-            *(mean(results.hamming_error.sel(model=name, slope=slope)) for name in results.model.values),
+            *(mean(results.hamming_error.sel(model=name, slope=slope), ERRORS) for name in results.model.values),
             median(at_rest.sel(slope=slope)),
         ]
         for slope in results.slope.values
