@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from measures import PERPLEXITIES, Claim, batched, fewer, mean, share, verdict
-from medians import along, judged, middle
+from medians import described, judged, middle
 
 import astrojax as aj
 from astrojax.report.page import Page
@@ -88,20 +88,23 @@ def claim(found: dict[int, Found]) -> Claim:
     decided = {candidates: each.perplexity[:, free, -1] for candidates, each in found.items()}
     parts = [judged(lambda gains, m=m: abs(np.nanmedian(gains) - m) < 0.05 * m, values) for m, values in tied.items()]
     parts += [judged(lambda gains: np.nanmedian(gains) < 1.05, values) for values in decided.values()]
-    right = {candidates: each.among[:, free, -1] > 0.9 for candidates, each in found.items()}
+    right = np.concatenate([each.among[:, free, -1] > 0.9 for each in found.values()])
+
+    def listed(samples: dict[int, np.ndarray]) -> str:
+        return ", ".join(described(values) for values in samples.values())
+
     return Claim(
         "C20",
         "Under ambiguity the gains adapt to a few candidates: low perplexity (Discussion).",
         verdict(parts),
-        "medians of the perplexity, over queries with 1 to 4 equally near patterns",
-        f"median perplexity of held neurons at t = {TIMES[transient]:g} {along(early, 'candidates')}; at t = {TIMES[-1]:g} "
-        f"{along(tied, 'candidates')}; with τx = 1 at t = {TIMES[-1]:g} {along(decided, 'candidates')}, the gain that of a "
-        f"candidate in {'; '.join(f'{share(values)} of {m}' for m, values in right.items())}. What the mean adds: held "
-        + "; ".join(f"{mean(values, PERPLEXITIES)} of {m}" for m, values in tied.items())
-        + "; τx = 1 "
-        + "; ".join(f"{mean(values, PERPLEXITIES)} of {m}" for m, values in decided.items()),
-        f"of K = {NUM_PATTERNS} patterns as many gains are left as there are candidates, and one when the neurons have moved: "
-        "ambiguity shows on the way, not at the end",
+        "medians of the perplexity",
+        f"with {', '.join(map(str, found))} equally near patterns of {NUM_PATTERNS}, median perplexity of held neurons at t = "
+        f"{TIMES[transient]:g} {listed(early)}, at t = {TIMES[-1]:g} {listed(tied)}. With τx = 1 at t = {TIMES[-1]:g} "
+        f"{listed(decided)}, and more than 0.9 of the gain with a candidate in {share(right)}. What the mean adds: held "
+        f"{', '.join(mean(values, PERPLEXITIES) for values in tied.values())}; τx = 1 "
+        f"{', '.join(mean(values, PERPLEXITIES) for values in decided.values())}",
+        "as many gains are left as there are candidates, and one when the neurons have moved: ambiguity shows on the way, not "
+        "at the end",
     )
 
 

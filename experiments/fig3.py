@@ -43,7 +43,7 @@ def report(page: Page, trials: int) -> list[Claim]:
             verdict(parts),
             "medians of error and perplexity",
             f"median error {along(found, 'T')}; of a Hopfield network on the same problems {described(hopfield)}. Median "
-            f"perplexity {along(perplexity, 'T')}. The mean says the same: error "
+            f"perplexity {along(perplexity, 'T')}. What the mean adds: error "
             + "; ".join(f"{mean(errors, ERRORS)} at T = {value:g}" for value, errors in found.items())
             + f"; a Hopfield network {mean(hopfield, ERRORS)}, difference at T = 1000 {mean(hot, CHANGES)}",
             f"mean error {compared(REFERENCES, found)}. Perplexity {medians_compared(GAINS, perplexity)}",

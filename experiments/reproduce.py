@@ -116,12 +116,13 @@ def assembled(claims: list[Claim], parts: list[Page], trials: int, runs: Sequenc
         "holds. Intervals cover rare failures too; how, and how often, is in statistics.md. Defaults: N = "
         "30, K = 100, n = 6, τx = τp = 1, T = 0.01, σ = 5, horizon "
         f"10, {trials} trials; {HEADLINE * trials:,} for the errors of Figs. 1 to 3. Of "
-        f"{sum(run.num_trajectories for run in runs):,} trajectories {sum(run.num_failed for run in runs):,} failed; they are left out."
+        f"{sum(run.num_trajectories for run in runs):,} trajectories "
+        f"{sum(run.num_failed for run in runs):,} failed; they are left out."
     )
     page.text(
         "## Verdicts\n\nEach names the statistic it is by: the paper's own where it shows one, medians in Figs. 1 to 3. A "
-        f"median is given as {EXPLAINED}. A claim holds by medians if it does both in the first 50 trials, as many as the paper has, "
-        "and in all."
+        f"median is given as {EXPLAINED}. A claim holds by medians if it does both in the first 50 trials, as "
+        "many as the paper has, and in all."
     )
     rows = [
         [claim.number, claim.says, badge(claim.verdict), claim.statistic, claim.found, claim.reference]
