@@ -110,7 +110,6 @@ def claim(found: dict[int, Found]) -> Claim:
     goes = all(judged(lambda missed: np.nanmedian(missed) == 0, each.missed[:, -1]) for each in found.values())
     far = {load: judged(lambda distance: np.nanmedian(distance) > NUM_FLIPS, each.from_query) for load, each in found.items()}
     same = np.concatenate([each.continued == each.errors[:, -1] for each in found.values()])
-    moved = paper.from_query > 0
     distances, errors = (
         along(dict(zip(found, column, strict=True)), "K")
         for column in ([each.from_query for each in found.values()], [each.errors[:, -1] for each in found.values()])
@@ -125,12 +124,11 @@ def claim(found: dict[int, Found]) -> Claim:
         "medians of distances and errors",
         f"neurons of another sign than at that fixed point after {RELAXED} τx, {last}: median "
         + ", ".join(f"{middle(each.missed[:, -1]):g} at K = {load}" for load, each in found.items())
-        + f". Distance of the fixed point from the query: {distances}; the farthest is {farthest} of {NUM_NEURONS}. Error after "
-        f"it, {last}: {errors}. A recall that starts at the fixed point ends with the same error in "
+        + f". Distance of the fixed point from the query: {distances}; the farthest is {farthest} of {NUM_NEURONS}. Error "
+        f"after it, {last}: {errors}. A recall that starts at the fixed point ends with the same error in "
         f"{share(same)}. What the mean adds, at K = {PAPER_LOAD}: distance "
         f"{mean(paper.from_query, ERRORS)}, error {mean(paper.errors[:, -1], ERRORS)} ({first}: "
-        f"{mean(paper.errors[:, 0], ERRORS)}), and {mean(paper.errors[moved, -1], ERRORS)} in the {share(moved)} whose fixed "
-        "point is not the query",
+        f"{mean(paper.errors[:, 0], ERRORS)}); the fixed point is not the query in {share(paper.from_query > 0)}",
         f"far: by more than the {NUM_FLIPS} neurons that the noise flipped, at some load and at the paper's K = {PAPER_LOAD}. "
         "There K/N, the diagonal of W_H, holds the query nearly where it is; around K = N/3 it does not",
     )
