@@ -100,8 +100,7 @@ def leads_by_flips(page: Page, errors: np.ndarray, results: xr.Dataset) -> dict[
     page.table(["lead of the astrocyte memory, n", *parts], [[number, *cells] for number, cells in rows.items()])
     page.text(
         "Lead: mean error of the better of the two baselines, in each cell, less that of the astrocyte memory; negative "
-        "where it is behind. Which baseline is the better is chosen on one half of the trials, and measured on the other, and "
-        "the other way round."
+        "where it is behind. Which baseline is the better is chosen on one half of the trials, and measured on the other."
     )
     return rows
 

@@ -184,24 +184,23 @@ def median_interval(values: Any, *, level: float = 0.95) -> np.ndarray:
 
 
 def lead(errors: Any) -> np.ndarray:
-    """By how much the first of some models beats the best of its rivals on each problem, for `mean_interval`.
+    """By how much the first of some models beats the best of its rivals, problem by problem, for `mean_interval`.
 
-    The lowest of several noisy means is too low. So on each half of the trials the rival is the one with the lowest mean error
-    on the other half, in every cell: the mean is that of the lead over the rivals so chosen, without bias.
+    The lowest of several noisy means is too low. So in every cell the rival with the lowest mean error is chosen on every other
+    trial, and the lead over it is measured on the trials between: its mean has no bias. To choose on each half and measure on
+    the other would use all trials, but the two halves would not be independent, and the interval too narrow.
 
     Arguments:
         errors: shape (models, …, trials), the same problems for all models; at least two models.
 
     Returns:
-        Shape (…, trials); NaN where the first model or the rival failed, or there is no rival.
+        Shape (…, half of the trials); NaN where the first model or the rival failed, or there is no rival.
     """
     first, *others = np.asarray(errors, float)
-    rivals, leads = np.array(others), np.full(first.shape, np.nan)
-    for half, other in ((slice(0, None, 2), slice(1, None, 2)), (slice(1, None, 2), slice(0, None, 2))):
-        means = mean(rivals[..., other])
-        best = np.argmin(np.where(np.isnan(means), np.inf, means), axis=0)
-        leads[..., half] = np.take_along_axis(rivals[..., half], best[None, ..., None], axis=0)[0] - first[..., half]
-    return leads
+    rivals = np.array(others)
+    means = mean(rivals[..., ::2])
+    best = np.argmin(np.where(np.isnan(means), np.inf, means), axis=0)
+    return np.take_along_axis(rivals[..., 1::2], best[None, ..., None], axis=0)[0] - first[..., 1::2]
 
 
 def with_interval(found: Iterable[Any], form: str = ".2f") -> str:
