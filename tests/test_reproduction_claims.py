@@ -62,7 +62,6 @@ def test_figures_rest_on_ten_times_the_trials_of_other_parts_at_all_their_values
 
     def stored(name, trials, label="", **overrides):
         asked.append((trials, aj.load_config(along.CONFIGS / f"{name}.yaml", trials=trials, **overrides)))
-        return None
 
     monkeypatch.setattr(along, "stored", stored)
     monkeypatch.setattr(along, "one_axis", lambda results, axis: results)
