@@ -117,7 +117,7 @@ def extremes_of(least: Any, greatest: Any, unusual: Any, bounds: Bounds = UNKNOW
     """
     smallest, largest = bounds
     least, greatest, unusual = (np.asarray(given, float) for given in (least, greatest, unusual))
-    beyond = np.divide(UNSEEN * (greatest - least), unusual, out=np.full(least.shape, np.inf), where=unusual > 0)
+    beyond = np.divide(UNSEEN * (greatest - least), unusual, out=np.full(least.shape, np.inf), where=greatest > least)
     # Rounding may have moved a value beyond its bound.
     low = least - beyond if smallest is None else np.minimum(smallest, least)
     high = greatest + beyond if largest is None else np.maximum(largest, greatest)
