@@ -11,6 +11,7 @@ SEARCHED: dict[str, tuple[str, float, float]] = {
     "tau_s": ("log", 1e-3, 1e3),
     "tau_a": ("log", 1e-3, 1e3),
     "slope": ("log", 0.1, 100.0),
+    "coupling": ("log", 1e-3, 1e4),
     "t1": ("log", 0.1, 1e3),
     "initial_gain_logits": ("identity", -100.0, 100.0),
     "logit_bias": ("identity", -100.0, 100.0),

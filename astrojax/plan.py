@@ -312,6 +312,8 @@ def memory_of(
         order = settings.pop("order")
         if model.score == "power":
             settings["score"] = PowerScore(4 if order is None else order)
+        if isinstance(model.coupling, float):  # a number is traced, so that several share a program
+            parameters["coupling"] = settings.pop("coupling")
     files = {name: getattr(model, name, None) for name in OF_PATTERNS}
     size = task.pool_size or 0
     per_pattern = {

@@ -35,7 +35,7 @@ def euler_on_gains(
     def step(_: jax.typing.ArrayLike, state: tuple[Neurons, PerPattern]) -> tuple[Neurons, PerPattern]:
         x, p = state
         scores, score_slopes = memory.score.with_derivative(jnp.tanh(memory.slope * x) @ memory.patterns, memory.num_neurons)
-        drive = memory.score.coupling(memory.num_patterns) * (memory.patterns @ (p * score_slopes))
+        drive = memory.coupling_constant() * (memory.patterns @ (p * score_slopes))
         fitness = scores - memory.temperature * jnp.log(jnp.where(p > 0, p, 1))
         return x + step_size * (drive - x) / memory.tau_x, p + step_size * p * (fitness - p @ fitness) / memory.tau_p
 

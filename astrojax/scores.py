@@ -5,6 +5,7 @@ c Ξ (p ⊙ g′(m)); g′ is derived from g by automatic differentiation.
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -80,6 +81,14 @@ class PowerScore(AbstractScore):
     def coupling(self, num_patterns: Scalar) -> Scalar:
         return num_patterns
 
+
+COUPLINGS: dict[str, Callable[[Scalar, int], Scalar]] = {
+    "K": lambda num_patterns, num_neurons: num_patterns,
+    "N": lambda num_patterns, num_neurons: jnp.full_like(num_patterns, num_neurons),
+    "1": lambda num_patterns, num_neurons: jnp.ones_like(num_patterns),
+}
+"""Coupling constants c by name, functions of the memory load and the number of neurons; a memory may take one in place of the
+score's own."""
 
 SCORES: dict[str, type[AbstractScore]] = {"squared": SquaredScore, "linear": LinearScore, "power": PowerScore}
 

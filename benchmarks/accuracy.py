@@ -3,8 +3,8 @@
     python benchmarks/accuracy.py                       # every memory, score and gain regime, both precisions
     python benchmarks/accuracy.py --kinds hopfield --problems 100
 
-SciPy integrates equations written here once more, in NumPy. A problem is sensitive, and does not count, if a change of the query by 1e-4 moves the
-solution by more than the bound.
+SciPy integrates equations written here once more, in NumPy. A problem is sensitive, and does not count, if a change of the
+query by 1e-4 moves the solution by more than the bound.
 """
 
 import argparse

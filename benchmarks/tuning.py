@@ -18,7 +18,7 @@ import optuna
 
 import astrojax as aj
 from astrojax.compiling import keep_compiled_programs
-from astrojax.report.statistics import bootstrap_interval
+from astrojax.report.statistics import mean_interval
 from astrojax.search_results import objective_of
 from astrojax.sweep.engine import Engine
 from astrojax.tuning.objective import means, measure
@@ -99,7 +99,7 @@ def main() -> None:
         cells = [f"{np.nanmean(values):.3f}" for values in each.values()]
         for other in ("random", "TPE"):
             gap = np.nanmean(each["gradient"] - each[other], axis=0)
-            low, high = bootstrap_interval(gap)
+            low, high = mean_interval(gap)
             cells.append(f"{np.nanmean(gap):+.3f} [{low:+.3f}, {high:+.3f}]")
         rows.append(f"| {task} | {budget:,} | {' | '.join(cells)} |")
     print("\nMean Hamming error on fresh problems, over all seeds; differences with 95% intervals.\n")

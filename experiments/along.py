@@ -5,9 +5,11 @@ from functools import cached_property
 
 import numpy as np
 import xarray as xr
-from measures import RUNS, mean, stored
+from measures import CONFIGS, ERRORS, HEADLINE, RUNS, fewer, mean, stored
+from medians import EXPLAINED, described
 from protocol import TRIALS, euler
 
+import astrojax as aj
 from astrojax.report.page import Page
 from astrojax.report.reproduction import convergence, sweep_figure
 
@@ -15,9 +17,13 @@ PRECISE = {"solver": "tsit5", "rtol": 1e-7, "atol": 1e-7, "max_steps": 1_000_000
 """Settings of retrieval at high precision: another solver than that of the sweep."""
 
 
+OUTCOMES = {"retrieval.convergence_speed": None, "retrieval.rtol": 3e-3, "retrieval.atol": 3e-3}
+"""Settings of the sweeps of many problems: outcomes alone, all at one tolerance, so that equal points have equal values."""
+
+
 @dataclass(frozen=True)
 class Along:
-    """A figure of the paper: the name of its configuration and the parameter that is swept."""
+    """A figure of the paper: the name of its configuration, the parameter that is swept, and the trials of other parts."""
 
     name: str
     axis: str
@@ -26,9 +32,17 @@ class Along:
     """Smallest value at which the Euler protocol is repeated."""
 
     @cached_property
+    def times(self) -> xr.Dataset:
+        """The sweep with convergence times, on the first of the problems: along the parameter, the horizon and trials."""
+        return one_axis(stored(self.name, fewer(self.trials, 0.2)), self.axis)
+
+    @cached_property
     def results(self) -> xr.Dataset:
-        """Of the astrocyte memory, along the parameter, the horizon and trials."""
-        return one_axis(stored(self.name, self.trials), self.axis)
+        """Outcomes of many problems, along the parameter, the horizon and trials."""
+        config = aj.load_config(CONFIGS / f"{self.name}.yaml")
+        (values,) = [named[self.axis] for named in config.axes.coordinates().values() if self.axis in named]
+        axes = {"axes.zipped": {}, f"axes.{self.axis}": values}
+        return one_axis(stored(self.name, HEADLINE * self.trials, "outcomes", **axes, **OUTCOMES), self.axis)
 
     @cached_property
     def values(self) -> np.ndarray:
@@ -49,9 +63,8 @@ class Along:
         return one_axis(stored(self.name, TRIALS, "precise", **axes, **settings), self.axis).squeeze("retrieval.t1")
 
     def at(self, value: float, variable: str = "hamming_error", horizon: float = 10.0) -> np.ndarray:
-        """An observable of all trials at the value of the sweep nearest to the given one, by ratio."""
-        nearest = int(np.argmin(np.abs(np.log(self.results[self.axis].values / value))))
-        return self.results[variable].isel({self.axis: nearest}).sel({"retrieval.t1": horizon}).values
+        """An observable of all problems at the value of the sweep nearest to the given one, by ratio."""
+        return self._nearest(self.results[variable], value, horizon)
 
     def agreement(self, other: xr.Dataset) -> str:
         """How near mean errors and outcomes are to another solution of the same problems, in words."""
@@ -64,8 +77,9 @@ class Along:
     def section(self, page: Page, title: str, text: str) -> None:
         """Add the figure's part of the page."""
         page.text(f"## {title}\n\n{text}")
+        number = self.results.sizes["trial"]
         caption = (
-            f"{self.trials} trials at every value, the same problems at both horizons; σ = 5. Squares: the paper's protocol, "
+            f"{number:,} problems at every value, the same at both horizons; σ = 5. Squares: the paper's protocol, "
             f"explicit Euler on the gains, on the first {TRIALS} of these problems, at horizon 10; circles: the same problems "
             "at tolerance 10⁻⁷ by Tsit5."
         )
@@ -76,21 +90,33 @@ class Along:
         )
         page.figure(
             f"{self.name}_convergence",
-            convergence(self.results, self.axis),
-            "Convergence times, by event. A recall counts as converged when neurons and gains both move more slowly than "
-            "the speed in the configuration.",
+            convergence(self.times, self.axis),
+            f"Convergence times, by event, of {self.times.sizes['trial']} problems. A recall counts as converged when "
+            "neurons and gains both move more slowly than the speed in the configuration.",
         )
         rows = [
             [f"{value:.3g}"]
-            + [cell for t1 in (10.0, 100.0) for cell in (mean(self.at(value, horizon=t1)), f"{self.censored(value, t1):.0%}")]
+            + [
+                cell
+                for t1 in (10.0, 100.0)
+                for cell in (described(self.at(value, horizon=t1)), mean(self.at(value, horizon=t1), ERRORS))
+            ]
+            + [f"{self.censored(value, t1):.0%}" for t1 in (10.0, 100.0)]
             for value in self.results[self.axis].values
         ]
-        header = [self.axis, "error at 10", "not converged by 10", "error at 100", "not converged by 100"]
-        page.table(header, rows)
+        ends = [f"{what} at {t1}" for t1 in (10, 100) for what in ("median error", "mean")]
+        page.table([self.axis, *ends, "not converged by 10", "by 100"], rows)
+        page.text(
+            f"Hamming errors of {number:,} problems: {EXPLAINED}, and mean. Not converged: of {self.times.sizes['trial']}."
+        )
 
     def censored(self, value: float, horizon: float) -> float:
         """Share of the recalls that are not known to have converged by a horizon."""
-        return float(np.mean(~np.isfinite(self.at(value, "convergence_time", horizon))))
+        return float(np.mean(~np.isfinite(self._nearest(self.times.convergence_time, value, horizon))))
+
+    def _nearest(self, values: xr.DataArray, value: float, horizon: float) -> np.ndarray:
+        nearest = int(np.argmin(np.abs(np.log(values[self.axis].values / value))))
+        return values.isel({self.axis: nearest}).sel({"retrieval.t1": horizon}).values
 
 
 def agreement(difference: np.ndarray, places: dict[str, np.ndarray]) -> str:

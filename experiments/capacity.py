@@ -12,7 +12,7 @@ from astrojax.cli import run_config
 from astrojax.report.page import Page
 from astrojax.report.reproduction import capacity_figure
 
-NEEDED, RESAMPLES = 0.9, 500
+NEEDED, RESAMPLES = 0.9, 300
 
 LARGE = {
     "axes.num_patterns": [2, 3, 4, 6, 8, 11, 16, 22, 32, 45, 64, 90, 128, 181, 256],
@@ -46,7 +46,7 @@ def report(page: Page, trials: int) -> list[Claim]:
         "horizon 10. The shares of successes are made to fall with the load by isotonic regression and interpolated over the "
         "logarithm of the load."
     )
-    page.figure("capacity", capacity_figure(table), f"{trials} trials of each load; bars: 95% bootstrap intervals.")
+    page.figure("capacity", capacity_figure(table), f"{trials} trials of each load; bars: 95% intervals.")
     heads = ["N", *joined, "nearest pattern, unsigned", "nearest pattern, signed"]
     sizes = table.num_neurons.values
     exact = [nearest_pattern(sizes, sides) for sides in (2, 1)]
@@ -60,7 +60,7 @@ def report(page: Page, trials: int) -> list[Claim]:
     ]
     page.table(heads, rows)
     page.text(
-        "K₉₀ with 95% bootstrap intervals; ≥: recalled at the largest load of all; 0: not even the smallest was; –: not "
+        "K₉₀ with 95% intervals; ≥: recalled at the largest load of all; 0: not even the smallest was; –: not "
         "run. The nearest pattern's is exact, by the binomial distribution, ties broken at random. The neuron-astrocyte memory "
         "is shown up to N = 64: its state has N² + 2N variables."
     )
@@ -71,7 +71,7 @@ def report(page: Page, trials: int) -> list[Claim]:
     page.text(
         "Fitted by least squares of log K₉₀ over the sizes at which K₉₀ and its interval lie between the smallest and the "
         f"largest load, where there are three or more (of the nearest pattern N ≤ {small[-1]}). Misfit: root mean square of "
-        "what is left of log K₉₀. *Nearer*: the law that leaves less, and in how many of the resampled data it does."
+        "what is left of log K₉₀. *Nearer*: the law that leaves less, and in how many of the drawn shares it does."
     )
     return []
 
@@ -112,13 +112,25 @@ def nearest_pattern(sizes: np.ndarray, sides: int) -> np.ndarray:
 
 
 def curves_of(success: xr.DataArray, random: np.random.Generator) -> np.ndarray:
-    """K₉₀ for every size: of all trials, then of resampled ones; shape (1 + resamples, sizes)."""
+    """K₉₀ for every size: of all trials, then of shares of success that are drawn; shape (1 + 2 resamples, sizes).
+
+    A share is drawn from the beta distributions whose quantiles are Clopper and Pearson's ends, first of the lower, then of the
+    upper: trials drawn again would never fail where none of them did.
+    """
     loads = success.num_patterns.values
     values = success.squeeze().transpose("size", "num_patterns", "trial").values
-    draws = random.integers(values.shape[-1], size=(RESAMPLES, *values.shape))
-    resampled = np.nanmean(np.take_along_axis(values[None], draws, axis=-1), axis=-1)
-    shares = np.concatenate([np.nanmean(values, axis=-1)[None], resampled])
+    won, lost = np.nansum(values, axis=-1), np.nansum(1 - values, axis=-1)
+    shape = (RESAMPLES, *won.shape)
+    low = np.where(won > 0, random.beta(np.maximum(won, 1), lost + 1, shape), 0)
+    high = np.where(lost > 0, random.beta(won + 1, np.maximum(lost, 1), shape), 1)
+    shares = np.concatenate([(won / (won + lost))[None], low, high])
     return np.apply_along_axis(capacity_of, -1, shares, loads)
+
+
+def ends(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A 95% interval from what follows from the lower shares of success, and below that from the upper."""
+    found = np.array([np.quantile(half, [0.025, 0.975], axis=0) for half in np.array_split(drawn, 2)])
+    return found[:, 0].min(axis=0), found[:, 1].max(axis=0)
 
 
 def capacity_of(shares: np.ndarray, loads: np.ndarray) -> float:
@@ -156,15 +168,15 @@ def fitted(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def interval(slopes: np.ndarray) -> str:
-    """The first of some slopes, with the 95% bootstrap interval that the others give."""
+    """The first of some slopes, with the 95% interval that the others give."""
     if slopes.size == 1:
         return f"{slopes[0]:.3g}"
-    low, high = np.quantile(slopes[1:], [0.025, 0.975])
+    low, high = ends(slopes[1:])
     return f"{slopes[0]:.3g} [{low:.3g}, {high:.3g}]"
 
 
 class Curves(NamedTuple):
-    """K₉₀ of one memory at some sizes, of all trials and of resampled ones, and the largest load there was."""
+    """K₉₀ of one memory at some sizes, of all trials and of drawn shares, and the largest load there was."""
 
     sizes: np.ndarray
     found: np.ndarray
@@ -183,7 +195,7 @@ def tabulated(joined: dict[str, Curves]) -> xr.Dataset:
     curves = []
     for name, (values, found, top) in joined.items():
         # What is below the smallest load counts as 0.
-        low, high = np.quantile(np.nan_to_num(found), [0.025, 0.975], axis=0)
+        low, high = ends(np.nan_to_num(found[1:]))
         arrays = {"capacity": found[0], "low": np.fmin(low, found[0]), "high": np.fmax(high, found[0]), "largest": top}
         arrays |= {"censored": found[0] == top, "known": np.ones(len(values), bool)}
         curve = xr.Dataset({key: ("num_neurons", value) for key, value in arrays.items()}, {"num_neurons": values})

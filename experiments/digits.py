@@ -14,6 +14,7 @@ from rich.table import Table
 
 import astrojax as aj
 from astrojax.cli import run_config
+from astrojax.report.statistics import share_interval, with_interval
 
 CONFIG = Path(__file__).parents[1] / "configs" / "digits.yaml"
 NEXT = [
@@ -36,7 +37,7 @@ def main(overrides: Sequence[str] = ()) -> None:
 
 
 def print_success(results: xr.Dataset) -> None:
-    """Share of perfect recalls by load and model, with its standard error, beside the nearest stored pattern."""
+    """Share of perfect recalls by load and model, with its 95% interval, beside the nearest stored pattern."""
     share = results.success.isel(num_flips=0).mean("trial")
     nearest = (results.decoder_error.sel(decoder="nearest_signed").isel(num_flips=0) == 0).mean("trial")
     trials = results.sizes["trial"]
@@ -45,9 +46,8 @@ def print_success(results: xr.Dataset) -> None:
         table.add_column(heading, justify="right")
     for load in results.num_patterns.values:
         values = [*share.sel(num_patterns=load).values, float(nearest.sel(num_patterns=load))]
-        table.add_row(
-            str(load), *(f"{value:.2f} ± {(value * (1 - value) / trials) ** 0.5:.2f}" for value in map(float, values))
-        )
+        ends = share_interval(np.round(np.multiply(values, trials)), trials).T
+        table.add_row(str(load), *(with_interval([value, *pair]) for value, pair in zip(values, ends, strict=True)))
     Console(width=110, highlight=False).print(table)
 
 

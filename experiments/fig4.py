@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from astrojax.cli import run_config
+from astrojax.report.statistics import mean_interval, with_interval
 
 CONFIG = Path(__file__).parents[1] / "configs" / "fig4.yaml"
 
@@ -28,7 +29,7 @@ def findings(results: xr.Dataset) -> list[str]:
         better, worse, cells = won_and_lost(results.hamming_error.sel(model=first) - results.hamming_error.sel(model=name))
         lines.append(
             f"Against {name}: the {first} memory has the lower mean error in {better:.0%} of the {cells} cells of load × "
-            f"flips and the higher one in {worse:.0%} (difference beyond two standard errors; even elsewhere)."
+            f"flips and the higher one in {worse:.0%} (the 95% interval of the difference excludes 0; even elsewhere)."
         )
     loads = results.num_patterns.values
     high = results.sel(num_patterns=loads[loads >= 0.75 * loads.max()])
@@ -39,13 +40,13 @@ def findings(results: xr.Dataset) -> list[str]:
         means = {str(name): float(at.sel(model=name).mean()) for name in at.model.values}
         place = sorted(means.values()).index(means[first])
         verdict = {0: "the best", len(means) - 1: "the worst"}.get(place, f"number {place + 1}")
-        spread = float((at.std("sample", ddof=1) / np.sqrt(at.sizes["sample"])).max())
+        ends = {str(name): mean_interval(at.sel(model=name).values, (0, results.attrs["num_neurons"])) for name in means}
         signed, unsigned = (
             float(decoded.sel(num_flips=flips, decoder=f"bayes_{kind}").mean()) for kind in ("signed", "unsigned")
         )
         lines.append(
             f"At {flips} flips and loads of {span} it is {verdict} of them: "
-            f"{'; '.join(f'{name} {mean:.2f}' for name, mean in means.items())} (± {spread:.2f} or less). The Bayes decoder "
+            f"{'; '.join(f'{name} {with_interval([mean, *ends[name]])}' for name, mean in means.items())}. The Bayes decoder "
             f"errs by {signed:.2f}, and by {unsigned:.2f} if it too must be blind to x → −x."
         )
     at = high.sel(num_flips=5)
@@ -64,11 +65,9 @@ def findings(results: xr.Dataset) -> list[str]:
 
 
 def won_and_lost(difference: xr.DataArray) -> tuple[float, float, int]:
-    """Shares of cells with a mean paired difference below and above zero by two standard errors, and how many cells."""
-    mean = difference.mean("trial")
-    error = difference.std("trial", ddof=1) / np.sqrt(difference.sizes["trial"])
-    better, worse = mean < -2 * error, mean > 2 * error
-    return float(better.mean()), float(worse.mean()), mean.size
+    """Shares of cells where the 95% interval of the mean paired difference is below and above zero, and how many cells."""
+    low, high = mean_interval(difference.transpose(..., "trial").values)
+    return float(np.mean(high < 0)), float(np.mean(low > 0)), low.size
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from measures import Claim
 
 import astrojax as aj
 from astrojax.report.page import Page
-from astrojax.report.statistics import wilson_interval
+from astrojax.report.statistics import share_interval
 
 NUM_NEURONS, NUM_STARTS, NUM_QUERIES = 30, 200, 200
 LOADS, TEMPERATURES = (3, 10, 100), (0.01, 3.0, 30.0)
@@ -43,7 +43,7 @@ def report(page: Page, trials: int) -> list[Claim]:
         page.table(["basin of one memory; K, T", *(f"n = {n}" for n in DISTANCES)], [basin(load, 0.01) for load in LOADS])
         page.text(
             f"Basins: share of {NUM_QUERIES} random queries at each distance n from the first memory that return to it "
-            "without error, T = 0.01, with 95% Wilson intervals. At n = 0 the queries are all the same, and the share is 0 or "
+            "without error, T = 0.01, with 95% intervals. At n = 0 the queries are all the same, and the share is 0 or "
             "1: whether the memory is kept."
         )
     return []
@@ -98,7 +98,7 @@ def saddle() -> str:
 def basin(load: int, temperature: float) -> list[str]:
     """A row of the table of basins."""
     found = aj.basin(memory_of(load, temperature), jax.random.key(2), num_flips=list(DISTANCES), num_queries=NUM_QUERIES)
-    low, high = wilson_interval(np.asarray(found.num_returned), np.asarray(found.num_valid))
+    low, high = share_interval(np.asarray(found.num_returned), np.asarray(found.num_valid))
     cells = [f"{share:.0%} [{a:.0%}, {b:.0%}]" for share, a, b in zip(np.asarray(found.share), low, high, strict=True)]
     return [f"{load}, {temperature:g}", *cells]
 

@@ -10,7 +10,9 @@ from measures import Claim, batched, drawn, mean, stored
 import astrojax as aj
 from astrojax.cli import run_config
 from astrojax.report.page import Page
-from astrojax.report.statistics import bootstrap_interval
+from astrojax.report.statistics import error_bars, mean_interval
+
+NEURONS = 20
 
 PROBLEMS = 10_000
 """Problems on which one step of attention is measured."""
@@ -28,7 +30,7 @@ def report(page: Page, trials: int) -> list[Claim]:
     page.figure(
         "linear",
         draw(results),
-        f"Mean Hamming error at t = 10 over the temperature, N = 20, {trials} trials, with 95% bootstrap intervals; "
+        f"Mean Hamming error at t = 10 over the temperature, N = 20, {trials} trials, with 95% intervals; "
         "lines: Bayes decoders; vertical: the temperature 1/β at which one step of attention is the best decoder.",
     )
     rows = []
@@ -41,9 +43,10 @@ def report(page: Page, trials: int) -> list[Claim]:
                 # Chosen on one half of the trials, measured on the other.
                 best = errors.isel(trial=slice(0, None, 2)).mean("trial").argmin("temperature")
                 row.append(
-                    f"{mean(errors.isel(temperature=best, trial=slice(1, None, 2)))} at T = {float(at.temperature[best]):.2g}"
+                    f"{mean(errors.isel(temperature=best, trial=slice(1, None, 2)), (0, NEURONS))} at T = "
+                    f"{float(at.temperature[best]):.2g}"
                 )
-            decoders = [mean(at.decoder_error.sel(decoder=f"bayes_{kind}")) for kind in ("unsigned", "signed")]
+            decoders = [mean(at.decoder_error.sel(decoder=f"bayes_{kind}"), (0, NEURONS)) for kind in ("unsigned", "signed")]
             rows.append(row + decoders)
     page.table(["K, n", *(f"{name}, best T" for name in results.model.values), "Bayes, unsigned", "Bayes, signed"], rows)
     page.text(
@@ -57,7 +60,7 @@ def one_step(load: int, num_flips: int, temperatures: np.ndarray) -> np.ndarray:
     """Hamming errors of one step of softmax attention on the query, shape (temperatures, problems); N = 20."""
 
     def errors(key: jax.Array) -> jax.Array:
-        patterns, query = drawn(key, 20, load, num_flips)
+        patterns, query = drawn(key, NEURONS, load, num_flips)
 
         def error(temperature: jax.Array) -> jax.Array:
             return aj.hamming_error(patterns[:, 0], patterns @ jax.nn.softmax(query @ patterns / temperature))
@@ -76,18 +79,17 @@ def draw(results: xr.Dataset) -> Figure:
         for name in here.model.values:
             values = here.hamming_error.sel(model=name).transpose("temperature", "trial").values
             means = values.mean(axis=1)
-            spread = np.abs(bootstrap_interval(values) - means)
-            ax.errorbar(here.temperature, means, spread, marker=".", elinewidth=1, label=str(name))
+            bars = error_bars(means, mean_interval(values, (0, NEURONS)))
+            ax.errorbar(here.temperature, means, bars, marker=".", elinewidth=1, label=str(name))
         temperatures = here.temperature.values
         values = one_step(int(here.num_patterns), int(flips), temperatures)
-        spread = np.abs(bootstrap_interval(values) - values.mean(axis=1))
-        ax.errorbar(
-            temperatures, values.mean(axis=1), spread, color="k", marker=".", elinewidth=1, label="one step of attention"
-        )
+        means = values.mean(axis=1)
+        bars = error_bars(means, mean_interval(values, (0, NEURONS)))
+        ax.errorbar(temperatures, means, bars, color="k", marker=".", elinewidth=1, label="one step of attention")
         for kind, style in (("signed", "--"), ("unsigned", ":")):
             error = float(here.decoder_error.sel(decoder=f"bayes_{kind}").mean())
             ax.axhline(error, color="k", linestyle=style, linewidth=1, label=f"Bayes, {kind}")
-        noise = flips / 20
+        noise = flips / NEURONS
         ax.axvline(2 / np.log((1 - noise) / noise), color="0.6", linewidth=1)
         ax.set_xscale("log")
         ax.set_xlabel("temperature $T$")

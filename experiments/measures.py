@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 import astrojax as aj
-from astrojax.report.statistics import bootstrap_interval, wilson_interval
+from astrojax.report.statistics import UNKNOWN, Bounds, mean_interval, median_interval, share_interval, with_interval
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 RUNS = Path("runs") / "reproduction"
@@ -23,13 +23,15 @@ class Claim:
     """A claim of the paper and what became of it.
 
     Arguments:
-        number: C1 to C16. says: the claim. verdict: one of `astrojax.report.page.VERDICTS`. found: what was measured, with its
-            95% interval where it was sampled. reference: the figure it is compared with, and why the two differ if they do.
+        number: C1 to C20. says: the claim. verdict: one of `astrojax.report.page.VERDICTS`. statistic: by what it is
+            judged, such as the median of 50 trials. found: what was measured, with its 95% interval where it was sampled.
+            reference: the figure it is compared with, and why the two differ if they do.
     """
 
     number: str
     says: str
     verdict: str
+    statistic: str
     found: str
     reference: str = ""
 
@@ -59,6 +61,13 @@ def stored(name: str, trials: int, label: str = "", **overrides: Any) -> xr.Data
     return results
 
 
+ERRORS, CHANGES, PERPLEXITIES = (0, 30), (-30, 30), (1, 100)
+"""Bounds at the paper's defaults, N = 30 and K = 100: of errors, of their differences, and of perplexities."""
+
+HEADLINE = 10
+"""How many times the trials of other parts the figures at the paper's defaults rest on: 10,000 problems for 1,000."""
+
+
 def fewer(trials: int, share: float) -> int:
     """Trials of a costly part: a share of those of the others, but not fewer than the paper's 50 unless all are."""
     return max(min(trials, 50), round(trials * share))
@@ -77,26 +86,28 @@ def batched(function: Callable[[jax.Array], Any], seed: int, number: int, batch_
     return jax.tree.map(np.asarray, jax.jit(lambda keys: jax.lax.map(function, keys, batch_size=batch_size))(keys))
 
 
-def mean(values: Any) -> str:
-    """Mean over independent trials and its 95% bootstrap interval, such as `0.94 [0.80, 1.09]`."""
-    flat = np.asarray(values, float).ravel()
-    low, high = bootstrap_interval(flat)
-    return f"{np.nanmean(flat):.2f} [{low:.2f}, {high:.2f}]"
+def interval(values: Any, bounds: Bounds = UNKNOWN) -> tuple[float, float]:
+    """The 95% interval of a mean over independent trials, of values within bounds; see `mean_interval`."""
+    low, high = mean_interval(np.asarray(values, float).ravel(), bounds)
+    return float(low), float(high)
+
+
+def mean(values: Any, bounds: Bounds = UNKNOWN) -> str:
+    """Mean over independent trials and its 95% interval, such as `0.94 [0.80, 1.09]`."""
+    return with_interval([np.nanmean(values), *interval(values, bounds)])
 
 
 def median(values: Any) -> str:
-    """Median over independent trials and its 95% bootstrap interval."""
+    """Median over independent trials and its 95% interval."""
     flat = np.asarray(values, float).ravel()
-    low, high = bootstrap_interval(flat, "median")
-    return f"{np.nanmedian(flat):.2f} [{low:.2f}, {high:.2f}]"
+    return with_interval([np.nanmedian(flat), *median_interval(flat)])
 
 
 def share(successes: Any) -> str:
-    """Share of independent trials and its 95% Wilson interval, such as `98.2% [96.1%, 99.2%]`."""
+    """Share of independent trials and its 95% interval, such as `98.2% [96.1%, 99.2%]`."""
     flat = np.asarray(successes, float).ravel()
     flat = flat[~np.isnan(flat)]
-    low, high = wilson_interval(flat.sum(), flat.size)
-    return f"{flat.mean():.1%} [{low:.1%}, {high:.1%}]"
+    return with_interval([flat.mean(), *share_interval(flat.sum(), flat.size)], ".1%")
 
 
 def rounding(reference: float) -> float:

@@ -1,7 +1,7 @@
 """The slope σ of the neurons, which the paper does not state: what depends on it."""
 
 import numpy as np
-from measures import Claim, mean, median, stored
+from measures import ERRORS, HEADLINE, Claim, mean, median, stored
 
 from astrojax.cli import run_config
 from astrojax.report.figures import bands
@@ -10,7 +10,8 @@ from astrojax.report.page import Page
 
 def report(page: Page, trials: int) -> list[Claim]:
     """Add the sensitivity to σ to the page."""
-    results = stored("slope", trials).squeeze(["num_patterns", "num_flips"])
+    number = HEADLINE * trials
+    results = stored("slope", number).squeeze(["num_patterns", "num_flips"])
     at_rest = results.soft_hamming_error.sel(model="slow neurons")
     near = [float(slope) for slope in results.slope.values if abs(float(np.median(at_rest.sel(slope=slope))) - 6) < 0.05]
     page.text(
@@ -19,11 +20,11 @@ def report(page: Page, trials: int) -> list[Claim]:
         "there exactly; "
         f"here the median is within 0.05 of 6 for σ = {', '.join(f'{slope:g}' for slope in near)}. We use σ = 5."
     )
-    page.figure("slope", bands(results, "slope"), f"Hamming error over the slope, K = 100, N = 30, n = 6, {trials} trials.")
+    page.figure("slope", bands(results, "slope"), f"Hamming error over the slope, K = 100, N = 30, n = 6, {number:,} problems.")
     rows = [
         [
             f"{slope:g}",
-            *(mean(results.hamming_error.sel(model=name, slope=slope)) for name in results.model.values),
+            *(mean(results.hamming_error.sel(model=name, slope=slope), ERRORS) for name in results.model.values),
             median(at_rest.sel(slope=slope)),
         ]
         for slope in results.slope.values

@@ -21,7 +21,7 @@ def test_fig4_runs_and_counts_cells_won_and_lost(experiments, capsys):
     results = aj.load("runs/fig4")
     error = float(results.hamming_error.sel(model="astrocyte", num_patterns=40, num_flips=5).mean())
     assert f"astrocyte {error:.2f}" in printed
-    difference = xr.DataArray(np.array([[-1.0, -1.0], [2.0, 2.0], [1.0, -1.0]]), dims=("cell", "trial"))
+    difference = xr.DataArray(np.array([[-1.0, -2.0] * 20, [2.0, 1.0] * 20, [1.0, -1.0] * 20]), dims=("cell", "trial"))
     assert experiment.won_and_lost(difference) == (1 / 3, 1 / 3, 3)
 
 

@@ -7,6 +7,7 @@ from matplotlib.colors import to_rgba
 from rich.console import Console
 
 from astrojax.report.figures import bands, difference_map, draw_all, heat_maps
+from astrojax.report.statistics import mean_interval
 from astrojax.report.tables import print_tables, summary
 
 LOADS, FLIPS, TRIALS = [2, 5, 9, 12], [0, 1, 2], 40
@@ -54,9 +55,11 @@ def test_the_difference_map_is_signed_and_pale_where_it_is_not_certain(results):
     np.testing.assert_allclose(image.get_array(), np.nanmean(pairs, axis=2), rtol=1e-6)
     assert image.get_clim()[0] == -image.get_clim()[1]
     np.testing.assert_array_equal(image.get_array()[:, 2], -1)
-    np.testing.assert_array_equal(np.asarray(image.get_alpha())[:, 2], 1)
-    spread = np.nanstd(pairs, axis=2, ddof=1) / np.sqrt((~np.isnan(pairs)).sum(axis=2))
-    np.testing.assert_array_equal(image.get_alpha() == 1, np.abs(np.nanmean(pairs, axis=2)) >= 2 * spread)
+    low, high = mean_interval(pairs)
+    np.testing.assert_array_equal(image.get_alpha() == 1, (low > 0) | (high < 0))
+    none = results.assign(hamming_error=results.hamming_error * 0)
+    (image,) = (ax.images[0] for ax in difference_map(none, "a", "b").axes if ax.images)
+    assert (np.asarray(image.get_alpha()) < 1).all()  # no difference among 40 problems is none that is sure
 
 
 def test_bands_have_a_panel_for_values_of_the_other_axis_and_statistics_over_trials(results):
@@ -81,16 +84,27 @@ def test_every_figure_that_fits_is_written(results, tmp_path):
     assert draw_all(one, tmp_path / "none") == []
 
 
-def test_the_summary_has_means_standard_errors_and_counts_of_failures(results):
-    content = summary(results)
+def test_the_summary_has_means_intervals_and_counts_of_failures(results):
+    content = summary(results.assign_attrs(num_neurons=8))
     assert content["axes"] == {"num_patterns": LOADS, "num_flips": FLIPS}
     assert content["failed"] == {"a": 5, "b": 0}
     table, errors = content["hamming_error"]["a"], results.hamming_error.values[0]
     np.testing.assert_allclose(table["mean_hamming_error"], np.nanmean(errors, axis=2), atol=1e-6)
-    number = (~np.isnan(errors)).sum(axis=2)
-    np.testing.assert_allclose(table["standard_error"], np.nanstd(errors, axis=2, ddof=1) / np.sqrt(number), atol=1e-6)
+    np.testing.assert_allclose(np.moveaxis(table["interval"], -1, 0), mean_interval(errors, (0, 8)), atol=1e-6)
     lost = results.where(results.num_flips > 0)
     assert summary(lost)["hamming_error"]["b"]["mean_hamming_error"][0][0] is None
+
+
+def test_where_nothing_failed_the_interval_reaches_as_far_as_a_rare_failure_could(results, capsys):
+    none = results.assign(hamming_error=results.hamming_error * 0, decoder_error=results.decoder_error * 0)
+    content = summary(none.assign_attrs(num_neurons=20))
+    low, high = content["hamming_error"]["b"]["interval"][0][0]
+    assert low == 0
+    assert high == pytest.approx(20 * (1 - 0.025 ** (1 / TRIALS)), rel=0.01)
+    print_tables(Console(width=120), content)
+    farthest = content["hamming_error"]["a"]["interval"][0][0][1]  # where 5 trials are missing
+    assert f"95% intervals reach up to 0.00 below and {farthest:.2f} above" in capsys.readouterr().out
+    assert summary(none)["hamming_error"]["b"]["interval"][0][0] == [0, None]  # without N nothing is known
 
 
 def test_tables_and_maps_say_what_they_are_averaged_over(results, capsys):

@@ -6,51 +6,146 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from astrojax.report.statistics import bootstrap_interval, discoveries, paired_p_values, quantiles, wilson_interval
+from astrojax.report.statistics import (
+    bootstrap_interval,
+    discoveries,
+    lead,
+    mean_interval,
+    median_interval,
+    paired_p_values,
+    quantiles,
+    share_interval,
+    with_interval,
+)
+
+CLAIMED = 0.93
+"""What 95% intervals must cover at least."""
+
+
+def covered(ends, truth):
+    """In how many of some intervals a true value lies, and whether none has width 0."""
+    low, high = ends
+    assert (high > low).all()
+    return np.mean((low <= truth) & (truth <= high))
 
 
 @pytest.mark.parametrize("level", [0.9, 0.95])
-def test_wilsons_interval_is_that_of_scipy(level):
+def test_intervals_of_shares_are_clopper_and_pearsons(level):
     number = 12
-    low, high = wilson_interval(np.arange(number + 1), number, level)
-    exact = [stats.binomtest(k, number).proportion_ci(level, method="wilson") for k in range(number + 1)]
+    low, high = share_interval(np.arange(number + 1), number, level)
+    exact = [stats.binomtest(k, number).proportion_ci(level, method="exact") for k in range(number + 1)]
     np.testing.assert_allclose(low, [interval.low for interval in exact], atol=1e-12)
     np.testing.assert_allclose(high, [interval.high for interval in exact], atol=1e-12)
 
 
 def test_without_trials_a_probability_may_be_anything():
-    low, high = wilson_interval([0, 3], [0, 4])
+    low, high = share_interval([0, 3], [0, 4])
     assert (low[0], high[0]) == (0, 1)
     assert 0 < low[1] < 0.75 < high[1] < 1
 
 
-@pytest.mark.parametrize("statistic", ["mean", "median"])
-def test_bootstrap_intervals_agree_with_scipy(statistic):
-    values = np.random.default_rng(0).gamma(2.0, size=(3, 120))
-    found = bootstrap_interval(values, statistic, resamples=4000)
-    average = {"mean": np.mean, "median": np.median}[statistic]
-    exact = stats.bootstrap((values,), average, axis=-1, n_resamples=4000, method="percentile", rng=1).confidence_interval
-    width = exact.high - exact.low
-    assert (np.abs(found - np.array(exact)) < 0.1 * width).all()
+FAILURES = {
+    "4 to 10": lambda rng, size: rng.integers(4, 11, size),
+    "half integers": lambda rng, size: rng.integers(1, 21, size) / 2,
+    "one or all": lambda rng, size: np.where(rng.random(size) < 0.2, 20, 1),
+}
+"""Errors of trials that fail, of 20 neurons."""
 
 
-def test_a_bootstrap_interval_depends_on_its_seed_and_its_own_cell_alone():
+@pytest.mark.parametrize("failing", [0.01, 0.06, 0.5, 1.0])
+@pytest.mark.parametrize("trials", [50, 1000])
+@pytest.mark.parametrize("kind", FAILURES)
+def test_intervals_of_means_cover_rare_failures(kind, trials, failing):
+    rng = np.random.default_rng(0)
+    size = (400, trials)
+    errors = np.where(rng.random(size) < failing, FAILURES[kind](rng, size), 0.0)
+    truth = failing * FAILURES[kind](rng, 10**6).mean()
+    assert covered(mean_interval(errors, (0, 20)), truth) >= CLAIMED
+    if kind != "one or all":  # without a bound nothing tells of rare values beyond those that were seen
+        assert covered(mean_interval(errors), truth) >= CLAIMED
+        assert covered(bootstrap_interval(errors[:, :200], resamples=500), truth) >= CLAIMED
+
+
+@pytest.mark.parametrize("trials", [50, 1000])
+def test_intervals_of_means_cover_skewed_and_normal_values_and_are_not_much_wider_than_needed(trials):
+    rng = np.random.default_rng(1)
+    normal, skewed = rng.normal(10, 1.5, (1000, trials)), rng.lognormal(0, 1, (1000, trials))
+    assert covered(mean_interval(normal), 10) >= CLAIMED
+    assert covered(mean_interval(skewed), np.exp(0.5)) >= CLAIMED
+    least = 2 * stats.t.isf(0.025, trials - 1) * normal.std(axis=1, ddof=1) / np.sqrt(trials)
+    assert np.mean(np.diff(mean_interval(normal), axis=0)[0] / least) < 1.25
+    assert np.mean(np.diff(mean_interval(normal, (0, 20)), axis=0)[0] / least) < 2.2
+
+
+def test_the_interval_of_a_mean_is_that_of_the_drawn_weights():
+    rng = np.random.default_rng(2)
+    values = np.stack([np.zeros(80), rng.random(80) < 0.05, rng.integers(0, 15, 80), rng.gamma(0.3, size=80).clip(0, 20)])
+    drawn = bootstrap_interval(values, (0, 20), resamples=50_000)
+    np.testing.assert_allclose(mean_interval(values, (0, 20)), drawn, rtol=0.04, atol=0.005)
+    shares = (rng.random((20, 60)) < 0.1).astype(float)
+    exact = share_interval(shares.sum(axis=1), 60)
+    np.testing.assert_allclose(mean_interval(shares, (0, 1)), exact, atol=0.004)
+
+
+def test_an_interval_of_a_mean_depends_on_its_own_cell_alone():
     values = np.random.default_rng(1).integers(0, 5, (4, 2, 60)).astype(float)
     values[1, 1, :7] = np.nan
     values[2, 0] = np.nan
-    low, high = bootstrap_interval(values)
-    assert low.shape == high.shape == (4, 2)
-    np.testing.assert_array_equal(low[1, 1], bootstrap_interval(values[1, 1, 7:])[0])
-    assert np.isnan(low[2, 0])
-    np.testing.assert_array_equal((low, high), bootstrap_interval(values))
-    assert not np.array_equal(low, bootstrap_interval(values, seed=1)[0], equal_nan=True)
+    for interval in (mean_interval, median_interval):
+        low, high = interval(values)
+        assert low.shape == high.shape == (4, 2)
+        np.testing.assert_allclose(low[1, 1], interval(values[1, 1, 7:])[0])
+        np.testing.assert_array_equal(np.isnan(low), np.isnan(values).all(axis=-1))
+    drawn = bootstrap_interval(values)
+    np.testing.assert_array_equal(drawn, bootstrap_interval(values))
+    np.testing.assert_array_equal(drawn[:, 3], bootstrap_interval(values[3:])[:, 0])
+    assert not np.array_equal(drawn, bootstrap_interval(values, seed=1), equal_nan=True)
 
 
-def test_bootstrap_intervals_cover_the_mean_as_often_as_they_say():
-    draws = np.random.default_rng(2).poisson(1.0, (400, 100))
-    low, high = bootstrap_interval(draws, resamples=500)
-    covered = int(((low <= 1) & (high >= 1)).sum())
-    assert stats.binomtest(covered, 400, 0.94).pvalue > 0.001
+def test_where_all_values_are_equal_the_bounds_decide():
+    zeros = np.zeros(50)
+    low, high = mean_interval(zeros, (0, 20))
+    assert low == 0
+    assert high == pytest.approx(20 * (1 - 0.025 ** (1 / 50)), rel=0.01)
+    np.testing.assert_array_equal(mean_interval(zeros), [-np.inf, np.inf])
+    np.testing.assert_array_equal(mean_interval([1.0, np.inf, 2.0]), [np.nan, np.nan])
+    assert with_interval([0.0, *mean_interval(zeros)]) == "0.00 [−∞, ∞]"
+    assert with_interval([0.0, low, high]) == "0.00 [0.00, 1.42]"
+    assert with_interval([None, None, None]) == with_interval([np.nan] * 3) == "–"
+
+
+@pytest.mark.parametrize("number", [6, 50, 51, 200])
+def test_intervals_of_medians_have_the_ranks_of_the_sign_test(number):
+    low, high = median_interval(np.arange(1.0, number + 1))
+    assert high == number + 1 - low
+    assert 2 * stats.binom.cdf(low - 1, number, 0.5) <= 0.05 < 2 * stats.binom.cdf(low, number, 0.5)
+
+
+def test_intervals_of_medians_cover_ties_and_infinite_values():
+    rng = np.random.default_rng(3)
+    times = np.where(rng.random((1000, 50)) < 0.3, np.inf, rng.exponential(size=(1000, 50)))
+    assert covered(median_interval(times), -np.log(1 - 0.5 / 0.7)) >= CLAIMED
+    low, high = median_interval(np.where(rng.random((1000, 50)) < 0.45, 3.0, 0.0))
+    assert np.mean((low <= 0) & (high >= 0)) >= CLAIMED
+    np.testing.assert_array_equal(median_interval(np.arange(5.0)), [-np.inf, np.inf])
+
+
+def test_a_lead_over_the_better_of_equal_rivals_is_zero():
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(300):
+        errors = rng.normal(10, 1, (6, 200)) + rng.normal(0, 1.5, (3, 6, 200))
+        leads = lead(errors)
+        found.append([leads.mean(), *mean_interval(leads.ravel())])
+    means, low, high = np.array(found).T
+    assert abs(means.mean()) < 3 * means.std() / np.sqrt(300)
+    assert np.mean((low <= 0) & (high >= 0)) >= CLAIMED
+
+
+def test_a_lead_is_over_the_rival_that_is_better_on_the_other_trials():
+    errors = np.array([[1.0, 1, 1, np.nan], [2, 5, 2, 5], [4, 3, 4, 3]])
+    np.testing.assert_array_equal(lead(errors), [4, np.nan])
+    np.testing.assert_array_equal(lead(np.stack([errors, errors + 1, errors + 2])), [[1, np.nan], [1, 1], [1, 1]])
 
 
 def test_quantiles_are_those_of_numpy_and_infinite_values_count_as_the_largest():
@@ -118,9 +213,9 @@ def test_discoveries_are_those_of_benjamini_and_hochberg():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: wilson_interval(3, 2), "successes must lie between 0 and the number of trials"),
-        (lambda: wilson_interval(1, 2, level=1.0), "level must lie between 0 and 1; got 1.0"),
-        (lambda: bootstrap_interval([1.0], "mode"), "statistic must be one of mean, median; got 'mode'"),
+        (lambda: share_interval(3, 2), "successes must lie between 0 and the number of trials"),
+        (lambda: share_interval(1, 2, level=1.0), "level must lie between 0 and 1; got 1.0"),
+        (lambda: mean_interval([1.0], level=0.0), "level must lie between 0 and 1; got 0.0"),
         (lambda: discoveries([0.1], rate=0.0), "rate must lie between 0 and 1; got 0.0"),
     ],
 )

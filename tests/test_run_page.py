@@ -13,6 +13,7 @@ from astrojax.pages import write_run_page
 from astrojax.report.page import markdown
 from astrojax.report.run_page import run_page
 from astrojax.report.search_page import search_page
+from astrojax.report.statistics import mean_interval, with_interval
 from astrojax.runs import store
 from astrojax.runs.reading import parse, parse_config
 from astrojax.runs.stored_config import as_yaml
@@ -73,7 +74,7 @@ def test_a_finished_run_has_everything_on_one_page_that_loads_nothing(folder, pa
     assert sorted(path.name for path in folder.parent.iterdir()) == ["page.html", folder.name]
 
 
-def test_means_have_the_standard_errors_of_the_stored_results(folder, page):
+def test_means_have_the_intervals_of_the_stored_results(folder, page):
     text = text_of(page)
     errors = aj.load(folder).hamming_error.isel(model=0)
     for load in range(2):
@@ -81,8 +82,7 @@ def test_means_have_the_standard_errors_of_the_stored_results(folder, page):
         for level in range(2):
             values = errors.isel(num_patterns=load, num_flips=level).values.astype(float)
             values = values[~np.isnan(values)]
-            spread = f" ± {np.std(values, ddof=1) / np.sqrt(values.size):.2g}" if values.size > 1 else ""
-            row.append(f"{values.mean():.3g}{spread}" if values.size else "–")
+            row.append(with_interval([values.mean(), *mean_interval(values, (0, 8))], ".3g") if values.size else "–")
         assert f"{(2, 4)[load]} {row[0]} {row[1]}" in text
 
 

@@ -6,11 +6,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._checks import finite, one_of, positive, real, shaped
-from .._types import MaskLike, Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
+from .. import _shown
+from .._checks import InputError, finite, one_of, positive, real, shaped
+from .._types import BoolScalar, MaskLike, Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
 from ..activations import softmax
 from ..compact import CompactPatterns
-from ..scores import AbstractScore, LinearScore, as_score, score_name
+from ..scores import COUPLINGS, AbstractScore, LinearScore, as_score, score_name
 from .base import LOOSEST_TOLERANCE, TOLERANCE, AbstractMemory, checked_patterns, checked_query, largest
 
 GAIN_REGIMES = ("dynamic", "adiabatic", "frozen")
@@ -56,6 +57,9 @@ class AstrocyteMemory(AbstractMemory):
         score: `squared` (the paper), `linear`, `power`, or a score object such as `PowerScore(6)`.
         gain_regime: `dynamic`; `adiabatic` (τp = 0: p = softmax(g(m)/T) at every instant); `frozen` (τp = ∞: p stays at its
             start; with uniform gains and the squared score this is the classical Hopfield network).
+        coupling: c, how strongly the gated patterns drive the neurons: `K` (the memory load, as in the paper), `N` (the number
+            of neurons), `1`, or a positive number; the score's own when left out, K for even scores and 1 for the linear one.
+            A pattern at rest with a single gain has |x| = c |g′(N)|: c for the squared score.
         stored: which columns are stored, shape (K,), boolean; all of them when left out.
         initial_gain_logits: z at time 0, shape (K,); zeros, so uniform gains, when left out.
         logit_bias: b of the logits, shape (K,): scores are g(m) + b in every formula, so that at rest gains gain a factor
@@ -75,8 +79,12 @@ class AstrocyteMemory(AbstractMemory):
     stored: Stored | None
     initial_gain_logits: PerPattern | None
     logit_bias: PerPattern | None
+    coupling: Scalar | None
+    """c where it was given as a number."""
     score: AbstractScore
     gain_regime: str = eqx.field(static=True)
+    coupling_name: str | None = eqx.field(static=True)
+    """`K`, `N` or `1` where the coupling was given by name."""
 
     positive_parameters: ClassVar[tuple[str, ...]] = ("temperature", "tau_x", "tau_p", "slope")
 
@@ -90,6 +98,7 @@ class AstrocyteMemory(AbstractMemory):
         slope: ScalarLike = 5.0,
         score: str | AbstractScore = "squared",
         gain_regime: str = "dynamic",
+        coupling: ScalarLike | str | None = None,
         stored: MaskLike | None = None,
         initial_gain_logits: jax.typing.ArrayLike | None = None,
         logit_bias: jax.typing.ArrayLike | None = None,
@@ -103,6 +112,10 @@ class AstrocyteMemory(AbstractMemory):
         self.score = as_score(score)
         one_of("gain_regime", gain_regime, GAIN_REGIMES)
         self.gain_regime = gain_regime
+        self.coupling_name = coupling if isinstance(coupling, str) else None
+        self.coupling = None if coupling is None or isinstance(coupling, str) else _coupling_number(coupling, dtype)
+        if self.coupling_name is not None and self.coupling_name not in COUPLINGS:
+            raise InputError(f"coupling must be {', '.join(COUPLINGS)} or a positive number; got {coupling!r}")
         self.initial_gain_logits = _per_pattern("initial_gain_logits", initial_gain_logits, self.patterns)
         self.logit_bias = _per_pattern("logit_bias", logit_bias, self.patterns)
 
@@ -114,7 +127,7 @@ class AstrocyteMemory(AbstractMemory):
         scores, score_slopes = self.score.with_derivative(self.overlaps(state), self.num_neurons)
         scores = self._biased(scores)
         gains = self._softmax(self._logits(state, scores))
-        drive = self._coupling() * (self.patterns @ (gains * score_slopes))
+        drive = self.coupling_constant() * (self.patterns @ (gains * score_slopes))
         dx = (drive - state.x) / self.tau_x
         if state.gain_logits is None:
             return AstrocyteState(dx, None)
@@ -137,7 +150,7 @@ class AstrocyteMemory(AbstractMemory):
         # ⟨p, log p⟩ from the logits: no logarithm of a gain that has underflowed, and no −inf from columns not stored.
         negative_entropy = gains @ logits - jax.nn.logsumexp(logits, where=self.stored)
         free_energy = self.temperature * negative_entropy - gains @ scores
-        return self._coupling() * free_energy + self.neuron_energy(state.x)
+        return self.coupling_constant() * free_energy + self.neuron_energy(state.x)
 
     def energy_rate(self, state: AstrocyteState) -> Scalar:
         """−(1/τx) Σ φ′(x) (τx dx/dt)² − (c/τp) Var_p(F); the second term is there in the dynamic regime alone."""
@@ -147,7 +160,7 @@ class AstrocyteMemory(AbstractMemory):
             return rate
         # F = g(m) − T log p differs from τp dz/dt by a constant, which a variance does not see.
         gains, dz = self.gains(state), derivative.gain_logits
-        return rate - self._coupling() * self.tau_p * (gains @ (dz - gains @ dz) ** 2)
+        return rate - self.coupling_constant() * self.tau_p * (gains @ (dz - gains @ dz) ** 2)
 
     def speed(self, state: AstrocyteState) -> Scalar:
         """Largest of |dx/dt|∞ and |dp/dt|∞: the logits themselves drift long after the gains have settled."""
@@ -170,8 +183,14 @@ class AstrocyteMemory(AbstractMemory):
         """One minus the gain that leads after a time τp, if the neurons stood still."""
         return 1 - jnp.max(self._softmax(self.scores(self.initial_state(query))))
 
+    def is_valid(self) -> BoolScalar:
+        valid = super().is_valid()
+        return valid if self.coupling is None else valid & (self.coupling > 0) & jnp.isfinite(self.coupling)
+
     def traits(self) -> tuple[str, ...]:
-        return f"{score_name(self.score)} score", f"{self.gain_regime} gains"
+        coupling = self.coupling_name if self.coupling is None else _shown.number(self.coupling)
+        named = () if coupling is None else (f"coupling {coupling}",)
+        return f"{score_name(self.score)} score", f"{self.gain_regime} gains", *named
 
     def _initial_logits(self) -> PerPattern:
         if self.initial_gain_logits is None:
@@ -189,8 +208,20 @@ class AstrocyteMemory(AbstractMemory):
     def _softmax(self, logits: PerPattern) -> PerPattern:
         return softmax(logits, self.stored)
 
-    def _coupling(self) -> Scalar:
+    def coupling_constant(self) -> Scalar:
+        """The coupling constant c as a number."""
+        if self.coupling is not None:
+            return self.coupling
+        if self.coupling_name is not None:
+            return COUPLINGS[self.coupling_name](self.num_patterns, self.num_neurons)
         return self.score.coupling(self.num_patterns)
+
+
+def _coupling_number(value: ScalarLike, dtype: jnp.dtype) -> Scalar:
+    try:
+        return positive("coupling", value, dtype)
+    except InputError as error:
+        raise InputError(f"{error}; a coupling is also given by name, as {', '.join(COUPLINGS)}") from error
 
 
 def _per_pattern(name: str, values: jax.typing.ArrayLike | None, patterns: Patterns | CompactPatterns) -> PerPattern | None:

@@ -11,7 +11,7 @@ from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 
 from .._files import write_file
-from .tables import PIECE, long_axes, mean_and_error
+from .tables import PIECE, long_axes, mean_and_interval
 
 LABELS = {
     "num_patterns": "memory load $K$",
@@ -70,7 +70,7 @@ def heat_maps(results: xr.Dataset, vertical: str = "num_patterns", horizontal: s
     if "decoder_error" in results and {vertical, horizontal} <= set(results.decoder_error.dims):
         reference, (label, _) = next(iter(REFERENCES.items()))
         panels[label] = results.decoder_error.sel(decoder=reference)
-    means = {name: mean_and_error(values, [vertical, horizontal])[0].values for name, values in panels.items()}
+    means = {name: mean_and_interval(values, [vertical, horizontal])[0].values for name, values in panels.items()}
     top = max(float(np.nanmax(mean, initial=0)) for mean in means.values()) or 1.0
     figure = Figure(figsize=(3.1 * len(means) + 1, 3.6), layout="constrained")
     axes = figure.subplots(1, len(means), sharey=True, squeeze=False)[0]
@@ -89,17 +89,17 @@ def difference_map(
 ) -> Figure:
     """Mean Hamming error of one model minus that of another over two axes: blue where the first is better, red where worse.
 
-    The samples are paired. Where the difference is less than two of its standard errors it is drawn pale.
+    The samples are paired. Where the 95% interval of the difference includes 0 it is drawn pale.
     """
     one, two = (results.hamming_error.sel(model=name, drop=True) for name in (model, other))
-    mean, error = (values.values for values in mean_and_error(one, [vertical, horizontal], minus=two))
-    certain = np.abs(mean) >= 2 * error
+    mean, low, high = (values.values for values in mean_and_interval(one, [vertical, horizontal], minus=two))
+    certain = (low > 0) | (high < 0)
     figure = Figure(figsize=(5, 4), layout="constrained")
     ax = figure.subplots()
     norm = CenteredNorm(halfrange=float(np.nanmax(np.abs(mean), initial=0)) or 1.0)
     image = draw_grid(ax, results, mean, vertical, horizontal, norm=norm, cmap="RdBu_r", alpha=np.where(certain, 1.0, 0.35))
     ax.set_ylabel(axis_label(vertical))
-    ax.set_title(f"{model} minus {other}\n(pale: less than two standard errors)", fontsize="medium")
+    ax.set_title(f"{model} minus {other}\n(pale: 95% interval includes 0)", fontsize="medium")
     figure.colorbar(image, ax=ax, label="difference of mean Hamming errors")
     return figure
 
@@ -140,7 +140,7 @@ def _band(ax: Any, results: xr.Dataset, axis: str, variable: str) -> None:
     if variable == "hamming_error" and "decoder_error" in results and axis in results.decoder_error.dims:
         for decoder, (label, style) in REFERENCES.items():
             errors = results.decoder_error.sel(decoder=decoder)
-            ax.plot(positions, mean_and_error(errors, [axis])[0].values, color="k", linestyle=style, label=label)
+            ax.plot(positions, mean_and_interval(errors, [axis])[0].values, color="k", linestyle=style, label=label)
     if is_logarithmic(positions):
         ax.set_xscale("log")
     ax.set_xlabel(axis_label(axis))

@@ -18,7 +18,8 @@ from matplotlib.patches import Patch
 
 from .._checks import InputError, one_of
 from .figures import REFERENCES, axis_label, draw_grid, is_logarithmic
-from .statistics import bootstrap_interval, discoveries, paired_p_values, quantiles, wilson_interval
+from .statistics import Bounds, discoveries, error_bars, mean, mean_interval, paired_p_values, quantiles, share_interval
+from .tables import bounds_of
 
 HORIZON = "retrieval.t1"
 """The dimension along which recalls end at different times."""
@@ -70,8 +71,8 @@ def convergence(results: xr.Dataset, axis: str, horizons: Sequence[float] | None
             beyond = positions[np.isinf(quantile)]
             times.plot(beyond, np.full(beyond.shape, horizon), "^", color=colour, markersize=size, markerfacecolor="none")
         unfinished = np.where(np.isnan(values), np.nan, np.isinf(values))
-        interval = wilson_interval(np.nansum(unfinished, axis=-1), np.sum(~np.isnan(values), axis=-1))
-        censored.plot(positions, _mean(unfinished), color=colour, marker=".")
+        interval = share_interval(np.nansum(unfinished, axis=-1), np.sum(~np.isnan(values), axis=-1))
+        censored.plot(positions, mean(unfinished), color=colour, marker=".")
         censored.fill_between(positions, *interval, color=colour, alpha=0.15, linewidth=0)
     times.set_yscale("log")
     times.set_ylabel("convergence time: median and quartiles")
@@ -89,7 +90,7 @@ def sweep_figure(
     protocol: xr.Dataset | None = None,
     precise: xr.Dataset | None = None,
 ) -> Figure:
-    """Observables of one model along an axis, a panel each: mean with its 95% bootstrap interval, median, quartile band.
+    """Observables of one model along an axis, a panel each: mean with its 95% interval, median, quartile band.
 
     Arguments:
         results: along the axis, `trial`, and maybe `retrieval.t1`, of which every horizon has a colour.
@@ -113,10 +114,12 @@ def sweep_figure(
     }
     for ax, variable in zip(panels, variables, strict=True):
         for colour, (_, chosen) in _coloured(horizons):
-            _draw_sweep(ax, positions, _trials(chosen[variable], [axis]), colour)
+            _draw_sweep(ax, positions, _trials(chosen[variable], [axis]), colour, bounds_of(results, variable))
         for overlay, marker in overlays.values():
             if variable in overlay:
-                _draw_markers(ax, overlay[axis].values, _trials(overlay[variable], [axis]), marker)
+                _draw_markers(
+                    ax, overlay[axis].values, _trials(overlay[variable], [axis]), marker, bounds_of(results, variable)
+                )
         units = results[variable].attrs.get("units")
         ax.set_ylabel(variable.replace("_", " ").replace("hamming", "Hamming") + (f" ({units})" if units else ""))
         if variable == "perplexity":
@@ -149,7 +152,7 @@ def winners(errors: np.ndarray, rate: float = 0.05) -> tuple[np.ndarray, np.ndar
     Returns:
         The winner's number, or `TIE`, and whether it is certain, each of shape (…).
     """
-    means = _mean(errors)
+    means = mean(errors)
     lowest = np.nanmin(means, axis=0, initial=np.inf)
     best = np.argmax(means == lowest, axis=0)
     empty, tied = np.isinf(lowest), np.sum(means == lowest, axis=0) > 1
@@ -185,17 +188,17 @@ def winners_map(
         one_of("models", name, map(str, results.model.values))
     axes = [vertical, horizontal]
     errors = np.stack([_trials(results.hamming_error.sel(model=name), axes) for name in models])
-    means = _mean(errors)
+    means = mean(errors)
     decoders = {}
     if "decoder_error" in results:
         known = [name for name in REFERENCES if name in results.decoder.values]
-        decoders = {REFERENCES[name][0]: _mean(_trials(results.decoder_error.sel(decoder=name), axes)) for name in known}
+        decoders = {REFERENCES[name][0]: mean(_trials(results.decoder_error.sel(decoder=name), axes)) for name in known}
     rows = 1 + len(decoders)
     figure = Figure(figsize=(4.6 + 2.7 * len(models), max(2.5 * rows, 4)), layout="constrained")
     parts: Any = figure.subfigures(1, 2, width_ratios=(4.6, 2.7 * len(models)))
     _draw_winners(parts[0].subplots(), results, winners(errors, rate), models, vertical, horizontal)
     panels = parts[1].subplots(rows, len(models), sharex=True, sharey=True, squeeze=False)
-    grids = [("mean Hamming error", means), *((f"excess over\n{name}", means - mean) for name, mean in decoders.items())]
+    grids = [("mean Hamming error", means), *((f"excess over\n{name}", means - errors) for name, errors in decoders.items())]
     for row, (title, grid) in zip(panels, grids, strict=True):
         top = float(np.nanmax(np.abs(grid), initial=0)) or 1.0
         style: dict[str, Any] = {"norm": CenteredNorm(halfrange=top), "cmap": "RdBu_r"}
@@ -266,7 +269,7 @@ def phase_map(results: xr.Dataset, x: str, y: str) -> Figure:
         vmax=len(REGIMES) - 0.5,
         alpha=0.75,
     )
-    rate = _mean(success)
+    rate = mean(success)
     levels = [level for level in (0.1, 0.5, 0.9) if np.nanmin(rate, initial=1) < level < np.nanmax(rate, initial=0)]
     if min(rate.shape) == 1:
         levels = []
@@ -346,29 +349,23 @@ def _trials(values: xr.DataArray, axes: Sequence[str]) -> np.ndarray:
     return values.isel(dict.fromkeys(others, 0)).transpose(*axes, "trial").values.astype(np.float64)
 
 
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean over the last axis without values that are NaN; NaN where there is no other."""
-    number = np.sum(~np.isnan(values), axis=-1)
-    return np.divide(np.nansum(values, axis=-1), number, out=np.full(number.shape, np.nan), where=number > 0)
-
-
-def _draw_sweep(ax: Any, positions: np.ndarray, values: np.ndarray, colour: str) -> None:
+def _draw_sweep(ax: Any, positions: np.ndarray, values: np.ndarray, colour: str, limits: Bounds) -> None:
     low, median, high = quantiles(values, [0.25, 0.5, 0.75])
     ax.fill_between(positions, low, high, color=colour, alpha=0.15, linewidth=0)
     ax.plot(positions, median, color=colour, linestyle="--", linewidth=1)
-    _draw_means(ax, positions, values, color=colour, marker=".", linewidth=1.5)
+    _draw_means(ax, positions, values, limits, color=colour, marker=".", linewidth=1.5)
 
 
-def _draw_markers(ax: Any, positions: np.ndarray, values: np.ndarray, marker: str) -> None:
+def _draw_markers(ax: Any, positions: np.ndarray, values: np.ndarray, marker: str, limits: Bounds) -> None:
     (median,) = quantiles(values, [0.5])
     ax.plot(positions, median, color="k", linestyle="none", marker=marker, markerfacecolor="none", markersize=8)
-    _draw_means(ax, positions, values, color="k", linestyle="none", marker=marker, markersize=4)
+    _draw_means(ax, positions, values, limits, color="k", linestyle="none", marker=marker, markersize=4)
 
 
-def _draw_means(ax: Any, positions: np.ndarray, values: np.ndarray, **style: Any) -> None:
-    """Means with their bootstrap intervals."""
-    mean = _mean(values)
-    ax.errorbar(positions, mean, np.abs(bootstrap_interval(values) - mean), elinewidth=1, **style)
+def _draw_means(ax: Any, positions: np.ndarray, values: np.ndarray, limits: Bounds, **style: Any) -> None:
+    """Means with their intervals."""
+    means = mean(values)
+    ax.errorbar(positions, means, error_bars(means, mean_interval(values, limits)), elinewidth=1, **style)
 
 
 def _set_axis(ax: Any, axis: str, positions: np.ndarray) -> None:

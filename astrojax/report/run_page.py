@@ -11,7 +11,8 @@ from .._status import Status
 from .figures import figures_of
 from .page import Markdown, Page, escape
 from .sections import KEEP, add_commands, add_provenance, add_settings, figure_name, short
-from .tables import STATUSES, computed, distinct, mean_and_error, summary
+from .statistics import with_interval
+from .tables import STATUSES, bounds_of, computed, distinct, mean_and_interval, summary
 
 NUM_SHOWN = 8
 """Values of an axis, and single trajectories, that a table of failures lists."""
@@ -83,27 +84,29 @@ def _add_overview(page: Page, results: xr.Dataset, content: dict[str, Any]) -> N
         for name in names:
             values = computed(results[name].sel(model=model))
             # Steps are integers, −1 where none were taken yet; those of failed trajectories tell nothing of the others.
-            cells.append(_pair(*mean_and_error(values.where(computed(results.status.sel(model=model)) == 0), [])))
+            values = values.where(computed(results.status.sel(model=model)) == 0)
+            found = mean_and_interval(values, [], bounds_of(results, name))
+            cells.append(with_interval(found, ".3g") if name != "num_steps" else f"{float(found[0]):.3g}")
         rows.append([model, *cells, f"{content['failed'][model]:,}", f"{content['unsettled'][model]:,}"])
-    page.text("Means over everything, with standard errors; failed trajectories are left out.")
+    page.text("Means over everything, with 95% intervals; failed trajectories are left out.")
     headings = [HEADINGS[name] for name in names]
     page.table(["model", *headings, "failed", "still under way"], rows)
 
 
 def _add_means(page: Page, content: dict[str, Any]) -> None:
-    """Mean Hamming errors along the axes, as the terminal shows them, with standard errors."""
-    tables = {name: (table["mean_hamming_error"], table["standard_error"]) for name, table in content["hamming_error"].items()}
-    what = "Mean Hamming errors (neurons) with standard errors"
+    """Mean Hamming errors along the axes, as the terminal shows them, with 95% intervals."""
+    tables = {name: (table["mean_hamming_error"], table["interval"]) for name, table in content["hamming_error"].items()}
+    what = "Mean Hamming errors (neurons) with 95% intervals"
     match list(content["axes"].items()):
         case [(rows, row_values), (columns, values)]:
             page.text(f"{what}, {escape(rows)} down, {escape(columns)} across:")
-            for name, (means, errors) in tables.items():
+            for name, (means, ends) in tables.items():
                 page.text(f"### {escape(name)}")
-                lines = zip(distinct(row_values), means, errors, strict=True)
-                page.table(["", *distinct(values)], [[head, *map(_pair, line, spread)] for head, line, spread in lines])
+                lines = zip(distinct(row_values), means, ends, strict=True)
+                page.table(["", *distinct(values)], [[head, *_cells(*line)] for head, *line in lines])
         case [(columns, values)]:
             page.text(f"{what} along {escape(columns)}:")
-            page.table(["", *distinct(values)], [[name, *map(_pair, *pair)] for name, pair in tables.items()])
+            page.table(["", *distinct(values)], [[name, *_cells(*table)] for name, table in tables.items()])
     for axis, coordinates in content["zipped"].items():
         if coordinates:
             page.text(f"Along {escape(axis)}:")
@@ -122,7 +125,7 @@ def _add_figures(page: Page, results: xr.Dataset) -> None:
     for other in others:
         captions[f"difference_{first}_{other}"] = (
             f"Mean Hamming error of {escape(first)} minus that of {escape(other)}, on the same problems: blue where the first "
-            "is better, red where it is worse, pale where the difference is less than two standard errors."
+            "is better, red where it is worse, pale where the 95% interval includes 0."
         )
     for number, (name, figure) in enumerate(figures.items(), 1):
         along = f"Hamming error along {escape(name.removeprefix('along_'))}: means, and bands between the quartiles."
@@ -198,13 +201,8 @@ def _number_computed(status: xr.DataArray) -> int:
     return max(int((status.values >= 0).sum()), 1)
 
 
-def _pair(mean: Any, error: Any) -> str:
-    """A mean and its standard error; a dash for a mean of nothing."""
-    values = [None if value is None else float(value) for value in (mean, error)]
-    if values[0] is None or np.isnan(values[0]):
-        return "–"
-    spread = "" if values[1] is None or np.isnan(values[1]) else f" ± {values[1]:.2g}"
-    return f"{values[0]:.3g}{spread}"
+def _cells(means: list[float | None], ends: list[list[float | None]]) -> list[str]:
+    return [with_interval([mean, *pair], ".3g") for mean, pair in zip(means, ends, strict=True)]
 
 
 def _plural(number: int, name: str) -> str:

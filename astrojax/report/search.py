@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from .figures import LABELS, axis_label, bands, difference_map, heat_maps, is_logarithmic, write_all
-from .statistics import bootstrap_interval, discoveries, paired_p_values, wilson_interval
-from .tables import long_axes
+from .statistics import discoveries, error_bars, mean_interval, paired_p_values, share_interval, with_interval
+from .tables import bounds_of, long_axes
 
 NAMES = {
     "tuned": "tuned",
@@ -55,13 +55,13 @@ def errors_on_fresh_problems(heldout: xr.Dataset) -> dict[str, Any]:
     """Share of perfect recalls and mean Hamming error over all loads and levels, each with its 95% interval, by name."""
     each = {str(name): heldout.hamming_error.sel(model=name) for name in heldout.model.values}
     each |= {str(name): heldout.decoder_error.sel(decoder=name) for name in heldout.decoder.values}
-    found = {}
+    found, limits = {}, bounds_of(heldout, "hamming_error")
     for name, errors in each.items():
         flat = errors.values.astype(float).ravel()
         flat = flat[~np.isnan(flat)]
         found[name] = {
-            "perfect": [float(np.sum(flat == 0) / errors.size), *wilson_interval(np.sum(flat == 0), errors.size).tolist()],
-            "hamming_error": [float(np.mean(flat)), *bootstrap_interval(flat).tolist()] if flat.size else [None] * 3,
+            "perfect": [float(np.sum(flat == 0) / errors.size), *share_interval(np.sum(flat == 0), errors.size).tolist()],
+            "hamming_error": [float(np.mean(flat)), *mean_interval(flat, limits).tolist()] if flat.size else [None] * 3,
             "problems": flat.size,
             "failed": int(errors.size - flat.size),
         }
@@ -74,11 +74,8 @@ def print_search(console: Console, content: dict[str, Any]) -> None:
     for heading in ("", "perfect recalls", "mean Hamming error", "failed"):
         table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=heading != "")
     for name, row in content["errors"].items():
-        share, low, high = row["perfect"]
-        mean = "-" if row["hamming_error"][0] is None else "{:.3f} [{:.3f}, {:.3f}]".format(*row["hamming_error"])
-        table.add_row(
-            NAMES.get(name, name), f"{share:.1%} [{low:.1%}, {high:.1%}]", mean, f"{row['failed']:,}" if row["failed"] else ""
-        )
+        cells = with_interval(row["perfect"], ".1%"), with_interval(row["hamming_error"], ".3f")
+        table.add_row(NAMES.get(name, name), *cells, f"{row['failed']:,}" if row["failed"] else "")
     console.print(table)
     for sentence in sentences(content):
         console.print(sentence, soft_wrap=True)
@@ -205,8 +202,7 @@ def intervals(errors: dict[str, Any]) -> Figure:
     ):
         middle, low, high = np.array([errors[name][kind] for name in names], float).T
         places = np.arange(len(names))
-        # A mean of few values may lie on the end of its interval, but for rounding.
-        ax.errorbar(middle, places, xerr=np.clip([middle - low, high - middle], 0, None), fmt="o", capsize=3)
+        ax.errorbar(middle, places, xerr=error_bars(middle, [low, high]), fmt="o", capsize=3)
         ax.set_yticks(places, [NAMES.get(name, name) for name in names])
         ax.set_xlabel(label)
         ax.grid(axis="x", alpha=0.3)

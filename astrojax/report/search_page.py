@@ -10,6 +10,7 @@ import xarray as xr
 from .page import Page, escape
 from .search import NAMES, figures_of_search, search_summary, sentences
 from .sections import KEEP, add_commands, add_provenance, add_settings, fenced, figure_name, short
+from .statistics import with_interval
 
 
 def search_page(
@@ -73,11 +74,8 @@ def _add_found(
     page.text("## On fresh problems\n\nWith 95% intervals, over all loads and levels.")
     rows = []
     for name, row in content["errors"].items():
-        share, low, high = row["perfect"]
-        mean = "–" if row["hamming_error"][0] is None else "{:.3f} [{:.3f}, {:.3f}]".format(*row["hamming_error"])
-        rows.append(
-            [NAMES.get(name, name), f"{share:.1%} [{low:.1%}, {high:.1%}]", mean, f"{row['problems']:,}", f"{row['failed']:,}"]
-        )
+        cells = with_interval(row["perfect"], ".1%"), with_interval(row["hamming_error"], ".3f")
+        rows.append([NAMES.get(name, name), *cells, f"{row['problems']:,}", f"{row['failed']:,}"])
     page.table(["", "perfect recalls", "mean Hamming error (neurons)", "problems", "failed"], rows)
     if comparison:
         page.text("## Other searches\n\nWhat they found, for no more trajectories than the search by gradients.")

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from .._checks import InputError, one_of
 from .._status import Status
+from .statistics import UNKNOWN, Bounds, extremes_of, interval_from_moments
 
 MAX_ROWS, MAX_COLUMNS = 8, 16
 """Rows and columns of a table: a longer axis is shown at evenly spread values."""
@@ -29,7 +30,7 @@ PIECE = 2**19
 
 
 def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str, Any]:
-    """Plain data of the printed tables: mean Hamming errors and their standard errors by model and decoder.
+    """Plain data of the printed tables: mean Hamming errors and their 95% intervals, [low, high], by model and decoder.
 
     They run along at most two axes of the sweep, `axes`: those that are asked for, or the first with several values. The means
     are over all others, of which `averaged_over` names those with several values. Samples that failed are left out of the means
@@ -43,11 +44,13 @@ def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str
     tables = {}
     for name, errors in _errors(results).items():
         shown = errors.isel({dim: at for dim, at in places.items() if dim in errors.dims})
-        mean, error = mean_and_error(shown, [dim for dim in axes if dim in errors.dims])
+        found = mean_and_interval(shown, [dim for dim in axes if dim in errors.dims], bounds_of(results, "hamming_error"))
         # Along an axis that does not matter for the decoders their error is the same everywhere.
         grid = xr.DataArray(np.zeros([places[dim].size for dim in axes]), dims=axes)
-        mean, error = (values.drop_vars(list(values.coords)).broadcast_like(grid).transpose(*axes) for values in (mean, error))
-        tables[name] = {"mean_hamming_error": _plain(mean), "standard_error": _plain(error)}
+        mean, low, high = (
+            values.drop_vars(list(values.coords)).broadcast_like(grid).transpose(*axes).values for values in found
+        )
+        tables[name] = {"mean_hamming_error": _plain(mean), "interval": _plain(np.stack([low, high], axis=-1))}
     names = [str(name) for name in results.model.values]
     statuses = {name: _counts(computed(results.status.sel(model=name))) for name in names}
     successes = {name: _counts(computed(results.success.sel(model=name))) for name in names}
@@ -86,6 +89,11 @@ def print_tables(console: Console, content: dict[str, Any]) -> None:
                 console.print(_table(f"{name}: mean Hamming error, {rows} down, {columns} across", "", values, named))
         case [(columns, values)]:
             console.print(_table("mean Hamming error", columns, values, means))
+    gaps = _gaps(content)
+    if gaps is not None:
+        console.print(
+            f"95% intervals reach up to {gaps[0]:.2f} below and {gaps[1]:.2f} above these means; --html and --json list them"
+        )
     if content["averaged_over"]:
         console.print(f"means are also over {', '.join(content['averaged_over'])}")
     for axis, coordinates in content["zipped"].items():
@@ -107,37 +115,63 @@ def print_tables(console: Console, content: dict[str, Any]) -> None:
         )
 
 
-def mean_and_error(
-    values: xr.DataArray, axes: list[str], minus: xr.DataArray | None = None
-) -> tuple[xr.DataArray, xr.DataArray]:
-    """Mean over everything but `axes`, and its standard error; samples that failed, NaN, are left out of both.
+def bounds_of(results: xr.Dataset, name: str) -> Bounds:
+    """The smallest and the largest value that an observable of a run can have, as far as they are known."""
+    match name:
+        case "success":
+            return 0, 1
+        case "overlap":
+            return -1, 1
+        case "perplexity":
+            return 1, _largest(results.get("num_patterns"))
+        case "hamming_error" | "soft_hamming_error" | "decoder_error":
+            return 0, _largest(results.get("patterns.num_neurons", results.attrs.get("num_neurons")))
+    return UNKNOWN
+
+
+def _largest(values: Any) -> float | None:
+    return None if values is None else float(np.max(values))
+
+
+def mean_and_interval(
+    values: xr.DataArray, axes: list[str], bounds: Bounds = UNKNOWN, minus: xr.DataArray | None = None
+) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
+    """Mean over everything but `axes`, and the ends of its `mean_interval`; samples that failed, NaN, are left out.
 
     Along parameters the same problems are solved again: only different problems count as independent samples. With `minus` the
-    same of the differences. Stored values are read a piece at a time.
+    same of the differences. Stored values are read a piece at a time; the usual value, for a bound that is not known, is 0.
     """
     rest = [dim for dim in values.dims if dim not in axes]
     problems = [dim for dim in rest if _has_problems(str(dim))]
-    moments: list[xr.Dataset] = []
+    sums: list[xr.Dataset] = []
+    ends: list[xr.Dataset] = []
     cut = _cut(values, axes)
     for piece in _pieces(values, cut, minus):
         per_problem = piece.mean([dim for dim in rest if dim not in problems])
-        moments.append(
+        sums.append(
             xr.Dataset(
                 {
                     "number": piece.notnull().sum(rest),
                     "total": piece.sum(rest),
                     "problems": per_problem.notnull().sum(problems),
-                    "first": per_problem.sum(problems),
-                    "second": (per_problem**2).sum(problems),
+                    "unusual": (per_problem.notnull() & (per_problem != 0)).sum(problems),
+                    **{f"moment{power}": (per_problem**power).sum(problems) for power in (1, 2, 3)},
                 }
             )
         )
-    whole = xr.concat(moments, cut) if cut in axes else functools.reduce(xr.Dataset.__add__, moments)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = whole.total / whole.number
-        variance = (whole.second - whole["first"] ** 2 / whole.problems).clip(0) / (whole.problems - 1)
-        error = np.sqrt(variance / whole.problems)
-    return mean.transpose(*axes), error.where(whole.problems > 1).transpose(*axes)
+        ends.append(xr.Dataset({"least": per_problem.min(problems), "greatest": per_problem.max(problems)}))
+    if cut in axes:
+        whole = xr.merge([xr.concat(sums, cut), xr.concat(ends, cut)])
+    else:
+        ends_of_all = xr.concat(ends, "piece")
+        whole = functools.reduce(xr.Dataset.__add__, sums).assign(
+            least=ends_of_all.least.min("piece"), greatest=ends_of_all.greatest.max("piece")
+        )
+    whole = whole.transpose(*axes)
+    extremes = extremes_of(whole.least.fillna(0), whole.greatest.fillna(0), whole.unusual, bounds)
+    moments = [whole[f"moment{power}"] for power in (1, 2, 3)]
+    low, high = interval_from_moments(whole.problems, moments, extremes)
+    return (whole.total / whole.number.where(whole.number > 0)), whole.total.copy(data=low), whole.total.copy(data=high)
 
 
 def long_axes(results: xr.Dataset) -> list[str]:
@@ -221,13 +255,23 @@ def _errors(results: xr.Dataset) -> dict[str, xr.DataArray]:
     return errors
 
 
+def _gaps(content: dict[str, Any]) -> np.ndarray | None:
+    """How far the intervals of a summary reach below and above their means at most; `None` where there is no interval."""
+    tables = content["hamming_error"].values()
+    means = np.concatenate([np.asarray(table["mean_hamming_error"], float).ravel() for table in tables])
+    ends = np.concatenate([np.asarray(table["interval"], float).reshape(-1, 2) for table in tables])
+    known = np.isfinite(means)
+    gaps = np.where(np.isnan(ends), np.inf, np.abs(ends - means[:, None]))[known]
+    return gaps.max(axis=0) if known.any() else None
+
+
 def _spread(size: int, limit: int) -> np.ndarray:
     return np.unique(np.linspace(0, size - 1, min(size, limit)).round().astype(int))
 
 
-def _plain(values: xr.DataArray) -> Any:
+def _plain(values: np.ndarray) -> Any:
     """Numbers in lists as deep as the array has dimensions; `None` for what is not finite."""
-    numbers = np.asarray(values.values, float)
+    numbers = np.asarray(values, float)
     plain = np.asarray(np.round(numbers, 6), object)
     plain[~np.isfinite(numbers)] = None
     return plain.tolist()

@@ -95,6 +95,20 @@ OfPatterns = Annotated[Path | None, Field(exclude_if=lambda path: path is None)]
 """A .npy file with one number for each pattern of the pool; a relative path starts at the configuration's folder."""
 
 
+def _coupling(value: Any) -> Any:
+    if value is None or value in ("K", "N"):
+        return value
+    if isinstance(value, bool) or not (value == "1" or (isinstance(value, int | float) and 0 < value < math.inf)):
+        raise ValueError("must be K, N, 1 or another positive number")
+    return float(value)
+
+
+Coupling = Annotated[
+    Literal["K", "N"] | Real | None, BeforeValidator(_coupling), Field(exclude_if=lambda coupling: coupling is None)
+]
+"""The coupling constant of a memory: by name, as a number, or the score's own."""
+
+
 class Astrocyte(Section):
     """The astrocyte-gated memory."""
 
@@ -104,6 +118,7 @@ class Astrocyte(Section):
     gain_regime: Literal["dynamic", "adiabatic", "frozen"] = Field(
         "dynamic", description="gains follow their equation, at once, or not at all"
     )
+    coupling: Coupling = Field(None, description="c, as K, N or a number; left out, K for even scores and 1 for the linear")
     temperature: Positive = Field(0.01, description="T, entropic regularisation of the gains")
     tau_x: Positive = Field(1.0, description="τx, time constant of the neurons")
     tau_p: Positive = Field(1.0, description="τp, time constant of the gains")

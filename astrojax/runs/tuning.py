@@ -271,6 +271,8 @@ def _parameter_fault(name: str, how: Searched, model: Any, sections: Mapping[str
         return None
     if name == "t1" and "retrieval" not in sections:
         return None
+    if name == "coupling" and not isinstance(model.coupling, float):
+        return f"starts from a number; model.coupling is {model.coupling or 'left out'}"
     start = _start(model, sections.get("retrieval"), name)
     if not how.low <= start <= how.high:
         return f"starts at {start:g}, outside its bounds [{how.low:g}, {how.high:g}]"

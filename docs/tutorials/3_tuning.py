@@ -13,6 +13,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 import astrojax as aj
+from astrojax.report.statistics import mean_interval, with_interval
 
 # %%
 # Any file of patterns will do. Here: 300 landscapes of 10 × 10 fields, land or water, made by smoothing
@@ -68,8 +69,7 @@ heldout = results.heldout()
 errors = heldout.hamming_error.squeeze()
 for name in heldout.model.values:
     values = errors.sel(model=name)
-    uncertainty = float(values.std(ddof=1)) / np.sqrt(values.size)
-    print(f"{name:>9}: {float(values.mean()):.3f} ± {uncertainty:.3f}")
+    print(f"{name:>9}: {with_interval([values.mean(), *mean_interval(values, bounds=(0, 100))], '.3f')}")
 bayes = heldout.decoder_error.sel(decoder="bayes_signed")
 print(f"    Bayes: {float(bayes.mean()):.3f}")
 

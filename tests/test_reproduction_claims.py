@@ -1,0 +1,173 @@
+"""Claims of the reproduction: judged by medians first, and each by an experiment that measures what it says."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.integrate import solve_ivp
+
+import astrojax as aj
+
+
+def test_a_condition_holds_by_medians_if_it_does_in_the_papers_trials_and_in_all(experiments):
+    medians = experiments("medians")
+    low, high = np.zeros(50), np.full(50, 9.0)
+
+    def small(values):
+        return np.nanmedian(values) < 1
+
+    assert medians.judged(small, low)
+    assert not medians.judged(small, np.concatenate([low, high, high]))
+    assert not medians.judged(small, np.concatenate([high, low, low]))
+
+
+def test_medians_are_given_with_those_of_the_papers_trials_and_its_widest_band(experiments):
+    values = np.concatenate([np.full(50, 3.0), np.arange(151.0)])
+    text = experiments("medians").described(values)
+    low, high = np.percentile(values, [5, 95])
+    assert text.startswith(f"{np.median(values):.2f} [")
+    assert text.endswith(f"] (3.00; {low:.3g} to {high:.3g})")
+
+
+class Figure:
+    """Stands for a swept figure: samples by value and variable, with the same values at any horizon."""
+
+    def __init__(self, samples):
+        self.samples = samples
+
+    def at(self, value, variable="hamming_error", horizon=10.0):
+        return self.samples[variable][value]
+
+
+def test_c7_is_judged_by_the_median_although_the_mean_rises(experiments):
+    """A quarter of fast recalls fails: the mean error goes up, the median does not."""
+    fig2, trials = experiments("fig2"), np.arange(1000)
+    failing = {0.01: trials % 4 == 0, 0.1: trials % 8 == 0, 1.0: trials % 16 == 0}
+    samples = {
+        "hamming_error": {tau: np.where(failed, 12.0, 0.0) for tau, failed in failing.items()},
+        "perplexity": dict.fromkeys(failing, np.ones(1000)),
+        "log_target_gain": {tau: np.where(failed, -np.inf, 0.0) for tau, failed in failing.items()},
+    }
+    claim = fig2.commitment(Figure(samples))
+    assert claim.verdict == "holds in part"
+    assert "median" in claim.statistic
+    assert ": not up" in claim.found
+    assert "What the mean adds: error 3.00" in claim.found
+    samples["hamming_error"][0.01] = np.where(trials % 3 == 0, 0.0, 12.0)
+    assert fig2.commitment(Figure(samples)).verdict == "holds"
+
+
+@pytest.mark.parametrize("name", ["fig1", "fig2", "fig3"])
+def test_figures_rest_on_ten_times_the_trials_of_other_parts_at_all_their_values(experiments, monkeypatch, name):
+    along, asked = experiments("along"), []
+
+    def stored(name, trials, label="", **overrides):
+        asked.append((trials, aj.load_config(along.CONFIGS / f"{name}.yaml", trials=trials, **overrides)))
+
+    monkeypatch.setattr(along, "stored", stored)
+    monkeypatch.setattr(along, "one_axis", lambda results, axis: results)
+    axis = {"fig1": "tau_p", "fig2": "tau_x", "fig3": "temperature"}[name]
+    figure = along.Along(name, axis, 1000)
+    assert figure.results is figure.times is None
+    (many, outcomes), (few, times) = asked
+    assert (many, few) == (10_000, 200)
+    for config in (outcomes, times):
+        assert config.swept_axes().keys() & {"retrieval.t1", "trial"} == {"retrieval.t1", "trial"}
+    swept, timed = (
+        next(named[axis] for named in config.axes.coordinates().values() if axis in named) for config in (outcomes, times)
+    )
+    assert list(swept) == list(timed)
+    assert outcomes.retrieval.convergence_speed is None
+
+
+@pytest.mark.parametrize(("name", "c"), [("K", 100), ("N", 30), ("1", 1)])
+def test_neurons_freeze_where_the_chosen_pattern_no_longer_turns_them_in_time(experiments, name, c):
+    """Against the equation of one wrong neuron under a constant drive: at the predicted τx it is at zero at the horizon."""
+    coupling = experiments("coupling")
+    tau_x, drive = coupling.predicted(name), c / 30 * (30 - 2 * 6)
+    path = solve_ivp(lambda t, x: (drive - x) / tau_x, (0, coupling.HORIZON), [-1.0], rtol=1e-10, atol=1e-12)
+    assert path.y[0, -1] == pytest.approx(0, abs=1e-8)
+
+
+def test_the_coupling_that_fits_is_the_one_that_freezes_nearest_to_the_paper(experiments):
+    coupling = experiments("coupling")
+    taus = np.array([0.1, 1.0, 10.0, 100.0, 1000.0])
+    errors = np.repeat(np.array([4.0, 0.0, 1.0, 2.0, 4.0])[:, None], 60, axis=1)  # fast neurons are wrong for another reason
+    results = xr.Dataset({"soft_hamming_error": (("tau_x", "trial"), errors)}, {"tau_x": taus})
+    assert coupling.half_frozen(results) == pytest.approx(100 * 10**0.5)
+    assert np.isnan(coupling.half_frozen(results.isel(tau_x=slice(1, 4))))
+    assert coupling.fitting({"K": 550.0, "N": 180.0, "1": 10.0}) == "N"
+    assert coupling.factor(50.0) == coupling.factor(200.0) == pytest.approx(2)
+
+
+def test_a_threshold_in_proportion_to_the_speed_makes_convergence_times_linear_by_construction(experiments):
+    thresholds = experiments("thresholds")
+    taus, load = np.array(thresholds.SLOW), 100.0
+
+    def times(speeds):
+        """When K exp(−t/τx)/τx falls below the speeds, from 0 on."""
+        return np.repeat(np.maximum(taus * np.log(load / (speeds * taus)), 0)[:, None], 60, axis=1)
+
+    relative, fixed = times(0.1 / taus), times(np.full(len(taus), 0.01))
+    assert thresholds.exponent(relative) == pytest.approx(1)
+    assert thresholds.exponent(fixed) < 0.9
+    assert np.isnan(thresholds.exponent(times(np.full(len(taus), 10.0))))
+    growths = [
+        thresholds.Growth(name, values, *[thresholds.exponent(values)] * 3)
+        for name, values in (("0.1/τx", relative), ("0.01", fixed))
+    ]
+    assert thresholds.claim(growths, 60).verdict == "does not hold"
+    steep = thresholds.Growth("steep", relative, 1.3, 1.2, 1.4)
+    assert thresholds.claim([*growths, steep], 60).verdict == "holds in part"
+    assert thresholds.claim([steep], 60).verdict == "holds"
+
+
+def test_c17_tells_perplexity_that_disappears_from_perplexity_that_stays(experiments):
+    symmetry = experiments("symmetry")
+    taus, limits = np.array([100.0, 300.0, 1000.0]), np.array([10.0, 100.0, 10000.0])
+    tied = np.arange(1000) % 12 == 0
+    values = np.where(tied & (limits[:, None] < 10000), 2.0, 1.0)
+    results = xr.Dataset(
+        {"perplexity": (("tau_x", "retrieval.t1", "trial"), np.stack([values] * 3))}, {"tau_x": taus, "retrieval.t1": limits}
+    )
+    claim = symmetry.claim(results, taus, limits)
+    assert claim.verdict == "holds"
+    assert "share" in claim.statistic
+    stuck = results.assign(perplexity=results.perplexity.isel({"retrieval.t1": [0, 0, 0]}).assign_coords(results.coords))
+    assert symmetry.claim(stuck, taus, limits).verdict == "holds in part"
+
+
+def test_the_best_temperature_is_chosen_on_other_trials_than_it_is_measured_on(experiments):
+    """Equal temperatures: the chosen one has the lowest of many noisy means, and yet gains nothing where it is measured."""
+    selectivity, random = experiments("selectivity"), np.random.default_rng(0)
+    temperatures = np.array([0.01, 10.0, *np.geomspace(20, 1000, 30)])
+    errors = xr.DataArray(
+        random.normal(5.0, 1.0, (32, 4000)), dims=("temperature", "trial"), coords={"temperature": temperatures}
+    )
+    level = selectivity.Level(5, errors, errors, ("", ""))
+    own = errors.isel(trial=slice(0, None, 2)).mean("trial")
+    assert float(own.mean() - own.sel(temperature=level.chosen)) > 0.02  # on the trials that chose it
+    assert abs(np.mean(level.gained())) < 4 * np.sqrt(2 / 2000)
+    assert len(level.gained()) == 2000
+
+
+def test_ambiguous_queries_have_so_many_patterns_at_the_same_distance_and_held_neurons_share_the_gains(experiments):
+    found = experiments("ambiguity").problems(3, 12)
+    assert 6 <= len(found.perplexity) <= 12  # some are left out, since another pattern is as near
+    np.testing.assert_allclose(found.perplexity[:, -1, -1], 3, rtol=1e-3)
+    np.testing.assert_allclose(found.among[:, -1, -1], 1, rtol=1e-6)
+    assert np.median(found.perplexity[:, 0, -1]) == pytest.approx(1, abs=0.01)
+
+
+def test_very_fast_neurons_are_compared_with_the_fixed_point_of_the_hopfield_network(experiments, monkeypatch):
+    """At K = 3 that is the target, six neurons from the query, and is kept; K = 100 at N = 30 hardly leaves the query."""
+    early = experiments("early")
+    monkeypatch.setattr(early, "TAUS", (1.0, 0.0001))
+    found = early.problems(3, 6)
+    assert np.median(found.from_query) == 6
+    assert np.median(found.from_target) == 0
+    assert np.all(found.missed[:, -1] == 0)
+    np.testing.assert_array_equal(found.continued, found.errors[:, -1])
+    claim = early.claim({3: found, 100: found._replace(from_query=np.zeros(6))})
+    assert claim.verdict == "holds in part"
+    far = early.claim({3: found, 100: found._replace(from_query=np.full(6, 9.0))})
+    assert far.verdict == "holds"
