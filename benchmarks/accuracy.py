@@ -26,6 +26,9 @@ NUM_NEURONS, NUM_PATTERNS = 20, 30
 BOUNDS = {"float64": 1e-3, "float32": 2e-3}
 """Largest error of x relative to the largest |x|."""
 
+SILENT = 1e-8
+"""Below this the neurons have fallen silent, and errors are relative to it."""
+
 RANGES = {"temperature": (0.01, 5), "tau_x": (0.01, 10), "tau_p": (0.1, 100), "slope": (0.2, 6), "t1": (0.5, 20)}
 RANGES |= {"tau_s": (0.1, 10), "tau_a": (0.1, 10)}
 """Parameters are drawn evenly on a logarithmic scale."""
@@ -182,10 +185,9 @@ def row(problems: Sequence[Problem], references: np.ndarray, dtype: str, **setti
     """A row of the table. References have the shape (problems, 2, 2, N): of the query and of the shifted one."""
     x, status, steps = solve(problems, dtype, **settings)
     exact, shifted = references[:, 0], references[:, 1]
-    scale = np.abs(exact).max(axis=-1)
-    # A state that has decayed beyond the precision has no digits to compare.
-    counts = (status == 0)[:, None] & (scale > np.finfo(dtype).tiny ** 0.5)
-    scale = np.maximum(scale, np.finfo(float).tiny)
+    # Of a state that has decayed to less SciPy's own absolute tolerance leaves no digits to compare.
+    scale = np.maximum(np.abs(exact).max(axis=-1), SILENT)
+    counts = (status == 0)[:, None]
     sensitive = np.abs(shifted - exact).max(axis=-1) > BOUNDS[dtype] * scale
     errors = np.where(counts & ~sensitive, np.abs(x - exact).max(axis=-1) / scale, 0)
     return {

@@ -130,7 +130,7 @@ def test_names_in_the_configuration_are_those_of_the_library():
     def literals(section: type, field: str) -> set[str]:
         return set(get_args(section.model_fields[field].annotation))
 
-    assert literals(settings.Retrieval, "solver") == {"auto", *SOLVERS}
+    assert literals(settings.Retrieval, "solver") == set(SOLVERS)
     assert literals(settings.Astrocyte, "score") == set(SCORES)
     assert literals(settings.Astrocyte, "gain_regime") == set(GAIN_REGIMES)
     assert literals(settings.Config, "corruption") == set(CORRUPTIONS) == set(settings.LEVELS)
