@@ -77,7 +77,7 @@ def _continued(folder: Path, config: Kind, before: Mapping[str, Any], notice: Ca
     except ConfigError as error:
         fault = error
     if stored is not None and (not known or _is_as_recorded(folder, before)):
-        recorded = before.get("input_files", {})
+        recorded = before.get("input_files") or stored.file_digests()
         different = differences(stored, config, recorded)
         if different:
             lines = "\n".join(f"  {line}" for line in different)
