@@ -137,6 +137,77 @@ def reference(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     return found[0], found[1]
 
 
+STEP = 1e-4
+"""Relative step of the parameters in central differences."""
+
+
+def objective(problem: Problem, values: np.ndarray) -> float:
+    """SciPy's projection of x(t1) on a fixed direction, with the parameters and the horizon at the given values."""
+    *parameters, t1 = values.tolist()
+    varied = problem._replace(parameters=dict(zip(problem.parameters, parameters, strict=True)), t1=t1)
+    field, start = equations(varied)
+    with np.errstate(all="ignore"):
+        found = solve_ivp(field, (0, t1), start(problem.query), "DOP853", rtol=1e-12, atol=1e-14)
+    return float(found.y[: len(problem.query), -1] @ direction(problem))
+
+
+def direction(problem: Problem) -> np.ndarray:
+    """The direction on which x(t1) is projected."""
+    return np.random.default_rng(2).normal(size=len(problem.query))
+
+
+def differences(case: tuple[str, int]) -> np.ndarray:
+    """Central differences of `objective` by the logarithms of parameters and horizon, with two steps: shape (2, P)."""
+    problem = draw(*case)
+    values = np.array([*problem.parameters.values(), problem.t1])
+    shifts = np.eye(values.size)
+    return np.array(
+        [
+            [(objective(problem, values * (1 + h * e)) - objective(problem, values * (1 - h * e))) / (2 * h) for e in shifts]
+            for h in (STEP, 3 * STEP)
+        ]
+    )
+
+
+def gradient_row(problems: Sequence[Problem], exact: np.ndarray) -> dict[str, Any]:
+    """Derivatives by `jax.grad` through `retrieve` at its defaults, beside central differences of shape (problems, 2, P)."""
+    import jax
+    import jax.numpy as jnp
+
+    import astrojax as aj
+
+    kind, names = problems[0].kind, list(problems[0].parameters)
+
+    @jax.jit
+    @jax.vmap
+    def gradient(patterns, query, along, values):
+        def projected(logs):
+            *parameters, t1 = jnp.exp(logs)
+            recall = aj.retrieve(memory(kind, patterns, dict(zip(names, parameters, strict=True))), query, t1=t1)
+            return recall.x @ along, recall.status
+
+        return jax.grad(projected, has_aux=True)(jnp.log(values))
+
+    values = np.array([[*p.parameters.values(), p.t1] for p in problems])
+    given = [
+        np.stack(part)
+        for part in ([p.patterns for p in problems], [p.query for p in problems], [direction(p) for p in problems])
+    ]
+    found, status = (np.asarray(part) for part in gradient(*given, values))
+    largest = np.maximum(np.abs(exact[:, 0]).max(axis=1), SILENT)
+    # Where two steps disagree the difference itself is not the derivative.
+    counts = (status == 0) & (np.abs(exact[:, 0] - exact[:, 1]).max(axis=1) < 1e-3 * largest)
+    errors = np.where(counts, np.abs(found - exact[:, 0]).max(axis=1) / largest, 0)
+    return {
+        "memory": kind,
+        "problems": len(problems),
+        "compared": int(counts.sum()),
+        "beyond 2e-3": int((errors > 2e-3).sum()),
+        "99% error": f"{np.quantile(errors, 0.99):.0e}",
+        "largest": f"{errors.max():.0e}",
+    }
+
+
 def both(case: tuple[str, int]) -> tuple[Problem, tuple[np.ndarray, np.ndarray]]:
     """A problem and its reference."""
     problem = draw(*case)
@@ -207,13 +278,15 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problems", type=int, default=500, help="problems of every kind of memory")
+    parser.add_argument("--gradients", type=int, default=60, help="problems of every kind whose gradients are compared")
     parser.add_argument("--kinds", nargs="*", default=list(KINDS), choices=list(KINDS))
     parser.add_argument("--references", type=Path, help="a folder in which references are kept from run to run")
     options = parser.parse_args()
-    references = {}
+    references, slopes = {}, {}
     # Before JAX is imported, and in processes of their own.
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         for kind in options.kinds:
+            slopes[kind] = np.array(list(pool.map(differences, [(kind, number) for number in range(options.gradients)])))
             kept = options.references and options.references / f"{kind.replace(' ', '-')}-{options.problems}.npy"
             if kept and kept.exists():
                 references[kind] = np.load(kept)
@@ -232,8 +305,11 @@ def main() -> None:
         for settings in ({"dtype": "float64"}, {"dtype": "float32"}, {"dtype": "float64", "rtol": 1e-9}):
             rows.append(row(problems, exact, **settings))
             print(rows[-1], file=sys.stderr, flush=True)
-    print(described(machine()) + "\n")
-    print(table(rows))
+    gradients = []
+    for kind, exact in slopes.items() if options.gradients else ():
+        gradients.append(gradient_row([draw(kind, number) for number in range(options.gradients)], exact))
+        print(gradients[-1], file=sys.stderr, flush=True)
+    print("\n\n".join([described(machine()), table(rows), *([table(gradients)] if gradients else [])]))
 
 
 if __name__ == "__main__":
