@@ -32,8 +32,13 @@ INTERPOLATION = np.linalg.inv(np.vander(NODES, increasing=True))
 AT_START = np.poly(NODES)[::-1] / -np.prod(NODES)
 """Coefficients of the cubic that is 1 at the start of the step and 0 at the nodes."""
 
-SWEEPS = 16
-"""Substitutions by which the values at the nodes are found. What they still change counts as error."""
+SWEEPS, CONVERGED = 24, 2e-3
+"""Substitutions by which the values at the nodes are found; what the last one still changes counts as error. It must change
+less than this share of what the second one does, or the step is refused: derivatives, which converge likewise, would be
+wrong even where the values hardly move, close to a bifurcation."""
+
+LEAST_CHANGE = 64
+"""Units of rounding that a sweep may always change."""
 
 Step = tuple[PyTree, PyTree, dict[str, Any]]
 """The state after a step, an estimate of its error, and what interpolation needs."""
@@ -84,8 +89,22 @@ def exponential_step(field: Field, rates: PyTree, y0: PyTree, length: Scalar) ->
     y1 = jax.tree.map(lambda leaf: leaf[-1], found)
     gap = jax.tree.map(jnp.subtract, start, parabola[0])
     cubic = relaxed(jax.tree.map(jnp.zeros_like, y0), _scaled((gap,) * len(AT_START), AT_START), to_end)
-    error = jax.tree.map(lambda e, new, before: jnp.abs(e) + jnp.abs(new - before[-1]), cubic, y1, ends)
+    early, late = (_largest_change(y1, ends, sweep) for sweep in (1, -1))
+    stalled = (late > CONVERGED * early) & (late > LEAST_CHANGE * jnp.finfo(late.dtype).eps)
+    error = jax.tree.map(
+        lambda e, new, before: jnp.where(stalled, jnp.inf, jnp.abs(e) + jnp.abs(new - before[-1])), cubic, y1, ends
+    )
     return y1, error, {"y0": y0, "drive": parabola, "rates": rates}
+
+
+def _largest_change(y1: PyTree, ends: PyTree, sweep: int) -> Scalar:
+    """What a sweep changed of the state at the end of the step, relative to the largest entry of each part."""
+
+    def part(final: jax.Array, found: jax.Array) -> Scalar:
+        size = jnp.maximum(jnp.max(jnp.abs(final)), jnp.finfo(final.dtype).tiny)
+        return jnp.max(jnp.abs(found[sweep] - found[sweep - 1])) / size
+
+    return jnp.max(jnp.stack(jax.tree.leaves(jax.tree.map(part, y1, ends))))
 
 
 class AutomaticInterpolation(diffrax.AbstractLocalInterpolation):

@@ -8,9 +8,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optimistix as optx
-from jaxtyping import PyTree
+from jaxtyping import Array, Float, PyTree
 
-from ._types import BoolScalar, Scalar
+from ._types import BoolScalar, IntScalar, Scalar
 from .activations import largest_entry
 from .automatic import Automatic
 
@@ -22,6 +22,41 @@ FIRST_STEP = 0.3
 
 SMALLEST_FACTOR, LARGEST_FACTOR = 0.2, 10.0
 """How much shorter or longer the next step may be. After a step in vain it is shorter."""
+
+
+class Replay(diffrax.AbstractStepSizeController[IntScalar, None]):
+    """The steps of an earlier solve, which do not depend on anything any more.
+
+    Arguments:
+        times: ends of the steps, in order; infinite from the step on that ends at the horizon.
+    """
+
+    times: Float[Array, " steps"]
+
+    def wrap(self, direction: Any) -> "Replay":
+        """Nothing depends on the direction of time."""
+        return self
+
+    def init(
+        self, terms: Any, t0: Any, t1: Any, y0: PyTree, dt0: Any, args: Any, func: Callable[..., Any], error_order: Any
+    ) -> tuple[Any, IntScalar]:
+        """The end of the first step, and how many have been taken then."""
+        return self.times[0], jnp.asarray(1)
+
+    def adapt_step_size(
+        self,
+        t0: Any,
+        t1: Any,
+        y0: PyTree,
+        y1_candidate: PyTree,
+        args: Any,
+        y_error: PyTree,
+        error_order: Any,
+        controller_state: IntScalar,
+    ) -> tuple[bool, Any, Any, bool, IntScalar, Any]:
+        """Every step is accepted."""
+        next_t1 = self.times[jnp.minimum(controller_state, self.times.size - 1)]
+        return True, t1, next_t1, False, controller_state + 1, diffrax.RESULTS.successful
 
 
 class StepControl(diffrax.AbstractAdaptiveStepSizeController[Scalar, Any]):
