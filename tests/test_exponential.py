@@ -118,7 +118,8 @@ def test_a_memory_that_falls_silent_is_confirmed(t1):
 def test_a_second_solve_that_fails_says_how():
     patterns = aj.random_patterns(jax.random.key(0), num_neurons=30, num_patterns=100)
     memory, query = aj.AstrocyteMemory(patterns), aj.flip(jax.random.key(1), patterns[:, 0], 6)
-    alone, confirmed = (aj.retrieve(memory, query, t1=10.0, max_steps=80, confirm=confirm) for confirm in (False, True))
+    most = int(sum(aj.retrieve(memory, query, t1=10.0).stats.values()))
+    alone, confirmed = (aj.retrieve(memory, query, t1=10.0, max_steps=most, confirm=confirm) for confirm in (False, True))
     assert (alone.status, confirmed.status) == (aj.Status.OK, aj.Status.MAX_STEPS)
 
 
@@ -126,10 +127,12 @@ def test_automatic_choice_is_stated_and_can_be_overridden():
     patterns = aj.random_patterns(jax.random.key(0), num_neurons=12, num_patterns=5)
     memory = aj.AstrocyteMemory(patterns, tau_x=1e-3)
     recall = aj.retrieve(memory, patterns[:, 0], t1=10.0)
-    assert recall.solver == "etd3"
-    assert recall.rtol == recall.atol == pytest.approx(0.025)
+    assert (recall.solver, float(recall.rtol)) == ("auto", 1e-6)
+    loose = aj.retrieve(memory, patterns[:, 0], t1=10.0, solver="etd3")
+    assert loose.rtol == loose.atol == pytest.approx(0.025)
     other = aj.retrieve(memory, patterns[:, 0], t1=10.0, solver="kvaerno3", rtol=1e-2)
-    assert (other.solver, float(other.rtol), float(other.atol)) == ("kvaerno3", 1e-2, 1e-4)
+    assert (other.solver, float(other.rtol)) == ("kvaerno3", 1e-2)
+    assert float(other.atol) < 1e-100
     assert aj.retrieve(memory, patterns[:, 0], t1=10.0, solver=aj.ETD2(), atol=0.3).atol == pytest.approx(0.3)
 
 

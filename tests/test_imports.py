@@ -13,18 +13,8 @@ import astrojax as aj
 ROOT = Path(aj.__file__).parent
 LAYERS = [
     {"_types", "_errors", "_files", "_checks", "_parameters", "_random", "_shown", "_signs", "_status"},
-    {
-        "activations",
-        "scores",
-        "patterns",
-        "corruption",
-        "observables",
-        "decoders",
-        "exponential",
-        "automatic",
-        "compact",
-        "labelled",
-    },
+    {"activations", "scores", "patterns", "corruption", "observables", "decoders", "exponential", "compact", "labelled"},
+    {"automatic"},
     {"step_control"},
     {"models"},
     {"recall"},

@@ -80,7 +80,7 @@ def test_a_batch_of_memories_shows_its_shape_and_ranges():
 
 def test_a_result_says_how_it_ended(recall, batch, memory):
     steps = int(recall.stats["num_accepted_steps"] + recall.stats["num_rejected_steps"])
-    assert repr(recall) == f"Recall(OK, 16 neurons, largest gain 1, {steps} steps, 40 times saved, etd3)"
+    assert repr(recall) == f"Recall(OK, 16 neurons, largest gain 1, {steps} steps, 40 times saved, auto)"
     failed = jnp.array([0, 1, 1, 0, 0])
     text = repr(eqx.tree_at(lambda recall: recall.status, batch, failed))
     assert text.startswith("Recall(batch (5,), 3 OK, 2 MAX_STEPS, 16 neurons, largest gain 1, ")
@@ -321,7 +321,7 @@ def test_a_result_becomes_a_dataset_with_named_dimensions(recall, batch):
     np.testing.assert_array_equal(many.gains.sel(query=3), batch.gains[3])
     np.testing.assert_array_equal(many.x_saved.transpose("query", "time", "neuron"), batch.states.x)
     assert many.num_accepted_steps.dims == many.status.dims == ("query",)
-    assert one.attrs == {"solver": "etd3"}
+    assert one.attrs == {"solver": "auto"}
     assert one.status.attrs["definition"].startswith("0 ok, 1 max_steps, ")
     assert all(set(variable.attrs) == {"units", "definition"} for variable in many.variables.values())
     assert "convergence_time" not in one
@@ -377,12 +377,12 @@ def test_what_is_swept_and_searched_is_told_in_a_line():
     assert repr(task) == "Task(random_patterns(num_neurons=20), Flips())"
     assert repr(aj.DecoderTrial(task)) == f"DecoderTrial({task})"
     trial = aj.RecallTrial(task, aj.AstrocyteMemory, {"temperature": 0.1})
-    assert repr(trial) == f"RecallTrial({task}, AstrocyteMemory, temperature=0.1, t1=10, auto)"
+    assert repr(trial) == f"RecallTrial({task}, AstrocyteMemory, temperature=0.1, t1=10, etd3)"
     sweep = aj.Sweep(trial, {"num_patterns": [5, 9], "num_flips": [1], "both": {"tau_x": [1.0, 2.0], "tau_p": [3.0, 4.0]}})
     assert repr(sweep) == f"Sweep(num_patterns=5…9 (2), num_flips=1, tau_x=1…2 (2), tau_p=3…4 (2), {trial})"
     build = eqx.Partial(aj.AstrocyteMemory, gain_regime="adiabatic")
     objective = aj.Objective(task, build, num_patterns=[5], levels=[1, 2, 3])
-    inner = f"RecallTrial({task}, AstrocyteMemory(gain_regime='adiabatic'), t1=10, rtol=0.001, atol=0.001, auto)"
+    inner = f"RecallTrial({task}, AstrocyteMemory(gain_regime='adiabatic'), t1=10, rtol=0.001, atol=0.001, etd3)"
     assert repr(objective) == f"Objective(1 softsign, auto gradient, num_patterns=5, levels=1…3 (3), {inner})"
 
 

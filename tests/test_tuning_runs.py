@@ -19,6 +19,7 @@ import yaml
 import astrojax as aj
 from astrojax.cli import main
 from astrojax.pages import write_run_page
+from astrojax.runs.checkpoints import Checkpoints
 from astrojax.runs.reading import parse
 from astrojax.runs.tuning import LossName, Optimiser, Schedule, Searched, TuneConfig
 from astrojax.searching import objective_of, run_search
@@ -152,15 +153,21 @@ def test_every_look_is_told_on_the_way_and_in_the_summary(searched):
 def test_what_an_older_version_chose_is_refused(searched, tmp_path):
     """Its values were chosen by the loss, and its checkpoints know of no errors that choose."""
     old = shutil.copytree(searched, tmp_path / "old")
-    for path in (old / "checkpoints").glob("*.npz"):
-        arrays = dict(np.load(path))
+    record = json.loads((old / "provenance.json").read_text())
+    for name in ("squared", "linear"):
+        checkpoints = Checkpoints(old, name, record["config_sha256"])
+        arrays = checkpoints.load("step", pytest.fail)
         arrays.pop(max((name for name in arrays if name.startswith("state.")), key=lambda name: int(name.split(".")[1])))
-        np.savez(path, **arrays)
+        for _ in range(2):
+            checkpoints.save(arrays)
     with pytest.raises(aj.RunError, match=r"written by another version .* cannot be continued; give another folder"):
         run_search(aj.load_search_config(old / "config.yaml"), old)
     described = json.loads((old / "history.zarr" / "zarr.json").read_text())
     del described["attributes"]["choice"]
     (old / "history.zarr" / "zarr.json").write_text(json.dumps(described))
+    # A record of the time before files were recorded and sealed.
+    record = {key: value for key, value in record.items() if key in ("config_sha256", "finished", "seed")}
+    (old / "provenance.json").write_text(json.dumps(record))
     for read in (lambda: aj.load_search(old).history, lambda: aj.load_search(old).best):
         with pytest.raises(aj.InputError, match="chose its values in another way; search again, into another folder"):
             read()
