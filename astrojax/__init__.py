@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ._checks import RunError as RunError
     from .activations import activation as activation
     from .activations import lagrangian as lagrangian
+    from .automatic import Automatic as Automatic
     from .compact import CompactPatterns as CompactPatterns
     from .compact import compact_patterns as compact_patterns
     from .corruption import Erasures as Erasures
@@ -116,6 +117,7 @@ _NAMES = {
         "spectrum",
     ],
     "experiment": ["Execution", "load_config", "run"],
+    "automatic": ["Automatic"],
     "exponential": ["ETD2", "ETD3"],
     "many": ["retrieve_many"],
     "models": [

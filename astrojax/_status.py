@@ -27,7 +27,8 @@ MEANINGS = {
     Status.NON_FINITE: "The query or the final state holds NaN or infinity.",
     Status.INVALID_MEMORY: "A parameter of the memory is not positive and finite, its patterns are not finite, or none of them "
     "is stored.",
-    Status.SOLVER_FAILED: "The solver gave up for another reason, such as an implicit stage that did not converge.",
+    Status.SOLVER_FAILED: "The solver gave up for another reason, such as an implicit stage that did not converge, or "
+    "steps too short for the precision of the time: use double precision.",
     Status.INVALID_SETTINGS: "The horizon or a tolerance is not positive and finite, or the times to save do not increase "
     "within the horizon.",
     Status.UNCONFIRMED: "A solution at a tighter tolerance ends at another x: the trajectory passes too close to a boundary "

@@ -34,7 +34,7 @@ SOLVERS: dict[str, type[diffrax.AbstractAdaptiveSolver]] = {
 }
 """Adaptive solvers that can be named: the automatic one, exponential, explicit and implicit ones, each by rising order."""
 
-ACCURATE = {"float64": 1e-6, "float32": 1e-4}
+ACCURATE = {"float64": 1e-6, "float32": 3e-5}
 """Default tolerance of `auto` by precision: docs/accuracy.md has the errors it leaves, of states and gradients."""
 
 OTHERS_TOLERANCE = 1e-4

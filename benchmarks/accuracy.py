@@ -195,7 +195,7 @@ def gradient_row(problems: Sequence[Problem], exact: np.ndarray) -> dict[str, An
     ]
     found, (found_x, status) = jax.tree.map(np.asarray, gradient(*given, values))
     # Smaller ones drown in the rounding of the differences.
-    largest = np.maximum(np.abs(exact[:, 0]).max(axis=1), 1e-4 * np.abs(found_x).max(axis=1))
+    largest = np.maximum(np.abs(exact[:, 0]).max(axis=1), 1e-4 * np.maximum(np.abs(found_x).max(axis=1), 1e-3))
     # Where two steps disagree the difference itself is not the derivative.
     counts = (status == 0) & (np.abs(exact[:, 0] - exact[:, 1]).max(axis=1) < 1e-3 * largest)
     errors = np.where(counts, np.abs(found - exact[:, 0]).max(axis=1) / largest, 0)

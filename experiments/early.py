@@ -44,10 +44,10 @@ def problems(load: int, number: int) -> Found:
     def one(key: jax.Array) -> Found:
         patterns, query = drawn(key, NUM_NEURONS, load, NUM_FLIPS)
         target = patterns[:, 0]
-        rest = aj.retrieve(aj.HopfieldMemory(patterns), query, t1=200.0).x
+        rest = aj.retrieve(aj.HopfieldMemory(patterns), query, t1=200.0, solver="etd3").x
 
         def full(start: jax.Array, tau_x: jax.Array, t1: jax.Array) -> jax.Array:
-            return aj.retrieve(aj.AstrocyteMemory(patterns, tau_x=tau_x), start, t1=t1, rtol=3e-3, atol=3e-3).x
+            return aj.retrieve(aj.AstrocyteMemory(patterns, tau_x=tau_x), start, t1=t1, solver="etd3", rtol=3e-3, atol=3e-3).x
 
         taus = jnp.array(TAUS)
         # All recalls of the full model in one batch: on the way, at the end, and from the fixed point.

@@ -18,6 +18,7 @@ import fig3
 import fig4_cells
 import fixed_points
 import identities
+import jax
 import limits
 import linear
 import phases
@@ -29,6 +30,7 @@ from measures import DONE, HEADLINE, Claim, Done
 from medians import EXPLAINED
 
 from astrojax.report.page import Page, badge, write
+from astrojax.sweep.engine import PROGRAMS
 
 SECTIONS = (
     *(fig1, fig2, thresholds, symmetry, early, fig3, selectivity, ambiguity),
@@ -93,6 +95,8 @@ def main() -> None:
         before = time.perf_counter()
         claims += section.report(part, options.trials)
         parts.append(part)
+        PROGRAMS.clear()
+        jax.clear_caches()
         print(f"{section.__name__}: {time.perf_counter() - before:.0f} s", flush=True)
     page = assembled(claims, parts, options.trials, list(DONE.values()))
     options.docs.mkdir(exist_ok=True)

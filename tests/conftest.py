@@ -56,3 +56,10 @@ def experiments(monkeypatch, tmp_path):
     yield importlib.import_module
     for path in folder.glob("*.py"):
         sys.modules.pop(path.stem, None)
+
+
+@pytest.fixture
+def benchmark_module(monkeypatch):
+    """Modules of the benchmarks by name."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    return importlib.import_module

@@ -315,7 +315,7 @@ class Retrieval(Section):
     t1: Positive = Field(10.0, description="horizon, in dimensionless time")
     solver: Literal["auto", "etd2", "etd3", "heun", "bosh3", "tsit5", "dopri5", "dopri8", "kvaerno3", "kvaerno5"] = "etd3"
     rtol: Annotated[Real, Field(gt=0, lt=1)] | None = Field(None, description="one that suits memory and solver when left out")
-    atol: Annotated[Real, Field(gt=0)] | None = Field(None, description="one that suits memory and solver when left out")
+    atol: Annotated[Real, Field(gt=0)] | None = Field(None, description="of neurons; one that suits the solver when left out")
     max_steps: Integer = Field(4096, ge=1, lt=2**31, description="most steps of a trajectory; beyond, it fails")
     convergence_speed: Positive | None = Field(None, description="when given, convergence times are found at this speed")
     confirm: bool = Field(False, description="solve again more tightly; trajectories that end elsewhere fail as unconfirmed")

@@ -141,6 +141,11 @@ class Programs:
         self._compiled: dict[Hashable, Future[Any]] = {}
         self._lock = threading.Lock()
 
+    def clear(self) -> None:
+        """Forget all programs: thousands of them exhaust the memory maps that a process may have."""
+        with self._lock:
+            self._compiled.clear()
+
     def get(self, sample: Any, arguments: tuple[Any, ...], capacity: int, layout: Layout) -> tuple[Any, bool]:
         """A program for a traced sample and arguments like the given ones; and whether it was compiled just now."""
         dynamic, static = eqx.partition(sample, eqx.is_array)
