@@ -120,6 +120,8 @@ class AutomaticInterpolation(diffrax.AbstractLocalInterpolation):
         """The state at t0, or its increase from t0 to t1."""
         exponential = ExponentialInterpolation(t0=self.t0, t1=self.t1, **self.exponential).evaluate(t0, t1, left)
         explicit = diffrax.Dopri8.interpolation_cls(t0=self.t0, t1=self.t1, **self.explicit).evaluate(t0, t1, left)
+        if t1 is None:  # the end of a step is the state there, without rounding
+            explicit = jax.tree.map(lambda b, end: jnp.where(t0 == self.t1, end, b), explicit, self.explicit["y1"])
         return jax.tree.map(lambda a, b: jnp.where(self.stiff, a, b), exponential, explicit)
 
 
