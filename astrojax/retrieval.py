@@ -34,7 +34,7 @@ SOLVERS: dict[str, type[diffrax.AbstractAdaptiveSolver]] = {
 }
 """Adaptive solvers that can be named: the automatic one, exponential, explicit and implicit ones, each by rising order."""
 
-ACCURATE = {"float64": 1e-6, "float32": 3e-5}
+ACCURATE = {"float64": 3e-7, "float32": 3e-5}
 """Default tolerance of `auto` by precision: docs/accuracy.md has the errors it leaves, of states and gradients."""
 
 OTHERS_TOLERANCE = 1e-4
@@ -63,7 +63,7 @@ def retrieve(
     solver: str | diffrax.AbstractAdaptiveSolver = "auto",
     rtol: ScalarLike | None = None,
     atol: ScalarLike | None = None,
-    max_steps: int = 4096,
+    max_steps: int = 16384,
     convergence_speed: ScalarLike | None = None,
     confirm: bool = False,
     adjoint: diffrax.AbstractAdjoint | None = None,

@@ -274,7 +274,7 @@ def exact_errors(patterns: np.ndarray, queries: np.ndarray) -> tuple[np.ndarray,
 
     with jax.enable_x64(True):
         exact, _ = solved(solver="dopri8", rtol=1e-9, atol=1e-9, max_steps=10**5)
-    _, attempts = solved(rtol=TOLERANCE, atol=TOLERANCE)
+    _, attempts = solved(solver="etd3", rtol=TOLERANCE, atol=TOLERANCE)
     return hamming(patterns, np.asarray(exact)), round(float(jnp.mean(attempts)) * aj.ETD3.stages)
 
 

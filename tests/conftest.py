@@ -19,6 +19,7 @@ os.environ["ASTROJAX_CACHE"] = str(Path(__file__).parents[1] / ".pytest_cache" /
 
 LONGEST = (
     "test_resume.py",
+    "test_accuracy.py",
     "test_tuning_gradients.py",
     "test_tuning_runs.py",
     "test_cluster.py",

@@ -1,6 +1,6 @@
 """Which coordinates change anything about a sample, so that no axis labels results that do not depend on it."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -12,10 +12,13 @@ from .._checks import InputError, did_you_mean
 from .._random import pinned
 from .._types import RandomKey
 from .axes import Grid
-from .programs import by_steps, one_lane, traced
+from .programs import by_steps, kind_of, one_lane, traced
 
 LOAD = "num_patterns"
 """The coordinate that a sample's padding follows from."""
+
+_FOUND: dict[Hashable, set[str]] = {}
+"""What was found of a sample, by its kind: a sweep that is taken again and again is looked at once."""
 
 
 def refuse_idle_axes(name: str, sample: Any, root_key: RandomKey, grid: Grid, capacity: int) -> None:
@@ -39,7 +42,15 @@ def effective_coordinates(sample: Any, root_key: RandomKey, coordinates: Mapping
 
     The outcome is what `determinants` of a sample returns or, for a sample without that, what is measured.
     """
-    dynamic, static = eqx.partition(traced(sample), eqx.is_array)
+    lane, sample = one_lane(coordinates), traced(sample)
+    kind = kind_of(lane), kind_of(sample), capacity
+    if kind not in _FOUND:
+        _FOUND[kind] = {LOAD} | _names_used(sample, root_key, lane, capacity)
+    return _FOUND[kind]
+
+
+def _names_used(sample: Any, root_key: RandomKey, lane: dict[str, jax.Array], capacity: int) -> set[str]:
+    dynamic, static = eqx.partition(sample, eqx.is_array)
 
     def outcome(lane: dict[str, jax.Array], key: RandomKey, dynamic: Any) -> Any:
         whole = eqx.combine(dynamic, static)
@@ -54,10 +65,9 @@ def effective_coordinates(sample: Any, root_key: RandomKey, coordinates: Mapping
             found = whole.solve(problem, lane)
         return eqx.filter(found, eqx.is_array)
 
-    lane = one_lane(coordinates)
     jaxpr = pinned(jax.make_jaxpr(outcome))(lane, root_key, dynamic).jaxpr
     used = _inputs_used(jaxpr)
-    return {LOAD} | {name for place, name in enumerate(sorted(lane)) if place in used}
+    return {name for place, name in enumerate(sorted(lane)) if place in used}
 
 
 def _inputs_used(jaxpr: Jaxpr) -> set[int]:
