@@ -87,9 +87,9 @@ def bayes_decoder(
 
 
 def _decided(patterns: Patterns, weights: PerPattern, exponents: PerPattern) -> Neurons:
-    """Signs of Ξw, 0 where rounding decides: each weight is an exponential, off by its exponent in units of rounding."""
+    """Signs of Ξw for Ξ of ±1, 0 where rounding decides: a weight, an exponential, is off by its exponent in units of rounding."""
     units = 8 + jnp.max(jnp.abs(exponents)) + weights.size**0.5
-    rounding = units * jnp.finfo(weights.dtype).eps * (jnp.abs(patterns) @ jnp.abs(weights))
+    rounding = units * jnp.finfo(weights.dtype).eps * jnp.sum(jnp.abs(weights))
     total = patterns @ weights
     return jnp.where(jnp.abs(total) <= rounding, 0.0, jnp.sign(total))
 

@@ -114,6 +114,7 @@ def retrieve(
         max_steps=max_steps,
         convergence_speed=convergence_speed,
         confirm=confirm,
+        differentiable=True,
     )
     times = None if ts is None else _checked_times(ts, retrieval.t1)
     return _recall(retrieval, times, adjoint)
@@ -122,8 +123,7 @@ def retrieve(
 class Retrieval(eqx.Module):
     """A retrieval that is to be made, with all that `retrieve` was given or left to choose.
 
-    `status` says what is wrong with traced values; then memory, query and settings have been replaced by harmless ones, so
-    that neither the solve nor its derivatives meet NaN.
+    `status` says what is wrong with traced values; settings that are have been replaced by 1.
     """
 
     memory: AbstractMemory
@@ -150,8 +150,13 @@ def posed(
     max_steps: int,
     convergence_speed: ScalarLike | None = None,
     confirm: bool = False,
+    differentiable: bool = False,
 ) -> Retrieval:
-    """What `retrieve` is to do, checked; arguments and errors as there."""
+    """What `retrieve` is to do, checked; arguments and errors as there.
+
+    A differentiable one has harmless values in place of a memory and a query that are traced and not valid, so that neither
+    the solve nor its derivatives meet NaN. It costs a copy of the patterns.
+    """
     check_memory(memory)
     start = checked_query(query, memory.patterns)
     dtype = memory.patterns.dtype
@@ -169,7 +174,7 @@ def posed(
     status = jnp.where(jnp.all(jnp.isfinite(start)), Status.OK, Status.NON_FINITE)
     status = jnp.where(memory.is_valid(), status, Status.INVALID_MEMORY)
     status = jnp.where(jnp.all(jnp.stack(in_range)), status, Status.INVALID_SETTINGS)
-    if concrete(status == Status.OK) is not True:
+    if differentiable and concrete(status == Status.OK) is not True:
         memory, start = _harmless((memory, start), status == Status.OK)
     t1, rtol, atol = (jnp.where(ok, value, jnp.ones_like(value)) for ok, value in zip(in_range, settings, strict=True))
     return Retrieval(

@@ -7,7 +7,7 @@ import equinox as eqx
 import astrojax as aj
 
 TOLERANCE = 0.03
-"""Of the automatic solver where only the outcome matters, as in configs/fig4.yaml; docs/accuracy.md has what it costs."""
+"""Of sweeps where only the outcome matters, as in configs/fig4.yaml; docs/accuracy.md has what it costs."""
 
 HORIZON = 10.0
 

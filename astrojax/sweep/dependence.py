@@ -42,10 +42,11 @@ def effective_coordinates(sample: Any, root_key: RandomKey, coordinates: Mapping
 
     The outcome is what `determinants` of a sample returns or, for a sample without that, what is measured.
     """
-    lane, sample = one_lane(coordinates), traced(sample)
-    kind = kind_of(lane), kind_of(sample), capacity
+    sample = traced(sample)
+    lane = tuple(sorted((name, values.dtype.str) for name, values in coordinates.items()))
+    kind = lane, kind_of(sample), capacity, jax.numpy.result_type(float)
     if kind not in _FOUND:
-        _FOUND[kind] = {LOAD} | _names_used(sample, root_key, lane, capacity)
+        _FOUND[kind] = {LOAD} | _names_used(sample, root_key, one_lane(coordinates), capacity)
     return _FOUND[kind]
 
 
