@@ -199,14 +199,18 @@ class Plan:
         return {name: value.reshape(1, *full) for name, value in values.items()}
 
     def _refuse_idle_parameters(self) -> None:
-        """Raise `ConfigError` for axes over parameters that have no effect on any model."""
-        swept = [name for named in self.axes.values() for name in named if name in PARAMETERS]
-        firsts = {part.name: part.sweep for part in reversed(self.parts)} if swept else {}
-        root_key, effective = seed_key(self.config.seed), set[str]()
-        for sweep in firsts.values():
-            first, capacity = sweep.grid.at(np.zeros(1, int)), int(sweep.shapes.capacities[0])
-            effective |= effective_coordinates(sweep.sample, root_key, first, capacity)
-        if faults := [(f"axes.{name}", "has no effect on any model here") for name in swept if name not in effective]:
+        """Raise `ConfigError` for axes over parameters that have no effect on the models they are of."""
+        swept = [name for named in self.axes.values() for name in named if name.split(".")[-1] in PARAMETERS]
+        idle = set(swept)
+        for part in self.parts:
+            if not idle:
+                return
+            ours = {name: name.split(".")[-1] for name in idle if self._coordinate_matters(name, part.name)}
+            sweep, root_key = part.sweep, part.root_key
+            lane = sweep.grid.at(np.zeros(1, int)) | {parameter: np.ones(1) for parameter in ours.values()}
+            effective = effective_coordinates(sweep.sample, root_key, lane, int(sweep.shapes.capacities[0]))
+            idle -= {name for name, parameter in ours.items() if parameter in effective}
+        if faults := [(f"axes.{name}", "has no effect on any model here") for name in swept if name in idle]:
             raise ConfigError(self.config.name, faults)
 
     def _matters(self, axis: str, name: str) -> bool:

@@ -167,6 +167,8 @@ def test_parameters_that_have_no_effect_on_any_model_are_refused_as_axes():
     frozen = {"a": {"kind": "astrocyte", "gain_regime": "frozen"}, "h": {"kind": "hopfield"}}
     with pytest.raises(aj.InputError, match=r"axes.tau_p: has no effect on any model here"):
         Plan(config({"tau_p": [1.0, 2.0]}, models=frozen))
+    with pytest.raises(aj.InputError, match=r"axes.models.a.tau_p: has no effect on any model here"):
+        Plan(config({"models.a.tau_p": [1.0, 2.0]}, models=frozen | {"b": {"kind": "astrocyte"}}))
     assert Plan(config({"tau_p": [1.0, 2.0]}, models=frozen | {"b": {"kind": "astrocyte"}})).parts
 
 
