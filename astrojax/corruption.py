@@ -47,8 +47,9 @@ def erase(key: RandomKey, pattern: Neurons, fraction: ScalarLike) -> Neurons:
     pattern = _checked(key, pattern)
     within("fraction", fraction, 0, 1)
     # In single precision always, so that a fraction means the same number in every precision.
-    half = jnp.float32(0.5 + 2 * jnp.finfo(jnp.float32).eps * pattern.shape[0])
-    num_erased = jnp.floor(jnp.asarray(fraction, jnp.float32) * jnp.float32(pattern.shape[0]) + half).astype(jnp.int32)
+    product = jnp.asarray(fraction, jnp.float32) * jnp.float32(pattern.shape[0])
+    rounding = 2 * jnp.finfo(jnp.float32).eps * product
+    num_erased = jnp.floor(product + (0.5 + rounding)).astype(jnp.int32)
     return jnp.where(_random_rank(key, pattern) < num_erased, jnp.zeros_like(pattern), pattern)
 
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from ._checks import finite, random_key, shaped
 from ._random import pinned
 from ._signs import refuse_bit_queries, refuse_bits
-from ._types import Neurons, Patterns, PerPattern, RandomKey, ScalarLike, Stored
+from ._types import Neurons, Patterns, PerPattern, RandomKey, Scalar, ScalarLike, Stored
 
 
 @pinned
@@ -17,6 +17,7 @@ def nearest_pattern(
 
     Signed, it is the maximum-likelihood answer for uniform flips. Unsigned, it takes the largest |overlap|, with its sign:
     the best single pattern for a memory that cannot tell a pattern from its negative. At overlap 0 the sign is random too.
+    Overlaps that differ by rounding alone are equal.
 
     Arguments:
         key: for the ties, which are frequent among binary patterns; taking the first would flatter the result.
@@ -38,11 +39,12 @@ def nearest_pattern(
     draw = jax.vmap(lambda index: jax.random.bits(jax.random.fold_in(key, index), dtype=jnp.uint32))
     bits = draw(jnp.arange(patterns.shape[1]))
     priority = (bits >> 1).astype(jnp.int32)  # the last bit is a sign
-    winner = jnp.argmax(jnp.where(likeness == jnp.max(likeness), priority, jnp.iinfo(jnp.int32).min))
+    rounding = 4 * jnp.finfo(overlaps.dtype).eps * jnp.sum(jnp.abs(query))
+    winner = jnp.argmax(jnp.where(likeness >= jnp.max(likeness) - rounding, priority, jnp.iinfo(jnp.int32).min))
     pattern = patterns[:, winner]
     if signed:
         return pattern
-    is_negative = jnp.where(overlaps[winner] == 0, bits[winner] % 2 == 1, overlaps[winner] < 0)
+    is_negative = jnp.where(jnp.abs(overlaps[winner]) <= rounding, bits[winner] % 2 == 1, overlaps[winner] < 0)
     return jnp.where(is_negative, -pattern, pattern)
 
 
@@ -69,26 +71,27 @@ def bayes_decoder(
 
     Returns:
         Signs, shape (N,); 0 where both signs are equally probable, which counts as half an error. They count as such where the
-        sum above is smaller than the rounding of its terms, about 10⁻⁵ of them in single precision.
+        sum above is smaller than the rounding of its terms: an exponential is off by its exponent in units of rounding.
 
     Raises:
         InputError (a ValueError): for a query that does not fit the patterns, and for bits in place of signs.
     """
     _check(patterns, query, stored)
     exponents = jnp.asarray(evidence, patterns.dtype) * (query @ patterns)
-    if signed:
-        return _decided(patterns, jax.nn.softmax(exponents, where=stored), exponents)
+    number = patterns.shape[1] if stored is None else jnp.sum(stored)
     if stored is not None:
         exponents = jnp.where(stored, exponents, jnp.zeros_like(exponents))  # sinh(0) adds nothing
     size = jnp.abs(exponents)
+    units = 8 + jnp.max(size) + jnp.sqrt(jnp.asarray(number, size.dtype))
+    if signed:
+        return _signs_of(patterns, jax.nn.softmax(exponents, where=stored), units)
     # sinh scaled by its largest term: the sign is the same, and nothing overflows.
     weights = jnp.sign(exponents) * jnp.exp(size - jnp.max(size)) * -jnp.expm1(-2 * size)
-    return _decided(patterns, weights, exponents)
+    return _signs_of(patterns, weights, units)
 
 
-def _decided(patterns: Patterns, weights: PerPattern, exponents: PerPattern) -> Neurons:
-    """Signs of Ξw for Ξ of ±1, 0 where rounding decides: a weight, an exponential, is off by its exponent in units of rounding."""
-    units = 8 + jnp.max(jnp.abs(exponents)) + weights.size**0.5
+def _signs_of(patterns: Patterns, weights: PerPattern, units: Scalar) -> Neurons:
+    """Signs of Ξw for Ξ of ±1, 0 where weights off by so many units of rounding decide."""
     rounding = units * jnp.finfo(weights.dtype).eps * jnp.sum(jnp.abs(weights))
     total = patterns @ weights
     return jnp.where(jnp.abs(total) <= rounding, 0.0, jnp.sign(total))

@@ -19,6 +19,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ._checks import InputError, at_least, random_key, within
 from ._random import pinned
+from ._signs import refuse_bits
 from ._types import Neurons, Patterns, RandomKey, ScalarLike
 
 WORD = 32
@@ -83,11 +84,12 @@ def pooled_patterns(key: RandomKey, *, pool: Float[Array, "neurons pool"], num_p
     """`num_patterns` different columns of a `pool` of patterns, shape (N, M), in random order.
 
     Raises:
-        InputError (a ValueError): if the pool holds fewer patterns than asked for.
+        InputError (a ValueError): if the pool holds fewer patterns than asked for, or bits in place of signs.
     """
     random_key(key)
     if pool.ndim != 2:
         raise InputError(f"pool must have shape (num_neurons, size of the pool); got {pool.shape}")
+    refuse_bits("pool", pool)
     return pool[:, pooled_columns(key, size=pool.shape[1], num_patterns=num_patterns)]
 
 

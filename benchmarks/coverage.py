@@ -19,6 +19,7 @@ from astrojax.report.tables import mean_and_interval
 sys.path.append(str(Path(__file__).parents[1] / "experiments"))
 
 import capacity
+import thresholds
 
 NEURONS = 20
 BOUNDS, DIFFERENCES = (0, NEURONS), (-NEURONS, NEURONS)
@@ -84,6 +85,8 @@ def simulated() -> Iterator[Simulated]:
         "median", "infinite times", median_interval, times, lambda failing: -np.log(1 - 0.5 / (1 - failing)), (0.01, 0.2, 0.4)
     )
     yield Simulated("lead over 2 equal rivals", "6 cells, normal", of_lead, rivals, lambda _: 0, (1.0,))
+    yield Simulated("lead over 2 unequal rivals", "6 cells, normal, 0.2 apart", of_lead, unequal_rivals, lambda _: 0, (1.0,))
+    yield Simulated("exponent of τx", "log-normal times", of_exponent, slow_times, lambda _: 1, (0.1,))
     yield Simulated("crossing: K90", "success over 15 loads", of_capacity, successes, lambda _: capacity_of_truth(), (0.1,))
 
 
@@ -106,6 +109,22 @@ def rivals(rng: np.random.Generator, failing: float, size: tuple[int, ...]) -> n
     """Errors of three memories that are alike, in six cells, on the same problems."""
     cells = (size[0], 6, size[1])
     return np.stack([rng.normal(0, 1.5, cells) for _ in range(3)], axis=1) + rng.normal(10, 1, cells)[:, None]
+
+
+def unequal_rivals(rng: np.random.Generator, failing: float, size: tuple[int, ...]) -> np.ndarray:
+    """The same, but the third memory errs by 0.2 more."""
+    return rivals(rng, failing, size) + np.array([0, 0, 0.2])[:, None, None]
+
+
+def slow_times(rng: np.random.Generator, failing: float, size: tuple[int, ...]) -> np.ndarray:
+    """Convergence times of the same problems at each τx, a share of which is not known."""
+    problems = rng.lognormal(2, 0.5, (size[0], 1, size[1])) * rng.lognormal(0, 0.1, (size[0], len(thresholds.SLOW), size[1]))
+    found = np.array(thresholds.SLOW)[:, None] * problems
+    return np.where(rng.random(found.shape) < failing, np.nan, found)
+
+
+def of_exponent(values: np.ndarray) -> np.ndarray:
+    return np.transpose([thresholds.exponent_interval(times, 300) for times in values[:300]])
 
 
 def of_lead(values: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ def report(page: Page, trials: int) -> list[Claim]:
     rows = [
         [
             each.threshold,
-            *(f"{value:.3g}" for value in np.median(each.times, axis=1) / SLOW),
+            *(f"{value:.3g}" for value in np.nanmedian(each.times, axis=1) / SLOW),
             f"{each.exponent:.3f} [{each.low:.3f}, {each.high:.3f}]",
         ]
         for each in growths
@@ -72,9 +72,14 @@ def growth(threshold: str, number: int, speeds: list[float]) -> Growth:
     axes = {"axes.zipped.neurons": {"tau_x": SLOW, "retrieval.convergence_speed": speeds}}
     results = one_axis(stored("convergence", number, threshold.replace("/τx", "-relative"), **axes), "tau_x")
     times = results.convergence_time.transpose("tau_x", "trial").values
-    draws = np.random.default_rng(0).integers(times.shape[1], size=(RESAMPLES, times.shape[1]))
+    return Growth(threshold, times, exponent(times), *exponent_interval(times))
+
+
+def exponent_interval(times: np.ndarray, resamples: int = RESAMPLES) -> tuple[float, float]:
+    """The ends of the 95% bootstrap interval of `exponent`."""
+    draws = np.random.default_rng(0).integers(times.shape[1], size=(resamples, times.shape[1]))
     low, high = np.quantile([exponent(times[:, draw]) for draw in draws], [0.025, 0.975])
-    return Growth(threshold, times, exponent(times), float(low), float(high))
+    return float(low), float(high)
 
 
 def exponent(times: np.ndarray) -> float:

@@ -191,7 +191,7 @@ def checked_patterns(patterns: jax.typing.ArrayLike | CompactPatterns, stored: M
     """Patterns as floats, with the columns that are not stored set to zero, and the mask.
 
     Raises `InputError` for patterns that are not a matrix with at least one neuron and one pattern, that are not finite, that
-    are bits in place of signs, or that do not fit the mask, and for a mask that stores nothing.
+    are bits in place of signs, in half precision, or do not fit the mask, and for a mask that stores nothing.
     """
     if isinstance(patterns, CompactPatterns):
         if stored is not None:
@@ -201,6 +201,8 @@ def checked_patterns(patterns: jax.typing.ArrayLike | CompactPatterns, stored: M
     array = real("patterns", patterns)
     pattern_matrix(array.shape)
     finite("patterns", array)
+    if array.dtype not in (jnp.float32, jnp.float64):
+        raise InputError(f"patterns must be in single or double precision; got {array.dtype}")
     if stored is None:
         refuse_bits("patterns", array)
         return array, None

@@ -187,8 +187,9 @@ def lead(errors: Any) -> np.ndarray:
     """By how much the first of some models beats the best of its rivals, problem by problem, for `mean_interval`.
 
     The lowest of several noisy means is too low. So in every cell the rival with the lowest mean error is chosen on every other
-    trial, and the lead over it is measured on the trials between: its mean has no bias. To choose on each half and measure on
-    the other would use all trials, but the two halves would not be independent, and the interval too narrow.
+    trial, and the lead over it is measured on the trials between, so that the choice does not bias it; where a rival is chosen
+    that is not quite the best, the lead is over that one. To choose on each half and measure on the other would use all trials,
+    but the two halves would not be independent, and the interval too narrow.
 
     Arguments:
         errors: shape (models, …, trials), the same problems for all models; at least two models.

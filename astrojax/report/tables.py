@@ -151,8 +151,6 @@ def mean_and_interval(
         sums.append(
             xr.Dataset(
                 {
-                    "number": piece.notnull().sum(rest),
-                    "total": piece.sum(rest),
                     "problems": per_problem.notnull().sum(problems),
                     "unusual": (per_problem.notnull() & (per_problem != 0)).sum(problems),
                     **{f"moment{power}": (per_problem**power).sum(problems) for power in (1, 2, 3)},
@@ -171,7 +169,8 @@ def mean_and_interval(
     extremes = extremes_of(whole.least.fillna(0), whole.greatest.fillna(0), whole.unusual, bounds)
     moments = [whole[f"moment{power}"] for power in (1, 2, 3)]
     low, high = interval_from_moments(whole.problems, moments, extremes)
-    return (whole.total / whole.number.where(whole.number > 0)), whole.total.copy(data=low), whole.total.copy(data=high)
+    mean = whole.moment1 / whole.problems.where(whole.problems > 0)
+    return mean, mean.copy(data=low), mean.copy(data=high)
 
 
 def long_axes(results: xr.Dataset) -> list[str]:
