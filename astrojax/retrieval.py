@@ -82,8 +82,9 @@ def retrieve(
             accuracy limits a step, and exponential where the relaxation of fast variables would (see `Automatic`).
         rtol: relative tolerance of one step, on the component with the largest error; that of a neuron is relative to the
             largest neuron (`AbstractMemory.magnitudes`). Padding a memory does not change this norm. Left out, it is such that
-            `auto` is accurate: states to 1e-3, in single precision to 2e-3, and gradients to 2e-3 (docs/accuracy.md). With
-            an exponential solver it is the looser one of sweeps (`AbstractMemory.tolerance`), with any other 1e-4.
+            `auto` is accurate: states to 1e-3, in single precision to 2e-3, gradients in double precision to 2e-3
+            (docs/accuracy.md). With an exponential solver it is the looser one of sweeps (`AbstractMemory.tolerance`), with
+            any other 1e-4.
         atol: absolute tolerance of neurons; other variables have the natural unit 1, in which `rtol` is absolute too. Left out,
             there is practically none, so that queries however small are recalled by their direction; with an exponential
             solver it is `rtol`, in units of a binary pattern's entries.

@@ -73,6 +73,16 @@ def test_ties_are_broken_uniformly_and_padding_changes_no_choice():
 
 
 @pytest.mark.parametrize("signed", [True, False])
+def test_ties_do_not_depend_on_the_size_of_the_query(signed):
+    """Products with a third of a sign are not exact, those with a sign are."""
+    rng = np.random.default_rng(3)
+    patterns, queries = (jnp.asarray(rng.choice([-1.0, 1.0], size), jnp.float32) for size in ((14, 40), (200, 14)))
+    decode = jax.vmap(lambda key, query: aj.nearest_pattern(key, patterns, query, signed=signed))
+    for size in (1 / 3, 0.7):
+        np.testing.assert_array_equal(decode(KEYS[:200], size * queries), decode(KEYS[:200], queries))
+
+
+@pytest.mark.parametrize("signed", [True, False])
 def test_columns_that_are_not_stored_say_nothing_to_the_bayes_decoder(signed):
     rng = np.random.default_rng(5)
     patterns, query = jnp.asarray(rng.choice([-1.0, 1.0], (200, 4))), jnp.asarray(rng.choice([-1.0, 1.0], 200))
@@ -132,6 +142,12 @@ def test_numbers_of_erased_entries_are_rounded_half_up_by_the_decimal_that_was_w
             for dtype in (jnp.float32, jnp.float64):
                 query = erased(KEYS[0], pattern, jnp.asarray(hundredths / 100, dtype))
                 assert int(jnp.sum(query == 0)) == expected, (num_neurons, hundredths)
+
+
+@pytest.mark.parametrize(("number", "product"), [(100_000, 50_000.48), (1_000_000, 100_000.3)])
+def test_numbers_of_erased_entries_of_large_patterns_are_the_nearest(number, product):
+    erased = aj.erase(KEYS[0], jnp.where(jnp.arange(number) == 0, -1.0, 1.0), product / number)
+    assert int(jnp.sum(erased == 0)) == round(product)
 
 
 def test_an_overlap_of_zero_leaves_the_sign_of_the_nearest_pattern_to_chance():

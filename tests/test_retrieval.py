@@ -72,6 +72,15 @@ def test_convergence_time_is_the_analytic_one_of_a_saturated_network():
     assert float(aj.retrieve(memory, jnp.array([1.0]), t1=2.0, convergence_speed=1e-3).convergence_time) == 0
 
 
+def test_convergence_of_very_fast_neurons_is_seen_by_default():
+    """Where neurons follow at once the gains alone set the time, whatever τx."""
+    memory = aj.AstrocyteMemory(PATTERNS, tau_x=1e-5, temperature=0.5)
+    slow = aj.AstrocyteMemory(PATTERNS, tau_x=1e-2, temperature=0.5)
+    found, expected = (aj.retrieve(m, QUERY, t1=20.0, convergence_speed=1e-2).convergence_time for m in (memory, slow))
+    assert np.isfinite(found)
+    assert float(found) == pytest.approx(float(expected), rel=0.05)
+
+
 @pytest.mark.as_used
 def test_observing_convergence_does_not_change_the_result():
     memory = aj.AstrocyteMemory(PATTERNS)
@@ -173,6 +182,10 @@ def test_settings_out_of_range_are_refused_by_name(settings, words):
         (lambda: aj.HopfieldMemory(PATTERNS.at[2, 3].set(jnp.nan)), r"patterns must be finite; entry \(2, 3\)"),
         (lambda: aj.HopfieldMemory(PATTERNS, stored=jnp.zeros(5, bool)), "at least one pattern"),
         (lambda: aj.DenseMemory(PATTERNS, order=1), "order must be an integer"),
+        (
+            lambda: aj.HopfieldMemory(PATTERNS.astype(jnp.bfloat16)),
+            "patterns must be in single or double precision; got bfloat16",
+        ),
         (lambda: aj.HopfieldMemory(np.ones((3, 2), complex)), "patterns must be an array of real numbers; got one of type"),
         (lambda: aj.AstrocyteMemory(PATTERNS, initial_gain_logits=jnp.full(5, jnp.nan)), "initial_gain_logits must be"),
         (lambda: aj.AstrocyteMemory(PATTERNS, initial_gain_logits=jnp.zeros(4)), "one number per pattern"),
