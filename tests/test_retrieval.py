@@ -184,7 +184,7 @@ def test_settings_out_of_range_are_refused_by_name(settings, words):
         (lambda: aj.DenseMemory(PATTERNS, order=1), "order must be an integer"),
         (
             lambda: aj.HopfieldMemory(PATTERNS.astype(jnp.bfloat16)),
-            "patterns must be in single or double precision; got bfloat16",
+            "patterns must be in single or double precision; got bf",
         ),
         (lambda: aj.HopfieldMemory(np.ones((3, 2), complex)), "patterns must be an array of real numbers; got one of type"),
         (lambda: aj.AstrocyteMemory(PATTERNS, initial_gain_logits=jnp.full(5, jnp.nan)), "initial_gain_logits must be"),
