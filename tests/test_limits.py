@@ -25,6 +25,12 @@ def test_c4_frozen_uniform_gains_are_the_classical_hopfield_network():
     np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("regime", ["frozen", "adiabatic"])
+def test_where_no_equation_of_the_gains_is_solved_their_time_constant_changes_nothing(regime):
+    memories = [aj.AstrocyteMemory(PATTERNS, gain_regime=regime, tau_p=tau_p) for tau_p in (1.0, 1e-3)]
+    np.testing.assert_array_equal(*(aj.retrieve(memory, QUERY, t1=2.0).x for memory in memories))
+
+
 @pytest.mark.parametrize("limit", [{"tau_p": 1e9}, {"temperature": 1e9}])
 def test_c4_slow_or_hot_gains_tend_to_the_classical_hopfield_network(limit):
     settings = {"rtol": 1e-9, "atol": 1e-9, "solver": "kvaerno5", "max_steps": 10_000}

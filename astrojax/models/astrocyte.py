@@ -172,6 +172,10 @@ class AstrocyteMemory(AbstractMemory):
         neurons = 1 / self.tau_x
         return (neurons, self.temperature / self.tau_p) if self.gain_regime == "dynamic" else (neurons,)
 
+    def shortest_time(self) -> Scalar:
+        """That of the neurons alone where no equation of the gains is solved."""
+        return super().shortest_time() if self.gain_regime == "dynamic" else self.tau_x
+
     def tolerance(self, t1: Scalar) -> Scalar:
         """Looser where the neurons are faster than gains and horizon: then they follow the gains, and forget errors."""
         if self.gain_regime != "dynamic":
