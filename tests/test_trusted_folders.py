@@ -82,7 +82,9 @@ def test_an_edited_configuration_is_never_mixed_with_what_was_computed(finished,
     with pytest.raises(aj.InputError, match="was changed after the run was begun"):
         aj.load(run, partial=True)
     # The configuration that it was begun with restores it.
-    aj.run(CONFIG, run)
+    told = []
+    aj.run(CONFIG, run, on_notice=told.append)
+    assert f"{run / 'config.yaml'} was damaged or changed, and is written again" in told
     assert energies(run) == energies(finished)
 
 
@@ -129,7 +131,9 @@ def test_descriptions_of_variables_are_those_that_were_written(finished, run, ke
     tallies = aj.verify(run, share=0.3, seed=0)
     assert tallies["energy"]["beyond"] == tallies["energy"]["compared"] > 0
     assert tallies["hamming_error"]["different"] == 0
-    aj.run(CONFIG, run)
+    told = []
+    aj.run(CONFIG, run, on_notice=told.append)
+    assert f"{path} is damaged, or differs from what this version writes, and is written again; the values are kept" in told
     assert aj.load(run).energy.identical(aj.load(finished).energy)
 
 

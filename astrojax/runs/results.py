@@ -82,7 +82,7 @@ class Results:
                 if path.is_file() and path.read_bytes() == content:
                     continue
                 if not is_new:
-                    what = "is damaged, or differs from what this version writes," if path.is_file() else "is missing"
+                    what = "is damaged, or differs from what this version writes" if path.is_file() else "is missing"
                     notice(f"{path} {what}, and is written again; the values are kept")
                 _make_room(path)
                 write_bytes(path, content)
