@@ -119,7 +119,7 @@ def run_search(
             compared = _compared(config, searches, states, won, results, progress)
             _map_landscape(config, searches[won], states[won], results, progress)
             record.add(*results.files())
-            _try_on_fresh_problems(config, won, tuned, compared, folder, execution, progress)
+            record.keep(heldout=_try_on_fresh_problems(config, won, tuned, compared, folder, execution, progress))
         except BaseException:
             with contextlib.suppress(RunError):  # what stopped the search is what should be told
                 record.end(engine.clocks, finished=False)
@@ -327,13 +327,18 @@ def _try_on_fresh_problems(
     folder: Path,
     execution: Execution,
     progress: Progress,
-) -> None:
-    """Runs of the result, the start, the paper's defaults and what other searches found, on the same fresh problems."""
+) -> dict[str, str]:
+    """Runs of the result, the start, the paper's defaults and what other searches found, on the same fresh problems.
+
+    Returns:
+        The SHA-256 of their configurations, by name.
+    """
     models = dict(_others(config, score, compared))
     runs = {"tuned": tuned} | {name: config.heldout(name, model, t1=t1) for name, (model, t1) in models.items()}
     for name, given in runs.items():
         progress.on_part(f"{name}: {given.trials:,} fresh problems of each load and level")
         run(given, folder / HELDOUT / name, execution=execution, on_notice=progress.on_notice)
+    return {name: given.sha256() for name, given in runs.items()}
 
 
 def _others(

@@ -1,5 +1,6 @@
 """Does a stored run repeat? A share of it is computed again and compared."""
 
+import contextlib
 import functools
 import math
 import threading
@@ -14,6 +15,7 @@ from .compiling import keep_compiled_programs
 from .experiment import Execution
 from .plan import Job, Plan
 from .runs import store
+from .runs.files import StorageError
 from .runs.reading import read_config
 from .runs.record import check_files, read_record, recorded_files
 from .runs.results import RESULTS, Results
@@ -36,8 +38,9 @@ def verify(
 ) -> dict[str, dict[str, float | int]]:
     """Compute a random share of the stored trajectories of a run again, and compare.
 
-    Chunks that are not those that were stored are compared as a whole. Where the description of a variable was changed, all of
-    its values count as different; so does a coordinate that was changed.
+    Every chunk that is done is checked, whatever share is compared; one that is not what was stored is compared as a whole.
+    Values that cannot be read count as different, as do all of a variable whose description was changed, and a coordinate that
+    was changed.
 
     Arguments:
         run: a run folder; of an unfinished run, what is done.
@@ -54,7 +57,7 @@ def verify(
     Raises:
         InputError (a ValueError): if the folder holds no run, or one whose configuration or patterns were changed since, or
             for a share or a seed out of range.
-        StorageError (a RunError): if values are missing or damaged.
+        StorageError (a RunError): if the dataset or its flags cannot be opened.
     """
     within("share", share, 0, 1)
     if seed is not None:
@@ -87,8 +90,8 @@ def verify(
         counts = rng.binomial(sizes, share)
         if not counts.any():
             counts[rng.choice(done.size, p=sizes / sizes.sum())] = 1
-        replaced = [not results.is_where_it_was_written(jobs[index].regions, flags) for index in done]
-        counts = np.where(replaced, sizes, counts)
+        intact = [results.is_intact(jobs[index].regions, flags) for index in done]
+        counts = np.where(intact, counts, sizes)
         variables = jobs[0].regions.keys() | jobs[-1].regions.keys()
         found = {name: _all_different(1) for name in changed if name not in variables}
         lock = threading.Lock()
@@ -114,7 +117,7 @@ def verify(
 def _compare(
     results: Results, plan: Plan, job: Job, chosen: np.ndarray, again: dict[str, np.ndarray], changed: Sequence[str]
 ) -> dict[str, dict[str, float | int]]:
-    """Tallies by stored variable, for the chosen lanes of a task; of those whose description was changed, all differ."""
+    """Tallies by stored variable, for the chosen lanes of a task; all of what was changed or cannot be read differs."""
     size = job.num_trajectories
     full = {name: np.zeros(size, value.dtype) for name, value in again.items()}
     for name, value in again.items():
@@ -124,12 +127,12 @@ def _compare(
     masks, values = (plan.stored(job.part, given, job.block) for given in (dict.fromkeys(again, mask), full))
     tallies = {}
     for name, region in job.regions.items():
-        if name in changed:
-            tallies[name] = _all_different(chosen.size)
-            continue
-        stored = results.read(name, region)
-        at = np.broadcast_to(masks[name], stored.shape)
-        tallies[name] = _tally(name, stored[at], np.broadcast_to(values[name], stored.shape)[at])
+        shape = [part.stop - part.start for part in region]
+        at = np.broadcast_to(masks[name], shape)
+        tallies[name] = _all_different(int(at.sum()))
+        if name not in changed:
+            with contextlib.suppress(StorageError):
+                tallies[name] = _tally(name, results.read(name, region)[at], np.broadcast_to(values[name], shape)[at])
     return tallies
 
 

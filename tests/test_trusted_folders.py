@@ -16,6 +16,7 @@ from astrojax.cli import main
 from astrojax.runs import files, stored_config
 from astrojax.runs.provenance import RANDOM_NUMBERS
 from astrojax.runs.reading import parse, parse_config
+from astrojax.runs.record import SEALED, read_record
 from astrojax.runs.store import find_run
 from astrojax.runs.tuning import TuneConfig
 from astrojax.searching import run_search
@@ -81,7 +82,9 @@ def test_an_edited_configuration_is_never_mixed_with_what_was_computed(finished,
     with pytest.raises(aj.InputError, match="was changed after the run was begun"):
         aj.load(run, partial=True)
     # The configuration that it was begun with restores it.
-    aj.run(CONFIG, run)
+    told = []
+    aj.run(CONFIG, run, on_notice=told.append)
+    assert f"{run / 'config.yaml'} was damaged or changed, and is written again" in told
     assert energies(run) == energies(finished)
 
 
@@ -128,7 +131,9 @@ def test_descriptions_of_variables_are_those_that_were_written(finished, run, ke
     tallies = aj.verify(run, share=0.3, seed=0)
     assert tallies["energy"]["beyond"] == tallies["energy"]["compared"] > 0
     assert tallies["hamming_error"]["different"] == 0
-    aj.run(CONFIG, run)
+    told = []
+    aj.run(CONFIG, run, on_notice=told.append)
+    assert f"{path} is damaged, or differs from what this version writes, and is written again; the values are kept" in told
     assert aj.load(run).energy.identical(aj.load(finished).energy)
 
 
@@ -173,10 +178,38 @@ def test_a_missing_chunk_is_no_nan(finished, run, capsys):
         aj.load(run)
     for command, *more in READERS[:3]:
         assert "is missing; astrojax run" in refused(capsys, command, run, *more)
-    assert main(["verify", str(run), "--share", "1"]) == 1
-    assert "is missing; astrojax run" in capsys.readouterr().err
+    assert main(["verify", str(run), "--share", "0.001"]) == 1
+    assert "the run does not repeat" in capsys.readouterr().out
     aj.run(CONFIG, run)
     assert energies(run) == energies(finished)
+
+
+@pytest.mark.parametrize("place", [0, -5])
+def test_verify_counts_a_damaged_chunk_as_different_whatever_share_it_computes(run, place):
+    """Also one whose size and CRC are as they were."""
+    chunk = sorted(path for path in (run / "results.zarr" / "energy" / "c").rglob("*") if path.is_file())[-1]
+    content = bytearray(chunk.read_bytes())
+    content[place] ^= 1
+    chunk.write_bytes(content)
+    tallies = aj.verify(run, share=1e-9, seed=0)
+    assert tallies["energy"]["different"] == tallies["energy"]["beyond"] == 3
+    assert tallies["hamming_error"]["different"] == 0
+
+
+def test_a_variable_that_the_run_did_not_write_is_refused(run, tmp_path, capsys):
+    """A run of other chunks measured it; nothing ties its values to this one."""
+    raw = RAW | {"retrieval": {"t1": 3.0, "convergence_speed": 0.1}}
+    aj.run(parse_config(raw), tmp_path / "other", execution=aj.Execution(lanes_per_chunk=2))
+    name = "results.zarr/convergence_time"
+    shutil.copytree(tmp_path / "other" / name, run / name)
+    for command, *more in READERS[:3]:
+        assert f"{run / name} was not written by the run; remove it" in refused(capsys, command, run, *more)
+    # Nor does a record that names it pass it off.
+    record = read_record(run)
+    record["files"] |= files.sha256_by_name(run, [f"{name}/zarr.json"])
+    files.write_sealed_json(run / "provenance.json", record)
+    with pytest.raises(aj.InputError, match=r"done\.zarr is damaged: it has 8 flags for 20 chunks; astrojax run .* mends it"):
+        aj.load(run)
 
 
 def test_values_that_are_damaged_after_loading_are_refused_when_they_are_read(run):
@@ -200,10 +233,21 @@ def test_nonsense_in_the_record_is_refused_and_mended(finished, run, capsys):
     assert energies(run) == energies(finished)
 
 
+@pytest.mark.parametrize("dropped", [["sha256"], ["sha256", "files"], ["sha256", "files", "random_numbers", "input_files"]])
+def test_a_record_without_its_seal_is_refused_and_mended(finished, run, capsys, dropped):
+    record = json.loads((run / "provenance.json").read_text())
+    (run / "provenance.json").write_text(json.dumps({key: record[key] for key in record if key not in dropped} | {"seed": 2}))
+    for command, *more in READERS:
+        assert "provenance.json cannot be read: it is damaged" in refused(capsys, command, run, *more)
+    aj.run(CONFIG, run)
+    assert json.loads((run / "provenance.json").read_text())["seed"] == 3
+    assert energies(run) == energies(finished)
+
+
 def test_a_folder_of_an_earlier_version_is_read_but_not_continued(run, capsys):
     wanted = energies(run)
     provenance = json.loads((run / "provenance.json").read_text())
-    for name in ("sha256", "files", "input_files", "trajectories_per_chunk"):
+    for name in ("sha256", *SEALED):
         del provenance[name]
     (run / "provenance.json").write_text(json.dumps(provenance))
     num_tasks = 8
@@ -213,6 +257,10 @@ def test_a_folder_of_an_earlier_version_is_read_but_not_continued(run, capsys):
     assert main(["show", str(run)]) == 0
     assert "was begun by an earlier version" in refused(capsys, "run", run)
     assert "was begun by an earlier version" in refused(capsys, "verify", run)
+    whole = (run / "config.yaml").read_text()
+    edit(run / "config.yaml", "t1: 3.0", "t1: 0.05")
+    assert "config.yaml was changed after the run was begun" in refused(capsys, "show", run)
+    (run / "config.yaml").write_text(whole)
     next(path for path in (run / "results.zarr" / "energy" / "c").rglob("*") if path.is_file()).unlink()
     with pytest.raises(aj.InputError, match=r"the chunk c/.* is missing"):
         _ = aj.load(run).energy.values
@@ -387,7 +435,7 @@ def test_a_file_and_its_folder_are_synced_before_and_after_it_replaces_another(t
     monkeypatch.setattr(Path, "replace", lambda self, target: (done.append("replace"), real_replace(self, target)))
     files.write_sealed_json(tmp_path / "a.json", {"a": 1})
     assert done == ["file", "replace", "folder"]
-    assert files.read_json(tmp_path / "a.json") == {"a": 1}
+    assert files.read_sealed_json(tmp_path / "a.json") == {"a": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
 

@@ -20,7 +20,9 @@ import astrojax as aj
 from astrojax.cli import main
 from astrojax.pages import write_run_page
 from astrojax.runs.checkpoints import Checkpoints
+from astrojax.runs.files import write_json, write_sealed_json
 from astrojax.runs.reading import parse
+from astrojax.runs.search_results import SearchFolder
 from astrojax.runs.tuning import LossName, Optimiser, Schedule, Searched, TuneConfig
 from astrojax.searching import objective_of, run_search
 from astrojax.tuning.losses import LOSSES
@@ -171,6 +173,37 @@ def test_what_an_older_version_chose_is_refused(searched, tmp_path):
     for read in (lambda: aj.load_search(old).history, lambda: aj.load_search(old).best):
         with pytest.raises(aj.InputError, match="chose its values in another way; search again, into another folder"):
             read()
+
+
+def test_runs_on_fresh_problems_are_those_that_the_search_recorded(searched, tmp_path, capsys):
+    whole = shutil.copytree(searched, tmp_path / "whole")
+    random, tuned = whole / "heldout" / "random", whole / "heldout" / "tuned"
+    random.rename(tmp_path / "kept")
+    with pytest.raises(aj.InputError, match=r"heldout/random is missing; astrojax tune .* mends it"):
+        aj.load_search(whole).heldout()
+    (tmp_path / "kept").rename(random)
+    shutil.copytree(tuned, whole / "heldout" / "better")
+    with pytest.raises(aj.InputError, match=r"heldout/better was not written by the search; remove it"):
+        aj.load_search(whole).heldout()
+    shutil.rmtree(whole / "heldout" / "better")
+    shutil.rmtree(tuned)
+    shutil.copytree(random, tuned)
+    with pytest.raises(aj.InputError, match=r"heldout/tuned holds the run of another configuration; remove it, and astrojax"):
+        aj.load_search(whole).heldout()
+    assert main(["show", str(whole)]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["comparison", "landscape"])
+@pytest.mark.parametrize("sealed", [True, False])
+def test_what_another_search_found_is_not_taken_over(searched, tmp_path, name, sealed):
+    record, found = (json.loads((searched / f"{file}.json").read_text()) for file in ("provenance", name))
+    for content in (record, found)[: 1 if sealed else 2]:
+        del content["sha256"]
+    write_json(tmp_path / f"{name}.json", found)
+    write_sealed_json(tmp_path / "provenance.json", record | ({"config_sha256": "another"} if sealed else {}))
+    with pytest.raises(aj.InputError, match=f"{name}.json cannot be read: it is damaged, belongs to another search, or was"):
+        getattr(SearchFolder(tmp_path), name)()
 
 
 def test_the_tuned_configuration_gives_the_error_that_was_reported(searched, tmp_path, capsys, no_figures):

@@ -4,8 +4,6 @@ Names of models, scores and solvers are written out here, so that reading a conf
 """
 
 import abc
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from .._errors import InputError, did_you_mean, shown
 from .definitions import DEFINITIONS
-from .files import file_sha256
+from .files import file_sha256, json_sha256
 
 
 class Section(BaseModel):
@@ -370,7 +368,7 @@ class Root(Section):
             InputError (a ValueError): if a file cannot be read.
         """
         content = self.with_files({name: Path(digest) for name, digest in self.file_digests().items()})
-        return hashlib.sha256(json.dumps(content.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+        return json_sha256(content.model_dump(mode="json"))
 
 
 def _files(value: Any, name: str) -> dict[str, Path]:

@@ -11,7 +11,7 @@ from .._errors import InputError, RunError
 from .._files import find_link, write_file
 
 SEAL = "sha256"
-"""Key of a JSON file under which the SHA-256 of its name and of everything else in it is kept."""
+"""Key of a JSON file under which the SHA-256 of its name, its run and everything else in it is kept."""
 
 
 class StorageError(RunError):
@@ -23,22 +23,42 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def write_sealed_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file with a checksum, which `read_json` compares. Raises `StorageError` if it cannot be written."""
-    write_json(path, {**content, SEAL: _seal(path, content)})
+def write_sealed_json(path: Path, content: Mapping[str, Any], *run: str) -> None:
+    """Write a JSON file with a checksum, also of what identifies its run, if given; see `read_sealed_json`.
+
+    Raises:
+        StorageError: if it cannot be written.
+    """
+    write_json(path, {**content, SEAL: _seal(path, content, *run)})
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file that holds an object; `InputError` if it is missing, or is sealed and not what was written."""
+    """Read a JSON file that holds an object; `InputError` if it cannot be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} cannot be read: it holds no object")
+    return content
+
+
+def read_sealed_json(path: Path, *run: str, since: Iterable[str] | None = None) -> dict[str, Any]:
+    """Read what `write_sealed_json` wrote.
+
+    Arguments:
+        path: the file. run: what identifies its run.
+        since: keys that only versions write which seal the file; one that has none of them need not be sealed.
+
+    Raises:
+        InputError: if the file is missing, or is not what was written for this run.
+    """
+    content = read_json(path)
     seal = content.pop(SEAL, None)
-    if seal is not None and seal != _seal(path, content):
-        raise InputError(f"{path} cannot be read: it is damaged, or was changed after it was written")
+    is_older = seal is None and since is not None and content.keys().isdisjoint(since)
+    if not is_older and seal != _seal(path, content, *run):
+        which = ", belongs to another search," if run else ","
+        raise InputError(f"{path} cannot be read: it is damaged{which} or was changed after it was written")
     return content
 
 
@@ -70,6 +90,11 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of the content of a file, computed once for each state of it. Raises OSError if it cannot be read."""
     state = path.stat()
     return _sha256(path, state.st_size, state.st_mtime_ns, state.st_ino)
+
+
+def json_sha256(content: Any) -> str:
+    """SHA-256 of the canonical form of what a JSON file may hold: with sorted keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def sha256_by_name(folder: Path, names: Iterable[str]) -> dict[str, str]:
@@ -105,5 +130,5 @@ def _sha256(path: Path, *state: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _seal(path: Path, content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps([path.name, content], sort_keys=True).encode()).hexdigest()
+def _seal(path: Path, content: Mapping[str, Any], *run: str) -> str:
+    return json_sha256([path.name, *run, content])

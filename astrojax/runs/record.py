@@ -9,11 +9,14 @@ from typing import Any
 
 from .._errors import InputError
 from .config import Root
-from .files import changed_files, read_json, sha256_by_name, write_sealed_json
+from .files import changed_files, read_sealed_json, sha256_by_name, write_sealed_json
 from .folders import CONFIG, is_search
 from .provenance import environment, versions
 
 PROVENANCE = "provenance.json"
+
+SEALED = ("files", "input_files", "random_numbers", "trajectories_per_chunk")
+"""Keys of a record that versions before it was sealed did not write."""
 
 
 class Record:
@@ -62,6 +65,11 @@ class Record:
         self._content["files"] |= sha256_by_name(self._folder, names)
         self._write()
 
+    def keep(self, **more: Any) -> None:
+        """From now on the record holds something more."""
+        self._content |= more
+        self._write()
+
     def end(self, clocks: Mapping[str, Any], *, finished: bool) -> None:
         """The session ends, with the engine's clocks by part."""
         seconds = {
@@ -86,10 +94,15 @@ class Record:
         write_sealed_json(self._folder / PROVENANCE, self._content)
 
 
+def read_provenance(folder: Path) -> dict[str, Any]:
+    """What `provenance.json` holds; `InputError` (a ValueError) if it cannot be read or was changed."""
+    return read_sealed_json(folder / PROVENANCE, since=SEALED)
+
+
 def read_record(folder: Path) -> dict[str, Any]:
-    """What `provenance.json` holds; `InputError` (a ValueError) if it cannot be read."""
+    """As `read_provenance`, of a folder that must have it."""
     try:
-        return read_json(folder / PROVENANCE)
+        return read_provenance(folder)
     except InputError as error:
         raise InputError(f"{error}; {run_again(folder)} mends it") from error
 
@@ -113,13 +126,16 @@ def check_files(folder: Path, record: Mapping[str, Any], but: str = "/") -> dict
     changed = changed_files(folder, recorded_files(record) or {})
     for name, fault in changed.items():
         if name == CONFIG:
-            raise InputError(
-                f"{folder / CONFIG} was changed after the run was begun, so it does not say what was computed; restore it, or "
-                f"give another folder"
-            )
+            raise config_changed(folder)
         if not name.startswith(but):
             raise InputError(f"{folder} is damaged: {folder / name} is {fault}; {run_again(folder)} mends it")
     return {name: fault for name, fault in changed.items() if name.startswith(but)}
+
+
+def config_changed(folder: Path) -> InputError:
+    """The error of a configuration that is not the one that was computed."""
+    text = "was changed after the run was begun, so it does not say what was computed; restore it, or give another folder"
+    return InputError(f"{folder / CONFIG} {text}")
 
 
 def run_again(folder: Path) -> str:

@@ -82,7 +82,8 @@ class Results:
                 if path.is_file() and path.read_bytes() == content:
                     continue
                 if not is_new:
-                    notice(f"{path} was damaged or missing, and is written again; the values are kept")
+                    what = "is damaged, or differs from what this version writes" if path.is_file() else "is missing"
+                    notice(f"{path} {what}, and is written again; the values are kept")
                 _make_room(path)
                 write_bytes(path, content)
             for name, variable in self._variables.items():
@@ -134,10 +135,6 @@ class Results:
     def is_done(self, regions: Mapping[str, Region], done: np.ndarray) -> bool:
         """Whether all flags of a task are set, of those that `done` gave."""
         return bool(done[self._numbers(regions)].all())
-
-    def is_where_it_was_written(self, regions: Mapping[str, Region], done: np.ndarray) -> bool:
-        """Whether the chunks of a task are those that its flags were made of."""
-        return all(self._cells.checksum(cell) == done[cell] for cell in self._numbers(regions))
 
     def is_intact(self, regions: Mapping[str, Region], done: np.ndarray) -> bool:
         """Whether all values of a task are there, undamaged, and those that its flags were made of."""

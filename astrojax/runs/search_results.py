@@ -11,9 +11,9 @@ import xarray as xr
 from zarr.storage import MemoryStore
 
 from .._errors import InputError
-from .files import StorageError, read_json, write_bytes, write_sealed_json
+from .files import StorageError, read_sealed_json, write_bytes, write_sealed_json
 from .folders import CONFIG, is_search, run_folders
-from .record import PROVENANCE, check_files, read_record, recorded_files, run_again
+from .record import check_files, read_record, recorded_files, run_again
 from .store import load
 
 HISTORY, COMPARISON, LANDSCAPE, HELDOUT, TUNED = "history.zarr", "comparison.json", "landscape.json", "heldout", "tuned.yaml"
@@ -86,27 +86,35 @@ class SearchFolder:
         """Runs on fresh problems as one dataset: the dimension `model` has `tuned`, `start` and whatever else was tried.
 
         Raises:
-            InputError (a ValueError): if one of them is missing or unfinished.
+            InputError (a ValueError): if one of them is missing, unfinished or another one.
         """
-        names = sorted(path.name for path in (self.folder / HELDOUT).iterdir()) if (self.folder / HELDOUT).is_dir() else []
-        record = self.folder / PROVENANCE
-        if "tuned" not in names or not (record.exists() and read_record(self.folder).get("finished")):
+        record, folder = read_record(self.folder), self.folder / HELDOUT
+        recorded: dict[str, str] = record.get(HELDOUT, {})
+        if not recorded or not record.get("finished"):
             raise InputError(f"{self.folder} is unfinished: {run_again(self.folder)} continues it")
-        names = [name for name in ("tuned", "start", "defaults", "random", "grid") if name in names]
-        runs = [load(self.folder / HELDOUT / name).drop_vars("swept_axes") for name in names]
+        found = {path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()
+        for name in recorded.keys() - found:
+            raise InputError(f"{self.folder} is damaged: {folder / name} is missing; {run_again(self.folder)} mends it")
+        for name in found - recorded.keys():
+            raise InputError(f"{folder / name} was not written by the search; remove it")
+        for name, digest in recorded.items():
+            if read_record(folder / name).get("config_sha256") != digest:
+                again = f"remove it, and {run_again(self.folder)} computes it again"
+                raise InputError(f"{folder / name} holds the run of another configuration; {again}")
+        runs = [load(folder / name).drop_vars("swept_axes") for name in recorded]
         decoders = runs[0][["decoder_error"]]
         together = xr.concat([one.drop_dims("decoder", errors="ignore") for one in runs], dim="model", join="exact")
         return together.merge(decoders)
 
     def comparison(self) -> dict[str, Any]:
         """What other searches found, by method: values, numbers of candidates and of trajectories."""
-        return read_json(self.folder / COMPARISON) if (self.folder / COMPARISON).exists() else {}
+        return self._read(COMPARISON) if (self.folder / COMPARISON).exists() else {}
 
     def landscape(self) -> xr.DataArray | None:
         """The loss on a plane of two parameters through the result, if it was mapped."""
         if not self.has_landscape():
             return None
-        content = read_json(self.folder / LANDSCAPE)
+        content = self._read(LANDSCAPE)
         return xr.DataArray(np.array(content["loss"], float), coords=content["values"], dims=list(content["values"]))
 
     def has_landscape(self) -> bool:
@@ -147,13 +155,20 @@ class SearchFolder:
 
     def write_comparison(self, found: Mapping[str, Any]) -> None:
         """Store what other searches found."""
-        write_sealed_json(self.folder / COMPARISON, found)
+        write_sealed_json(self.folder / COMPARISON, found, self._run())
 
     def write_landscape(self, loss: xr.DataArray) -> None:
         """Store the loss on a plane of two parameters."""
         rows = [[value if np.isfinite(value) else None for value in row] for row in loss.values.tolist()]
         axes = {str(dim): loss[dim].values.tolist() for dim in loss.dims}
-        write_sealed_json(self.folder / LANDSCAPE, {"values": axes, "loss": rows})
+        write_sealed_json(self.folder / LANDSCAPE, {"values": axes, "loss": rows}, self._run())
+
+    def _read(self, name: str) -> dict[str, Any]:
+        return read_sealed_json(self.folder / name, self._run())
+
+    def _run(self) -> str:
+        """What identifies the search: the SHA-256 of its configuration."""
+        return str(read_record(self.folder).get("config_sha256"))
 
 
 def load_search(folder: str | Path) -> SearchFolder:

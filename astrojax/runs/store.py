@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+import yaml
 from filelock import FileLock, Timeout
 
 from .._errors import InputError
@@ -15,11 +16,13 @@ from .._files import is_part
 from .cells import Cells
 from .config import Config, Root
 from .definitions import DEFINITIONS
+from .files import json_sha256, refuse_links
 from .files import read_json as read_json
-from .files import refuse_links
 from .folders import CONFIG, is_search, run_folders
-from .record import PROVENANCE, check_files, read_record, recorded_files, run_again
-from .results import RESULTS, ReadOnly, grids_of, read_flags
+from .record import PROVENANCE as PROVENANCE
+from .record import check_files, config_changed, read_provenance, read_record, recorded_files, run_again
+from .results import DONE, RESULTS, ReadOnly, grids_of, read_flags
+from .stored_config import sha256_beside_results
 
 SUMMARY, FIGURES, LOCK = "summary.json", "figures", ".lock"
 
@@ -57,7 +60,7 @@ def unfinished(parent: Path, name: str, config: Root) -> Path | None:
     """A folder `parent/name` or `parent/name-NUMBER` that holds an unfinished run of the same configuration, if any."""
     for folder in sorted(parent.glob(f"{name}*")):
         try:
-            record = read_json(folder / PROVENANCE)
+            record = read_provenance(folder)
             finished = all(is_done(folder)) if isinstance(config, Config) else record["finished"]
             if record["config_sha256"] == config.sha256() and not finished:
                 return folder
@@ -137,8 +140,13 @@ def load(run: str | Path, *, partial: bool = False) -> xr.Dataset:
     record = read_record(folder)
     files = recorded_files(record)
     check_files(folder, record)
-    if files is not None and f"{RESULTS}/zarr.json" not in files:
+    written = [path.name for path in (folder / RESULTS).iterdir() if path.is_dir()]
+    if files is None:
+        _check_config(folder)
+    elif f"{RESULTS}/zarr.json" not in files:
         raise InputError(f"{folder}: the run was not begun; {run_again(folder)} begins it")
+    elif strangers := [name for name in written if f"{RESULTS}/{name}/zarr.json" not in files]:
+        raise InputError(f"{folder / RESULTS / strangers[0]} was not written by the run; remove it")
     flags = read_flags(folder)
     done = flags != 0
     if not partial and not done.all():
@@ -146,7 +154,7 @@ def load(run: str | Path, *, partial: bool = False) -> xr.Dataset:
         raise InputError(f"{folder} is unfinished: {done.sum()} of {done.size} chunks are computed; {again}")
     remedy = f"{run_again(folder)} computes them again"
     try:
-        names = [name for name in DEFINITIONS if (folder / RESULTS / name).is_dir()]
+        names = [name for name in DEFINITIONS if name in written]
         cells = Cells(folder / RESULTS, str(record.get("config_sha256")), grids_of(folder / RESULTS, names))
     except Exception as error:  # of whatever kind, where no digest of the descriptions was recorded
         raise _damaged(folder, error) from error
@@ -155,6 +163,9 @@ def load(run: str | Path, *, partial: bool = False) -> xr.Dataset:
         raise InputError(f"{folder / RESULTS} is damaged: {', '.join(missing)} is missing; {run_again(folder)} mends it")
     hidden: list[str] = []
     if files is not None:
+        if flags.size != cells.size:
+            text = f"is damaged: it has {flags.size} flags for {cells.size} chunks"
+            raise InputError(f"{folder / DONE} {text}; {run_again(folder)} mends it")
         for cell, flag in enumerate(flags):
             if not flag:
                 hidden += cells.files(cell)
@@ -169,6 +180,17 @@ def load(run: str | Path, *, partial: bool = False) -> xr.Dataset:
     except Exception as error:  # of whatever kind: xarray and zarr raise what they like on damaged files
         raise _damaged(folder, error) from error
     return results[names]
+
+
+def _check_config(folder: Path) -> None:
+    """Refuse a folder of an earlier version, which recorded no files, if the dataset tells of another configuration."""
+    known = sha256_beside_results(folder)
+    try:
+        is_same = known is None or json_sha256(yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))) == known
+    except (OSError, ValueError, TypeError, yaml.YAMLError):
+        is_same = False
+    if not is_same:
+        raise config_changed(folder)
 
 
 def _damaged(folder: Path, error: Exception) -> InputError:

@@ -13,7 +13,7 @@ from .config import Root
 from .files import file_sha256, read_json, sha256_by_name, write_bytes, write_text
 from .folders import CONFIG
 from .reading import ConfigError, read
-from .record import PROVENANCE, recorded_files
+from .record import PROVENANCE, read_provenance, recorded_files
 from .results import RESULTS
 
 INPUTS = "inputs"
@@ -54,7 +54,7 @@ def begin(folder: Path, config: Root, notice: Callable[[str], None]) -> Begun:
         stored = _write(folder, config)
     else:
         try:
-            before = read_json(folder / PROVENANCE)
+            before = read_provenance(folder)
         except InputError as error:
             if (folder / PROVENANCE).exists():
                 notice(f"{error}; it is written again")
@@ -70,7 +70,7 @@ def _continued(folder: Path, config: Kind, before: Mapping[str, Any], notice: Ca
             f"--out: {folder} was begun by an earlier version of astrojax; it can be loaded, shown and exported, but not "
             "continued: give another folder"
         )
-    known = before.get("config_sha256") or _sha256_beside_results(folder)
+    known = before.get("config_sha256") or sha256_beside_results(folder)
     stored, fault = None, None
     try:
         stored = read(folder / CONFIG, type(config))
@@ -143,7 +143,8 @@ def _is_as_recorded(folder: Path, before: Mapping[str, Any]) -> bool:
     return _has_digest(folder / CONFIG, (recorded_files(before) or {}).get(CONFIG, ""))
 
 
-def _sha256_beside_results(folder: Path) -> str | None:
+def sha256_beside_results(folder: Path) -> str | None:
+    """SHA-256 of the configuration as the dataset tells it, or `None`."""
     try:
         return read_json(folder / RESULTS / "zarr.json")["attributes"]["config_sha256"]
     except (InputError, KeyError, TypeError):
