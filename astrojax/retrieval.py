@@ -124,7 +124,7 @@ def retrieve(
 class Retrieval(eqx.Module):
     """A retrieval that is to be made, with all that `retrieve` was given or left to choose.
 
-    `status` says what is wrong with traced values; settings that are have been replaced by 1.
+    `status` says what is wrong with traced values; settings out of range have been replaced by 1.
     """
 
     memory: AbstractMemory
