@@ -13,6 +13,9 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
+# Tracing makes millions of small objects that live; looking for garbage among them again and again takes a tenth of the time.
+gc.set_threshold(100_000, 50, 1000)
+
 # Compiled programs are shared by all processes of the tests, and kept apart from the user's.
 os.environ["ASTROJAX_CACHE"] = str(Path(__file__).parents[1] / ".pytest_cache" / "programs")
 
