@@ -50,6 +50,7 @@ class Given(eqx.Module):
     patterns: jax.Array
     queries: jax.Array
     corruption: aj.Flips
+    coordinate_names: tuple[str, ...] = eqx.field(static=True, default=("num_patterns", "trial"))
 
     def draw(self, root_key: Any, coordinates: Mapping[str, jax.Array], capacity: int) -> Problem:
         """The problem of a trial. Patterns have been padded."""
@@ -80,7 +81,8 @@ def engine(patterns: np.ndarray, queries: np.ndarray, given: bool) -> Callable[[
         capacity = int(own.shapes.capacities[-1])
         padded = np.pad(patterns, ((0, 0), (0, 0), (0, capacity - patterns.shape[2]))).astype(np.int8)
         task = Given(jnp.asarray(padded), jnp.asarray(queries), aj.Flips())
-        own = dataclasses.replace(own, sample=dataclasses.replace(own.sample, task=task))
+        axes = {name: own.axes[name] for name in task.coordinate_names}
+        own = dataclasses.replace(own, axes=axes, sample=dataclasses.replace(own.sample, task=task))
     run = functools.partial(aj.run_sweeps, {"engine": own}, KEY, engine=chosen, lanes_per_chunk=len(patterns) // 4)
     return lambda: run()["engine"].observables["hamming_error"].ravel()
 
