@@ -230,11 +230,11 @@ COMMAND = [sys.executable, "-m", "astrojax.cli", "tune"]
 
 
 def test_a_search_that_is_killed_ends_the_same_bit_for_bit(searched, tmp_path):
-    """With −9, then with Ctrl-C, then to its end."""
+    """With −9 at two moments, then with Ctrl-C, then to its end."""
     path, out = written(tmp_path), tmp_path / "run"
     command = [*COMMAND, str(path), "--out", str(out)]
     seen = -1
-    for kill in (signal.SIGKILL, signal.SIGINT):
+    for kill in (signal.SIGKILL, signal.SIGKILL, signal.SIGINT):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and process.poll() is None:

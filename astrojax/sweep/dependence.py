@@ -17,7 +17,7 @@ from .programs import by_steps, kind_of, one_lane, traced
 LOAD = "num_patterns"
 """The coordinate that a sample's padding follows from."""
 
-_FOUND: dict[Hashable, set[str]] = {}
+_FOUND: dict[Hashable, frozenset[str]] = {}
 """What was found of a sample, by its kind: a sweep that is taken again and again is looked at once."""
 
 
@@ -37,7 +37,9 @@ def refuse_idle_axes(name: str, sample: Any, root_key: RandomKey, grid: Grid, ca
                 )
 
 
-def effective_coordinates(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray], capacity: int) -> set[str]:
+def effective_coordinates(
+    sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray], capacity: int
+) -> frozenset[str]:
     """Names of the coordinates that a sample's problem or outcome depends on, the load included; nothing is computed.
 
     The outcome is what `determinants` of a sample returns or, for a sample without that, what is measured.
@@ -46,7 +48,7 @@ def effective_coordinates(sample: Any, root_key: RandomKey, coordinates: Mapping
     lane = tuple(sorted((name, values.dtype.str) for name, values in coordinates.items()))
     kind = lane, kind_of(sample), capacity, jax.numpy.result_type(float)
     if kind not in _FOUND:
-        _FOUND[kind] = {LOAD} | _names_used(sample, root_key, one_lane(coordinates), capacity)
+        _FOUND[kind] = frozenset({LOAD}) | _names_used(sample, root_key, one_lane(coordinates), capacity)
     return _FOUND[kind]
 
 
