@@ -70,53 +70,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
-class Progress:
-    """A progress bar with trajectories per second and time left; silent where there is no terminal to draw it on."""
-
-    def __init__(self, output: Output) -> None:
-        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
-
-        self._bar = Bar(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:,.0f}{task.fields[whole]}, {task.fields[speed]:,.0f}/s"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=output.console,
-            disable=not output.is_live,
-            transient=True,
-        )
-        self._skipped = 0
-        self._task = self._bar.add_task("compiling", total=None, speed=0.0, whole="")
-
-    def __enter__(self) -> "Progress":
-        return self
-
-    def start(self, total: int | None) -> None:
-        """Show the bar, for so many trajectories if that is known."""
-        self._bar.update(self._task, total=total, whole="" if total is None else f" of {total:,}")
-        self._bar.start()
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
-
-    def skip(self, num_trajectories: int) -> None:
-        """Count trajectories that were done before."""
-        self._skipped += num_trajectories
-        self._bar.advance(self._task, num_trajectories)
-
-    def advance(self, name: str, num_trajectories: int) -> None:
-        """Count trajectories that are done."""
-        self._bar.advance(self._task, num_trajectories)
-        task = self._bar.tasks[0]
-        self._bar.update(
-            self._task, description="trajectories", speed=(task.completed - self._skipped) / max(task.elapsed or 0.0, 1e-9)
-        )
-
-
 def print_error(text: str, *, colour: bool = True) -> None:
     """Tell on stderr what is wrong; in red on a terminal."""
     if not sys.stderr.isatty():

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import InputError, RunError
-from .output import Output, Progress
+from .output import Output
 
 
 def run_config(
@@ -42,6 +42,7 @@ def run_config(
         folder = store.unfinished(Path("runs"), config.name, config) or store.free_folder(Path("runs"), config.name)
     from ..experiment import Execution, outline_of, run
     from ..report.plans import print_outline
+    from .progress import Progress
 
     console = output.console
     execution = execution() if callable(execution) else execution or Execution()

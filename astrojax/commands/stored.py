@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .._errors import InputError
-from .output import Output, Progress
+from .output import Output
 
 
 def show(output: Output, folder: Path, along: Sequence[str] | None = None, page: str | None = None) -> None:
@@ -41,6 +41,7 @@ def verify(output: Output, folder: Path, share: float, seed: int | None) -> bool
     """Compute a share of a run again; returns whether it repeats."""
     from ..report.plans import print_comparison, repeats
     from ..verification import verify
+    from .progress import Progress
 
     with Progress(output) as progress:
         progress.start(None)

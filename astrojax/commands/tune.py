@@ -22,9 +22,6 @@ from ..tuning.search import SearchState, ranked
 from .output import Output
 from .run import unwritten, write_page
 
-LINES = 10
-"""About how many lines a search prints where there is no terminal to show a bar on."""
-
 
 def tune_config(
     output: Output,
@@ -88,26 +85,24 @@ def show_search(output: Output, folder: Path, page: str | Path | None = None) ->
 
 
 class _Shown:
-    """The progress of a search on a terminal: a bar with the current loss, error and values; elsewhere a few lines."""
+    """The progress of a search, with the current loss, error and values."""
 
     def __init__(self, output: Output) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
 
-        self._console, self._live = output.console, output.is_live
+        from .progress import Bar
+
+        self._console = output.console
         self._bar = Bar(
+            output,
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[now]}"),
+            TextColumn("{task.fields[detail]}"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            console=output.console,
-            disable=not output.is_live,
-            transient=True,
         )
-        self._every, self._total = 1, 1
         self._task: Any = None
         self.progress = Progress(self._search, self._step, self._look, self._part, lambda text: self._say(f"note: {text}"))
 
@@ -119,27 +114,24 @@ class _Shown:
         self._bar.stop()
 
     def _search(self, name: str, done: int, total: int) -> None:
-        self._every, self._total = max(total // LINES, 1), total
         if done:
             self._say(f"{name}: {done} of {total} steps are stored already")
-        if self._task is not None:
-            self._bar.remove_task(self._task)
-        self._task = self._bar.add_task(name, total=total, completed=done, now="")
+        self._begin(f"{name}: step", total=total, completed=done, skipped=done)
 
     def _step(self, name: str, state: SearchState) -> None:
-        step, now = int(state.step), _now(state)
-        self._bar.update(self._task, completed=step, now=now)
-        if not self._live and (step % self._every == 0 or step == self._total):
-            self._say(f"{name}: step {step} of {self._total}: {now}")
+        self._bar.update(self._task, completed=int(state.step), detail=_now(state))
 
     def _look(self, name: str, state: SearchState) -> None:
         self._say(f"{name}: step {int(state.step)}: {_look_in_words(state)}")
 
     def _part(self, text: str) -> None:
+        self._say(text)
+        self._begin(text, total=None)
+
+    def _begin(self, text: str, **task: Any) -> None:
         if self._task is not None:
             self._bar.remove_task(self._task)
-            self._task = None
-        self._say(text)
+        self._task = self._bar.add_task(text, detail="", **task)
 
     def _say(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)
