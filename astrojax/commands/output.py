@@ -1,6 +1,7 @@
 """Where the words of a command go: tables for people, one JSON document for machines, or nothing."""
 
 import dataclasses
+import io
 import json
 import math
 import sys
@@ -10,6 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+def print_any_text() -> None:
+    """Let stdout and stderr escape letters that their encoding lacks, such as those of names, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class Output:
@@ -24,6 +32,7 @@ class Output:
     def __init__(self, *, as_json: bool = False, quiet: bool = False, colour: bool = True) -> None:
         from rich.console import Console
 
+        print_any_text()
         self.as_json = as_json
         stream = sys.stderr if as_json else sys.stdout
         # A file gets lines of one length wherever it is written.
@@ -53,7 +62,8 @@ class Output:
 
 def print_json(content: Mapping[str, Any]) -> None:
     """Print plain data as one JSON document; numbers that are not finite are null."""
-    print(json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False), flush=True)
+    is_unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    print(json.dumps(_plain(content), indent=2, ensure_ascii=not is_unicode, allow_nan=False), flush=True)
 
 
 def _plain(value: Any) -> Any:
