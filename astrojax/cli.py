@@ -221,8 +221,7 @@ def _schema(options: argparse.Namespace) -> int:
 def _info(options: argparse.Namespace) -> int:
     from .commands.about import info
 
-    info(_output(options))
-    return 0
+    return 0 if info(_output(options)) else 2
 
 
 def _completion(options: argparse.Namespace) -> int:

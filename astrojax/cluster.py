@@ -248,4 +248,5 @@ def _prepared(
         if here[name] != digest:
             raise InputError(f"{name}: {given.files()[name]} is another file on the worker; all must see the same one")
     keep_compiled_programs()
-    return Plan(given).jobs(lanes_per_chunk), Engine(**dict(settings))
+    engine = Engine(**dict(settings))
+    return Plan(given).jobs(lanes_per_chunk), engine

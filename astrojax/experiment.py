@@ -85,7 +85,8 @@ class Execution:
 def outline_of(config: Config, execution: Execution) -> Outline:
     """What a run will take, before anything is computed. Raises as `run` does for patterns and settings."""
     with jax.enable_x64(config.precision == "float64"):
-        return _outline(Plan(config), execution, Engine(**execution.engine_settings()))
+        engine = Engine(**execution.engine_settings())
+        return _outline(Plan(config), execution, engine)
 
 
 def run(
@@ -125,8 +126,8 @@ def run(
     keep_compiled_programs()
     with contextlib.ExitStack() as stack:
         stack.enter_context(jax.enable_x64(config.precision == "float64"))
-        plan = Plan(config)
         client, engine = None, Engine(**execution.engine_settings(), on_notice=notice)
+        plan = Plan(config)
         if execution.cluster is not None:
             from .cluster import compute_on_cluster, connected, local_workers
 

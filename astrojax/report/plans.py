@@ -21,13 +21,13 @@ def print_outline(console: Console, title: str, outline: Any) -> None:
         console.print("{} patterns of {} neurons to draw from".format(*outline.pool))
     console.print(
         f"{outline.num_trajectories:,} trajectories in {outline.num_chunks:,} chunks of up to {outline.lanes_per_chunk:,}, "
-        f"{outline.num_programs} programs (one for each padded shape), {_size(outline.stored_bytes)} of results",
+        f"{outline.num_programs} programs (one for each padded shape), {size(outline.stored_bytes)} of results",
         soft_wrap=True,
     )
     many = len(outline.devices)
     if many:
         where = f"{many} device{'s' if many > 1 else ''} ({outline.devices[0]})"
-        console.print(f"{where}, at most {_size(outline.budget_bytes)} of memory each", soft_wrap=True)
+        console.print(f"{where}, at most {size(outline.budget_bytes)} of memory each", soft_wrap=True)
     else:
         console.print("computed by the workers of a cluster")
     if outline.run_seconds is not None:
@@ -55,7 +55,8 @@ def print_comparison(console: Console, found: Mapping[str, Mapping[str, float | 
     console.print("the run repeats" if repeats(found) else "the run does not repeat: see the values beyond tolerance")
 
 
-def _size(number: float | int) -> str:
+def size(number: float | int) -> str:
+    """A number of bytes in words, rounded."""
     for unit in ("B", "KiB", "MiB"):
         if number < 1024:
             return f"{number:.0f} {unit}"

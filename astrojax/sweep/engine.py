@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from .._checks import InputError, random_key
+from .._devices import local_devices
 from .._types import RandomKey
 from .memory import OutOfMemoryError, default_budget, is_out_of_memory
 from .programs import Layout, Programs, arranged, call, kind_of, lane_bytes, traced
@@ -82,7 +83,7 @@ class Engine:
         on_notice: told in words when the engine had to change its mind.
 
     Raises:
-        InputError (a ValueError): for settings out of range.
+        InputError (a ValueError): for settings out of range, and where JAX has no device.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Engine:
         memory: int | None = None,
         on_notice: Callable[[str], None] | None = None,
     ) -> None:
-        available = jax.local_devices()
+        available = local_devices()
         if num_devices is not None and not 1 <= num_devices <= len(available):
             raise InputError(
                 f"num_devices (--devices) must be between 1 and {len(available)}, the devices there are; got {num_devices}"
