@@ -1,6 +1,7 @@
 # PYTHON_ARGCOMPLETE_OK
 """The command line. Everything heavy is imported when it is needed, so that help answers at once."""
 
+import _thread
 import argparse
 import contextlib
 import gc
@@ -46,6 +47,7 @@ def entry() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed, as by `>&-`
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    sys.unraisablehook = _raise_interruption
     # Looking for cyclic garbage as often as Python does by itself takes a tenth of a small run.
     gc.set_threshold(50_000, 20, 50)
     status = 130
@@ -65,6 +67,14 @@ def entry() -> None:
         sys.stderr.flush()
         os._exit(status)
     sys.exit(status)
+
+
+def _raise_interruption(unraisable: Any) -> None:
+    """Raise an interruption that hit a place such as a callback of the garbage collector, where Python would only print it."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        _thread.interrupt_main()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def __getattr__(name: str) -> Any:
