@@ -65,7 +65,9 @@ def info(output: Output) -> bool:
         kept = content["programs"]
         lines["programs"] = "not kept (ASTROJAX_CACHE)"
         if kept["folder"] is not None:
-            found = "are found again" if kept["found_again"] else f"but are not found again: {kept['reason'] or 'JAX keeps none'}"
+            found = (
+                "are found again" if kept["found_again"] else f"but are not found again: {kept['reason'] or 'JAX keeps none'}"
+            )
             lines["programs"] = f"{kept['number']:,} ({size(kept['bytes'])}) are kept in {kept['folder']}, {found}"
 
     def show(console: Any) -> None:
