@@ -71,6 +71,8 @@ def _read(path: Path) -> tuple[str, bytes]:
     from .recall import LARGEST_UPLOAD, too_large
 
     try:
+        if path.exists() and not path.is_file():  # a pipe or a device may never end
+            raise InputError(f"pattern file {path} is not a file")
         if path.stat().st_size > LARGEST_UPLOAD:
             raise InputError(too_large(str(path), path.stat().st_size))
         return str(path.resolve()), path.read_bytes()

@@ -75,13 +75,16 @@ class DigitPatterns(Section):
 
 
 class FilePatterns(Section):
-    """Patterns from a .npy, .npz or .csv file, one per row; a relative path starts at the configuration's folder."""
+    """Patterns from a .npy, .npz or .csv file, one per row; a relative path starts at the configuration's folder.
+
+    Entries are -1 and +1, booleans, or other numbers with a threshold. Pictures of shape (K, height, width) are flattened.
+    """
 
     kind: Literal["file"]
     path: Path
     array: str | None = Field(None, description="which array of an .npz file")
     threshold: Real | None = Field(None, description="when given, entries above it become +1 and the others -1")
-    max_duplicates: Integer = Field(0, ge=0, description="how many rows may repeat an earlier one")
+    max_duplicates: Integer = Field(0, ge=0, le=LARGEST, description="how many rows may repeat an earlier one")
 
 
 Patterns = Annotated[
@@ -90,7 +93,7 @@ Patterns = Annotated[
 
 
 OfPatterns = Annotated[Path | None, Field(exclude_if=lambda path: path is None)]
-"""A .npy file with one number for each pattern of the pool; a relative path starts at the configuration's folder."""
+"""A .npy, .npz or .csv file with a number for each pattern; a relative path starts at the configuration's folder."""
 
 
 def _coupling(value: Any) -> Any:
