@@ -19,15 +19,15 @@ import numpy as np
 
 from ._errors import InputError, shown
 
-MOST_BYTES, MOST_TEXT, LONGEST_LINE = 2**32, 2**28, 2**24
-"""Bytes of an array in double precision, bytes of a text file, and characters of one of its lines."""
+MOST_BYTES, MOST_TEXT, LONGEST_LINE, LONGEST_HEADER = 2**32, 2**28, 2**24, 10_000
+"""Bytes of an array in double precision, of a text file, of one of its lines, and of the header of an array."""
 
 READ_WITH = {
     ".mat": ("scipy.io", 'scipy.io.loadmat({})["NAME"]'),
     ".h5": ("h5py", 'h5py.File({})["NAME"][:]'),
     ".hdf5": ("h5py", 'h5py.File({})["NAME"][:]'),
-    ".pkl": ("pickle", "pickle.load(open({}, 'rb'))"),
-    ".pickle": ("pickle", "pickle.load(open({}, 'rb'))"),
+    ".pkl": ("pathlib, pickle", "pickle.loads(pathlib.Path({}).read_bytes())"),
+    ".pickle": ("pathlib, pickle", "pickle.loads(pathlib.Path({}).read_bytes())"),
     ".pt": ("torch", "torch.load({}).numpy()"),
     ".xlsx": ("pandas", "pandas.read_excel({}, header=None).to_numpy()"),
     ".parquet": ("pandas", "pandas.read_parquet({}).to_numpy()"),
@@ -89,7 +89,7 @@ def parse_array(
 
 def transposition(path: str, array: str | None = None, threshold: object = None) -> str:
     """The line of Python that makes a file whose rows are the columns of another one."""
-    old, new = json.dumps(path), json.dumps(Path(path).with_suffix(".npy").name)
+    old, new = json.dumps(path), json.dumps(str(Path(path).with_suffix(".npy")))
     if Path(path).suffix.lower() == ".csv":
         return f"np.save({new}, aj.load_patterns({old}, threshold={threshold}, binary=False, max_duplicates=10**9))"
     return f"np.save({new}, np.load({old}){'' if array is None else f'[{json.dumps(array)}]'}.T)"
@@ -100,18 +100,18 @@ def _conversion(path: str, suffix: str) -> str:
         return ""
     modules, expression = READ_WITH[suffix]
     imports = "import numpy as np" if modules == "numpy" else f"import {modules}, numpy as np"
-    new = json.dumps(Path(path).with_suffix(".npy").name)
+    new = json.dumps(str(Path(path).with_suffix(".npy")))
     return f"; make one with: {imports}; np.save({new}, {expression.format(json.dumps(path))})"
 
 
 def _parse_npy(file: io.BufferedIOBase | IO[bytes], size: int, most_bytes: int) -> np.ndarray:
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    elif version == (2, 0):
-        shape, is_fortran, dtype = np.lib.format.read_array_header_2_0(file)
-    else:
-        raise ValueError(f"it is in version {version} of the format of numpy.save, which arrays of numbers do not need")
+    width = {(1, 0): 2, (2, 0): 4}.get(np.lib.format.read_magic(file))
+    if width is None:
+        raise ValueError("it is in a version of the format of numpy.save that arrays of numbers do not need")
+    length = int.from_bytes(file.read(width), "little")
+    header = file.read(min(length, LONGEST_HEADER))
+    counted = io.BytesIO(len(header).to_bytes(2, "little") + header)
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(counted)
     if dtype.kind not in "biuf" or dtype.itemsize > 8:
         raise ValueError(f"it must hold real numbers in at most double precision; it holds an array of type {dtype}")
     if 8 * math.prod(shape) > most_bytes:
@@ -134,7 +134,7 @@ def _parse_npz(file: io.BufferedIOBase, name: str | None, most_bytes: int) -> np
             (name,) = members
         if name not in members:
             asked = "choose one with array, or save it by itself" if name is None else f"got array={name!r}"
-            raise ValueError(f"it holds the arrays {shown(', '.join(members))}; {asked}")
+            raise ValueError(f"it holds the arrays {shown(list(members))}; {asked}")
         member = members[name]
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others are unpacked without bounds
             raise ValueError("it must be compressed as numpy.savez_compressed does it, or not at all")

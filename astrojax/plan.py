@@ -320,20 +320,24 @@ def memory_of(
         if isinstance(model.coupling, float):  # a number is traced, so that several share a program
             parameters["coupling"] = settings.pop("coupling")
     files = {name: getattr(model, name, None) for name in OF_PATTERNS}
-    size = task.pool_size or 0
+    num_neurons, size = (0, 0) if task.pool is None else task.pool.shape
     per_pattern = {
-        name: _one_per_pattern(file, size, f"{path}.{name}", source) for name, file in files.items() if file is not None
+        name: _one_per_pattern(file, num_neurons, size, f"{path}.{name}", source)
+        for name, file in files.items()
+        if file is not None
     }
     return eqx.Partial(BUILDERS[model.kind], **settings), parameters, per_pattern
 
 
-def _one_per_pattern(file: Path, size: int, path: str, source: str) -> jax.Array:
+def _one_per_pattern(file: Path, num_neurons: int, size: int, path: str, source: str) -> jax.Array:
     try:
         values = read_array(file)
     except InputError as error:
         raise ConfigError(source, [(path, str(error))]) from error
     if values.size != size or size not in values.shape or values.dtype == np.bool_:
         text = f"it holds an array of shape {values.shape} and type {values.dtype}"
+        if values.size == num_neurons:
+            text += ", as many as there are neurons: are the patterns the rows of their file?"
         raise ConfigError(source, [(path, f"{file} must hold {size} numbers, one per pattern; {text}")])
     values, precision = values.ravel().astype(np.float64), jnp.result_type(float)
     bad = ~(np.abs(values) <= float(jnp.finfo(precision).max))
