@@ -17,6 +17,7 @@ from .config import (
     Integer,
     Model,
     ModernHopfield,
+    Number,
     Patterns,
     Positive,
     RandomPatterns,
@@ -67,7 +68,7 @@ class Schedule(Section):
         "polynomial_schedule",
         "warmup_cosine_decay_schedule",
     ]
-    arguments: dict[str, Integer | Real] = Field({}, description="its arguments, by their names in optax")
+    arguments: dict[str, Number] = Field({}, description="its arguments, by their names in optax")
 
 
 class Optimiser(Section):
@@ -77,7 +78,7 @@ class Optimiser(Section):
         "adam"
     )
     learning_rate: Positive = Field(0.3, description="in unconstrained numbers: 0.3 of a logarithm is a change by a third")
-    arguments: dict[str, Integer | Real] = Field({}, description="further arguments, by their names in optax")
+    arguments: dict[str, Number] = Field({}, description="further arguments, by their names in optax")
     schedule: Schedule | None = Field(None, description="how the learning rate changes with the steps")
 
 
