@@ -239,7 +239,7 @@ def axis_values(given: Any) -> Any:
     return [int(value) if float(value).is_integer() and step == int(step) else float(value) for value in values]
 
 
-def _decimals(start: float, stop: float) -> int:
+def _decimals(start: int | float, stop: int | float) -> int:
     """Decimals to which values of a range are rounded, so that they are the numbers one would write: 0.3, not 0.1 + 0.2."""
     largest = max(abs(start), abs(stop))
     return 14 - math.floor(math.log10(largest)) if largest else 0
