@@ -5,6 +5,7 @@ Names of models, scores and solvers are written out here, so that reading a conf
 
 import abc
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -284,7 +285,22 @@ Positives = Annotated[list[Positive], Field(min_length=1), AsValues]
 
 
 Numbers = Annotated[list[Number], Field(min_length=1), AsValues]
-AxisName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,99}$")]
+
+
+def _text_like(pattern: str, rule: str) -> Any:
+    """Text that matches a pattern, for which a rule stands in messages."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"must be {rule}")
+        return text
+
+    return Annotated[str, AfterValidator(check), Field(json_schema_extra={"pattern": pattern})]
+
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
+Name: Any = _text_like(NAME, "at most 100 letters, digits and _ . -, the first a letter or digit")
+AxisName: Any = _text_like(r"^[A-Za-z][A-Za-z0-9_-]{0,99}$", "at most 100 letters, digits and _ -, the first a letter")
 
 
 class Axes(Section):
@@ -352,8 +368,6 @@ class Retrieval(Section):
 
 RESERVED = ("trial", "model", "decoder", "swept_axes", *DEFINITIONS)
 """Names in the results that no zipped axis may have."""
-
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 
 
 def _model_name(name: str) -> str:
@@ -432,7 +446,7 @@ def _with_files(value: Any, name: str, paths: Mapping[str, Path]) -> Any:
 class Config(Root):
     """Everything that determines the results of a run."""
 
-    name: str = Field("run", pattern=NAME, description="names the run folder; the file's name when left out")
+    name: Name = Field("run", description="names the run folder; the file's name when left out")
     seed: Integer = Field(0, ge=0, lt=2**31, description="all random numbers follow from it")
     precision: Literal["float32", "float64"] = Field("float32", description="of patterns, dynamics and results")
     patterns: Patterns = Field(RandomPatterns(), description="where patterns come from")

@@ -10,13 +10,13 @@ from .._parameters import DIMENSIONS, SEARCHED, TRANSIENT
 from .config import (
     LEVELS,
     MOST_TRAJECTORIES,
-    NAME,
     Astrocyte,
     Axes,
     Config,
     Integer,
     Model,
     ModernHopfield,
+    Name,
     Number,
     Patterns,
     Positive,
@@ -115,7 +115,7 @@ class Landscape(Section):
 class TuneConfig(Root):
     """Everything that determines the result of a search."""
 
-    name: str = Field("tune", pattern=NAME, description="names the run folder; the file's name when left out")
+    name: Name = Field("tune", description="names the run folder; the file's name when left out")
     seed: Integer = Field(0, ge=0, lt=2**31, description="all random numbers follow from it")
     precision: Literal["float32", "float64"] = Field("float32", description="of patterns, dynamics and results")
     patterns: Patterns = Field(RandomPatterns(), description="where patterns come from")
