@@ -15,6 +15,7 @@ from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 from matplotlib.mathtext import MathTextParser
 from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.transforms import ScaledTranslation
 
 from .._checks import InputError, one_of, shown
 from .._files import write_file
@@ -44,7 +45,7 @@ MARKERS = "os^vDPX<>"
 
 MAX_PANELS = 3
 
-MAX_TICKS, TICK_LETTERS, NAME_LETTERS = 6, 24, 40
+MAX_TICKS, TICK_LETTERS, NAME_LETTERS = 7, 30, 40
 """Ticks along a side of a map, letters of all their labels, and letters of a name."""
 
 STEPS = [1, 2, 5, 10]
@@ -146,10 +147,10 @@ def heat_map(
 
     Arguments:
         results: of a run, from `load`, or a part of them.
-        observable: a variable of the results. Beside Hamming errors there is a panel of the Bayes decoder, where it was run and
-            no models are chosen.
+        observable: a variable of the results.
         vertical, horizontal: the axes; the first two of several values when left out. The mean is over all others.
-        models: names of models, all when left out.
+        models: names of models, and of Hamming errors `bayes_signed` and `bayes_unsigned` where the decoders were run; all
+            models and the first decoder when left out.
         labels: what to call models, axes and observables, by name; `$…$` is mathematics.
         ax: one `Axes`, or as many as there are panels, to draw on; a new figure when left out.
 
@@ -163,9 +164,9 @@ def heat_map(
     vertical, horizontal = _axes(results, observable, [vertical, horizontal])
     names = [str(name) for name in results.model.values]
     panels = [(model_label(name, labels), _values(results, observable, name)) for name in names]
-    if models is None and _has_decoders(results, observable, vertical, horizontal):
-        reference, (label, _) = next(iter(REFERENCES.items()))
-        panels.append(((labels or {}).get(reference, label), results.decoder_error.sel(decoder=reference)))
+    references = _references(results, observable, models, vertical, horizontal)
+    for decoder in references if models else references[:1]:
+        panels.append((_reference_label(decoder, labels), results.decoder_error.sel(decoder=decoder)))
     means = [mean_and_interval(values, [vertical, horizontal])[0].values for _, values in panels]
     bottom = min(float(np.nanmin(mean, initial=0)) for mean in means)
     top = max(float(np.nanmax(mean, initial=0)) for mean in means) or float(bottom == 0)
@@ -243,11 +244,13 @@ def curves(
 
     Arguments:
         results: of a run, from `load`, or a part of them, such as `results.sel(num_patterns=[10])`.
-        observable: a variable of the results. Beside Hamming errors there are lines of the Bayes decoders, where they were run.
+        observable: a variable of the results.
         along: the axis; the first of several values when left out.
-        models: names of models, all when left out. A model has the same colour whichever are chosen.
+        models: names of models, and of Hamming errors `bayes_signed` and `bayes_unsigned` where the decoders were run; all
+            when left out. A model has the same colour whichever are chosen.
         labels: what to call models, axes and observables, by name; `$…$` is mathematics.
-        ax: one or several `Axes` to draw on; a new figure when left out.
+        ax: one or several `Axes` to draw on; a new figure when left out. The legend lies above them: `layout="constrained"` of
+            their figure keeps room for it.
 
     Returns:
         The figure that the axes belong to.
@@ -268,20 +271,20 @@ def curves(
             at = every.index(name)
             style = {"color": COLOURS[at % len(COLOURS)], "marker": MARKERS[at % len(MARKERS)]}
             _add_line(one, chosen, observable, along, name, label=model_label(name, labels), **style)
-        if _has_decoders(chosen, observable, along):
-            for decoder, (label, dashes) in REFERENCES.items():
-                errors = mean_and_interval(chosen.decoder_error.sel(decoder=decoder), [along])[0].values
-                one.plot(chosen[along].values, errors, color="k", linestyle=dashes, label=(labels or {}).get(decoder, label))
+        for decoder in _references(chosen, observable, models, along):
+            errors = mean_and_interval(chosen.decoder_error.sel(decoder=decoder), [along])[0].values
+            style = {"color": "k", "linestyle": REFERENCES[decoder][1]}
+            one.plot(chosen[along].values, errors, label=_reference_label(decoder, labels), **style)
         set_axis(one, along, results[along].values, labels)
         one.set_title(_fixed(chosen, labels), fontsize="medium")
-    kind = "mean, 95% interval" if observable == "success" else "mean, quartiles"
     over = _averaged_over(results, observable, labels, along, across)
-    panels[0].set_ylabel(f"{observable_label(results, observable, labels)}: {kind}{over}")
+    panels[0].set_ylabel(f"mean {observable_label(results, observable, labels)}{over}")
     handles, _ = max((one.get_legend_handles_labels() for one in panels), key=lambda found: len(found[0]))
+    title = "mean, 95% interval" if observable == "success" else "mean, quartiles"
     if handles and ax is None:
-        add_legend(figure, handles)
+        add_legend(figure, handles, title=title)
     elif handles:
-        panels[-1].legend(handles=handles, loc="upper left", bbox_to_anchor=(1, 1), fontsize="small", frameon=False)
+        _add_legend_above(panels, handles, title=title)
     return figure
 
 
@@ -309,8 +312,8 @@ def axis_label(axis: str, labels: Mapping[str, str] | None = None) -> str:
 
 def observable_label(results: xr.Dataset, name: str, labels: Mapping[str, str] | None = None) -> str:
     """What an observable is called in figures, with its unit."""
-    unit = results[name].attrs.get("units")
-    default = plain(name.replace("_", " ").replace("hamming", "Hamming")) + (f" ({plain(str(unit))})" if unit else "")
+    unit = results[name].attrs.get("units", "1")
+    default = plain(name.replace("_", " ").replace("hamming", "Hamming")) + (f" ({plain(str(unit))})" if unit != "1" else "")
     return (labels or {}).get(name) or default
 
 
@@ -335,11 +338,11 @@ def _checked(
     known = [str(name) for name in results.model.values]
     chosen = known if models is None else [models] if isinstance(models, str) else list(models) or [""]
     for name in chosen:
-        one_of("models", name, known)
+        one_of("models", name, [*known, *_references(results, observable, None)])
     for name, label in (labels or {}).items():
         one_of("labels", name, [*known, *map(str, results.dims), *LABELS, *observables, *REFERENCES])
         _check_mathematics(label)
-    return results.sel(model=chosen)
+    return results.sel(model=[name for name in chosen if name in known])
 
 
 def _check_mathematics(label: str) -> None:
@@ -370,9 +373,15 @@ def _values(results: xr.Dataset, observable: str, model: str) -> xr.DataArray:
     return values if values.dtype.kind == "f" else values.where(one.status == 0)
 
 
-def _has_decoders(results: xr.Dataset, observable: str, *axes: str) -> bool:
-    """Whether there are errors of the Bayes decoders along some axes, to be shown beside those of the models."""
-    return observable == "hamming_error" and "decoder_error" in results and set(axes) <= set(results.decoder_error.dims)
+def _references(results: xr.Dataset, observable: str, models: Sequence[str] | None, *axes: str) -> list[str]:
+    """The decoders to be shown beside the models: all, or those among `models`, where their errors are known along the axes."""
+    if observable != "hamming_error" or "decoder_error" not in results or not set(axes) <= set(results.decoder_error.dims):
+        return []
+    return [name for name in REFERENCES if name in results.decoder.values and (models is None or name in models)]
+
+
+def _reference_label(decoder: str, labels: Mapping[str, str] | None) -> str:
+    return (labels or {}).get(decoder) or REFERENCES[decoder][0]
 
 
 def _panels(ax: Any, number: int, size: tuple[float, float]) -> tuple[Figure, list[Any]]:
@@ -405,10 +414,24 @@ def _averaged_over(results: xr.Dataset, observable: str, labels: Mapping[str, st
 
 def add_legend(figure: Figure, handles: Sequence[Any], **style: Any) -> None:
     """A legend above all panels, in as many columns as fit."""
+    figure.legend(handles=handles, loc="outside upper center", **_legend_style(handles, figure.get_figwidth()), **style)
+
+
+def _add_legend_above(panels: Sequence[Any], handles: Sequence[Any], **style: Any) -> None:
+    """A legend above the titles of panels that have not their figure to themselves."""
+    ax = panels[len(panels) // 2]
+    lines = ax.get_title().count("\n") + bool(ax.get_title())
+    above = ScaledTranslation(0, lines * 14 / 72, ax.figure.dpi_scale_trans)
+    width = sum(one.get_position().width for one in panels) * ax.figure.get_figwidth()
+    place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "bbox_transform": ax.transAxes + above}
+    ax.legend(handles=handles, **place, **_legend_style(handles, width), **style)
+
+
+def _legend_style(handles: Sequence[Any], width: float) -> dict[str, Any]:
+    """How a legend looks that is so many inches wide."""
     longest = max(len(str(handle.get_label())) for handle in handles)
-    columns = max(int(figure.get_figwidth() / (0.07 * longest + 0.5)), 1)
-    style = {"ncols": min(columns, len(handles)), "fontsize": "small", "frameon": False} | style
-    figure.legend(handles=handles, loc="outside upper center", **style)
+    columns = min(max(int(width / (0.07 * longest + 0.5)), 1), len(handles))
+    return {"ncols": columns, "fontsize": "small", "title_fontsize": "small", "frameon": False}
 
 
 def set_axis(ax: Any, axis: str, positions: np.ndarray, labels: Mapping[str, str] | None = None) -> None:
@@ -463,23 +486,28 @@ def _ticks(values: np.ndarray) -> tuple[np.ndarray, list[Any]]:
     All cells where they are few; round numbers where the axis is even, or even on a logarithmic scale; else every second cell,
     or third, and so on.
     """
-    longest = max(map(len, distinct(values.tolist())))
-    limit = int(np.clip(TICK_LETTERS // (longest + 1), 2, MAX_TICKS))
-    cells = np.arange(values.size)
-    if values.size <= limit:
-        return cells, values.tolist()
-    scales: list[tuple[Any, Any]] = [(np.asarray, MaxNLocator(limit - 1, steps=STEPS, integer=values.dtype.kind in "iu"))]
+    places, marked = np.arange(values.size), values
+    if values.size >= MAX_TICKS:
+        places, marked = _round_numbers(values) or (places, values)
+    step = 1 if places.size <= MAX_TICKS else -(-places.size // (MAX_TICKS - 1))
+    while step < places.size and sum(len(text) + 1 for text in distinct(marked[::step].tolist())) > TICK_LETTERS:
+        step += 1
+    return places[::step], marked[::step].tolist()
+
+
+def _round_numbers(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Places and values of round numbers along an axis, if it is even, or even on a logarithmic scale."""
+    scales: list[tuple[Any, Any]] = [(np.asarray, MaxNLocator(MAX_TICKS - 1, steps=STEPS, integer=values.dtype.kind in "iu"))]
     if values.min() > 0:
-        scales.append((np.log, LogLocator(numticks=limit)))
+        scales.append((np.log, LogLocator(numticks=MAX_TICKS)))
     for scale, locator in scales:
         scaled = scale(values.astype(float))
         if scaled[1] > scaled[0] and _is_even(scaled):
-            round_numbers = locator.tick_values(values[0], values[-1])
-            inside = round_numbers[(round_numbers >= values[0]) & (round_numbers <= values[-1])]
-            if inside.size >= 2:
-                return np.interp(scale(inside), scaled, cells), inside.tolist()
-    step = -(-(values.size - 1) // (limit - 1))
-    return cells[::step], values[::step].tolist()
+            ticks = locator.tick_values(values[0], values[-1])
+            ticks = ticks[(ticks >= values[0]) & (ticks <= values[-1])]
+            if ticks.size >= 2:
+                return np.interp(scale(ticks), scaled, np.arange(values.size)), ticks
+    return None
 
 
 def is_logarithmic(positions: np.ndarray) -> bool:

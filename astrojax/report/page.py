@@ -43,18 +43,19 @@ nav { margin: 1em 0; padding: .7em 1em; border: 1px solid var(--line); border-ra
 nav ul { margin: 0; padding-left: 1.2em; }
 .table { overflow-x: auto; margin: 1em 0; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .4em .7em; border: 1px solid var(--line); text-align: left; vertical-align: top; overflow-wrap: normal;
-  min-width: 4.5rem; max-width: 26rem; }
+th, td { padding: .4em .7em; border: 1px solid var(--line); text-align: left; vertical-align: top; min-width: 4.5rem;
+  max-width: min(26rem, 60vw); }
 th, tbody tr:nth-child(even) { background: var(--stripe); }
 code, pre { font-family: ui-monospace, "Cascadia Mono", Menlo, Consolas, monospace; font-size: .9em; }
 code { overflow-wrap: anywhere; }
 pre { overflow-x: auto; padding: .8em; background: var(--stripe); border-radius: .4em; }
-figure { margin: 1.5em 0; }
+figure { margin: 1.5em 0; overflow-x: auto; }
 img { display: block; max-width: 100%; height: auto; padding: .5em; border: 1px solid var(--line); border-radius: .4em;
   background: #fff; }
 figcaption { margin-top: .5em; color: var(--faint); font-size: .92rem; }
 .verdict { display: inline-block; padding: .05em .6em; border-radius: 1em; color: var(--badge); font-weight: 600;
   font-size: .88em; white-space: nowrap; }
+@media (max-width: 40rem) { img { max-width: none; } pre { white-space: pre-wrap; } }
 """ + "".join(f".{name} {{ background: var(--{name}); }}\n" for name in VERDICTS.values())
 
 UNSEEN = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"

@@ -74,7 +74,7 @@ def convergence(results: xr.Dataset, axis: str, horizons: Sequence[float] | None
     times.set_yscale("log")
     times.set_ylabel("convergence time: median and quartiles")
     handles, _ = times.get_legend_handles_labels()
-    add_legend(figure, handles, title="△ not within the horizon", title_fontsize="small")
+    add_legend(figure, handles, title="△ not within the horizon")
     censored.set_ylim(-0.05, 1.05)
     censored.set_ylabel("share beyond\nthe horizon")
     set_axis(censored, axis, positions)

@@ -172,7 +172,7 @@ def along_the_search(history: xr.Dataset, parameters: Sequence[str]) -> Figure:
                 ax.plot(step, line[name].values, color=colour, alpha=1.0 if chosen else 0.4, linewidth=1.8 if chosen else 0.8)
     panels[0].set_yscale("log")
     panels[0].set_title("loss: each step (pale), held-out problems", fontsize="medium")
-    add_legend(figure, panels[0].get_legend_handles_labels()[0], title="score", title_fontsize="small")
+    add_legend(figure, panels[0].get_legend_handles_labels()[0], title="score")
     for ax, name in zip(panels[1:], names, strict=False):
         ax.set_title(axis_label(name), fontsize="medium")
         ax.axvline(best["step"], color="0.6", linestyle=":")
