@@ -176,7 +176,7 @@ def heat_map(
         one.set_title("\n".join(filter(None, (name, _fixed(results, labels)))), fontsize="medium")
     axes[0].set_ylabel(axis_label(vertical, labels))
     over = _averaged_over(results, observable, labels, vertical, horizontal)
-    label = f"mean {observable_label(results, observable, labels)}{over}"
+    label = observable_label(results, observable, labels, "mean ") + over
     figure.colorbar(image, ax=axes, label=label, pad=0.01)
     return figure
 
@@ -222,7 +222,7 @@ def difference(
     )
     axes[0].set_title("\n".join(filter(None, title)), fontsize="medium")
     over = _averaged_over(results, observable, labels, vertical, horizontal)
-    label = f"difference of mean {observable_label(results, observable, labels)}{over}"
+    label = observable_label(results, observable, labels, "difference of mean\n") + over
     figure.colorbar(image, ax=axes, label=label)
     return figure
 
@@ -278,7 +278,7 @@ def curves(
         set_axis(one, along, results[along].values, labels)
         one.set_title(_fixed(chosen, labels), fontsize="medium")
     over = _averaged_over(results, observable, labels, along, across)
-    panels[0].set_ylabel(f"mean {observable_label(results, observable, labels)}{over}")
+    panels[0].set_ylabel(observable_label(results, observable, labels, "mean ") + over)
     handles, _ = max((one.get_legend_handles_labels() for one in panels), key=lambda found: len(found[0]))
     title = "mean, 95% interval" if observable == "success" else "mean, quartiles"
     if handles and ax is None:
@@ -310,10 +310,12 @@ def axis_label(axis: str, labels: Mapping[str, str] | None = None) -> str:
     return (labels or {}).get(axis) or LABELS.get(axis) or plain(axis.replace("_", " "))
 
 
-def observable_label(results: xr.Dataset, name: str, labels: Mapping[str, str] | None = None) -> str:
-    """What an observable is called in figures, with its unit."""
+def observable_label(results: xr.Dataset, name: str, labels: Mapping[str, str] | None = None, before: str = "") -> str:
+    """What an observable is called in figures: the user's words, or its name with its unit, `before` it what is shown of it."""
     unit = results[name].attrs.get("units", "1")
-    default = plain(name.replace("_", " ").replace("hamming", "Hamming")) + (f" ({plain(str(unit))})" if unit != "1" else "")
+    default = (
+        before + plain(name.replace("_", " ").replace("hamming", "Hamming")) + (f" ({plain(str(unit))})" if unit != "1" else "")
+    )
     return (labels or {}).get(name) or default
 
 
