@@ -10,7 +10,7 @@ from measures import CHANGES, ERRORS, Claim, interval, mean, stored, verdict
 from medians import described, judged, middle
 
 from astrojax.cli import run_config
-from astrojax.report.figures import COLOURS, add_legend
+from astrojax.report.figures import COLOURS, MARKERS, add_legend
 from astrojax.report.page import Page
 
 COLD, WARM = 0.01, 10.0
@@ -121,8 +121,9 @@ def draw(found: dict[int, Level]) -> Figure:
     """Mean and median error over the temperature, a colour for each corruption."""
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     ax = figure.subplots()
-    for colour, (n, level) in zip(cycle(COLOURS), found.items(), strict=False):
-        ax.plot(level.temperatures, level.errors.mean("trial"), color=colour, marker=".", label=f"n = {n}")
+    for colour, marker, (n, level) in zip(cycle(COLOURS), cycle(MARKERS), found.items(), strict=False):
+        style = {"color": colour, "marker": marker, "markersize": 4}
+        ax.plot(level.temperatures, level.errors.mean("trial"), label=f"n = {n}", **style)
         ax.plot(level.temperatures, list(level.medians.values()), linestyle="--", linewidth=0.8, color=colour)
     ax.set_xscale("log")
     ax.set_xlabel("temperature $T$")
