@@ -3,6 +3,7 @@
 
 import argparse
 import contextlib
+import csv
 import gc
 import os
 import re
@@ -172,8 +173,24 @@ def _bytes(text: str) -> int:
 def _show(options: argparse.Namespace) -> int:
     from .commands.stored import show
 
-    show(_output(options), Path(options.run), options.along and options.along.split(","), options.html)
+    drawing: dict[str, Any] = {}
+    if options.format is not None:
+        drawing["formats"] = options.format.split(",")
+    if options.observable is not None:
+        drawing["observable"] = options.observable
+    if options.models is not None:  # a name with a comma is quoted, as in a table
+        drawing["models"] = next(csv.reader([options.models]), [])
+    if options.label is not None:
+        drawing["labels"] = dict(map(_label, options.label))
+    show(_output(options), Path(options.run), options.along and options.along.split(","), options.html, drawing)
     return 0
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, _, label = text.partition("=")
+    if not label:
+        raise InputError(f"--label must be NAME=TEXT; got {text!r}")
+    return name, label
 
 
 def _verify(options: argparse.Namespace) -> int:

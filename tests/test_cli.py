@@ -216,7 +216,7 @@ MISTAKES = {
     "option before the command": (["--no-color", "info"], ["options come after the command: astrojax info … --no-color"]),
     "no name at all": (["run", ""], ["CONFIG must be the name of a file or folder; got ''"]),
     "no folder at all": (["show", ""], ["RUN must be the name of a file or folder; got ''"]),
-    "tables of a search": (["show", "runs/searched", "--along", "x"], ["--along is for the tables of a run"]),
+    "tables of a search": (["show", "runs/searched", "--along", "x"], ["--along", "is the folder of a search"]),
     "unknown command": (["rnu", "mine.yaml"], ["did you mean 'run'?", "see: astrojax --help"]),
     "unknown option": (["show", "runs", "--allong", "x"], ["did you mean '--along'?", "see: astrojax show --help"]),
     "option taken for a key": (["run", "mine.yaml", "--dry_run"], ["did you mean '--dry-run'?", "see: astrojax run --help"]),

@@ -27,7 +27,7 @@ LAYERS = [
     {"plan", "compiling"},
     {"outline", "cluster", "search_results"},
     {"experiment"},
-    {"verification", "searching", "pages"},
+    {"verification", "searching", "pages", "figures"},
     {"explore"},
     {"commands"},
     {"cli"},
@@ -49,6 +49,7 @@ USES_BESIDE = {
     "verification": {"runs"},
     "searching": {"runs"},
     "pages": {"runs", "report"},
+    "figures": {"report"},
     "commands": {"runs", "report"},
     "cli": {"runs"},
 }
@@ -131,7 +132,7 @@ def test_public_names_resolve_and_are_those_spelled_out_for_editors():
 
 
 def test_importing_the_package_imports_nothing_heavy():
-    code = "import sys, astrojax; print([name for name in ('jax', 'numpy', 'pydantic') if name in sys.modules])"
+    code = "import sys, astrojax; print([name for name in ('jax', 'numpy', 'pydantic', 'matplotlib') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 

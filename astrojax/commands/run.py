@@ -3,7 +3,7 @@
 import shlex
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -113,9 +113,14 @@ def report(
     title: str,
     along: Sequence[str] | None = None,
     page: str | Path | None = None,
+    drawing: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> None:
-    """Tell what a run found, draw its figures, and write its page if one is asked for; `more` is told as JSON."""
+    """Tell what a run found, draw its figures, and write its page if one is asked for.
+
+    Arguments:
+        along: as of `summary`. page: as of `write_page`. drawing: as of `draw_all`. more: is told as JSON.
+    """
     from ..report.figures import draw_all
     from ..report.tables import print_tables, summary
     from ..runs import store
@@ -124,8 +129,8 @@ def report(
     content = summary(results, along)
     try:
         refuse_links(folder)
+        figures = draw_all(results, folder / store.FIGURES, **(drawing or {}))
         write_json(folder / store.SUMMARY, content)
-        figures = draw_all(results, folder / store.FIGURES)
     except OSError as error:
         raise unwritten(folder, error) from error
     written = write_page(folder, page)

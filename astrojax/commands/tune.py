@@ -57,11 +57,11 @@ def tune_config(
     return results
 
 
-def show_search(output: Output, folder: Path, page: str | Path | None = None) -> None:
+def show_search(output: Output, folder: Path, page: str | Path | None = None, formats: Sequence[str] = ("png",)) -> None:
     """Tell what a search found, draw its figures again, and write its page if one is asked for; see `write_page`.
 
     Raises:
-        InputError (a ValueError): if the search is unfinished.
+        InputError (a ValueError): if the search is unfinished, or for another format.
         RunError: if the figures or the page cannot be written.
     """
     results = load_search(folder)
@@ -75,7 +75,7 @@ def show_search(output: Output, folder: Path, page: str | Path | None = None) ->
     try:
         refuse_links(folder)
         write_json(folder / store.SUMMARY, content)
-        figures = draw_search(history, heldout, results.landscape(), names, folder / store.FIGURES)
+        figures = draw_search(history, heldout, results.landscape(), names, folder / store.FIGURES, formats)
     except OSError as error:
         raise unwritten(folder, error) from error
     tuned = folder / TUNED

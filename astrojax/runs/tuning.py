@@ -10,13 +10,14 @@ from .._parameters import DIMENSIONS, SEARCHED, TRANSIENT
 from .config import (
     LEVELS,
     MOST_TRAJECTORIES,
-    NAME,
     Astrocyte,
     Axes,
     Config,
     Integer,
     Model,
     ModernHopfield,
+    Name,
+    Number,
     Patterns,
     Positive,
     RandomPatterns,
@@ -67,7 +68,7 @@ class Schedule(Section):
         "polynomial_schedule",
         "warmup_cosine_decay_schedule",
     ]
-    arguments: dict[str, Integer | Real] = Field({}, description="its arguments, by their names in optax")
+    arguments: dict[str, Number] = Field({}, description="its arguments, by their names in optax")
 
 
 class Optimiser(Section):
@@ -77,7 +78,7 @@ class Optimiser(Section):
         "adam"
     )
     learning_rate: Positive = Field(0.3, description="in unconstrained numbers: 0.3 of a logarithm is a change by a third")
-    arguments: dict[str, Integer | Real] = Field({}, description="further arguments, by their names in optax")
+    arguments: dict[str, Number] = Field({}, description="further arguments, by their names in optax")
     schedule: Schedule | None = Field(None, description="how the learning rate changes with the steps")
 
 
@@ -114,7 +115,7 @@ class Landscape(Section):
 class TuneConfig(Root):
     """Everything that determines the result of a search."""
 
-    name: str = Field("tune", pattern=NAME, description="names the run folder; the file's name when left out")
+    name: Name = Field("tune", description="names the run folder; the file's name when left out")
     seed: Integer = Field(0, ge=0, lt=2**31, description="all random numbers follow from it")
     precision: Literal["float32", "float64"] = Field("float32", description="of patterns, dynamics and results")
     patterns: Patterns = Field(RandomPatterns(), description="where patterns come from")
