@@ -20,6 +20,8 @@ from astrojax.runs.config import Config
 from astrojax.runs.reading import read_config
 from astrojax.searching import load_search_config
 
+from .fuzz_arrays import check_file, mutate_file
+
 ROOT = Path(__file__).parents[1]
 
 BASES = [
@@ -144,6 +146,21 @@ def fuzz_configurations(number: int, plans: int, seed: int) -> list[str]:
     return escapes
 
 
+def fuzz_files(number: int, seed: int) -> list[str]:
+    """Escapes of so many random files of numbers."""
+    escapes = []
+    with tempfile.TemporaryDirectory() as folder:
+        for case in range(number):
+            path = mutate_file(random.Random(f"{seed} {case}"), Path(folder))
+            with time_limit():
+                escape = check_file(path)
+            if escape:
+                escapes.append(f"file {case} of seed {seed}: {escape}")
+            path.unlink()
+    print(f"{number:,} files of numbers: {len(escapes)} escapes", flush=True)
+    return escapes
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--configurations", type=int, default=20_000)
@@ -152,7 +169,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    escapes = fuzz_configurations(given.configurations, given.plans, given.seed)
+    escapes = fuzz_configurations(given.configurations, given.plans, given.seed) + fuzz_files(given.files, given.seed)
     print(*escapes[:20], sep="\n\n---\n")
     return int(bool(escapes))
 

@@ -1,13 +1,7 @@
-"""Files of numbers that are damaged or odd, at random, and whether they are read or refused as they should be.
-
-`tests/fuzz.py` calls this; by itself: python tests/fuzz_arrays.py [NUMBER] [SEED].
-"""
+"""Files of numbers that are damaged or odd, at random, and whether they are read or refused as they should be."""
 
 import io
 import random
-import resource
-import sys
-import tempfile
 import time
 import tracemalloc
 import zipfile
@@ -169,22 +163,3 @@ def _damaged(rng: random.Random, content: bytes) -> bytes:
             starts = [b"", b"PK", b"PK\x05\x06", b"\x93NUMPY", b"\x80\x04.", rng.randbytes(200), b"\0" * 99]
             data = bytearray(rng.choice(starts))
     return bytes(data)
-
-
-def main(number: int = 2000, seed: int = 0) -> int:
-    """Check so many files. Returns 1 if one escapes."""
-    resource.setrlimit(resource.RLIMIT_AS, (2**34, 2**34))
-    escapes = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for case in range(number):
-            path = mutate_file(random.Random(f"{seed} {case}"), Path(folder))
-            if fault := check_file(path):
-                escapes += 1
-                print(f"file {case} of seed {seed}: {fault}")
-            path.unlink()
-    print(f"{number} files, {escapes} escapes")
-    return int(escapes > 0)
-
-
-if __name__ == "__main__":
-    sys.exit(main(*map(int, sys.argv[1:])))
