@@ -34,7 +34,10 @@ LAYERS = [
 ]
 """Each may import those before it and its own package; `runs` and `report` stand beside, see below."""
 
-BESIDE = {"runs": {"_types", "_errors", "_files", "_checks", "_parameters"}, "report": {"_checks", "_files", "_status"}}
+BESIDE = {
+    "runs": {"_types", "_errors", "_files", "_checks", "_parameters"},
+    "report": {"_errors", "_checks", "_files", "_status"},
+}
 """What these packages may import of the others: settings and arrays, no models."""
 
 USES_BESIDE = {

@@ -217,6 +217,16 @@ def test_the_tuned_configuration_gives_the_error_that_was_reported(searched, tmp
     assert abs(reported.mean() - other.mean()) < 3.5 * spread
 
 
+def test_a_search_that_is_finished_is_told_again_and_not_made_again(searched, tmp_path, capsys, monkeypatch):
+    shutil.copytree(searched, tmp_path / "runs" / "small")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("astrojax.searching.run_search", lambda *arguments, **options: pytest.fail("searched again"))
+    assert main(["tune", str(written(tmp_path))]) == 0
+    printed = capsys.readouterr().out
+    assert "runs/small holds this run already, finished on 20" in printed
+    assert "lowest held-out error" in printed
+
+
 def test_problems_of_the_search_are_not_those_that_prove_it(searched):
     config = aj.load_search_config(searched / "config.yaml")
     assert config.heldout("tuned", config.model).seed == config.seed

@@ -8,8 +8,10 @@ from .._errors import InputError
 from .output import Output, Progress
 
 
-def show(output: Output, folder: Path, along: Sequence[str] | None = None, page: str | None = None) -> None:
-    """Tell again what a run or a search found, and draw its figures; `page` as for `write_page`."""
+def show(
+    output: Output, folder: Path, along: Sequence[str] | None = None, page: str | None = None, *, draw: bool = True
+) -> None:
+    """Tell again what a run or a search found, and `draw` its figures; `page` as for `write_page`."""
     from ..runs import store
     from ..runs.folders import is_search
     from ..runs.record import read_record
@@ -20,7 +22,7 @@ def show(output: Output, folder: Path, along: Sequence[str] | None = None, page:
             raise InputError(f"--along is for the tables of a run; {folder} is the folder of a search: leave it out")
         from .tune import show_search
 
-        show_search(output, folder, page)
+        show_search(output, folder, page, draw=draw)
         return
     results = store.load(folder, partial=True)
     done, console = store.is_done(folder), output.console
@@ -34,7 +36,7 @@ def show(output: Output, folder: Path, along: Sequence[str] | None = None, page:
         console.print(f"{folder}: started {known['started']}, {versions}, {known['backend']}", soft_wrap=True)
         solver = f", solver {results.attrs['solver']}" if "solver" in results.attrs else ""
         console.print(f"seed {known['seed']}, configuration SHA-256 {known['config_sha256'][:16]}{solver}", soft_wrap=True)
-    report(output, folder, results, folder.name, along, page, finished=bool(done.all()), provenance=provenance)
+    report(output, folder, results, folder.name, along, page, draw, finished=bool(done.all()), provenance=provenance)
 
 
 def verify(output: Output, folder: Path, share: float, seed: int | None) -> bool:

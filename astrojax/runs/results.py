@@ -21,7 +21,7 @@ import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.storage import LocalStore, MemoryStore
 
-from .._checks import InputError
+from .._errors import InputError
 from .cells import Cells, Grid, Region, is_whole
 from .files import StorageError, write_bytes
 
