@@ -14,6 +14,7 @@ from typing import get_args
 import jax
 import numpy as np
 import pytest
+import xarray as xr
 import yaml
 
 import astrojax as aj
@@ -101,6 +102,7 @@ def test_a_search_leaves_history_figures_and_a_configuration_to_run(searched, ca
     results = aj.load_search(searched)
     history = results.history
     assert dict(history.sizes) == {"score": 2, "start": 2, "step": 13}
+    xr.testing.assert_identical(xr.open_zarr(searched / "history.zarr").load(), history)
     np.testing.assert_allclose(history.temperature.isel(step=0, start=0), 5.0)
     assert np.isfinite(history.validation_loss.isel(step=[0, 4, 8, 12])).all()
     assert {path.name for path in (searched / "figures").iterdir()} >= {"search.png", "landscape.png", "before_and_after.png"}
