@@ -37,7 +37,7 @@ def run_config(
     config = read_config(path, overrides)
     from ..runs import store
 
-    folder, is_finished = (Path(out), False) if out is not None else store.choose_folder(Path("runs"), config)
+    folder, is_finished = (Path(out), False) if out is not None else store.choose_folder(Path("runs"), config.name, config)
     if is_finished:
         from ..runs.record import finished_already
         from .stored import show
@@ -52,7 +52,7 @@ def run_config(
     console = output.console
     execution = execution() if callable(execution) else execution or Execution()
     if dry_run:
-        outline = outline_of(config, execution)
+        outline = outline_of(config, execution, folder)
         numbers = {"num_trajectories": outline.num_trajectories, "num_programs": outline.num_programs}
         plan = {**vars(outline), **numbers, "rows": [vars(row) for row in outline.rows]}
         output.outcome({"folder": folder, "plan": plan}, lambda console: print_outline(console, config.name, outline))

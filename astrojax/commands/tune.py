@@ -37,7 +37,7 @@ def tune_config(
         find_search(path)
         out, path = out or path, Path(path) / store.CONFIG
     config = read(path, TuneConfig, overrides)
-    folder, is_finished = (Path(out), False) if out is not None else store.choose_folder(Path("runs"), config)
+    folder, is_finished = (Path(out), False) if out is not None else store.choose_folder(Path("runs"), config.name, config)
     if is_finished:
         output.console.print(finished_already(folder), soft_wrap=True)
         show_search(output, folder, draw=False)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from pydantic.fields import FieldInfo
 
 from .._errors import InputError, did_you_mean, shown
+from .._parameters import MOST_ORDER, MOST_TRAJECTORIES
 from .definitions import DEFINITIONS
 from .files import file_sha256, json_sha256
 
@@ -38,9 +39,6 @@ LARGEST = 10_000_000
 
 MOST_VARIANTS = 10_000
 """Most points of a product of axes over fields other than loads, levels of corruption and dynamical parameters."""
-
-MOST_TRAJECTORIES = 100_000_000
-"""Most points of a product of axes."""
 
 
 class RandomPatterns(Section):
@@ -81,7 +79,7 @@ class FilePatterns(Section):
     path: Path
     array: str | None = Field(None, description="which array of an .npz file")
     threshold: Real | None = Field(None, description="when given, entries above it become +1 and the others -1")
-    max_duplicates: Integer = Field(0, ge=0, description="how many rows may repeat an earlier one")
+    max_duplicates: Integer = Field(0, ge=0, le=LARGEST, description="how many rows may repeat an earlier one")
 
 
 Patterns = Annotated[
@@ -112,7 +110,9 @@ class Astrocyte(Section):
 
     kind: Literal["astrocyte"]
     score: Literal["squared", "linear", "power"] = Field("squared", description="how an overlap feeds the gain of its pattern")
-    order: Integer | None = Field(None, ge=2, multiple_of=2, description="order of the power score; 4 when left out")
+    order: Integer | None = Field(
+        None, ge=2, le=MOST_ORDER, multiple_of=2, description="order of the power score; 4 when left out"
+    )
     gain_regime: Literal["dynamic", "adiabatic", "frozen"] = Field(
         "dynamic", description="gains follow their equation, at once, or not at all"
     )
@@ -154,7 +154,7 @@ class Dense(Section):
     """The dense associative memory."""
 
     kind: Literal["dense"]
-    order: Integer = Field(4, ge=2, description="order of the interaction; 2 is the Hopfield network")
+    order: Integer = Field(4, ge=2, le=MOST_ORDER, description="order of the interaction; 2 is the Hopfield network")
     tau_x: Positive = Field(1.0, description="τx, time constant of the neurons")
     slope: Positive = Field(5.0, description="σ of the firing rate tanh(σx)")
 

@@ -56,14 +56,14 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def choose_folder(parent: Path, config: Root) -> tuple[Path, bool]:
+def choose_folder(parent: Path, name: str, config: Root) -> tuple[Path, bool]:
     """The run folder of a configuration where none is given, and whether it holds the finished run already.
 
     It is a folder `parent/name` or `parent/name-NUMBER` that holds the run of the same configuration, finished or else
     unfinished; or the first of these names that is free.
     """
     sha256, same = config.sha256(), dict[bool, Path]()
-    for folder in sorted(parent.glob(f"{config.name}*")):
+    for folder in sorted(parent.glob(f"{name}*")):
         try:
             record = read_provenance(folder)
             if record["config_sha256"] == sha256:
@@ -72,10 +72,10 @@ def choose_folder(parent: Path, config: Root) -> tuple[Path, bool]:
             continue
     if same:
         return same[max(same)], max(same)
-    folder, number = parent / config.name, 2
+    folder, number = parent / name, 2
     try:
         while folder.exists():
-            folder, number = parent / f"{config.name}-{number}", number + 1
+            folder, number = parent / f"{name}-{number}", number + 1
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror or error}") from error
     return folder, False
