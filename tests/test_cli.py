@@ -97,7 +97,12 @@ def test_stored_runs_answer_machines(run, capsys):
     assert verified["variables"]["status"]["compared"] == 16
     exported = document(capsys, "export", folder, "--format", "csv")
     assert Path(exported["file"]).read_text().startswith("model,num_patterns,num_flips,trial")
-    assert document(capsys, "run", folder, "--dry-run")["plan"]["num_trajectories"] == 16
+    plan = document(capsys, "run", folder, "--dry-run")["plan"]
+    assert plan["num_trajectories"] == 16
+    variables = [f"results.zarr/{name}" for name in aj.load(folder).data_vars]
+    chunks = [path for name in [*variables, "done.zarr"] for path in (run[0] / name / "c").rglob("*") if path.is_file()]
+    assert plan["num_files"] == len(chunks)
+    assert plan["stored_bytes"] == sum(values.nbytes for values in aj.load(folder).data_vars.values())
 
 
 def test_a_run_that_is_finished_is_told_again_and_neither_computed_nor_drawn(run, capsys, monkeypatch):
