@@ -133,7 +133,7 @@ def _tune(options: argparse.Namespace) -> int:
         read(options.config, TuneConfig, options.overrides)
     from .commands.tune import tune_config
 
-    tune_config(_output(options), options.config, options.out, options.overrides, _execution(options))
+    tune_config(_output(options), options.config, options.out, options.overrides, lambda: _execution(options))
     return 0
 
 

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from ._arrays import read_array, transposition
 from ._checks import InputError
+from ._errors import shown_bytes
 from ._random import seed_key
 from .corruption import CORRUPTIONS
 from .models import AbstractMemory, AstrocyteMemory, DenseMemory, HopfieldMemory, ModernHopfieldMemory, NeuronAstrocyteMemory
@@ -107,15 +108,17 @@ class Plan:
 
     Arguments:
         config: the configuration.
+        memory: bytes that one trajectory may take, where that is to be checked.
 
     Raises:
         ConfigError (an InputError): for a pattern file that cannot be used, or that does not fit the axes, for values of axes
-            that do not go together, and for parameters as axes that have no effect on any model.
+            that do not go together, for parameters as axes that have no effect on any model, and for a model of which one
+            trajectory takes more memory.
     """
 
     parts: list[Part]
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, memory: int | None = None) -> None:
         self.config = config
         self.axes = config.swept_axes()
         self.sizes = {axis: len(next(iter(named.values()))) for axis, named in self.axes.items()}
@@ -126,6 +129,8 @@ class Plan:
         self._measured: dict[str, dict[str, np.dtype]] = {}
         self.dims = {name: [axis for axis in self.axes if self._matters(axis, name)] for name in names}
         self.parts = [part for name in names for part in self._parts(name, [axis for axis in outer if axis in self.dims[name]])]
+        if memory is not None:
+            self._refuse_too_large(memory)
         self._refuse_idle_parameters()
 
     @property
@@ -198,6 +203,24 @@ class Plan:
         if part.name == DECODERS:
             return {"decoder_error": np.stack([values[kind].reshape(full) for kind in self._outputs(DECODERS)])}
         return {name: value.reshape(1, *full) for name, value in values.items()}
+
+    def stored_size(self, lanes_per_chunk: int) -> tuple[int, int]:
+        """Bytes of all results before compression, and the number of files of chunks and their flags."""
+        variables = self.variables(lanes_per_chunk)
+        files = [math.prod(variable.grid.counts) for variable in variables]
+        flags = {variable.grid: count for variable, count in zip(variables, files, strict=True)}
+        values = sum(math.prod(variable.shape) * variable.dtype.itemsize for variable in variables)
+        return values, sum(files) + sum(flags.values())
+
+    def _refuse_too_large(self, memory: int) -> None:
+        faults: dict[str, str] = {}
+        for part in self.parts:
+            kind = DECODERS if part.name == DECODERS else self.config.models[part.name].kind
+            capacity = int(part.sweep.shapes.capacities[-1])
+            if fault := memory_fault(kind, part.sweep.sample.task, part.num_neurons, capacity, self.config.precision, memory):
+                faults.setdefault(DECODERS if kind == DECODERS else f"models.{part.name}", fault)
+        if faults:
+            raise ConfigError(self.config.name, list(faults.items()))
 
     def _refuse_idle_parameters(self) -> None:
         """Raise `ConfigError` for axes over parameters that have no effect on the models they are of."""
@@ -273,6 +296,23 @@ class Plan:
             inside |= {axis: slice(at, at + 1) for axis, at in part.place.items()}
             region = (first, *(inside.get(axis, slice(0, self.sizes[axis])) for axis in dims))
             yield Job(part, piece, dict.fromkeys(names, region))
+
+
+def memory_fault(kind: str, task: Task, num_neurons: int, capacity: int, precision: str, memory: int) -> str | None:
+    """What is wrong with a model of which one trajectory, padded to `capacity` patterns, takes more than `memory` bytes."""
+    size = 8 if precision == "float64" else 4
+    prototypes = getattr(task.ensemble, "keywords", {}).get("num_prototypes", 0)
+    needed = num_neurons * (capacity * size + prototypes)
+    if kind == "neuron_astrocyte":  # products and places of all pairs of neurons
+        needed += num_neurons * (num_neurons + 1) // 2 * (capacity * size + 16)
+    if needed <= memory:
+        return None
+    source = f" of {prototypes:,} prototypes (patterns.num_prototypes)" if prototypes else ""
+    return (
+        f"one trajectory of {num_neurons:,} neurons (patterns.num_neurons) and {capacity:,} patterns (axes.num_patterns)"
+        f"{source} takes at least {shown_bytes(needed)} of memory; {shown_bytes(memory)} are available to each thread "
+        "(--memory, --threads)"
+    )
 
 
 def _variant(config: Config, fields: Mapping[str, float | int]) -> Config:

@@ -36,7 +36,7 @@ LAYERS = [
 
 BESIDE = {
     "runs": {"_types", "_arrays", "_errors", "_files", "_checks", "_parameters"},
-    "report": {"_checks", "_files", "_status"},
+    "report": {"_errors", "_checks", "_files", "_status"},
 }
 """What these packages may import of the others: settings and arrays, no models."""
 

@@ -59,6 +59,8 @@ def test_the_run_folder_holds_what_is_needed_to_repeat_it(run):
     assert dict(stored.sizes) == {"model": 2, "num_patterns": 2, "num_flips": 2, "temperature": 2, "trial": 3, "decoder": 4}
     assert all({"units", "definition"} <= set(stored[name].attrs) for name in stored.data_vars)
     assert results.hamming_error.dtype == np.float32
+    for opened in (xr.open_zarr(folder / "results.zarr"), xr.open_dataset(folder / "results.zarr", engine="zarr")):
+        xr.testing.assert_identical(opened.load(), stored.load())  # warnings are errors here
 
 
 def test_stored_samples_are_what_retrieve_gives_for_the_same_problem(run):

@@ -15,11 +15,14 @@ def show(
     along: Sequence[str] | None = None,
     page: str | None = None,
     drawing: Mapping[str, Any] | None = None,
+    *,
+    draw: bool = True,
 ) -> None:
     """Tell again what a run or a search found, and draw its figures.
 
     Arguments:
         page: as for `write_page`. drawing: arguments of `report.figures.draw_all`; of a search its `formats` alone.
+        draw: whether to draw the figures again.
     """
     from ..runs import store
     from ..runs.folders import is_search
@@ -34,7 +37,7 @@ def show(
             raise InputError(f"{text}; {folder} is the folder of a search, whose runs are in {folder / 'heldout'}")
         from .tune import show_search
 
-        show_search(output, folder, page, formats)
+        show_search(output, folder, page, formats, draw=draw)
         return
     results = store.load(folder, partial=True)
     done, console = store.is_done(folder), output.console
@@ -48,7 +51,8 @@ def show(
         console.print(f"{folder}: started {known['started']}, {versions}, {known['backend']}", soft_wrap=True)
         solver = f", solver {results.attrs['solver']}" if "solver" in results.attrs else ""
         console.print(f"seed {known['seed']}, configuration SHA-256 {known['config_sha256'][:16]}{solver}", soft_wrap=True)
-    report(output, folder, results, folder.name, along, page, drawing, finished=bool(done.all()), provenance=provenance)
+    more = {"finished": bool(done.all()), "provenance": provenance}
+    report(output, folder, results, folder.name, along, page, drawing, draw=draw, **more)
 
 
 def verify(output: Output, folder: Path, share: float, seed: int | None) -> bool:

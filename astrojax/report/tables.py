@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from .._checks import InputError, one_of
+from .._errors import InputError, one_of
 from .._status import Status
 from .statistics import UNKNOWN, Bounds, extremes_of, interval_from_moments
 

@@ -16,7 +16,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainValidator,
     TypeAdapter,
     ValidationError,
     model_validator,
@@ -24,6 +23,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from .._errors import InputError, did_you_mean, shown
+from .._parameters import MOST_ORDER, MOST_TRAJECTORIES
 from .definitions import DEFINITIONS
 from .files import file_sha256, json_sha256
 
@@ -56,7 +56,7 @@ def as_number(value: Any) -> int | float:
 Integer = Annotated[int, BeforeValidator(_no_boolean)]
 Real = Annotated[float, BeforeValidator(_no_boolean)]
 Positive = Annotated[Real, Field(gt=0)]
-Number = Annotated[int | float, PlainValidator(as_number, json_schema_input_type=float)]
+Number = Annotated[int | float, BeforeValidator(as_number)]
 """An integer or a real number, whichever was written."""
 
 LARGEST = 10_000_000
@@ -67,9 +67,6 @@ MOST_VARIANTS = 10_000
 
 MOST_VALUES = 100_000
 """Most values along an axis."""
-
-MOST_TRAJECTORIES = 100_000_000
-"""Most points of a product of axes."""
 
 
 class RandomPatterns(Section):
@@ -144,7 +141,9 @@ class Astrocyte(Section):
 
     kind: Literal["astrocyte"]
     score: Literal["squared", "linear", "power"] = Field("squared", description="how an overlap feeds the gain of its pattern")
-    order: Integer | None = Field(None, ge=2, multiple_of=2, description="order of the power score; 4 when left out")
+    order: Integer | None = Field(
+        None, ge=2, le=MOST_ORDER, multiple_of=2, description="order of the power score; 4 when left out"
+    )
     gain_regime: Literal["dynamic", "adiabatic", "frozen"] = Field(
         "dynamic", description="gains follow their equation, at once, or not at all"
     )
@@ -186,7 +185,7 @@ class Dense(Section):
     """The dense associative memory."""
 
     kind: Literal["dense"]
-    order: Integer = Field(4, ge=2, description="order of the interaction; 2 is the Hopfield network")
+    order: Integer = Field(4, ge=2, le=MOST_ORDER, description="order of the interaction; 2 is the Hopfield network")
     tau_x: Positive = Field(1.0, description="τx, time constant of the neurons")
     slope: Positive = Field(5.0, description="σ of the firing rate tanh(σx)")
 

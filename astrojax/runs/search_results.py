@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from zarr.storage import MemoryStore
 
 from .._arrays import read_array
 from .._errors import InputError
 from .files import StorageError, read_sealed_json, write_bytes, write_sealed_json
 from .folders import CONFIG, is_search, run_folders
 from .record import check_files, read_record, recorded_files, run_again
+from .results import add_to_store
 from .store import load
 
 HISTORY, COMPARISON, LANDSCAPE, HELDOUT, TUNED = "history.zarr", "comparison.json", "landscape.json", "heldout", "tuned.yaml"
@@ -137,8 +137,7 @@ class SearchFolder:
         }
         scores = np.array(list(histories), dtype=object)
         files: dict[str, Any] = {}
-        dataset = xr.Dataset(variables, {"score": scores}, {"choice": CHOICE})
-        dataset.to_zarr(MemoryStore(files), zarr_format=3, consolidated=False)
+        add_to_store(xr.Dataset(variables, {"score": scores}, {"choice": CHOICE}), files)
         try:
             if (self.folder / HISTORY).exists():
                 shutil.rmtree(self.folder / HISTORY)

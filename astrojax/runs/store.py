@@ -56,28 +56,29 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def unfinished(parent: Path, name: str, config: Root) -> Path | None:
-    """A folder `parent/name` or `parent/name-NUMBER` that holds an unfinished run of the same configuration, if any."""
+def choose_folder(parent: Path, name: str, config: Root) -> tuple[Path, bool]:
+    """The run folder of a configuration where none is given, and whether it holds the finished run already.
+
+    It is a folder `parent/name` or `parent/name-NUMBER` that holds the run of the same configuration, finished or else
+    unfinished; or the first of these names that is free.
+    """
+    sha256, same = config.sha256(), dict[bool, Path]()
     for folder in sorted(parent.glob(f"{name}*")):
         try:
             record = read_provenance(folder)
-            finished = all(is_done(folder)) if isinstance(config, Config) else record["finished"]
-            if record["config_sha256"] == config.sha256() and not finished:
-                return folder
+            if record["config_sha256"] == sha256:
+                same.setdefault(all(is_done(folder)) if isinstance(config, Config) else record["finished"], folder)
         except (InputError, KeyError):
             continue
-    return None
-
-
-def free_folder(parent: Path, name: str) -> Path:
-    """`parent/name`, or with the first number appended that is free."""
+    if same:
+        return same[max(same)], max(same)
     folder, number = parent / name, 2
     try:
         while folder.exists():
             folder, number = parent / f"{name}-{number}", number + 1
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror or error}") from error
-    return folder
+    return folder, False
 
 
 def coordinates_of(
