@@ -32,7 +32,7 @@ GROUPS = {
     },
     "about": {
         "schema": "Print the JSON Schema of a configuration.",
-        "info": "Print versions and devices.",
+        "info": "Print versions, devices and kept programs.",
         "completion": "Print what a shell needs to complete commands, options and keys.",
     },
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import InputError, RunError
-from .output import Output, Progress
+from .output import Output
 
 
 def run_config(
@@ -48,6 +48,7 @@ def run_config(
             return folder, store.load(folder)
     from ..experiment import Execution, outline_of, run
     from ..report.plans import print_outline
+    from .progress import Progress
 
     console = output.console
     execution = execution() if callable(execution) else execution or Execution()

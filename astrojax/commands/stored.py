@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import InputError
-from .output import Output, Progress
+from .output import Output
 
 
 def show(
@@ -59,6 +59,7 @@ def verify(output: Output, folder: Path, share: float, seed: int | None) -> bool
     """Compute a share of a run again; returns whether it repeats."""
     from ..report.plans import print_comparison, repeats
     from ..verification import verify
+    from .progress import Progress
 
     with Progress(output) as progress:
         progress.start(None)

@@ -1,5 +1,6 @@
 """Results as one file, for other programs: netCDF, or a table with a row for each trajectory."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,15 +72,12 @@ def _write_parquet(results: xr.Dataset, path: Path) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    writer: Any = None
-    try:
+    with path.open("wb") as file, contextlib.ExitStack() as stack:  # pyarrow takes no path that is no Unicode
+        writer: Any = None
         for table in _tables(results):
             rows = pyarrow.Table.from_pandas(table, preserve_index=False)
-            writer = writer or pyarrow.parquet.ParquetWriter(path, rows.schema)
+            writer = writer or stack.enter_context(pyarrow.parquet.ParquetWriter(file, rows.schema))
             writer.write_table(rows)
-    finally:
-        if writer is not None:
-            writer.close()
 
 
 def _tables(results: xr.Dataset) -> Iterator["pd.DataFrame"]:

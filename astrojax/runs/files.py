@@ -66,7 +66,7 @@ def read_sealed_json(path: Path, *run: str, since: Iterable[str] | None = None) 
 
 def write_text(path: Path, text: str) -> None:
     """Write a file, whole or not at all. Raises `StorageError` if it cannot be written."""
-    write_bytes(path, text.encode())
+    write_bytes(path, text.encode(errors="backslashreplace"))  # names of files may be no Unicode
 
 
 def write_bytes(path: Path, content: bytes) -> None:

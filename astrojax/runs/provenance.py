@@ -13,16 +13,19 @@ NUMERICAL = ("astrojax", "jax", "jaxlib", "diffrax", "equinox", "optimistix", "l
 
 
 def environment() -> dict[str, Any]:
-    """Versions of everything numerical, the commit if there is one, the device, and the generator of random numbers."""
-    import jax
+    """The software, and the devices; `InputError` (a ValueError) where there is none."""
+    from .._devices import local_devices
 
-    devices = jax.devices()
+    devices = local_devices()
+    return software() | {"backend": devices[0].platform, "devices": [device.device_kind for device in devices]}
+
+
+def software() -> dict[str, Any]:
+    """Versions of everything numerical, the commit if there is one, and the generator of random numbers."""
     return {
         "versions": versions(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "backend": jax.default_backend(),
-        "devices": [device.device_kind for device in devices],
         "commit": commit(),
         "random_numbers": RANDOM_NUMBERS,
     }

@@ -128,8 +128,8 @@ def write(app: Any) -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, text in {"command_line": command_line(), "configuration": configuration()}.items():
         path = FOLDER / f"{name}.md"
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
 
 
 def setup(app: Any) -> dict[str, bool]:
