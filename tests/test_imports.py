@@ -12,7 +12,7 @@ import astrojax as aj
 
 ROOT = Path(aj.__file__).parent
 LAYERS = [
-    {"_types", "_errors", "_files", "_checks", "_parameters", "_random", "_shown", "_signs", "_status"},
+    {"_types", "_version", "_errors", "_files", "_checks", "_parameters", "_random", "_shown", "_signs", "_status"},
     {"activations", "scores", "patterns", "corruption", "observables", "decoders", "exponential", "compact", "labelled"},
     {"automatic"},
     {"step_control"},
@@ -34,7 +34,10 @@ LAYERS = [
 ]
 """Each may import those before it and its own package; `runs` and `report` stand beside, see below."""
 
-BESIDE = {"runs": {"_types", "_errors", "_files", "_checks", "_parameters"}, "report": {"_checks", "_files", "_status"}}
+BESIDE = {
+    "runs": {"_types", "_version", "_errors", "_files", "_checks", "_parameters"},
+    "report": {"_checks", "_files", "_status"},
+}
 """What these packages may import of the others: settings and arrays, no models."""
 
 USES_BESIDE = {

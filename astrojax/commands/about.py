@@ -54,6 +54,8 @@ def info(output: Output) -> None:
     def show(console: Any) -> None:
         for name, version in content["versions"].items():
             console.print(f"{name:<12} {version or 'not installed'}")
+        if commit := content["commit"]:
+            console.print(f"{'commit':<12} {commit['id']}{'' if commit['clean'] else ' with uncommitted changes'}")
         console.print(f"{'python':<12} {content['python']} on {content['platform']}")
         console.print(f"{'devices':<12} {', '.join(content['devices'])} ({content['backend']})")
 
