@@ -162,12 +162,9 @@ __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
-        from importlib.metadata import PackageNotFoundError, version
+        from ._version import version
 
-        try:
-            return version("astrojax")
-        except PackageNotFoundError:  # run from a checkout that was not installed
-            return "unknown"
+        return version()
     if name in _HOME:
         module = _import_module(f".{_HOME[name]}", __name__)
         value = module if _HOME[name] == name else getattr(module, name)

@@ -310,5 +310,5 @@ def test_what_cannot_be_served_is_refused(tmp_path, monkeypatch):
     with pytest.raises(aj.InputError, match="is none that this machine can listen on"):
         serve(address="a" * 70, port=0, show=False)
     monkeypatch.setitem(sys.modules, "panel", None)
-    with pytest.raises(aj.InputError, match=r"pip install 'astrojax\[explore\]'"):
+    with pytest.raises(aj.InputError, match=r"pip install 'astrojax-memory\[explore\]'"):
         serve()

@@ -59,6 +59,8 @@ def info(output: Output) -> bool:
     except InputError as error:
         content = {**software(), "devices": [], "error": str(error), "status": 2}
     lines = {name: version or "not installed" for name, version in content["versions"].items()}
+    if commit := content["commit"]:
+        lines["commit"] = commit["id"] + ("" if commit["clean"] else " with uncommitted changes")
     lines["python"] = f"{content['python']} on {content['platform']}"
     if "error" not in content:
         lines["devices"] = f"{', '.join(content['devices'])} ({content['backend']})"

@@ -192,7 +192,7 @@ def make_parser(functions: dict[str, Callable[[argparse.Namespace], int]]) -> tu
         "export",
         "astrojax export runs/mine --format csv",
         "astrojax export runs/mine --format nc --out mine.nc",
-        more=["netCDF and Parquet need an extra: python -m pip install 'astrojax[export]'."],
+        more=["netCDF and Parquet need an extra: python -m pip install 'astrojax-memory[export]'."],
         words=everything,
     )
     _run_folder(export, "a finished run folder")
@@ -212,7 +212,7 @@ def make_parser(functions: dict[str, Callable[[argparse.Namespace], int]]) -> tu
         "explore",
         "astrojax explore",
         "astrojax explore mine.npy --port 8000 --no-browser",
-        more=["It needs an extra: python -m pip install 'astrojax[explore]'. Ctrl-C ends it."],
+        more=["It needs an extra: python -m pip install 'astrojax-memory[explore]'. Ctrl-C ends it."],
     )
     explore.add_argument(
         "patterns", metavar="FILE", nargs="?", help="own patterns: .npy, .npz or .csv, one per row; digits when left out"

@@ -31,7 +31,9 @@ def serve(
     try:
         import panel  # noqa: F401
     except ImportError as error:
-        raise InputError(f"the explorer needs Panel ({error}); install it with: pip install 'astrojax[explore]'") from error
+        raise InputError(
+            f"the explorer needs Panel ({error}); install it with: pip install 'astrojax-memory[explore]'"
+        ) from error
     from .server import LOOPBACK, server_of
 
     try:
