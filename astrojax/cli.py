@@ -4,6 +4,7 @@
 import _thread
 import argparse
 import contextlib
+import csv
 import gc
 import os
 import re
@@ -150,7 +151,7 @@ def _tune(options: argparse.Namespace) -> int:
         read(options.config, TuneConfig, options.overrides)
     from .commands.tune import tune_config
 
-    tune_config(_output(options), options.config, options.out, options.overrides, _execution(options))
+    tune_config(_output(options), options.config, options.out, options.overrides, lambda: _execution(options))
     return 0
 
 
@@ -190,8 +191,24 @@ def _bytes(text: str) -> int:
 def _show(options: argparse.Namespace) -> int:
     from .commands.stored import show
 
-    show(_output(options), Path(options.run), options.along and options.along.split(","), options.html)
+    drawing: dict[str, Any] = {}
+    if options.format is not None:
+        drawing["formats"] = options.format.split(",")
+    if options.observable is not None:
+        drawing["observable"] = options.observable
+    if options.models is not None:  # a name with a comma is quoted, as in a table
+        drawing["models"] = next(csv.reader([options.models]), [])
+    if options.label is not None:
+        drawing["labels"] = dict(map(_label, options.label))
+    show(_output(options), Path(options.run), options.along and options.along.split(","), options.html, drawing)
     return 0
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, _, label = text.partition("=")
+    if not label:
+        raise InputError(f"--label must be NAME=TEXT; got {text!r}")
+    return name, label
 
 
 def _verify(options: argparse.Namespace) -> int:

@@ -85,7 +85,7 @@ def connected(cluster: str, notice: Callable[[str], None]) -> Iterator[Any]:
         import dask
         import distributed
     except ImportError as error:
-        text = "--cluster needs Dask, which is an extra: python -m pip install 'astrojax[cluster]'"
+        text = "--cluster needs Dask, which is an extra: python -m pip install 'astrojax-memory[cluster]'"
         raise InputError(text) from error
     workers = local_workers(cluster)
     if workers and getattr(multiprocessing.current_process(), "_inheriting", False):

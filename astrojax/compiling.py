@@ -39,8 +39,8 @@ def keep_compiled_programs() -> Path | None:
 
 
 def describe_kept_programs() -> dict[str, Any]:
-    """The `folder` of kept programs, `None` if they are not kept; their `number` and `bytes`; and whether they are
-    `found_again`, which a small program that is compiled twice shows, or JAX's `reason` why not."""
+    """The `folder` of kept programs, `None` if they are not kept; their `number` and `bytes`; whether one was `found_again`,
+    which a small program that is compiled twice tells; and JAX's `reason` if it was not."""
     folder = keep_compiled_programs()
     if folder is None:
         return {"folder": None}

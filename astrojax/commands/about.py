@@ -50,8 +50,8 @@ def schema(tune: bool) -> None:
 
 def info(output: Output) -> bool:
     """Print versions, devices and kept programs; returns whether JAX has devices."""
+    from .._errors import shown_bytes
     from ..compiling import describe_kept_programs
-    from ..report.plans import size
     from ..runs.provenance import environment, software
 
     try:
@@ -59,6 +59,8 @@ def info(output: Output) -> bool:
     except InputError as error:
         content = {**software(), "devices": [], "error": str(error), "status": 2}
     lines = {name: version or "not installed" for name, version in content["versions"].items()}
+    if commit := content["commit"]:
+        lines["commit"] = commit["id"] + ("" if commit["clean"] else " with uncommitted changes")
     lines["python"] = f"{content['python']} on {content['platform']}"
     if "error" not in content:
         lines["devices"] = f"{', '.join(content['devices'])} ({content['backend']})"
@@ -68,7 +70,7 @@ def info(output: Output) -> bool:
             found = (
                 "are found again" if kept["found_again"] else f"but are not found again: {kept['reason'] or 'JAX keeps none'}"
             )
-            lines["programs"] = f"{kept['number']:,} ({size(kept['bytes'])}) are kept in {kept['folder']}, {found}"
+            lines["programs"] = f"{kept['number']:,} ({shown_bytes(kept['bytes'])}) are kept in {kept['folder']}, {found}"
 
     def show(console: Any) -> None:
         for name, text in lines.items():

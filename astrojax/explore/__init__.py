@@ -31,7 +31,9 @@ def serve(
     try:
         import panel  # noqa: F401
     except ImportError as error:
-        raise InputError(f"the explorer needs Panel ({error}); install it with: pip install 'astrojax[explore]'") from error
+        raise InputError(
+            f"the explorer needs Panel ({error}); install it with: pip install 'astrojax-memory[explore]'"
+        ) from error
     from .server import LOOPBACK, server_of
 
     try:
@@ -71,6 +73,8 @@ def _read(path: Path) -> tuple[str, bytes]:
     from .recall import LARGEST_UPLOAD, too_large
 
     try:
+        if path.exists() and not path.is_file():  # a pipe or a device may never end
+            raise InputError(f"pattern file {path} is not a file")
         if path.stat().st_size > LARGEST_UPLOAD:
             raise InputError(too_large(str(path), path.stat().st_size))
         return str(path.resolve()), path.read_bytes()

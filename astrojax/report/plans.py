@@ -7,6 +7,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from .._errors import shown_bytes
+
 
 def print_outline(console: Console, title: str, outline: Any) -> None:
     """Print what a run will take: an `Outline`."""
@@ -21,13 +23,15 @@ def print_outline(console: Console, title: str, outline: Any) -> None:
         console.print("{} patterns of {} neurons to draw from".format(*outline.pool))
     console.print(
         f"{outline.num_trajectories:,} trajectories in {outline.num_chunks:,} chunks of up to {outline.lanes_per_chunk:,}, "
-        f"{outline.num_programs} programs (one for each padded shape), {size(outline.stored_bytes)} of results",
+        f"{outline.num_programs} programs (one for each padded shape)",
         soft_wrap=True,
     )
+    size = shown_bytes(outline.stored_bytes)
+    console.print(f"results of {size} before compression, in {outline.num_files:,} files of chunks and their flags")
     many = len(outline.devices)
     if many:
         where = f"{many} device{'s' if many > 1 else ''} ({outline.devices[0]})"
-        console.print(f"{where}, at most {size(outline.budget_bytes)} of memory each", soft_wrap=True)
+        console.print(f"{where}, at most {shown_bytes(outline.budget_bytes)} of memory each", soft_wrap=True)
     else:
         console.print("computed by the workers of a cluster")
     if outline.run_seconds is not None:
@@ -53,15 +57,6 @@ def print_comparison(console: Console, found: Mapping[str, Mapping[str, float | 
         table.add_row(name, *counts, f"{tally['largest']:.1e}" if tally["largest"] else "0")
     console.print(table)
     console.print("the run repeats" if repeats(found) else "the run does not repeat: see the values beyond tolerance")
-
-
-def size(number: float | int) -> str:
-    """A number of bytes in words, rounded."""
-    for unit in ("B", "KiB", "MiB"):
-        if number < 1024:
-            return f"{number:.0f} {unit}"
-        number /= 1024
-    return f"{number:.1f} GiB" if number < 1024 else f"{number / 1024:.1f} TiB"
 
 
 def duration(seconds: float | int) -> str:

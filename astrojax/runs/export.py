@@ -50,7 +50,7 @@ def export(run: str | Path, format: str, out: str | Path | None = None) -> Path:
         with replacing(path) as part:
             {"nc": _write_netcdf, "csv": _write_csv, "parquet": _write_parquet}[format](results, part)
     except ImportError as error:
-        raise InputError(f"--format {format} needs an extra: python -m pip install 'astrojax[export]'") from error
+        raise InputError(f"--format {format} needs an extra: python -m pip install 'astrojax-memory[export]'") from error
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
     return path

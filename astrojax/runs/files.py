@@ -1,8 +1,10 @@
 """Files of a run folder: written whole, and believed only if they hold what was written."""
 
+import errno
 import functools
 import hashlib
 import json
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -89,6 +91,8 @@ def refuse_links(folder: Path) -> None:
 def file_sha256(path: Path) -> str:
     """SHA-256 of the content of a file, computed once for each state of it. Raises OSError if it cannot be read."""
     state = path.stat()
+    if not stat.S_ISREG(state.st_mode):  # a pipe or a device may never end
+        raise OSError(errno.EINVAL, "it is not a file", str(path))
     return _sha256(path, state.st_size, state.st_mtime_ns, state.st_ino)
 
 

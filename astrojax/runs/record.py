@@ -3,7 +3,7 @@
 import shlex
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +168,19 @@ def config_changed(folder: Path) -> InputError:
     """The error of a configuration that is not the one that was computed."""
     text = "was changed after the run was begun, so it does not say what was computed; restore it, or give another folder"
     return InputError(f"{folder / CONFIG} {text}")
+
+
+def finished_already(folder: Path) -> str:
+    """Words for a run that is asked for again: when it ended, and what can be done with it."""
+    record = read_record(folder)
+    try:
+        last = record["sessions"][-1]
+        end = datetime.fromisoformat(last["started"]) + timedelta(seconds=last["seconds"]["wall_clock"])
+        when = f"finished on {end:%Y-%m-%d %H:%M} UTC"
+    except (KeyError, IndexError, TypeError, ValueError):
+        when = f"started on {record.get('started')}"
+    again = f"astrojax show {shlex.quote(str(folder))} draws it again, --out DIR computes it anew"
+    return f"{folder} holds this run already, {when}; {again}"
 
 
 def run_again(folder: Path) -> str:
