@@ -25,7 +25,7 @@ class _Content(BaseModel, extra="allow", strict=True):
     """What readers rely on in a record, whoever wrote it."""
 
     versions: dict[str, str | None] = {}
-    config_sha256: str = Field("", pattern="^[0-9a-f]*$")
+    config_sha256: str = Field("", pattern="^[ -~]*$")
     files: dict[str, str] = {}
     input_files: dict[str, str] = {}
     heldout: dict[str, str] = {}
