@@ -30,11 +30,14 @@ def examples(output: Output, name: str | None) -> None:
     output.outcome({"examples": found}, show)
 
 
-def explore(patterns: str | None, address: str, port: int, browser: bool) -> None:
+def explore(
+    patterns: str | None, address: str, port: int, browser: bool, array: str | None, threshold: float | None
+) -> None:
     """Serve the explorer until it is interrupted."""
     from ..explore import serve
 
-    serve(address=address, port=port, show=browser, patterns=None if patterns is None else Path(patterns))
+    path = None if patterns is None else Path(patterns)
+    serve(address=address, port=port, show=browser, patterns=path, array=array, threshold=threshold)
 
 
 def schema(tune: bool) -> None:
