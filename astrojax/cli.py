@@ -199,9 +199,7 @@ def _examples(options: argparse.Namespace) -> int:
 def _explore(options: argparse.Namespace) -> int:
     from .commands.about import explore
 
-    explore(
-        options.patterns, options.address, options.port, not options.no_browser, options.array, options.threshold
-    )
+    explore(options.patterns, options.address, options.port, not options.no_browser, options.array, options.threshold)
     return 0
 
 

@@ -30,9 +30,7 @@ def examples(output: Output, name: str | None) -> None:
     output.outcome({"examples": found}, show)
 
 
-def explore(
-    patterns: str | None, address: str, port: int, browser: bool, array: str | None, threshold: float | None
-) -> None:
+def explore(patterns: str | None, address: str, port: int, browser: bool, array: str | None, threshold: float | None) -> None:
     """Serve the explorer until it is interrupted."""
     from ..explore import serve
 

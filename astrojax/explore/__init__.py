@@ -1,6 +1,7 @@
 """The explorer: one retrieval on a page, recomputed while its settings are moved. `astrojax explore` serves it."""
 
 import errno
+import math
 import os
 import webbrowser
 from pathlib import Path
@@ -37,6 +38,8 @@ def serve(
             `load_patterns` refuses or that is too large.
     """
     _check(address, port, patterns)
+    if threshold is not None and not math.isfinite(threshold):
+        raise InputError(f"threshold must be a finite number; got {shown(threshold)}")
     start = None if patterns is None else _read(Path(patterns), array, threshold)
     try:
         import panel  # noqa: F401

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ REMEDIES = {
     "t1": "a longer horizon, t₁",
 }
 
-Changes = dict[str, float | int]
+Changes = dict[str, Any]
 Cause = tuple[str, list[Changes]]
 
 
@@ -61,17 +62,19 @@ def _causes(settings: Settings, problem: Problem, found: Answer) -> Iterator[Cau
     likeness = np.where(found.others, query if signed else np.abs(query), -np.inf)
     nearest, own = int(np.argmax(likeness)), query[target] if signed else abs(query[target])
     if likeness[nearest] >= own:
-        relation = "as near to {} (overlap {:.2f}) as" if likeness[nearest] == own else "nearer to {} (overlap {:.2f}) than"
-        name = f"{'' if query[nearest] >= 0 else 'the negative of '}pattern {nearest}"
-        text = f"The query is {relation.format(name, query[nearest])} to the target ({query[target]:.2f})"
-        yield f"{text}: the nearest-pattern decoder cannot name it either", []
+        name = f"{'' if query[nearest] >= 0 else 'the negative of '}pattern {nearest} (overlap {query[nearest]:.2f})"
+        its = f"to the target ({query[target]:.2f})"
+        if likeness[nearest] == own:
+            yield f"The query is as near to {name} as {its}: only chance can decide", []
+        else:
+            yield f"The query is nearer to {name} than {its}: the nearest-pattern decoder fails too", []
         return
     if query[target] <= 0:
         yield f"The query is nearer to the target's negative (overlap {query[target]:.2f}), the same memory to this score", []
         return
     rate, first_rate = np.max(np.abs(found.rates[-1])), np.tanh(settings.slope)
     if not signed and rate < first_rate / 2:
-        text = f"At σ = {settings.slope:g} the neurons fall silent: the largest firing rate sinks from {first_rate:.2g} to {rate:.2g}"
+        text = f"At σ = {settings.slope:g} the neurons fall silent, their largest rate from {first_rate:.2g} to {rate:.2g}"
         yield text, [_set(settings, slope=factor * settings.slope) for factor in (3, 10, 100)]
         return
 
@@ -98,7 +101,7 @@ def _causes(settings: Settings, problem: Problem, found: Answer) -> Iterator[Cau
         slower.append(slower[-1] | _set(settings, t1=1000 * max(settings.tau_x, settings.tau_p)))
     if waiting <= DECIDED or not dynamic or (leads and final > DECIDED and not unfinished):
         if waiting <= DECIDED:
-            text = f"gains cannot decide from the query: that of the target would come to {waiting:.2g} even if the neurons waited"
+            text = f"gains cannot decide from the query: if the neurons waited, the target's would come to {waiting:.2g}"
         else:
             text = f"gains stay mixed: that of the target is {waiting:.2g} at the query and {final:.2g} at the end"
         below = [value for value in spread(*NUMBERS["temperature"][2:]) if value <= temperature / 2]

@@ -144,9 +144,10 @@ class Explorer:
         self.from_file = pn.Column(
             self.upload, self.threshold, self.array, sizing_mode="stretch_width", margin=0, styles={"gap": "8px"}
         )
+        buttons = pn.Row(fresh, clear, following, sizing_mode="stretch_width", margin=0, styles={"gap": "6px"})
         groups = {
             "Patterns": [self.source, self.neurons, self.from_file, self.load, self.redraw],
-            "Query": [self.target, self.flips, pn.Row(fresh, clear, following, sizing_mode="stretch_width", margin=0, styles={"gap": "6px"})],
+            "Query": [self.target, self.flips, buttons],
             "Memory": [*[self.numbers[name] for name in NUMBERS], self.score, self.regime],
         }
         parts = [part for title, group in groups.items() for part in (markup(f"<h2>{title}</h2>"), *group)]
@@ -258,6 +259,7 @@ class Explorer:
             self._corrupt()
         else:
             self._clear()
+            self.verdict.object = '<div role="status">Choose a pattern file.</div>'
 
     def _corrupt(self, *_: Any) -> None:
         """Random flips in place of what was drawn by hand."""
@@ -322,7 +324,8 @@ class Explorer:
     def _clear(self) -> None:
         """Show no results: none belong to what is chosen."""
         self.verdict.object = ""
-        self.course.data = dict.fromkeys(self.course.data, ())
+        nothing = dict.fromkeys(self.course.data, ())
+        self._later(lambda: setattr(self.course, "data", nothing))  # Bokeh's own models may change in a turn of theirs alone
         self._mark_results("empty")
 
     def _mark_results(self, *classes: str) -> None:

@@ -66,8 +66,8 @@ def readout(settings: Settings, problem: Problem, found: Answer, why: str) -> st
         facts["Hopfield"] = found.statuses["hopfield"].name
     good = status == Status.OK and found.errors["astrocyte"] == 0
     listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
-    verdict = html.escape(found.verdict(settings))
-    return f'<div role="status"><strong class="{"good" if good else "bad"}">{verdict}</strong><dl>{listed}</dl><p>{why}</p></div>'
+    verdict = f'<strong class="{"good" if good else "bad"}">{html.escape(found.verdict(settings))}</strong>'
+    return f'<div role="status">{verdict}<dl>{listed}</dl><p>{why}</p></div>'
 
 
 def legend(found: Answer) -> str:

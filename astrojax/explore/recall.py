@@ -81,7 +81,8 @@ class Answer:
         num_mixed: how many patterns take part.
         winner, winning_gain, target_gain, perplexity: of the gains at the end.
         steps: accepted and rejected.
-        others: which stored patterns are neither the target nor a copy of it. query_scores: g(m) at the query. Both of shape (K,).
+        others: which patterns are stored, and neither the target nor a copy of it, shape (capacity,).
+        query_scores: g(m) at the query, shape (capacity,).
         residual: how far the end is from an equilibrium: of the neurons relative to the largest |x|, of the gains in gains.
     """
 

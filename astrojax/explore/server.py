@@ -20,7 +20,7 @@ LOOPBACK = ("127.0.0.1", "localhost")
 class Foreign(Matcher):
     """Matches requests under another host name than those of the server, and requests by pages of other sites.
 
-    Others may let a name of theirs point at this machine, whose page would then be of the same origin as theirs (DNS rebinding).
+    Others may let a name of theirs point at this machine: then the explorer has the origin of their page (DNS rebinding).
     """
 
     def __init__(self, address: str) -> None:
@@ -29,7 +29,7 @@ class Foreign(Matcher):
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
         origin = request.headers.get("Origin")
-        own_page = origin is None or origin.partition("://")[2] == request.host
+        own_page = origin is None or origin.partition("://")[2].lower() == request.host.lower()
         # Numbers need no name server: nobody else decides where they point.
         named = request.host_name in self.names or (self.beyond and is_valid_ip(request.host_name))
         return None if named and own_page else {}
