@@ -69,12 +69,13 @@ def _causes(settings: Settings, problem: Problem, found: Answer) -> Iterator[Cau
         else:
             yield f"The query is nearer to {name} than {its}: the nearest-pattern decoder fails too", []
         return
-    if query[target] <= 0:
-        yield f"The query is nearer to the target's negative (overlap {query[target]:.2f}), the same memory to this score", []
+    if query[target] <= 0 and not signed:
+        text = f"The query is no nearer to the target than to its negative (overlap {query[target]:.2f})"
+        yield f"{text}, and this score takes both for one memory", []
         return
     rate, first_rate = np.max(np.abs(found.rates[-1])), np.tanh(settings.slope)
     if not signed and rate < first_rate / 2:
-        text = f"At σ = {settings.slope:g} the neurons fall silent, their largest rate from {first_rate:.2g} to {rate:.2g}"
+        text = f"At σ = {settings.slope:g} the neurons fall silent: the largest rate falls from {first_rate:.2g} to {rate:.2g}"
         yield text, [_set(settings, slope=factor * settings.slope) for factor in (3, 10, 100)]
         return
 
@@ -97,8 +98,11 @@ def _causes(settings: Settings, problem: Problem, found: Answer) -> Iterator[Cau
     waiting = _waiting_gain(behind, temperature)
     slower = []
     if dynamic:
-        slower = [_set(settings, tau_x=factor * max(settings.tau_x, settings.tau_p)) for factor in (10, 100)]
-        slower.append(slower[-1] | _set(settings, t1=1000 * max(settings.tau_x, settings.tau_p)))
+        for factor in (10, 30, 100):
+            change = _set(settings, tau_x=factor * max(settings.tau_x, settings.tau_p))
+            # Driven by a single pattern, a neuron changes its sign within a time of τx/c.
+            enough = 3 * change.get("tau_x", settings.tau_x) / (1 if signed else settings.num_patterns)
+            slower.append(change | (_set(settings, t1=enough) if enough > settings.t1 else {}))
     if waiting <= DECIDED or not dynamic or (leads and final > DECIDED and not unfinished):
         if waiting <= DECIDED:
             text = f"gains cannot decide from the query: if the neurons waited, the target's would come to {waiting:.2g}"
@@ -111,9 +115,11 @@ def _causes(settings: Settings, problem: Problem, found: Answer) -> Iterator[Cau
         text = "The neurons moved before the gains decided: "
         crossed, undecided = np.flatnonzero(paths[:, 1:2] >= paths[:, :1]), np.flatnonzero(found.gains[:, 1:2] <= DECIDED)
         if leads:
-            text += f"the overlap with the target went from {own:.2f} to {paths[-1, 0]:.2f}, its gain only to {final:.2g}"
+            text += (
+                f"the overlap with the target went from {paths[0, 0]:.2f} to {paths[-1, 0]:.2f}, its gain only to {final:.2g}"
+            )
         else:
-            text += f"they came nearer to pattern {found.shown[1]} than to the target at t ≈ {found.times[crossed[0]]:.2g}, "
+            text += f"they were nearer to pattern {found.shown[1]} than to the target by t ≈ {found.times[crossed[0]]:.2g}, "
             won = undecided[-1] + 1
             text += f"before its gain won at t ≈ {found.times[won]:.2g}" if won < len(found.times) else "when no gain had won"
         yield text, slower
