@@ -115,9 +115,7 @@ def _causes(settings: Settings, problem: Problem, found: Answer) -> Iterator[Cau
         text = "The neurons moved before the gains decided: "
         crossed, undecided = np.flatnonzero(paths[:, 1:2] >= paths[:, :1]), np.flatnonzero(found.gains[:, 1:2] <= DECIDED)
         if leads:
-            text += (
-                f"the overlap with the target went from {paths[0, 0]:.2f} to {paths[-1, 0]:.2f}, its gain only to {final:.2g}"
-            )
+            text += f"the target's overlap went from {paths[0, 0]:.2f} to {paths[-1, 0]:.2f}, its gain only to {final:.2g}"
         else:
             text += f"they were nearer to pattern {found.shown[1]} than to the target by t ≈ {found.times[crossed[0]]:.2g}, "
             won = undecided[-1] + 1
