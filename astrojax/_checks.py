@@ -44,10 +44,16 @@ def real(name: str, values: Any) -> jax.Array:
     raise InputError(f"{name} must be an array of real numbers; got one of type {array.dtype}")
 
 
-def at_least(name: str, value: object, least: int) -> None:
-    """Raise `InputError` unless `value` is an integer of at least `least`."""
+LARGEST_INTEGER, LARGEST_SIZE = 2**31 - 1, 2**63 - 1
+"""What compiled programs count to, and the most bytes."""
+
+
+def at_least(name: str, value: object, least: int, most: int = LARGEST_INTEGER) -> None:
+    """Raise `InputError` unless `value` is an integer of at least `least` and at most `most`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise InputError(f"{name} must be an integer of at least {least}; got {shown(value)}")
+    if value > most:
+        raise InputError(f"{name} must be an integer of at most {most}; got {shown(value)}")
 
 
 def within(name: str, value: Any, low: float | int, high: float | int) -> None:

@@ -25,7 +25,19 @@ def did_you_mean(value: object, names: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
+def shown_bytes(number: float | int) -> str:
+    """A size in memory in the unit that suits it."""
+    for unit in ("B", "KiB", "MiB"):
+        if number < 1024:
+            return f"{number:.0f} {unit}"
+        number /= 1024
+    return f"{number:.1f} GiB" if number < 1024 else f"{number / 1024:,.1f} TiB"
+
+
 def shown(value: object) -> str:
     """A value as an error message shows it: on one line, and cut where it is long."""
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python writes out no integer of thousands of digits
+        text = "a number of thousands of digits"
     return text if len(text) <= 60 else text[:57] + "..."

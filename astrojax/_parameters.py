@@ -1,8 +1,14 @@
-"""How parameters are searched unless a search says otherwise, by name: transform, lowest and highest value.
+"""Bounds of numbers, and how parameters are searched: plain data, so that a configuration can be read without a numerical
+library."""
 
-The names of transforms are those of `tuning.transforms`; here stand plain data, so that a configuration can be read without a
-numerical library.
-"""
+MOST_TRAJECTORIES = 100_000_000
+"""Most points of a product of axes."""
+
+MOST_THREADS = 1024
+"""Most calls of compiled programs at a time."""
+
+MOST_ORDER = 10_000
+"""Highest order of an interaction. Beyond a few hundred only the nearest pattern matters."""
 
 SEARCHED: dict[str, tuple[str, float, float]] = {
     "temperature": ("log", 1e-3, 1e3),
@@ -17,6 +23,8 @@ SEARCHED: dict[str, tuple[str, float, float]] = {
     "logit_bias": ("identity", -100.0, 100.0),
     "patterns": ("identity", -10.0, 10.0),
 }
+"""How parameters are searched unless a search says otherwise, by name: a transform of `tuning.transforms`, lowest and highest
+value."""
 
 DIMENSIONS = {"initial_gain_logits": 1, "logit_bias": 1, "patterns": 2}
 """Parameters that have an entry for each pattern of a pool, on the last of so many axes; all others are single numbers."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import shutil
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,9 @@ import jax
 import numpy as np
 import xarray as xr
 
-from ._checks import RunError, at_least
+from ._checks import LARGEST_INTEGER, LARGEST_SIZE, InputError, RunError, at_least
+from ._errors import shown_bytes
+from ._parameters import MOST_THREADS, MOST_TRAJECTORIES
 from .compiling import keep_compiled_programs
 from .outline import Outline, outline
 from .plan import Job, Plan
@@ -24,6 +27,7 @@ from .runs.results import Results
 from .runs.stored_config import begin
 from .sweep.engine import Engine, Lanes
 from .sweep.execution import largest_first
+from .sweep.memory import machine_memory
 
 
 def load_config(path: str | Path, **overrides: Any) -> Config:
@@ -37,6 +41,12 @@ def load_config(path: str | Path, **overrides: Any) -> Config:
 
 LEAST_MEMORY = 2**20
 """Bytes with which nothing can be done."""
+
+MOST_FILES = 10_000_000
+"""Most files of chunks that a run may have."""
+
+COMPRESSION = 4
+"""About how much smaller results become at most."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +76,16 @@ class Execution:
     cluster: str | None = None
 
     def __post_init__(self) -> None:
-        options = {"lanes_per_chunk": " (--chunk)", "num_devices": " (--devices)", "num_threads": " (--threads)"}
-        for name in ("lanes_per_chunk", "num_devices", "num_threads", "lanes_per_step"):
-            if getattr(self, name) is not None:
-                at_least(name + options.get(name, ""), getattr(self, name), 1)
-        if self.memory is not None:
-            at_least("memory (--memory), in bytes,", self.memory, LEAST_MEMORY)
+        bounds = {
+            "lanes_per_chunk (--chunk)": (self.lanes_per_chunk, 1, MOST_TRAJECTORIES),
+            "num_devices (--devices)": (self.num_devices, 1, LARGEST_INTEGER),
+            "num_threads (--threads)": (self.num_threads, 1, MOST_THREADS),
+            "lanes_per_step": (self.lanes_per_step, 1, MOST_TRAJECTORIES),
+            "memory (--memory), in bytes,": (self.memory, LEAST_MEMORY, LARGEST_SIZE),
+        }
+        for name, (value, least, most) in bounds.items():
+            if value is not None:
+                at_least(name, value, least, most)
         if self.cluster is not None:
             from .cluster import check
 
@@ -82,10 +96,25 @@ class Execution:
         return {name: getattr(self, name) for name in ("num_devices", "num_threads", "lanes_per_step", "memory")}
 
 
-def outline_of(config: Config, execution: Execution) -> Outline:
-    """What a run will take, before anything is computed. Raises as `run` does for patterns and settings."""
+def outline_of(config: Config, execution: Execution, out: str | Path = "runs") -> Outline:
+    """What a run into a folder will take, before anything is computed. Raises as `run` does for patterns and settings."""
     with jax.enable_x64(config.precision == "float64"):
-        return _outline(Plan(config), execution, Engine(**execution.engine_settings()))
+        engine = Engine(**execution.engine_settings())
+        return _outline(_planned(config, execution, engine, Path(out)), execution, engine)
+
+
+def _planned(config: Config, execution: Execution, engine: Engine, folder: Path) -> Plan:
+    """The plan of a run, if memory and disk have room for it; of a cluster only this machine's memory is known."""
+    plan = Plan(config, engine.memory_per_thread if execution.cluster is None else machine_memory())
+    size, files = plan.stored_size(execution.lanes_per_chunk or plan.default_chunk())
+    if files > MOST_FILES:
+        raise InputError(f"lanes_per_chunk (--chunk): {files:,} files of chunks would be written; at most {MOST_FILES:,} are")
+    parent = next(path for path in folder.resolve().parents if path.exists())
+    free = shutil.disk_usage(parent).free
+    if size > COMPRESSION * free and not folder.exists():
+        text = f"takes {shown_bytes(size)} before compression; {shown_bytes(free)} are free"
+        raise InputError(f"--out: the run {text} in {parent}: fewer trials, or values of axes, fit")
+    return plan
 
 
 def run(
@@ -125,8 +154,8 @@ def run(
     keep_compiled_programs()
     with contextlib.ExitStack() as stack:
         stack.enter_context(jax.enable_x64(config.precision == "float64"))
-        plan = Plan(config)
         client, engine = None, Engine(**execution.engine_settings(), on_notice=notice)
+        plan = _planned(config, execution, engine, folder)
         if execution.cluster is not None:
             from .cluster import compute_on_cluster, connected, local_workers
 

@@ -1,6 +1,5 @@
 """What a run will take, worked out before anything is computed."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +37,8 @@ class Outline:
     lanes_per_chunk: int
     stored_bytes: int
     """Of results, before compression."""
+    num_files: int
+    """Of chunks and their flags; descriptions, coordinates and figures are a few dozen more."""
     budget_bytes: int
     """Of each device's memory."""
     devices: list[str]
@@ -63,13 +64,15 @@ def outline(plan: Plan, devices: Sequence[Any], num_threads: int, memory: int, l
     chunk = plan.chunk_length(lanes_per_chunk or plan.default_chunk())
     rows = [_row(name, [part for part in plan.parts if part.name == name]) for name in plan.dims]
     sizes = plan.problem_sizes()
+    stored_bytes, num_files = plan.stored_size(chunk)
     programs = sum(row.num_programs for row in rows)
     return Outline(
         rows=rows,
         pool=(sizes["pool_size"], sizes["num_neurons"]) if len(sizes) == 2 else None,
         num_chunks=len(plan.jobs(chunk)),
         lanes_per_chunk=chunk,
-        stored_bytes=sum(math.prod(variable.shape) * variable.dtype.itemsize for variable in plan.variables(chunk)),
+        stored_bytes=stored_bytes,
+        num_files=num_files,
         budget_bytes=memory,
         devices=[device.device_kind for device in devices],
         compile_seconds=COMPILE_SECONDS * programs / num_threads if on_cpu else None,

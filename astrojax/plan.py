@@ -15,7 +15,9 @@ import numpy as np
 import xarray as xr
 from pydantic import ValidationError
 
+from ._arrays import read_array, transposition
 from ._checks import InputError
+from ._errors import shown_bytes
 from ._random import seed_key
 from .corruption import CORRUPTIONS
 from .models import AbstractMemory, AstrocyteMemory, DenseMemory, HopfieldMemory, ModernHopfieldMemory, NeuronAstrocyteMemory
@@ -106,15 +108,17 @@ class Plan:
 
     Arguments:
         config: the configuration.
+        memory: bytes that one trajectory may take, where that is to be checked.
 
     Raises:
         ConfigError (an InputError): for a pattern file that cannot be used, or that does not fit the axes, for values of axes
-            that do not go together, and for parameters as axes that have no effect on any model.
+            that do not go together, for parameters as axes that have no effect on any model, and for a model of which one
+            trajectory takes more memory.
     """
 
     parts: list[Part]
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, memory: int | None = None) -> None:
         self.config = config
         self.axes = config.swept_axes()
         self.sizes = {axis: len(next(iter(named.values()))) for axis, named in self.axes.items()}
@@ -125,6 +129,8 @@ class Plan:
         self._measured: dict[str, dict[str, np.dtype]] = {}
         self.dims = {name: [axis for axis in self.axes if self._matters(axis, name)] for name in names}
         self.parts = [part for name in names for part in self._parts(name, [axis for axis in outer if axis in self.dims[name]])]
+        if memory is not None:
+            self._refuse_too_large(memory)
         self._refuse_idle_parameters()
 
     @property
@@ -197,6 +203,24 @@ class Plan:
         if part.name == DECODERS:
             return {"decoder_error": np.stack([values[kind].reshape(full) for kind in self._outputs(DECODERS)])}
         return {name: value.reshape(1, *full) for name, value in values.items()}
+
+    def stored_size(self, lanes_per_chunk: int) -> tuple[int, int]:
+        """Bytes of all results before compression, and the number of files of chunks and their flags."""
+        variables = self.variables(lanes_per_chunk)
+        files = [math.prod(variable.grid.counts) for variable in variables]
+        flags = {variable.grid: count for variable, count in zip(variables, files, strict=True)}
+        values = sum(math.prod(variable.shape) * variable.dtype.itemsize for variable in variables)
+        return values, sum(files) + sum(flags.values())
+
+    def _refuse_too_large(self, memory: int) -> None:
+        faults: dict[str, str] = {}
+        for part in self.parts:
+            kind = DECODERS if part.name == DECODERS else self.config.models[part.name].kind
+            capacity = int(part.sweep.shapes.capacities[-1])
+            if fault := memory_fault(kind, part.sweep.sample.task, part.num_neurons, capacity, self.config.precision, memory):
+                faults.setdefault(DECODERS if kind == DECODERS else f"models.{part.name}", fault)
+        if faults:
+            raise ConfigError(self.config.name, list(faults.items()))
 
     def _refuse_idle_parameters(self) -> None:
         """Raise `ConfigError` for axes over parameters that have no effect on the models they are of."""
@@ -274,6 +298,23 @@ class Plan:
             yield Job(part, piece, dict.fromkeys(names, region))
 
 
+def memory_fault(kind: str, task: Task, num_neurons: int, capacity: int, precision: str, memory: int) -> str | None:
+    """What is wrong with a model of which one trajectory, padded to `capacity` patterns, takes more than `memory` bytes."""
+    size = 8 if precision == "float64" else 4
+    prototypes = getattr(task.ensemble, "keywords", {}).get("num_prototypes", 0)
+    needed = num_neurons * (capacity * size + prototypes)
+    if kind == "neuron_astrocyte":  # products and places of all pairs of neurons
+        needed += num_neurons * (num_neurons + 1) // 2 * (capacity * size + 16)
+    if needed <= memory:
+        return None
+    source = f" of {prototypes:,} prototypes (patterns.num_prototypes)" if prototypes else ""
+    return (
+        f"one trajectory of {num_neurons:,} neurons (patterns.num_neurons) and {capacity:,} patterns (axes.num_patterns)"
+        f"{source} takes at least {shown_bytes(needed)} of memory; {shown_bytes(memory)} are available to each thread "
+        "(--memory, --threads)"
+    )
+
+
 def _variant(config: Config, fields: Mapping[str, float | int]) -> Config:
     try:
         return config.replaced(fields)
@@ -319,28 +360,32 @@ def memory_of(
         if isinstance(model.coupling, float):  # a number is traced, so that several share a program
             parameters["coupling"] = settings.pop("coupling")
     files = {name: getattr(model, name, None) for name in OF_PATTERNS}
-    size = task.pool_size or 0
+    num_neurons, size = (0, 0) if task.pool is None else task.pool.shape
     per_pattern = {
-        name: _one_per_pattern(file, size, f"{path}.{name}", source) for name, file in files.items() if file is not None
+        name: _one_per_pattern(file, num_neurons, size, f"{path}.{name}", source)
+        for name, file in files.items()
+        if file is not None
     }
     return eqx.Partial(BUILDERS[model.kind], **settings), parameters, per_pattern
 
 
-def _one_per_pattern(file: Path, size: int, path: str, source: str) -> jax.Array:
+def _one_per_pattern(file: Path, num_neurons: int, size: int, path: str, source: str) -> jax.Array:
     try:
-        values = np.load(file, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise ConfigError(source, [(path, f"{file} cannot be read: {error}")]) from error
-    if not isinstance(values, np.ndarray) or values.shape != (size,) or values.dtype.kind not in "iuf":
-        given = (
-            f"an array of shape {values.shape} and type {values.dtype}" if isinstance(values, np.ndarray) else "several arrays"
-        )
-        raise ConfigError(source, [(path, f"{file} must hold {size} numbers, one per pattern; it holds {given}")])
-    if not np.all(np.isfinite(values)):
-        raise ConfigError(
-            source, [(path, f"{file} must hold finite numbers; number {int(np.argmin(np.isfinite(values)))} is not")]
-        )
-    return jnp.asarray(values, jnp.result_type(float))
+        values = read_array(file)
+    except InputError as error:
+        raise ConfigError(source, [(path, str(error))]) from error
+    if values.size != size or size not in values.shape or values.dtype == np.bool_:
+        text = f"it holds an array of shape {values.shape} and type {values.dtype}"
+        if values.size == num_neurons:
+            text += ", as many as there are neurons: are the patterns the rows of their file?"
+        raise ConfigError(source, [(path, f"{file} must hold {size} numbers, one per pattern; {text}")])
+    values, precision = values.ravel().astype(np.float64), jnp.result_type(float)
+    bad = ~(np.abs(values) <= float(jnp.finfo(precision).max))
+    if bad.any():
+        where = int(np.argmax(bad))
+        text = f"must hold finite numbers in {precision}; number {where + 1} is {values[where]:g}"
+        raise ConfigError(source, [(path, f"{file} {text}")])
+    return jnp.asarray(values, precision)
 
 
 def task_of(config: Config | TuneConfig, load: Callable[[Any, str, str], jax.Array]) -> tuple[Task, int]:
@@ -359,11 +404,14 @@ def _check_pool(config: Config | TuneConfig, pool: jax.Array) -> None:
     num_neurons, size = pool.shape
     named = {name: values for coordinates in config.axes.coordinates().values() for name, values in coordinates.items()}
     loads, flips = max(named["num_patterns"]), max(named.get(LEVELS["flips"], [0]))
-    faults = []
+    faults, hint = [], ""
+    if isinstance(config.patterns, FilePatterns) and loads <= num_neurons and flips <= size:
+        line = transposition(str(config.patterns.path), config.patterns.array, config.patterns.threshold)
+        hint = f"; rows of the file are patterns: if its columns are, {line}"
     if loads > size:
-        faults.append(("axes.num_patterns", f"got {loads}; there are {size} patterns to draw from"))
+        faults.append(("axes.num_patterns", f"got {loads}; there are {size} patterns to draw from{hint}"))
     if flips > num_neurons:
-        faults.append((f"axes.{LEVELS['flips']}", f"got {flips}; at most {num_neurons} entries can be flipped"))
+        faults.append((f"axes.{LEVELS['flips']}", f"got {flips}; at most {num_neurons} entries can be flipped{hint}"))
     if faults:
         raise ConfigError(config.name, faults)
 

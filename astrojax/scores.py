@@ -11,7 +11,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ._checks import InputError, one_of
+from ._checks import InputError, at_least, one_of
+from ._parameters import MOST_ORDER
 from ._types import PerPattern, Scalar
 
 
@@ -72,8 +73,9 @@ class PowerScore(AbstractScore):
     order: int = eqx.field(static=True, default=4)
 
     def __check_init__(self) -> None:
-        if isinstance(self.order, bool) or not isinstance(self.order, int) or self.order < 2 or self.order % 2:
-            raise InputError(f"order of a power score must be an even integer of at least 2; got {self.order!r}")
+        at_least("order of a power score", self.order, 2, MOST_ORDER)
+        if self.order % 2:
+            raise InputError(f"order of a power score must be even; got {self.order}")
 
     def __call__(self, overlaps: PerPattern, num_neurons: int) -> PerPattern:
         return num_neurons * (overlaps / num_neurons) ** self.order / self.order

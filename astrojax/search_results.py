@@ -10,8 +10,8 @@ import numpy as np
 
 from ._parameters import DIMENSIONS
 from .models.base import AbstractMemory
-from .plan import load_pool, memory_of, task_of
-from .runs.reading import read
+from .plan import load_pool, memory_fault, memory_of, task_of
+from .runs.reading import ConfigError, read
 from .runs.search_results import SearchFolder
 from .runs.search_results import load_search as load_folder
 from .runs.store import CONFIG
@@ -82,13 +82,17 @@ def load_search(folder: str | Path) -> SearchResults:
     return SearchResults(load_folder(folder).folder)
 
 
-def objective_of(config: TuneConfig, score: str) -> Objective:
+def objective_of(config: TuneConfig, score: str, memory: int | None = None) -> Objective:
     """What a configuration minimises, with one of its scores.
 
     Raises:
-        ConfigError (an InputError): for a file of patterns or parameters that cannot be used.
+        ConfigError (an InputError): for a file of patterns or parameters that cannot be used, and for a model of which one
+            trajectory takes more than `memory` bytes, if that is given.
     """
-    task, _ = task_of(config, load_pool)
+    task, num_neurons = task_of(config, load_pool)
+    largest = max(int(load) for load in config.axes.coordinates()["num_patterns"]["num_patterns"])
+    if memory and (fault := memory_fault(config.model.kind, task, num_neurons, largest, config.precision, memory)):
+        raise ConfigError(config.name, [("model", fault)])
     build, parameters, per_pattern = memory_of(config.models()[score], "model", task, config.name)
     how = config.retrieval
     _, levels = config.levels()

@@ -142,7 +142,7 @@ def _searches(config: TuneConfig, engine: Engine, progress: Progress) -> dict[st
         raise ConfigError(config.name, [("optimiser", str(error))]) from error
     return {
         score: Search(
-            objective_of(config, score),
+            objective_of(config, score, engine.memory_per_thread),
             key=seed_key(config.seed),
             parameters=_parameters(config),
             optimiser=optimiser,

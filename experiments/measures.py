@@ -103,11 +103,11 @@ def median(values: Any) -> str:
     return with_interval([np.nanmedian(flat), *median_interval(flat)])
 
 
-def share(successes: Any) -> str:
+def share(successes: Any, form: str = ".1%") -> str:
     """Share of independent trials and its 95% interval, such as `98.2% [96.1%, 99.2%]`."""
     flat = np.asarray(successes, float).ravel()
     flat = flat[~np.isnan(flat)]
-    return with_interval([flat.mean(), *share_interval(flat.sum(), flat.size)], ".1%")
+    return with_interval([flat.mean(), *share_interval(flat.sum(), flat.size)], form)
 
 
 def rounding(reference: float) -> float:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import types
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 import yaml
 
 from astrojax.cli import main
+from astrojax.runs.config import Config
 from astrojax.runs.reading import ConfigError, read_config
+from astrojax.runs.tuning import TuneConfig
 
 GOOD = {
     "patterns": {"kind": "random", "num_neurons": 8},
@@ -76,9 +79,9 @@ BROKEN = {
     ),
     "trials beyond all bounds": (["--trials", "1000000000000"], ["trials:", "less than or equal to"]),
     "more points than can be computed": (["--trials", "90000000"], ["axes:", "360,000,000 points"]),
-    "name of a model that no override could reach": (["--models", "{a.b: {kind: hopfield}}"], ["models.a.b", "pattern"]),
+    "name of a model that no override could reach": (["--models", "{a.b: {kind: hopfield}}"], ["models.a.b", "without . /"]),
     "negative seed": (["--seed", "-1"], ["seed:", "greater than or equal to 0"]),
-    "unusable name": (["--name", "../elsewhere"], ["name:", "pattern"]),
+    "unusable name": (["--name", "../elsewhere"], ["name:", "letters"]),
     "override without a value": (["--trials"], ["trials", "no value"]),
     "override of a number's part": (["--trials.x", "1"], ["trials.x", "not a mapping"]),
     "word that is no override": (["trials"], ["trials", "not an override"]),
@@ -140,8 +143,9 @@ def test_a_missing_configuration_is_refused(tmp_path, capsys):
     ("name", "rows", "expected"),
     [
         ("nan.npy", np.array([[1.0, np.nan, 1.0], [1.0, 1.0, -1.0]]), "row 1, column 2"),
-        ("binary.npy", np.array([[0.0, 1.0, 1.0], [1.0, 1.0, 0.0]]), "must be -1 or +1"),
-        ("twice.npy", np.array([[1.0, -1.0], [1.0, -1.0]]), "row 2, the same as row 1"),
+        ("binary.npy", np.array([[0.0, 1.0, 1.0], [1.0, 1.0, 0.0]]), "(threshold: 0.5)"),
+        ("twice.npy", np.array([[1.0, -1.0], [1.0, -1.0]]), "(max_duplicates); the first is row 2, the same as row 1"),
+        ("turned.npy", np.where(np.tri(2, 3) > 0, 1, -1), "if its columns are, np.save("),
         ("flat.npy", np.ones(4), "one pattern per row"),
         ("small.npy", np.array([[1.0, -1.0], [1.0, 1.0]]), "there are 2 patterns"),
     ],
@@ -151,6 +155,39 @@ def test_a_pattern_file_that_cannot_be_used_is_refused_saying_where(name, rows, 
     given = ["--patterns", f"{{kind: file, path: {name}}}", "--axes.num_flips", "0"]
     assert expected in refused(capsys, ["run", str(config), "--out", str(tmp_path / "out"), *given])
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("bias.npy", b"", "cannot be read"),
+        ("bias.npy", b"\x93NUMPY\x01\x00\x04\x00((((", "cannot be read"),
+        ("bias.npz", b"PK\x03\x04", "cannot be read"),
+        ("bias.csv", b"name\n1\nx\n", "'x' at row 2, column 1"),
+        ("bias.csv", b"1,2\n3,4\n", "must hold 4 numbers, one per pattern"),
+        ("bias.csv", b"1\n2\n3\n", "as many as there are neurons"),
+        ("bias.csv", b"1,2,1e400,4\n", "number 3 is inf"),
+        ("bias.mat", b"", "scipy.io.loadmat"),
+    ],
+)
+@pytest.mark.parametrize("parameter", ["logit_bias", "initial_gain_logits"])
+def test_a_file_of_parameters_that_cannot_be_used_is_refused(parameter, name, content, expected, config, tmp_path, capsys):
+    np.save(tmp_path / "own.npy", np.where(np.tri(4, 3, -1) > 0, 1, -1))
+    (tmp_path / name).write_bytes(content)
+    given = ["--patterns", "{kind: file, path: own.npy}", f"--models.a.{parameter}", name, "--axes.num_flips", "0"]
+    report = refused(capsys, ["run", str(config), "--out", str(tmp_path / "out"), *given])
+    assert f"models.a.{parameter}: " in report
+    assert expected in report
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_pipe_or_a_device_is_never_read(config, tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe.npy")
+    for given in (["--patterns", "{kind: file, path: pipe.npy}"], ["--patterns", "{kind: file, path: /dev/zero}"]):
+        assert "is not a file" in refused(capsys, ["run", str(config), *given])
+    for path in ("pipe.npy", "/dev/zero"):
+        given = ["--patterns", "{kind: digits}", "--models.a.logit_bias", path]
+        assert "is not a file" in refused(capsys, ["run", str(config), *given])
 
 
 def test_text_in_an_array_file_is_refused(config, tmp_path, capsys):
@@ -206,6 +243,9 @@ def test_showing_a_damaged_run_is_refused(config, tmp_path, capsys):
         (["--chunk", "0"], "lanes_per_chunk (--chunk) must be an integer of at least 1; got 0"),
         (["--devices", "99"], "num_devices (--devices) must be between 1 and"),
         (["--threads", "-1"], "num_threads (--threads) must be an integer of at least 1; got -1"),
+        (["--threads", "1000000"], "num_threads (--threads) must be an integer of at most 1024; got 1000000"),
+        (["--chunk", str(2**70)], "lanes_per_chunk (--chunk) must be an integer of at most"),
+        (["--memory", "1e25"], "memory (--memory), in bytes, must be an integer of at most"),
     ],
 )
 def test_settings_of_the_execution_out_of_range_are_refused(words, expected, config, tmp_path, capsys):
@@ -219,3 +259,69 @@ def test_a_folder_that_cannot_even_be_looked_for_is_refused(config, tmp_path, ca
 
 def test_a_configuration_that_does_not_come_first_is_refused(config, capsys):
     assert "comes first" in refused(capsys, ["run", "--trials", "3", str(config)])
+
+
+HUGE = "{num_neurons: 10000000}"
+OVERSIZED = {
+    "patterns": (
+        ["--patterns", HUGE, "--axes.num_patterns", "10000000", "--memory", "2GiB", "--threads", "2"],
+        [
+            "models.a: one trajectory of 10,000,000 neurons (patterns.num_neurons)",
+            "at least 363.8 TiB",
+            "1.0 GiB are available",
+        ],
+    ),
+    "prototypes": (
+        ["--patterns", "{kind: hierarchical, num_neurons: 10000, num_prototypes: 10000000, overlap: 1}", "--memory", "9GiB"],
+        ["models.a: one trajectory of 10,000 neurons", "10,000,000 prototypes (patterns.num_prototypes)", "93.1 GiB"],
+    ),
+    "synapses": (
+        [
+            "--patterns",
+            "{num_neurons: 100000}",
+            "--models.n",
+            "{kind: neuron_astrocyte}",
+            "--memory",
+            "64GiB",
+            "--threads",
+            "1",
+        ],
+        ["models.n: one trajectory of 100,000 neurons", "GiB of memory; 64.0 GiB are available"],
+    ),
+    "files": (["--trials", "1000000", "--axes.num_flips", "[1, 2]", "--chunk", "1"], ["--chunk", "at most 10,000,000"]),
+    "order": (["--models.n", f"{{kind: dense, order: {2**70}}}"], ["models.n.order", "less than or equal to 10000"]),
+}
+"""Words of the command line, and what the refusal says."""
+
+
+@pytest.mark.parametrize("case", OVERSIZED)
+def test_what_cannot_fit_is_refused_before_anything_is_computed_or_written(case, config, tmp_path, capsys):
+    words, expected = OVERSIZED[case]
+    for dry in ([], ["--dry-run"]):
+        error = refused(capsys, ["run", str(config), "--out", str(tmp_path / "out"), *words, *dry])
+        assert not [text for text in expected if text not in error]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_the_disk_has_no_room_for_is_refused(config, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("astrojax.experiment.shutil.disk_usage", lambda path: types.SimpleNamespace(free=10))
+    assert "10 B are free" in refused(capsys, ["run", str(config), "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", [Config, TuneConfig])
+def test_every_integer_of_a_configuration_has_bounds(kind):
+    def integers(schema, path):
+        if isinstance(schema, list):
+            schema = dict(enumerate(schema))
+        if not isinstance(schema, dict):
+            return
+        if schema.get("type") == "integer":
+            yield path, schema
+        for name, inner in schema.items():
+            yield from integers(inner, f"{path}.{name}")
+
+    found = dict(integers(kind.model_json_schema(), ""))
+    assert len(found) >= 10
+    unbounded = [path for path, schema in found.items() if not {"maximum", "exclusiveMaximum", "le"} & set(schema)]
+    assert [path for path in unbounded if ".arguments." not in path] == []  # those of optax are bounded as a whole

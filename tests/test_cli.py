@@ -97,7 +97,29 @@ def test_stored_runs_answer_machines(run, capsys):
     assert verified["variables"]["status"]["compared"] == 16
     exported = document(capsys, "export", folder, "--format", "csv")
     assert Path(exported["file"]).read_text().startswith("model,num_patterns,num_flips,trial")
-    assert document(capsys, "run", folder, "--dry-run")["plan"]["num_trajectories"] == 16
+    plan = document(capsys, "run", folder, "--dry-run")["plan"]
+    assert plan["num_trajectories"] == 16
+    variables = [f"results.zarr/{name}" for name in aj.load(folder).data_vars]
+    chunks = [path for name in [*variables, "done.zarr"] for path in (run[0] / name / "c").rglob("*") if path.is_file()]
+    assert plan["num_files"] == len(chunks)
+    assert plan["stored_bytes"] == sum(values.nbytes for values in aj.load(folder).data_vars.values())
+
+
+def test_a_run_that_is_finished_is_told_again_and_neither_computed_nor_drawn(run, capsys, monkeypatch):
+    folder = run[0]
+    monkeypatch.chdir(folder.parents[1])
+    for name in ("astrojax.experiment.run", "astrojax.report.figures.draw_all"):
+        monkeypatch.setattr(name, lambda *arguments, **options: pytest.fail("done again"))
+    assert main(["run", "tiny.yaml"]) == 0
+    printed = capsys.readouterr().out
+    assert f"{Path(*folder.parts[-2:])} holds this run already, finished on 20" in printed
+    assert "h: mean Hamming error" in printed
+    found = document(capsys, "run", "tiny.yaml")
+    assert found["finished"]
+    assert found["summary"] == json.loads(run[1])["summary"]
+    assert document(capsys, "run", "tiny.yaml", "--dry-run")["folder"] == found["folder"]
+    assert document(capsys, "run", "tiny.yaml", "--seed", "1", "--dry-run")["folder"] == "runs/tiny-2"
+    assert [path.name for path in folder.parent.iterdir()] == ["tiny"]
 
 
 @pytest.mark.usefixtures("no_figures")
@@ -216,7 +238,7 @@ MISTAKES = {
     "option before the command": (["--no-color", "info"], ["options come after the command: astrojax info … --no-color"]),
     "no name at all": (["run", ""], ["CONFIG must be the name of a file or folder; got ''"]),
     "no folder at all": (["show", ""], ["RUN must be the name of a file or folder; got ''"]),
-    "tables of a search": (["show", "runs/searched", "--along", "x"], ["--along is for the tables of a run"]),
+    "tables of a search": (["show", "runs/searched", "--along", "x"], ["--along", "is the folder of a search"]),
     "unknown command": (["rnu", "mine.yaml"], ["did you mean 'run'?", "see: astrojax --help"]),
     "unknown option": (["show", "runs", "--allong", "x"], ["did you mean '--along'?", "see: astrojax show --help"]),
     "option taken for a key": (["run", "mine.yaml", "--dry_run"], ["did you mean '--dry-run'?", "see: astrojax run --help"]),
@@ -268,10 +290,12 @@ def test_the_explorer_is_called_with_what_was_asked(monkeypatch):
     asked = []
     monkeypatch.setitem(sys.modules, "astrojax.explore", types.SimpleNamespace(serve=lambda **given: asked.append(given)))
     assert main(["explore"]) == 0
-    options = ["--port", "0", "--address", "::1", "--no-browser", "--array", "a", "--threshold", "0.5"]
+    options = ["--port", "0", "--address", "::1", "--no-browser", "--array", "a", "--threshold", "0.5", "--max-duplicates", "3"]
     assert main(["explore", "own.npy", *options]) == 0
     plain = {"address": "127.0.0.1", "port": 5006, "show": True, "patterns": None, "array": None, "threshold": None}
+    plain["max_duplicates"] = 0
     given = {"address": "::1", "port": 0, "show": False, "patterns": Path("own.npy"), "array": "a", "threshold": 0.5}
+    given["max_duplicates"] = 3
     assert asked == [plain, given]
 
 
@@ -318,18 +342,21 @@ def test_keys_are_those_of_the_schema():
     assert {"model.tau_s", "model.temperature"} <= tune
 
 
-def test_completing_and_refusing_wait_for_no_numerical_library():
+def test_completing_refusing_and_telling_what_is_done_wait_for_no_numerical_library(run):
     code = (
         "import sys\n"
         "from astrojax.cli import main\n"
         "from astrojax.commands.completion import keys\n"
         "list(keys('run', {}))\n"
         "main(['run', 'example:first', '--trials', 'many'])\n"
-        "print([name for name in ('jax', 'numpy', 'xarray') if name in sys.modules])"
+        "print([name for name in ('jax', 'numpy', 'xarray') if name in sys.modules])\n"
+        "main(['run', 'tiny.yaml', '--quiet'])\n"
+        "print([name for name in ('jax', 'matplotlib', 'xarray') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    here = run[0].parents[1]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=here)
     assert "trials: should be a valid integer" in done.stderr
-    assert done.stdout == "[]\n"
+    assert done.stdout == "[]\n['xarray']\n"
 
 
 def test_a_reader_that_stops_early_causes_no_traceback():

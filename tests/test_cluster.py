@@ -169,7 +169,7 @@ def test_a_cluster_that_is_not_there_is_told(config, tmp_path, capsys, monkeypat
 def test_a_missing_extra_is_told(config, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert main(["run", str(config), "--out", str(tmp_path / "run"), "--cluster", "local:2"]) == 2
-    assert "python -m pip install 'astrojax[cluster]'" in capsys.readouterr().err
+    assert "python -m pip install 'astrojax-memory[cluster]'" in capsys.readouterr().err
 
 
 def test_dask_is_imported_only_when_asked_for():

@@ -259,6 +259,8 @@ def test_steps_shrink_to_the_memory_that_may_be_used():
     assert sizes[10**9] == 64 * 64
     assert sizes[200 * one] * one <= 200 * one
     assert sizes[20 * one] <= 20
+    with pytest.raises(OutOfMemoryError, match="d: a single trajectory of 40 patterns takes at least"):
+        aj.Engine(memory=one // 2, num_threads=1)._layout(lanes, lanes.sample, 40)
     assert default_budget(jax.local_devices()) > 0
 
 
@@ -266,9 +268,12 @@ def test_steps_shrink_to_the_memory_that_may_be_used():
     ("settings", "words"),
     [
         ({"num_devices": 99}, r"num_devices \(--devices\) must be between 1 and"),
-        ({"num_threads": 0}, "num_threads must be at least 1; got 0"),
-        ({"lanes_per_step": -1}, "lanes_per_step must be at least 1; got -1"),
-        ({"memory": 0}, "memory must be at least 1; got 0"),
+        ({"num_threads": 0}, "num_threads must be an integer of at least 1; got 0"),
+        ({"num_threads": 10**6}, "num_threads must be an integer of at most 1024; got 1000000"),
+        ({"lanes_per_step": -1}, "lanes_per_step must be an integer of at least 1; got -1"),
+        ({"lanes_per_step": 2**70}, "lanes_per_step must be an integer of at most"),
+        ({"memory": 0}, "memory must be an integer of at least 1; got 0"),
+        ({"memory": 2**70}, "memory must be an integer of at most"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, words):

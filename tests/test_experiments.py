@@ -1,5 +1,6 @@
-"""The scripts of the main job run on a small grid, say what they measured, and suggest a command that works."""
+"""The main job runs on a small grid, says what it measured in few lines, and suggests a command that works."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -13,24 +14,39 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.usefixtures("no_figures")
-def test_fig4_runs_and_counts_cells_won_and_lost(experiments, capsys):
-    experiment = experiments("fig4")
-    experiment.main(["--axes.num_patterns", "[4, 40]", "--axes.num_flips", "[3, 5]", "--trials", "20"])
+def test_the_main_job_says_what_it_measured_in_few_lines_and_suggests_a_command_that_works(experiments, capsys, monkeypatch):
+    fig4, digits = experiments("fig4"), experiments("digits")
+    small = {
+        fig4: ["--axes.num_patterns", "[4, 40]", "--axes.num_flips", "[3, 5]", "--trials", "20"],
+        digits: ["--axes.num_patterns", "[10, 20, 30]", "--trials", "10"],
+    }
+    for module, overrides in small.items():
+        monkeypatch.setattr(module, "main", functools.partial(module.main, overrides))
+    experiments("main_job").main()
     printed = capsys.readouterr().out
-    assert "% of the 4 cells of load × flips" in printed
-    results = aj.load("runs/fig4")
-    error = float(results.hamming_error.sel(model="astrocyte", num_patterns=40, num_flips=5).mean())
-    assert f"astrocyte {error:.2f}" in printed
-    difference = xr.DataArray(np.array([[-1.0, -2.0] * 20, [2.0, 1.0] * 20, [1.0, -1.0] * 20]), dims=("cell", "trial"))
-    assert experiment.won_and_lost(difference) == (1 / 3, 1 / 3, 3)
-
-
-def test_digits_run_and_suggest_a_command_that_works(experiments, capsys):
-    experiment = experiments("digits")
-    experiment.main(["--axes.num_patterns", "[10, 20, 30]", "--trials", "10"])
-    printed = capsys.readouterr().out
+    *lines, command = printed.splitlines()
+    assert len(lines) < 38
+    assert max(map(len, lines)) <= 100
+    assert [f"{number}. " for number in range(1, 7)] == [line[:3] for line in lines if line[:1].isdigit() and line[1:3] == ". "]
+    words = " ".join(printed.split())
+    benchmark = aj.load("runs/fig4")
+    errors = benchmark.hamming_error.sel(model="astrocyte", num_patterns=40).mean("trial")
+    for flips in (3, 5):
+        assert f"With {flips} of 20 entries wrong and 40 patterns stored" in words
+        assert f"it leaves {float(errors.sel(num_flips=flips)):.2f} [" in words
+    assert "Over 4 pairs of load and wrong entries" in words
     share = float(aj.load("runs/digits").success.sel(model="defaults", num_patterns=20).mean())
-    assert f"With 20 digits stored the paper's defaults recall {share:.0%} perfectly" in printed
+    assert f"the paper's settings recall {share:.1%} [" in words
     assert {"film_defaults.png", "film_slow_neurons.png"} <= {path.name for path in Path("runs/digits/figures").iterdir()}
-    file, *overrides = experiment.NEXT
+    log = Path("runs/main_job.txt").read_text()
+    assert "fig4: plan" in log
+    assert "digits, 6 of 64 pixels flipped: share of perfect recalls" in log
+    assert "mean Hamming error" not in printed
+    file, *overrides = digits.NEXT
+    assert command.startswith(f"  .venv/bin/astrojax run {file} ")
     assert read_config(ROOT / file, overrides).axes.tau_x[-1] == 1000
+
+
+def test_cells_won_and_lost_are_those_whose_interval_excludes_zero(experiments):
+    difference = xr.DataArray(np.array([[-1.0, -2.0] * 20, [2.0, 1.0] * 20, [1.0, -1.0] * 20]), dims=("cell", "trial"))
+    assert experiments("fig4").won_and_lost(difference) == (1 / 3, 1 / 3, 3)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 import zarr
 
 import astrojax as aj
@@ -381,6 +382,7 @@ def test_an_unfinished_run_is_found_by_its_name(config, undisturbed, tmp_path, m
     assert main(["run", str(config)]) == 0
     assert "trajectories are stored already" in capsys.readouterr().out
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["run"]
+    xr.testing.assert_identical(xr.open_zarr(tmp_path / "runs" / "run" / "results.zarr").load(), aj.load(undisturbed).load())
     assert main(["run", str(config), "--trials", "1"]) == 0  # another configuration gets a folder of its own
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {"run", "run-2"}
 

@@ -68,6 +68,11 @@ REFUSED = {
         {},
         "parameters must be ones that build takes and does not fix, tau_x, slope, zero_diagonal; got 'temprature'",
     ),
+    "too many points": (
+        recall(),
+        {"tau_x": np.arange(1.0, 2e4), "slope": np.arange(1.0, 2e4)},
+        "axes of sweep 'a' have 2,399,760,006 points; at most 100,000,000",
+    ),
     "a parameter given twice": (recall(parameters={"slope": 1.0}, slope=2.0), {}, "parameters must be .*; got 'slope'"),
 }
 

@@ -14,6 +14,7 @@ from typing import get_args
 import jax
 import numpy as np
 import pytest
+import xarray as xr
 import yaml
 
 import astrojax as aj
@@ -101,6 +102,7 @@ def test_a_search_leaves_history_figures_and_a_configuration_to_run(searched, ca
     results = aj.load_search(searched)
     history = results.history
     assert dict(history.sizes) == {"score": 2, "start": 2, "step": 13}
+    xr.testing.assert_identical(xr.open_zarr(searched / "history.zarr").load(), history)
     np.testing.assert_allclose(history.temperature.isel(step=0, start=0), 5.0)
     assert np.isfinite(history.validation_loss.isel(step=[0, 4, 8, 12])).all()
     assert {path.name for path in (searched / "figures").iterdir()} >= {"search.png", "landscape.png", "before_and_after.png"}
@@ -215,6 +217,16 @@ def test_the_tuned_configuration_gives_the_error_that_was_reported(searched, tmp
     other = aj.load(tmp_path / "other").hamming_error.sel(model="tuned")
     spread = np.sqrt(reported.var() / reported.size + other.var() / other.size)
     assert abs(reported.mean() - other.mean()) < 3.5 * spread
+
+
+def test_a_search_that_is_finished_is_told_again_and_not_made_again(searched, tmp_path, capsys, monkeypatch):
+    shutil.copytree(searched, tmp_path / "runs" / "small")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("astrojax.searching.run_search", lambda *arguments, **options: pytest.fail("searched again"))
+    assert main(["tune", str(written(tmp_path))]) == 0
+    printed = capsys.readouterr().out
+    assert "runs/small holds this run already, finished on 20" in printed
+    assert "lowest held-out error" in printed
 
 
 def test_problems_of_the_search_are_not_those_that_prove_it(searched):

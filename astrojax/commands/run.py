@@ -3,13 +3,13 @@
 import shlex
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from .._errors import InputError, RunError
-from .output import Output, Progress
+from .output import Output
 
 
 def run_config(
@@ -37,16 +37,23 @@ def run_config(
     config = read_config(path, overrides)
     from ..runs import store
 
-    folder = Path(out) if out is not None else None
-    if folder is None:
-        folder = store.unfinished(Path("runs"), config.name, config) or store.free_folder(Path("runs"), config.name)
+    folder, is_finished = (Path(out), False) if out is not None else store.choose_folder(Path("runs"), config.name, config)
+    if is_finished:
+        from ..runs.record import finished_already
+        from .stored import show
+
+        output.console.print(finished_already(folder), soft_wrap=True)
+        if not dry_run:
+            show(output, folder, draw=False)
+            return folder, store.load(folder)
     from ..experiment import Execution, outline_of, run
     from ..report.plans import print_outline
+    from .progress import Progress
 
     console = output.console
     execution = execution() if callable(execution) else execution or Execution()
     if dry_run:
-        outline = outline_of(config, execution)
+        outline = outline_of(config, execution, folder)
         numbers = {"num_trajectories": outline.num_trajectories, "num_programs": outline.num_programs}
         plan = {**vars(outline), **numbers, "rows": [vars(row) for row in outline.rows]}
         output.outcome({"folder": folder, "plan": plan}, lambda console: print_outline(console, config.name, outline))
@@ -113,19 +120,30 @@ def report(
     title: str,
     along: Sequence[str] | None = None,
     page: str | Path | None = None,
+    drawing: Mapping[str, Any] | None = None,
+    *,
+    draw: bool = True,
     **more: Any,
 ) -> None:
-    """Tell what a run found, draw its figures, and write its page if one is asked for; `more` is told as JSON."""
-    from ..report.figures import draw_all
+    """Tell what a run found, draw its figures, and write its page if one is asked for.
+
+    Arguments:
+        along: as of `summary`. page: as of `write_page`. drawing: as of `draw_all`. draw: whether to draw the figures again.
+        more: is told as JSON.
+    """
     from ..report.tables import print_tables, summary
     from ..runs import store
     from ..runs.files import refuse_links, write_json
 
     content = summary(results, along)
+    figures = sorted((folder / store.FIGURES).glob("*.png"))
     try:
-        refuse_links(folder)
-        write_json(folder / store.SUMMARY, content)
-        figures = draw_all(results, folder / store.FIGURES)
+        if draw:
+            from ..report.figures import draw_all
+
+            refuse_links(folder)
+            figures = draw_all(results, folder / store.FIGURES, **(drawing or {}))
+            write_json(folder / store.SUMMARY, content)
     except OSError as error:
         raise unwritten(folder, error) from error
     written = write_page(folder, page)

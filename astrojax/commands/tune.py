@@ -2,28 +2,24 @@
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._parameters import DIMENSIONS
-from ..experiment import Execution
-from ..report.search import draw_search, print_search, search_summary
 from ..runs import store
 from ..runs.files import refuse_links, write_json
 from ..runs.reading import read
+from ..runs.record import finished_already
 from ..runs.search_results import TUNED, find_search, load_search
 from ..runs.tuning import TuneConfig
-from ..search_results import SearchResults
-from ..searching import Progress, run_search
-from ..tuning.search import SearchState, ranked
 from .output import Output
 from .run import unwritten, write_page
 
-LINES = 10
-"""About how many lines a search prints where there is no terminal to show a bar on."""
+if TYPE_CHECKING:
+    from ..tuning.search import SearchState
 
 
 def tune_config(
@@ -31,21 +27,25 @@ def tune_config(
     path: str | Path,
     out: str | Path | None = None,
     overrides: Sequence[str] = (),
-    execution: Execution | None = None,
-) -> SearchResults:
+    execution: Callable[[], Any] | None = None,
+) -> None:
     """Search as a configuration says, or continue the search of a run folder; print and draw what was found."""
     if Path(path).is_dir():  # a run folder, to be continued
         find_search(path)
         out, path = out or path, Path(path) / store.CONFIG
     config = read(path, TuneConfig, overrides)
-    if out is None:
-        parent = Path("runs")
-        out = store.unfinished(parent, config.name, config) or store.free_folder(parent, config.name)
-    folder = Path(out)
+    folder, is_finished = (Path(out), False) if out is not None else store.choose_folder(Path("runs"), config.name, config)
+    if is_finished:
+        output.console.print(finished_already(folder), soft_wrap=True)
+        show_search(output, folder, draw=False)
+        return
+    from ..searching import Progress, run_search
+
     shown = _Shown(output)
+    progress = Progress(shown.search, shown.step, shown.look, shown.part, lambda text: shown.say(f"note: {text}"))
     try:
         with shown:
-            results = run_search(config, folder, execution=execution or Execution(), progress=shown.progress)
+            run_search(config, folder, execution=execution and execution(), progress=progress)
     except BaseException as error:
         if not isinstance(error, ValueError) and (folder / store.CONFIG).exists():
             print(
@@ -54,16 +54,24 @@ def tune_config(
             )
         raise
     show_search(output, folder)
-    return results
 
 
-def show_search(output: Output, folder: Path, page: str | Path | None = None) -> None:
-    """Tell what a search found, draw its figures again, and write its page if one is asked for; see `write_page`.
+def show_search(
+    output: Output,
+    folder: Path,
+    page: str | Path | None = None,
+    formats: Sequence[str] = ("png",),
+    *,
+    draw: bool = True,
+) -> None:
+    """Tell what a search found, `draw` its figures again, and write its page if one is asked for; see `write_page`.
 
     Raises:
-        InputError (a ValueError): if the search is unfinished.
+        InputError (a ValueError): if the search is unfinished, or for another format.
         RunError: if the figures or the page cannot be written.
     """
+    from ..report.search import draw_search, print_search, search_summary
+
     results = load_search(folder)
     written = write_page(folder, page)
     if written:  # of an unfinished search too
@@ -72,10 +80,12 @@ def show_search(output: Output, folder: Path, page: str | Path | None = None) ->
     names = [name for name in config.parameters if name not in DIMENSIONS]
     history, heldout = results.history, results.heldout()
     content = search_summary(history, heldout, names)
+    figures = sorted((folder / store.FIGURES).glob("*.png"))
     try:
-        refuse_links(folder)
-        write_json(folder / store.SUMMARY, content)
-        figures = draw_search(history, heldout, results.landscape(), names, folder / store.FIGURES)
+        if draw:
+            refuse_links(folder)
+            write_json(folder / store.SUMMARY, content)
+            figures = draw_search(history, heldout, results.landscape(), names, folder / store.FIGURES, formats)
     except OSError as error:
         raise unwritten(folder, error) from error
     tuned = folder / TUNED
@@ -88,28 +98,25 @@ def show_search(output: Output, folder: Path, page: str | Path | None = None) ->
 
 
 class _Shown:
-    """The progress of a search on a terminal: a bar with the current loss, error and values; elsewhere a few lines."""
+    """The progress of a search, with the current loss, error and values."""
 
     def __init__(self, output: Output) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
 
-        self._console, self._live = output.console, output.is_live
+        from .progress import Bar
+
+        self._console = output.console
         self._bar = Bar(
+            output,
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[now]}"),
+            TextColumn("{task.fields[detail]}"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            console=output.console,
-            disable=not output.is_live,
-            transient=True,
         )
-        self._every, self._total = 1, 1
         self._task: Any = None
-        self.progress = Progress(self._search, self._step, self._look, self._part, lambda text: self._say(f"note: {text}"))
 
     def __enter__(self) -> "_Shown":
         self._bar.start()
@@ -118,34 +125,31 @@ class _Shown:
     def __exit__(self, *exception: object) -> None:
         self._bar.stop()
 
-    def _search(self, name: str, done: int, total: int) -> None:
-        self._every, self._total = max(total // LINES, 1), total
+    def search(self, name: str, done: int, total: int) -> None:
         if done:
-            self._say(f"{name}: {done} of {total} steps are stored already")
+            self.say(f"{name}: {done} of {total} steps are stored already")
+        self._begin(f"{name}: step", total=total, completed=done, skipped=done)
+
+    def step(self, name: str, state: "SearchState") -> None:
+        self._bar.update(self._task, completed=int(state.step), detail=_now(state))
+
+    def look(self, name: str, state: "SearchState") -> None:
+        self.say(f"{name}: step {int(state.step)}: {_look_in_words(state)}")
+
+    def part(self, text: str) -> None:
+        self.say(text)
+        self._begin(text, total=None)
+
+    def _begin(self, text: str, **task: Any) -> None:
         if self._task is not None:
             self._bar.remove_task(self._task)
-        self._task = self._bar.add_task(name, total=total, completed=done, now="")
+        self._task = self._bar.add_task(text, detail="", **task)
 
-    def _step(self, name: str, state: SearchState) -> None:
-        step, now = int(state.step), _now(state)
-        self._bar.update(self._task, completed=step, now=now)
-        if not self._live and (step % self._every == 0 or step == self._total):
-            self._say(f"{name}: step {step} of {self._total}: {now}")
-
-    def _look(self, name: str, state: SearchState) -> None:
-        self._say(f"{name}: step {int(state.step)}: {_look_in_words(state)}")
-
-    def _part(self, text: str) -> None:
-        if self._task is not None:
-            self._bar.remove_task(self._task)
-            self._task = None
-        self._say(text)
-
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)
 
 
-def _now(state: SearchState) -> str:
+def _now(state: "SearchState") -> str:
     """The step in words: of the start that is best at present."""
     record = state.record
     at = int(np.argmin(np.where(np.isfinite(record.loss), record.loss, np.inf)))
@@ -157,8 +161,10 @@ def _now(state: SearchState) -> str:
     return f"loss {record.loss[at]:.4f}  {recall}{which}  {values}{problems}"
 
 
-def _look_in_words(state: SearchState) -> str:
+def _look_in_words(state: "SearchState") -> str:
     """What the held-out problems have shown: the best start of this look, and the best of all looks up to it."""
+    from ..tuning.search import ranked
+
     error, loss = state.record.validation_error, state.record.validation_loss
     at = int(ranked(error, loss)[0])
     which = f" (start {at} of {loss.size})" if loss.size > 1 else ""

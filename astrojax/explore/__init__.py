@@ -21,6 +21,7 @@ def serve(
     patterns: str | os.PathLike[str] | None = None,
     array: str | None = None,
     threshold: float | None = None,
+    max_duplicates: int = 0,
 ) -> None:
     """Serve the explorer until it is interrupted (Ctrl-C).
 
@@ -31,7 +32,7 @@ def serve(
             default, only this machine can reach the page; at any other, whoever reaches the address can use it.
         port: to listen on; 0 takes a free one. The page's address is printed.
         show: open the page in a browser.
-        patterns, array, threshold: a pattern file to begin with, as `load_patterns` takes it.
+        patterns, array, threshold, max_duplicates: a pattern file to begin with, as `load_patterns` takes it.
 
     Raises:
         InputError (a ValueError): if Panel is not installed, if the port or the address cannot be used, or for a file that
@@ -40,11 +41,13 @@ def serve(
     _check(address, port, patterns)
     if threshold is not None and not math.isfinite(threshold):
         raise InputError(f"threshold must be a finite number; got {shown(threshold)}")
-    start = None if patterns is None else _read(Path(patterns), array, threshold)
+    start = None if patterns is None else _read(Path(patterns), array, threshold, max_duplicates)
     try:
         import panel  # noqa: F401
     except ImportError as error:
-        raise InputError(f"the explorer needs Panel ({error}); install it with: pip install 'astrojax[explore]'") from error
+        raise InputError(
+            f"the explorer needs Panel ({error}); install it with: pip install 'astrojax-memory[explore]'"
+        ) from error
     from .server import LOOPBACK, server_of
 
     try:
@@ -79,13 +82,15 @@ def _check(address: object, port: object, patterns: object) -> None:
         raise InputError(f"patterns must be the path of a pattern file, or None; got {shown(patterns)}")
 
 
-def _read(path: Path, array: str | None, threshold: float | None) -> "Start":
+def _read(path: Path, array: str | None, threshold: float | None, max_duplicates: int) -> "Start":
     from .recall import LARGEST_UPLOAD, Start, read_upload, too_large
 
     try:
+        if path.exists() and not path.is_file():  # a pipe or a device may never end
+            raise InputError(f"pattern file {path} is not a file")
         if path.stat().st_size > LARGEST_UPLOAD:
             raise InputError(too_large(str(path), path.stat().st_size))
-        start = Start(str(path.resolve()), path.read_bytes(), array, threshold)
+        start = Start(str(path.resolve()), path.read_bytes(), array, threshold, max_duplicates)
     except OSError as error:
         raise InputError(f"pattern file {path} cannot be read: {error.strerror}") from error
     read_upload(*start)

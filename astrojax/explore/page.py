@@ -82,7 +82,7 @@ class Explorer:
         self._build_results()
         if start is not None:
             self._offered = start.name, start.data
-            self.array.value = start.array or ""
+            self.array.value, self.duplicates.value = start.array or "", start.max_duplicates
             self.threshold.value = "" if start.threshold is None else f"{start.threshold!r}"
             self.source.value = "file"
             self._read()
@@ -103,6 +103,14 @@ class Explorer:
         text = functools.partial(pn.widgets.TextInput, sizing_mode="stretch_width", margin=0, stylesheets=[INPUTS])
         self.threshold = text(name="Threshold: larger entries become +1", placeholder="none: entries are ±1")
         self.array = text(name="Array of an .npz file", placeholder="needed where it holds several")
+        self.duplicates = pn.widgets.IntInput(
+            name="Rows that may repeat an earlier one",
+            value=0,
+            start=0,
+            sizing_mode="stretch_width",
+            margin=0,
+            stylesheets=[INPUTS],
+        )
         self.load = integers("K", "memory load: patterns stored", 1, MOST_PATTERNS, begin.num_patterns)
         self.target = integers("Target", "number of the pattern to recall", 0, begin.num_patterns - 1, begin.target)
         self.flips = integers("n", "random flips of the query", 0, begin.num_neurons, begin.num_flips)
@@ -134,16 +142,15 @@ class Explorer:
         self.upload.param.watch(self._received, "file")
         watched: dict[Callable[..., None], list[Any]] = {
             self._source_changed: [self.source, self.neurons],
-            self._read: [self.threshold, self.array],
+            self._read: [self.threshold, self.array, self.duplicates],
             self._corrupt: [self.target, self.flips],
             self._changed: [self.load, self.score, self.regime, *self.numbers.values()],
         }
         for react, controls in watched.items():
             for control in controls:
                 control.param.watch(react, "value")
-        self.from_file = pn.Column(
-            self.upload, self.threshold, self.array, sizing_mode="stretch_width", margin=0, styles={"gap": "8px"}
-        )
+        reading = (self.upload, self.threshold, self.array, self.duplicates)
+        self.from_file = pn.Column(*reading, sizing_mode="stretch_width", margin=0, styles={"gap": "8px"})
         buttons = pn.Row(fresh, clear, following, sizing_mode="stretch_width", margin=0, styles={"gap": "6px"})
         groups = {
             "Patterns": [self.source, self.neurons, self.from_file, self.load, self.redraw],
@@ -307,7 +314,11 @@ class Explorer:
             return
         name, data = self._offered
         try:
-            how: dict[str, Any] = {"array": self.array.value or None, "threshold": _threshold(self.threshold.value)}
+            how: dict[str, Any] = {
+                "array": self.array.value or None,
+                "threshold": _threshold(self.threshold.value),
+                "max_duplicates": self.duplicates.value or 0,
+            }
             self._uploaded = read_upload(name, data, **how)
         except InputError as error:
             self._refuse_file(str(error))

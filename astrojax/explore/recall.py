@@ -2,6 +2,7 @@
 
 import functools
 import io
+import math
 import threading
 from collections.abc import Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._arrays import parse_array
 from .._checks import InputError
 from .._random import seed_key
 from ..corruption import Flips, flip
@@ -20,7 +22,7 @@ from ..decoders import bayes_decoder, nearest_pattern
 from ..equilibria import EquilibriumKind, identify
 from ..models import AstrocyteMemory, HopfieldMemory
 from ..observables import hamming_error, perplexity
-from ..patterns import as_patterns, digits, pooled_patterns, random_patterns, read_rows
+from ..patterns import as_patterns, digits, pooled_patterns, random_patterns
 from ..retrieval import Status, retrieve
 from ..scores import PowerScore, as_score
 from .settings import MOST_PATTERNS, SCORES, Settings
@@ -55,6 +57,7 @@ class Start(NamedTuple):
     data: bytes
     array: str | None
     threshold: float | None
+    max_duplicates: int
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ class Answer:
                 return "No stored pattern"
 
 
-def read_upload(name: str, data: bytes, array: str | None, threshold: float | None) -> np.ndarray:
+def read_upload(name: str, data: bytes, array: str | None, threshold: float | None, max_duplicates: int = 0) -> np.ndarray:
     """Patterns from the bytes of a pattern file, shape (N, K).
 
     Raises:
@@ -139,13 +142,14 @@ def read_upload(name: str, data: bytes, array: str | None, threshold: float | No
     name = name.replace("\\", "/").rpartition("/")[2]
     if len(data) > LARGEST_UPLOAD:
         raise InputError(too_large(name, len(data)))
-    rows = read_rows(io.BytesIO(data), name, array, LARGEST_UPLOAD)
-    if rows.size > MOST_ENTRIES or (rows.ndim == 2 and rows.shape[1] > MOST_NEURONS):
+    rows = parse_array(io.BytesIO(data), len(data), name, array, LARGEST_UPLOAD)
+    if rows.size > MOST_ENTRIES or math.prod(rows.shape[1:]) > MOST_NEURONS:
         raise InputError(
             f"patterns in {name} must have at most {MOST_ENTRIES:,} entries, in rows of at most {MOST_NEURONS:,}; "
             f"got an array of shape {rows.shape}"
         )
-    return np.asarray(as_patterns(rows, f"patterns in {name}", threshold=threshold), np.float32)
+    patterns = as_patterns(rows, name, array=array, threshold=threshold, max_duplicates=max_duplicates)
+    return np.asarray(patterns, np.float32)
 
 
 def too_large(name: str, size: int) -> str:

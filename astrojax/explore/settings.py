@@ -44,7 +44,7 @@ class Settings:
 
     Arguments:
         source: one of `SOURCES`.
-        file, array, threshold: of a pattern file, as `load_patterns` takes them.
+        file, array, threshold, max_duplicates: of a pattern file, as `load_patterns` takes them.
         num_neurons, num_patterns: N and the memory load K, the first K patterns of the source.
         seed: of the patterns drawn.
         target: number of the pattern to be recalled, from 0.
@@ -58,6 +58,7 @@ class Settings:
     file: str = ""
     array: str | None = None
     threshold: float | None = None
+    max_duplicates: int = 0
     num_neurons: int = 64
     num_patterns: int = 30
     seed: int = 0
@@ -157,5 +158,5 @@ class Settings:
                 return f"aj.load_patterns({json.dumps(self.file)}{reading})[:, :{self.num_patterns}]"
 
     def _reading(self) -> dict[str, Any]:
-        given = {"array": self.array, "threshold": self.threshold}
+        given = {"array": self.array, "threshold": self.threshold, "max_duplicates": self.max_duplicates or None}
         return {name: value for name, value in given.items() if value is not None}

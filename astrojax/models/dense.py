@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from .._checks import at_least, positive
+from .._parameters import MOST_ORDER
 from .._types import MaskLike, Neurons, Patterns, Scalar, ScalarLike, Stored
 from ..compact import CompactPatterns
 from .base import AbstractMemory, NeuronState, checked_patterns, checked_query, largest
@@ -28,7 +29,8 @@ class DenseMemory(AbstractMemory):
         stored: which columns are stored, shape (K,), boolean; all of them when left out.
 
     Raises:
-        InputError (a ValueError): for an order below 2, a parameter that is not positive or arrays that do not fit.
+        InputError (a ValueError): for an order below 2 or above 10,000, a parameter that is not positive, or arrays that
+            do not fit.
 
     Source: Krotov and Hopfield (2016), arXiv:1606.01164; Krotov and Hopfield (2021), arXiv:2008.06996.
     """
@@ -48,7 +50,7 @@ class DenseMemory(AbstractMemory):
         slope: ScalarLike = 5.0,
         stored: MaskLike | None = None,
     ) -> None:
-        at_least("order", order, 2)
+        at_least("order", order, 2, MOST_ORDER)
         self.patterns, self.stored = checked_patterns(patterns, stored)
         self.tau_x = positive("tau_x", tau_x, self.patterns.dtype)
         self.slope = positive("slope", slope, self.patterns.dtype)

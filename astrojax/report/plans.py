@@ -7,6 +7,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from .._errors import shown_bytes
+
 
 def print_outline(console: Console, title: str, outline: Any) -> None:
     """Print what a run will take: an `Outline`."""
@@ -21,19 +23,21 @@ def print_outline(console: Console, title: str, outline: Any) -> None:
         console.print("{} patterns of {} neurons to draw from".format(*outline.pool))
     console.print(
         f"{outline.num_trajectories:,} trajectories in {outline.num_chunks:,} chunks of up to {outline.lanes_per_chunk:,}, "
-        f"{outline.num_programs} programs (one for each padded shape), {_size(outline.stored_bytes)} of results",
+        f"{outline.num_programs} programs (one for each padded shape)",
         soft_wrap=True,
     )
+    size = shown_bytes(outline.stored_bytes)
+    console.print(f"results of {size} before compression, in {outline.num_files:,} files of chunks and their flags")
     many = len(outline.devices)
     if many:
         where = f"{many} device{'s' if many > 1 else ''} ({outline.devices[0]})"
-        console.print(f"{where}, at most {_size(outline.budget_bytes)} of memory each", soft_wrap=True)
+        console.print(f"{where}, at most {shown_bytes(outline.budget_bytes)} of memory each", soft_wrap=True)
     else:
         console.print("computed by the workers of a cluster")
     if outline.run_seconds is not None:
         console.print(
-            f"about {_duration(outline.run_seconds)}, and {_duration(outline.compile_seconds)} of compiling if these shapes "
-            "are new to this machine (a rough guess; the progress bar knows better)",
+            f"about {duration(outline.run_seconds)}, and {duration(outline.compile_seconds)} of compiling if these shapes "
+            "are new to this machine (a rough guess; what is told on the way knows better)",
             soft_wrap=True,
         )
 
@@ -55,15 +59,8 @@ def print_comparison(console: Console, found: Mapping[str, Mapping[str, float | 
     console.print("the run repeats" if repeats(found) else "the run does not repeat: see the values beyond tolerance")
 
 
-def _size(number: float | int) -> str:
-    for unit in ("B", "KiB", "MiB"):
-        if number < 1024:
-            return f"{number:.0f} {unit}"
-        number /= 1024
-    return f"{number:.1f} GiB" if number < 1024 else f"{number / 1024:.1f} TiB"
-
-
-def _duration(seconds: float | int) -> str:
+def duration(seconds: float | int) -> str:
+    """A time in words, rounded, at least a second."""
     for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 1.5 * length:
             return f"{seconds / length:.{0 if seconds >= 10 * length else 1}f} {unit}"

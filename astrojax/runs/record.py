@@ -3,9 +3,11 @@
 import shlex
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
 from .._errors import InputError
 from .config import Root
@@ -17,6 +19,30 @@ PROVENANCE = "provenance.json"
 
 SEALED = ("files", "input_files", "random_numbers", "trajectories_per_chunk")
 """Keys of a record that versions before it was sealed did not write."""
+
+
+class _Content(BaseModel, extra="allow", strict=True):
+    """What readers rely on in a record, whoever wrote it."""
+
+    versions: dict[str, str | None] = {}
+    config_sha256: str = Field("", pattern="^[0-9a-f]*$")
+    files: dict[str, str] = {}
+    input_files: dict[str, str] = {}
+    heldout: dict[str, str] = {}
+    trajectories_per_chunk: PositiveInt = 1
+    devices: list[str] = []
+    commit: dict[str, Any] | None = None
+    sessions: list["_Session"] = []
+
+
+class _Session(BaseModel, extra="allow", strict=True):
+    started: str = ""
+    seconds: "_Seconds | None" = None
+
+
+class _Seconds(BaseModel, strict=True):
+    wall_clock: float = 0.0
+    parts: dict[str, dict[str, float]] = {}
 
 
 class Record:
@@ -96,7 +122,13 @@ class Record:
 
 def read_provenance(folder: Path) -> dict[str, Any]:
     """What `provenance.json` holds; `InputError` (a ValueError) if it cannot be read or was changed."""
-    return read_sealed_json(folder / PROVENANCE, since=SEALED)
+    content = read_sealed_json(folder / PROVENANCE, since=SEALED)
+    try:
+        _Content.model_validate(content)
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        raise InputError(f"{folder / PROVENANCE} cannot be read: {place} holds nonsense") from error
+    return content
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -136,6 +168,19 @@ def config_changed(folder: Path) -> InputError:
     """The error of a configuration that is not the one that was computed."""
     text = "was changed after the run was begun, so it does not say what was computed; restore it, or give another folder"
     return InputError(f"{folder / CONFIG} {text}")
+
+
+def finished_already(folder: Path) -> str:
+    """Words for a run that is asked for again: when it ended, and what can be done with it."""
+    record = read_record(folder)
+    try:
+        last = record["sessions"][-1]
+        end = datetime.fromisoformat(last["started"]) + timedelta(seconds=last["seconds"]["wall_clock"])
+        when = f"finished on {end:%Y-%m-%d %H:%M} UTC"
+    except (KeyError, IndexError, TypeError, ValueError):
+        when = f"started on {record.get('started')}"
+    again = f"astrojax show {shlex.quote(str(folder))} draws it again, --out DIR computes it anew"
+    return f"{folder} holds this run already, {when}; {again}"
 
 
 def run_again(folder: Path) -> str:

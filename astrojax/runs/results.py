@@ -10,6 +10,7 @@ import itertools
 import math
 import shlex
 import shutil
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.storage import LocalStore, MemoryStore
 
-from .._checks import InputError
+from .._errors import InputError
 from .cells import Cells, Grid, Region, is_whole
 from .files import StorageError, write_bytes
 
@@ -171,9 +172,9 @@ class Results:
         """Every file but those of values, by its path in the folder of the run."""
         dataset: dict[str, Any] = {}
         flags: dict[str, Any] = {}
-        self._coordinates.to_zarr(MemoryStore(dataset), zarr_format=3, consolidated=False)
         for variable in self._variables.values():
             _create(MemoryStore(dataset), variable)
+        add_to_store(self._coordinates, dataset)
         _create(MemoryStore(flags), self._flags)
         stores = {RESULTS: dataset, DONE: flags}
         return {f"{store}/{name}": content.to_bytes() for store, files in stores.items() for name, content in files.items()}
@@ -205,6 +206,13 @@ class ReadOnly(LocalStore):
             if not is_whole(content.to_bytes()):
                 raise InputError(f"{self.root / name} holds damaged values; {self._remedy}")
         return content
+
+
+def add_to_store(dataset: xr.Dataset, files: dict[str, Any]) -> None:
+    """Add a dataset to the files of a store, by name, whose consolidated metadata describe all then: else readers warn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that other implementations may not know consolidated metadata
+        dataset.to_zarr(MemoryStore(files), mode="a", zarr_format=3, consolidated=True)
 
 
 def read_flags(folder: Path) -> np.ndarray:

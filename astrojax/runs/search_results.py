@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from zarr.storage import MemoryStore
 
+from .._arrays import read_array
 from .._errors import InputError
 from .files import StorageError, read_sealed_json, write_bytes, write_sealed_json
 from .folders import CONFIG, is_search, run_folders
 from .record import check_files, read_record, recorded_files, run_again
+from .results import add_to_store
 from .store import load
 
 HISTORY, COMPARISON, LANDSCAPE, HELDOUT, TUNED = "history.zarr", "comparison.json", "landscape.json", "heldout", "tuned.yaml"
@@ -136,8 +137,7 @@ class SearchFolder:
         }
         scores = np.array(list(histories), dtype=object)
         files: dict[str, Any] = {}
-        dataset = xr.Dataset(variables, {"score": scores}, {"choice": CHOICE})
-        dataset.to_zarr(MemoryStore(files), zarr_format=3, consolidated=False)
+        add_to_store(xr.Dataset(variables, {"score": scores}, {"choice": CHOICE}), files)
         try:
             if (self.folder / HISTORY).exists():
                 shutil.rmtree(self.folder / HISTORY)
@@ -148,10 +148,7 @@ class SearchFolder:
 
     def read_array(self, name: str) -> np.ndarray:
         """What was found for a parameter with an entry for each pattern. `InputError` if it cannot be read."""
-        try:
-            return np.load(self.folder / f"{name}.npy", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.folder / name}.npy cannot be read: {error}") from error
+        return read_array(self.folder / f"{name}.npy")
 
     def write_comparison(self, found: Mapping[str, Any]) -> None:
         """Store what other searches found."""

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-import yaml
 from filelock import FileLock, Timeout
 
 from .._errors import InputError
@@ -23,6 +22,7 @@ from .record import PROVENANCE as PROVENANCE
 from .record import check_files, config_changed, read_provenance, read_record, recorded_files, run_again
 from .results import DONE, RESULTS, ReadOnly, grids_of, read_flags
 from .stored_config import sha256_beside_results
+from .yaml_files import read_yaml
 
 SUMMARY, FIGURES, LOCK = "summary.json", "figures", ".lock"
 
@@ -56,28 +56,29 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def unfinished(parent: Path, name: str, config: Root) -> Path | None:
-    """A folder `parent/name` or `parent/name-NUMBER` that holds an unfinished run of the same configuration, if any."""
+def choose_folder(parent: Path, name: str, config: Root) -> tuple[Path, bool]:
+    """The run folder of a configuration where none is given, and whether it holds the finished run already.
+
+    It is a folder `parent/name` or `parent/name-NUMBER` that holds the run of the same configuration, finished or else
+    unfinished; or the first of these names that is free.
+    """
+    sha256, same = config.sha256(), dict[bool, Path]()
     for folder in sorted(parent.glob(f"{name}*")):
         try:
             record = read_provenance(folder)
-            finished = all(is_done(folder)) if isinstance(config, Config) else record["finished"]
-            if record["config_sha256"] == config.sha256() and not finished:
-                return folder
+            if record["config_sha256"] == sha256:
+                same.setdefault(all(is_done(folder)) if isinstance(config, Config) else record["finished"], folder)
         except (InputError, KeyError):
             continue
-    return None
-
-
-def free_folder(parent: Path, name: str) -> Path:
-    """`parent/name`, or with the first number appended that is free."""
+    if same:
+        return same[max(same)], max(same)
     folder, number = parent / name, 2
     try:
         while folder.exists():
             folder, number = parent / f"{name}-{number}", number + 1
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror or error}") from error
-    return folder
+    return folder, False
 
 
 def coordinates_of(
@@ -186,8 +187,8 @@ def _check_config(folder: Path) -> None:
     """Refuse a folder of an earlier version, which recorded no files, if the dataset tells of another configuration."""
     known = sha256_beside_results(folder)
     try:
-        is_same = known is None or json_sha256(yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))) == known
-    except (OSError, ValueError, TypeError, yaml.YAMLError):
+        is_same = known is None or json_sha256(read_yaml(folder / CONFIG)) == known
+    except (ValueError, TypeError):
         is_same = False
     if not is_same:
         raise config_changed(folder)

@@ -6,17 +6,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from .._errors import did_you_mean
-from .._parameters import DIMENSIONS, SEARCHED, TRANSIENT
+from .._parameters import DIMENSIONS, MOST_TRAJECTORIES, SEARCHED, TRANSIENT
 from .config import (
     LEVELS,
-    MOST_TRAJECTORIES,
-    NAME,
     Astrocyte,
     Axes,
     Config,
     Integer,
     Model,
     ModernHopfield,
+    Name,
+    Number,
     Patterns,
     Positive,
     RandomPatterns,
@@ -56,6 +56,12 @@ def _weights(given: Any) -> Any:
     return {given: 1.0} if isinstance(given, str) else given
 
 
+MOST_STEPS = 1_000_000
+"""Most steps of a search."""
+
+Argument = Annotated[Number, Field(ge=-1e15, le=1e15)]
+
+
 class Schedule(Section):
     """A schedule of optax; its values are factors of the learning rate."""
 
@@ -67,7 +73,7 @@ class Schedule(Section):
         "polynomial_schedule",
         "warmup_cosine_decay_schedule",
     ]
-    arguments: dict[str, Integer | Real] = Field({}, description="its arguments, by their names in optax")
+    arguments: dict[str, Argument] = Field({}, description="its arguments, by their names in optax")
 
 
 class Optimiser(Section):
@@ -77,14 +83,14 @@ class Optimiser(Section):
         "adam"
     )
     learning_rate: Positive = Field(0.3, description="in unconstrained numbers: 0.3 of a logarithm is a change by a third")
-    arguments: dict[str, Integer | Real] = Field({}, description="further arguments, by their names in optax")
+    arguments: dict[str, Argument] = Field({}, description="further arguments, by their names in optax")
     schedule: Schedule | None = Field(None, description="how the learning rate changes with the steps")
 
 
 class SearchSettings(Section):
     """How the search goes on and when it ends."""
 
-    num_steps: Integer = Field(100, ge=1, le=1_000_000, description="most steps")
+    num_steps: Integer = Field(100, ge=1, le=MOST_STEPS, description="most steps")
     batch_size: Integer = Field(128, ge=1, le=MOST_TRAJECTORIES, description="trajectories of a step at each start")
     random_starts: Integer = Field(0, ge=0, le=10_000, description="starts drawn within the bounds, besides the model's values")
     max_gradient_norm: Positive = Field(1.0, description="beyond it the gradient of one problem is scaled down")
@@ -92,9 +98,9 @@ class SearchSettings(Section):
         0.5, ge=0, description="spread of random moves of unconstrained numbers, each in a problem of its own"
     )
     validation_size: Integer = Field(512, ge=1, le=MOST_TRAJECTORIES, description="held-out problems that choose the best")
-    validate_every: Integer = Field(5, ge=1, description="steps between looking at them")
-    patience: Integer = Field(10, ge=1, description="looks without improvement that end the search")
-    checkpoint_every: Integer = Field(5, ge=1, description="steps that a kill may cost")
+    validate_every: Integer = Field(5, ge=1, le=MOST_STEPS, description="steps between looking at them")
+    patience: Integer = Field(10, ge=1, le=MOST_STEPS, description="looks without improvement that end the search")
+    checkpoint_every: Integer = Field(5, ge=1, le=MOST_STEPS, description="steps that a kill may cost")
 
 
 class Comparison(Section):
@@ -114,7 +120,7 @@ class Landscape(Section):
 class TuneConfig(Root):
     """Everything that determines the result of a search."""
 
-    name: str = Field("tune", pattern=NAME, description="names the run folder; the file's name when left out")
+    name: Name = Field("tune", description="names the run folder; the file's name when left out")
     seed: Integer = Field(0, ge=0, lt=2**31, description="all random numbers follow from it")
     precision: Literal["float32", "float64"] = Field("float32", description="of patterns, dynamics and results")
     patterns: Patterns = Field(RandomPatterns(), description="where patterns come from")

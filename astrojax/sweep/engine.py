@@ -12,9 +12,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from .._checks import InputError, random_key
+from .._checks import LARGEST_SIZE, InputError, at_least, random_key
+from .._devices import local_devices
+from .._errors import shown_bytes
+from .._parameters import MOST_THREADS, MOST_TRAJECTORIES
 from .._types import RandomKey
-from .memory import OutOfMemoryError, default_budget, is_out_of_memory
+from .memory import OutOfMemoryError, default_budget, empty, is_out_of_memory
 from .programs import Layout, Programs, arranged, call, kind_of, lane_bytes, traced
 
 CPU_WIDTH = 64
@@ -82,7 +85,7 @@ class Engine:
         on_notice: told in words when the engine had to change its mind.
 
     Raises:
-        InputError (a ValueError): for settings out of range.
+        InputError (a ValueError): for settings out of range, and where JAX has no device.
     """
 
     def __init__(
@@ -94,14 +97,19 @@ class Engine:
         memory: int | None = None,
         on_notice: Callable[[str], None] | None = None,
     ) -> None:
-        available = jax.local_devices()
+        available = local_devices()
         if num_devices is not None and not 1 <= num_devices <= len(available):
             raise InputError(
                 f"num_devices (--devices) must be between 1 and {len(available)}, the devices there are; got {num_devices}"
             )
-        for name, value in {"num_threads": num_threads, "lanes_per_step": lanes_per_step, "memory": memory}.items():
-            if value is not None and value < 1:
-                raise InputError(f"{name} must be at least 1; got {value}")
+        bounds = {
+            "num_threads": (num_threads, MOST_THREADS),
+            "lanes_per_step": (lanes_per_step, MOST_TRAJECTORIES),
+            "memory": (memory, LARGEST_SIZE),
+        }
+        for name, (value, most) in bounds.items():
+            if value is not None:
+                at_least(name, value, 1, most)
         on_cpu = available[0].platform == "cpu"
         self.devices = tuple(available[:num_devices])
         self.num_threads = num_threads or ((os.cpu_count() or 1) if on_cpu and len(self.devices) == 1 else 2)
@@ -116,6 +124,11 @@ class Engine:
         number, kind = len(self.devices), self.devices[0].device_kind
         devices = f"{number} device{'s' if number > 1 else ''} ({kind})"
         return f"Engine({devices}, {self.num_threads} threads, {self.memory / 2**30:.3g} GiB of each device)"
+
+    @property
+    def memory_per_thread(self) -> int:
+        """Bytes of a device's memory that one call may use."""
+        return self.memory // self.num_threads
 
     def session(self) -> "Session":
         """A new session: what one caller computes."""
@@ -137,7 +150,7 @@ class Engine:
             with lock:
                 for name, value in values.items():
                     if name not in results:
-                        results[name] = np.empty((lanes.capacities.size, *value.shape[1:]), value.dtype)
+                        results[name] = empty((lanes.capacities.size, *value.shape[1:]), value.dtype)
                     results[name][places] = value
 
         session.run([functools.partial(compute, places) for places in parts if places.size])
@@ -147,8 +160,13 @@ class Engine:
         """How lanes are laid out follows from the memory of a problem, until running out of memory has taught better."""
         key = kind_of(sample), capacity
         if key not in self._layouts:
-            size = max(lane_bytes(sample, lanes.root_key, lanes.coordinates, capacity), 1)
-            fitting = max(self.memory // (self.num_threads * size), 1)
+            size, least = lane_bytes(sample, lanes.root_key, lanes.coordinates, capacity)
+            if least > self.memory_per_thread:
+                needed, allowed = shown_bytes(least), shown_bytes(self.memory_per_thread)
+                text = f"{lanes.name}: a single trajectory of {capacity:,} patterns takes at least {needed} of memory"
+                raise OutOfMemoryError(f"{text}; each thread may use {allowed}")
+            size = max(size, 1)
+            fitting = max(self.memory_per_thread // size, 1)
             width = min(self._width or self._widest(size), 2 ** int(np.log2(max(fitting // WORKING_COPIES, 1))))
             steps = int(np.clip(fitting // (2 * width), 1, CALL_STEPS))
             with self._lock:
@@ -219,7 +237,7 @@ class Session:
                 done, values = self._within_memory(lanes, sample, int(capacity), places)
                 for name, value in values.items():
                     if name not in results:
-                        results[name] = np.empty((lanes.capacities.size, *value.shape[1:]), value.dtype)
+                        results[name] = empty((lanes.capacities.size, *value.shape[1:]), value.dtype)
                     results[name][places[:done]] = value
                 places = places[done:]
         return results
@@ -288,7 +306,7 @@ class Session:
         program, compiled = PROGRAMS.get(sample, (lanes.root_key, *arguments), capacity, layout)
         if compiled:
             self._count(lanes.name, Clock(compile_seconds=time.perf_counter() - started, num_programs=1))
-            needed, allowed = program.memory_analysis(), self.engine.memory // self.engine.num_threads
+            needed, allowed = program.memory_analysis(), self.engine.memory_per_thread
             if needed is not None and needed.temp_size_in_bytes > allowed:
                 raise OutOfMemoryError(f"the program takes {needed.temp_size_in_bytes:,} bytes of {allowed:,}")
         if not places.size:

@@ -10,12 +10,14 @@ import numpy as np
 
 from .. import _shown
 from .._checks import InputError, random_key
+from .._parameters import MOST_TRAJECTORIES
 from .._types import RandomKey
 from ..labelled import dataset
 from .axes import Axes, Grid
 from .chunks import Block, blocks, chunk_shape
 from .dependence import LOAD, refuse_idle_axes
 from .engine import Clock, Engine, Lanes
+from .memory import empty
 from .programs import kind_of, traced
 from .shapes import PROGRAM_COST, Shapes
 
@@ -58,7 +60,11 @@ class Sweep:
         return Shapes(*self.grid.values_of("num_patterns"), self.largest_capacity, self.program_cost)
 
     def check(self, name: str, root_key: RandomKey) -> None:
-        """Raise `InputError` for an axis that changes nothing about the sample, or is missing."""
+        """Raise `InputError` for an axis that changes nothing about the sample, or is missing, and for too many points."""
+        if self.grid.size > MOST_TRAJECTORIES:
+            raise InputError(
+                f"axes of sweep {name!r} have {self.grid.size:,} points; at most {MOST_TRAJECTORIES:,} can be taken"
+            )
         if not any(LOAD in named for named in self.grid.axes.values()):
             raise InputError(f"axis {LOAD} of sweep {name!r} is missing; got {', '.join(self.grid.dims) or 'none'}")
         refuse_idle_axes(name, self.sample, root_key, self.grid, int(self.shapes.capacities[0]))
@@ -162,7 +168,7 @@ def run_sweeps(
         with lock:
             observables = results[name].observables
             for what, value in values.items():
-                observables.setdefault(what, np.empty(sweep.grid.shape, value.dtype))[block] = value.reshape(
+                observables.setdefault(what, empty(sweep.grid.shape, value.dtype))[block] = value.reshape(
                     [part.stop - part.start for part in block]
                 )
             if on_chunk is not None:

@@ -87,17 +87,19 @@ def traced(sample: Any) -> Any:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float) else leaf, sample)
 
 
-def lane_bytes(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray], capacity: int) -> int:
-    """Memory of one lane: its problem, and what stays the same while that is solved."""
+def lane_bytes(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray], capacity: int) -> tuple[int, int]:
+    """Memory of one lane: its problem and what stays the same while that is solved; and the least that solving it takes."""
 
     def kept(key: RandomKey, lane: Coordinates) -> Any:
         problem = sample.draw(key, lane, capacity)
-        return problem, sample.begin(problem, lane)[0] if by_steps(sample) else None
+        return problem, *(sample.begin(problem, lane) if by_steps(sample) else (None, None))
 
-    shapes = eqx.filter_eval_shape(kept, root_key, one_lane(coordinates))
-    return sum(
-        leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes) if hasattr(getattr(leaf, "dtype", None), "itemsize")
-    )
+    def size(shapes: Any) -> int:
+        sized = (leaf for leaf in jax.tree.leaves(shapes) if hasattr(getattr(leaf, "dtype", None), "itemsize"))
+        return sum(leaf.size * leaf.dtype.itemsize for leaf in sized)
+
+    problem, setting, progress = map(size, eqx.filter_eval_shape(kept, root_key, one_lane(coordinates)))
+    return problem + setting, max(problem, setting + progress)
 
 
 def outputs(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray], capacity: int) -> dict[str, np.dtype]:

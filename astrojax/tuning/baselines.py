@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import InputError, at_least
+from .._checks import LARGEST_SIZE, InputError, at_least
 from .._parameters import DIMENSIONS
 from .._random import pinned
 from .._types import RandomKey
@@ -92,7 +92,7 @@ def grid_search(
 def _number(objective: Objective, parameters: Mapping[str, Parameter], num_solves: int, problems_per_candidate: int) -> int:
     objective.check(list(parameters))
     at_least("problems_per_candidate", problems_per_candidate, 1)
-    at_least("num_solves", num_solves, problems_per_candidate)
+    at_least("num_solves", num_solves, problems_per_candidate, LARGEST_SIZE)
     for name in parameters:
         if name in DIMENSIONS:
             raise InputError(f"{name} has too many entries for a search without gradients")
