@@ -12,7 +12,20 @@ import astrojax as aj
 
 ROOT = Path(aj.__file__).parent
 LAYERS = [
-    {"_types", "_arrays", "_version", "_errors", "_files", "_checks", "_parameters", "_random", "_shown", "_signs", "_status"},
+    {
+        "_types",
+        "_arrays",
+        "_version",
+        "_errors",
+        "_devices",
+        "_files",
+        "_checks",
+        "_parameters",
+        "_random",
+        "_shown",
+        "_signs",
+        "_status",
+    },
     {"activations", "scores", "patterns", "corruption", "observables", "decoders", "exponential", "compact", "labelled"},
     {"automatic"},
     {"step_control"},
@@ -35,7 +48,7 @@ LAYERS = [
 """Each may import those before it and its own package; `runs` and `report` stand beside, see below."""
 
 BESIDE = {
-    "runs": {"_types", "_arrays", "_version", "_errors", "_files", "_checks", "_parameters"},
+    "runs": {"_types", "_arrays", "_version", "_errors", "_devices", "_files", "_checks", "_parameters"},
     "report": {"_errors", "_checks", "_files", "_status"},
 }
 """What these packages may import of the others: settings and arrays, no models."""
