@@ -234,7 +234,8 @@ def _examples(options: argparse.Namespace) -> int:
 def _explore(options: argparse.Namespace) -> int:
     from .commands.about import explore
 
-    explore(options.patterns, options.address, options.port, not options.no_browser)
+    reading = {name: getattr(options, name) for name in ("array", "threshold", "max_duplicates")}
+    explore(options.patterns, options.address, options.port, not options.no_browser, **reading)
     return 0
 
 

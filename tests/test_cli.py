@@ -428,11 +428,13 @@ def test_the_explorer_is_called_with_what_was_asked(monkeypatch):
     asked = []
     monkeypatch.setitem(sys.modules, "astrojax.explore", types.SimpleNamespace(serve=lambda **given: asked.append(given)))
     assert main(["explore"]) == 0
-    assert main(["explore", "own.npy", "--port", "0", "--address", "::1", "--no-browser"]) == 0
-    assert asked == [
-        {"address": "127.0.0.1", "port": 5006, "show": True, "patterns": None},
-        {"address": "::1", "port": 0, "show": False, "patterns": Path("own.npy")},
-    ]
+    options = ["--port", "0", "--address", "::1", "--no-browser", "--array", "a", "--threshold", "0.5", "--max-duplicates", "3"]
+    assert main(["explore", "own.npy", *options]) == 0
+    plain = {"address": "127.0.0.1", "port": 5006, "show": True, "patterns": None, "array": None, "threshold": None}
+    plain["max_duplicates"] = 0
+    given = {"address": "::1", "port": 0, "show": False, "patterns": Path("own.npy"), "array": "a", "threshold": 0.5}
+    given["max_duplicates"] = 3
+    assert asked == [plain, given]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -31,13 +31,14 @@ def examples(output: Output, name: str | None) -> None:
     output.outcome({"examples": found}, show)
 
 
-def explore(patterns: str | None, address: str, port: int, browser: bool) -> None:
+def explore(patterns: str | None, address: str, port: int, browser: bool, **reading: Any) -> None:
     """Serve the explorer until it is interrupted."""
     from .._devices import local_devices
     from ..explore import serve
 
     local_devices()  # refused here, not by the first request
-    serve(address=address, port=port, show=browser, patterns=None if patterns is None else Path(patterns))
+    path = None if patterns is None else Path(patterns)
+    serve(address=address, port=port, show=browser, patterns=path, **reading)
 
 
 def schema(tune: bool) -> None:

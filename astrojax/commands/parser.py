@@ -217,6 +217,9 @@ def make_parser(functions: dict[str, Callable[[argparse.Namespace], int]]) -> tu
     explore.add_argument(
         "patterns", metavar="FILE", nargs="?", help="own patterns: .npy, .npz or .csv, one per row; digits when left out"
     )
+    explore.add_argument("--array", metavar="NAME", help="array of an .npz file that holds several")
+    explore.add_argument("--threshold", metavar="X", type=float, help="larger entries of FILE become +1, the others -1")
+    explore.add_argument("--max-duplicates", metavar="N", type=int, default=0, help="rows that may repeat an earlier one; 0")
     explore.add_argument("--port", metavar="N", type=int, default=5006, help="5006 when left out; 0 for any that is free")
     explore.add_argument(
         "--address", metavar="A", default="127.0.0.1", help="127.0.0.1 when left out: this machine alone can reach it"

@@ -5,6 +5,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import yaml
 
 SOURCES = ("digits", "random", "file")
@@ -20,6 +21,21 @@ MOST_PATTERNS = 500
 
 TRIALS = 200
 """Samples of the run in the YAML text."""
+
+
+NUMBERS = {
+    "temperature": ("T", "temperature: low, one gain wins", 1e-3, 1e2),
+    "tau_x": ("τx", "time constant of the neurons", 1e-2, 1e3),
+    "tau_p": ("τp", "time constant of the gains", 1e-2, 1e3),
+    "slope": ("σ", "slope of the firing rate tanh(σx)", 1e-1, 1e2),
+    "t1": ("t₁", "horizon", 1.0, 1e4),
+}
+"""Sliders of numbers: symbol, what it is, least and largest value."""
+
+
+def spread(low: float, high: float) -> list[float]:
+    """Values of two digits, evenly spaced on a logarithmic scale, twenty in a decade."""
+    return [float(f"{value:.2g}") for value in np.geomspace(low, high, 1 + round(20 * np.log10(high / low)))]
 
 
 @dataclass(frozen=True)
