@@ -37,7 +37,7 @@ def print_outline(console: Console, title: str, outline: Any) -> None:
     if outline.run_seconds is not None:
         console.print(
             f"about {duration(outline.run_seconds)}, and {duration(outline.compile_seconds)} of compiling if these shapes "
-            "are new to this machine (a rough guess; what is told on the way knows better)",
+            "are new to this machine (a rough guess)",
             soft_wrap=True,
         )
 
