@@ -200,6 +200,8 @@ def _show(options: argparse.Namespace) -> int:
         drawing["models"] = next(csv.reader([options.models]), [])
     if options.label is not None:
         drawing["labels"] = dict(map(_label, options.label))
+    if options.html is not None and set(drawing) - {"formats"}:
+        raise InputError("--html: a page shows the whole run; leave out --observable, --models and --label")
     show(_output(options), Path(options.run), options.along and options.along.split(","), options.html, drawing)
     return 0
 

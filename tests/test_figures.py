@@ -227,5 +227,5 @@ def test_figures_of_a_search_have_formats_alone(tmp_path, capsys):
 def test_labels_stand_in_place_of_names():
     figure = aj.figures.difference(run_of(), "a", "b", labels={"a": "$A$", "num_patterns": "K", "hamming_error": "errors"})
     assert figure.axes[0].get_title().startswith("$A$ minus b")
-    assert figure.axes[1].get_ylabel() == "errors"
+    assert figure.axes[1].get_ylabel() == "difference of mean\nerrors"
     assert figure.axes[0].get_ylabel() == "K"

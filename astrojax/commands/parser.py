@@ -171,7 +171,7 @@ def make_parser(functions: dict[str, Callable[[argparse.Namespace], int]]) -> tu
     )
     show.add_argument("--format", metavar="FORMATS", help="files of the figures: png when left out, pdf, svg, with commas")
     show.add_argument("--observable", metavar="NAME", help="what the figures show, hamming_error when left out")
-    show.add_argument("--models", metavar="NAMES", help="models in the figures, with commas; all when left out")
+    show.add_argument("--models", metavar="NAMES", help="models and decoders in figures, with commas; all when left out")
     show.add_argument(
         "--label",
         metavar="NAME=TEXT",

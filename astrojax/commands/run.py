@@ -150,7 +150,9 @@ def report(
 
     def show(console: Any) -> None:
         print_tables(console, content)
-        console.print(f"{title}: results, tables and figures are in {folder}", soft_wrap=True)
+        console.print(f"{title}: results and tables are in {folder}", soft_wrap=True)
+        if figures:
+            console.print(f"{figures[0].parent}: {', '.join(path.name for path in figures)}", soft_wrap=True)
         if written:
             console.print(f"{written}: written", soft_wrap=True)
 

@@ -43,6 +43,9 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 MARKERS = "os^vDPX<>"
 """Markers of lines, which are told apart without colours."""
 
+BETTER = {"hamming_error": "lower", "success": "higher", "overlap": "higher"}
+"""Which values of an observable are better."""
+
 MAX_PANELS = 3
 
 MAX_TICKS, TICK_LETTERS, NAME_LETTERS = 7, 30, 40
@@ -192,9 +195,10 @@ def difference(
     labels: Mapping[str, str] | None = None,
     ax: Any = None,
 ) -> Figure:
-    """Draw the mean of one model minus that of another over two axes: blue where the first is lower, red where higher.
+    """Draw the mean of one model minus that of another over two axes: blue where the first is better, red where it is worse.
 
-    The samples are paired. Where the 95% interval of the difference includes 0 it is drawn pale.
+    The samples are paired. Where the 95% interval of the difference includes 0 it is drawn pale. Of observables that are
+    neither better nor worse, blue is lower. The title says what the colors mean.
 
     Arguments:
         results, observable, vertical, horizontal, labels, ax: as of `heat_map`. model, other: names of models.
@@ -212,13 +216,14 @@ def difference(
     certain = (low > 0) | (high < 0)
     figure, axes = _panels(ax, 1, (5.0, 4.0))
     norm = CenteredNorm(halfrange=float(np.nanmax(np.abs(mean), initial=0)) or 1.0)
-    image = draw_grid(axes[0], results, mean, vertical, horizontal, labels, norm=norm, cmap="RdBu_r",
-                      alpha=np.where(certain, 1.0, 0.35))  # fmt: skip
+    colours = {"cmap": "RdBu" if BETTER.get(observable) == "higher" else "RdBu_r", "alpha": np.where(certain, 1.0, 0.35)}
+    image = draw_grid(axes[0], results, mean, vertical, horizontal, labels, norm=norm, **colours)
     axes[0].set_ylabel(axis_label(vertical, labels))
     title = (
         f"{model_label(model, labels)} minus {model_label(other, labels)}",
         _fixed(results, labels),
-        "(pale: 95% interval includes 0)",
+        f"blue: {model_label(model, labels)} {'better' if observable in BETTER else 'lower'}",
+        "pale: 95% interval includes 0",
     )
     axes[0].set_title("\n".join(filter(None, title)), fontsize="medium")
     over = _averaged_over(results, observable, labels, vertical, horizontal)
@@ -313,10 +318,8 @@ def axis_label(axis: str, labels: Mapping[str, str] | None = None) -> str:
 def observable_label(results: xr.Dataset, name: str, labels: Mapping[str, str] | None = None, before: str = "") -> str:
     """What an observable is called in figures: the user's words, or its name with its unit, `before` it what is shown of it."""
     unit = results[name].attrs.get("units", "1")
-    default = (
-        before + plain(name.replace("_", " ").replace("hamming", "Hamming")) + (f" ({plain(str(unit))})" if unit != "1" else "")
-    )
-    return (labels or {}).get(name) or default
+    default = plain(name.replace("_", " ").replace("hamming", "Hamming")) + (f" ({plain(str(unit))})" if unit != "1" else "")
+    return before + ((labels or {}).get(name) or default)
 
 
 def plain(name: str) -> str:

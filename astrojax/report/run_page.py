@@ -59,8 +59,9 @@ def run_page(
     add_settings(page, config)
     add_provenance(page, provenance, {key: results.attrs[key] for key in ("solver",) if key in results.attrs})
     page.text("## Repeat it")
+    inputs = " beside the folder inputs of the run" if " inputs/" in config else ""
     add_commands(page, {
-        "astrojax run config.yaml": "compute it again, from the settings above, saved as config.yaml",
+        "astrojax run config.yaml": f"compute it again, from the settings above, saved as config.yaml{inputs}",
         f"astrojax verify {shlex.quote(folder)}": "compute a random share of the trajectories again, and compare",
         f"astrojax show {shlex.quote(folder)}": "print the tables, draw the figures",
         f"astrojax export {shlex.quote(folder)} --format csv": "one row for each trajectory",

@@ -110,8 +110,8 @@ def print_tables(console: Console, content: dict[str, Any]) -> None:
     unsettled = ", ".join(f"{name} {count:,}" for name, count in content["unsettled"].items() if count)
     if unsettled:
         console.print(
-            f"recalls still under way at the horizon: {unsettled} (neurons are driven towards the other sign; "
-            "a longer retrieval.t1 changes what they recall)"
+            f"recalls still under way at the horizon: {unsettled}: some of their neurons are about to change sign, "
+            "so a longer retrieval.t1 gives other errors"
         )
 
 
