@@ -8,7 +8,7 @@ STYLED := astrojax tests experiments benchmarks docs
 QUICK := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-.PHONY: help setup run reproduce test check docs build bench bench-check bench-gpu smoke clean
+.PHONY: help setup run reproduce test check docs build bounds bench bench-check bench-gpu smoke clean
 help:           ## show this
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -24,10 +24,12 @@ test: .venv/dev         ## all tests
 	@XLA_FLAGS="$$XLA_FLAGS $(QUICK)" $(PYTEST) -m "not as_used"
 	@$(PYTEST) -m as_used
 
-check: .venv/dev        ## style and types
+check: .venv/dev        ## style, and types as the oldest Python has them and each newer one that is here
 	@$(BIN)/ruff check $(STYLED)
 	@$(BIN)/ruff format --check $(STYLED)
 	@$(BIN)/mypy
+	@for python in 3.12 3.13; do \
+	  if python$$python -c '' 2> /dev/null; then $(BIN)/mypy --python-version $$python || exit 1; fi; done
 
 docs: .venv/dev         ## the documentation, its tutorials executed: build/docs/index.html
 	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
@@ -36,9 +38,12 @@ docs: .venv/dev         ## the documentation, its tutorials executed: build/docs
 build: .venv/dev        ## wheel and source distribution, into dist
 	@$(BIN)/python -m build
 
+bounds:         ## the lowest and the newest dependencies: installed below build/bounds, and worked through; some minutes
+	@$(PYTHON) tests/bounds.py
+
 bench: .venv/dev        ## speed beside peers and the machine's limits, about half an hour; peers that are installed take part
 	@$(PIP) --editable '.[bench]'
-	@for name in peers engine scaling large gradients; do echo "## $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+	@for name in peers engine scaling large gradients training; do echo "## $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 bench-check: .venv/base ## whether speed was lost: ratios with generous bounds, half a minute
 	@$(BIN)/python benchmarks/regression.py

@@ -8,6 +8,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from . import figures as figures
     from ._checks import InputError as InputError
     from ._checks import RunError as RunError
     from .activations import activation as activation
@@ -119,6 +120,7 @@ _NAMES = {
     "experiment": ["Execution", "load_config", "run"],
     "automatic": ["Automatic"],
     "exponential": ["ETD2", "ETD3"],
+    "figures": ["figures"],  # a module of them
     "many": ["retrieve_many"],
     "models": [
         "AbstractMemory",
@@ -160,14 +162,12 @@ __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
-        from importlib.metadata import PackageNotFoundError, version
+        from ._version import version
 
-        try:
-            return version("astrojax")
-        except PackageNotFoundError:  # run from a checkout that was not installed
-            return "unknown"
+        return version()
     if name in _HOME:
-        value = getattr(_import_module(f".{_HOME[name]}", __name__), name)
+        module = _import_module(f".{_HOME[name]}", __name__)
+        value = module if _HOME[name] == name else getattr(module, name)
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -36,5 +36,8 @@ def shown_bytes(number: float | int) -> str:
 
 def shown(value: object) -> str:
     """A value as an error message shows it: on one line, and cut where it is long."""
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python writes out no integer of thousands of digits
+        text = "a number of thousands of digits"
     return text if len(text) <= 60 else text[:57] + "..."

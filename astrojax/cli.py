@@ -1,8 +1,10 @@
 # PYTHON_ARGCOMPLETE_OK
 """The command line. Everything heavy is imported when it is needed, so that help answers at once."""
 
+import _thread
 import argparse
 import contextlib
+import csv
 import gc
 import os
 import re
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0 done, 1 given up, 2 bad input, 130 interrupted."""
+    from .commands.output import print_any_text
+
     words = list(sys.argv[1:] if arguments is None else arguments)
+    print_any_text()
     try:
         return _called(words)
     except KeyboardInterrupt:
@@ -40,6 +45,10 @@ def entry() -> None:
         from .commands.completion import complete
 
         complete(*make_parser(COMMANDS))
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as by `>&-`
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    sys.unraisablehook = _raise_interruption
     # Looking for cyclic garbage as often as Python does by itself takes a tenth of a small run.
     gc.set_threshold(50_000, 20, 50)
     status = 130
@@ -47,9 +56,11 @@ def entry() -> None:
         with contextlib.suppress(KeyboardInterrupt):  # pressed again while the first was told
             status = main()
             sys.stdout.flush()
-    except BrokenPipeError:  # nobody reads on, as of `astrojax schema | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
         status = 1
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # as of `astrojax schema | head`, where nobody reads on
+            _failed([], str(error), status)
     if status == 130:
         # At once, whatever threads are still in the middle of and however often Ctrl-C is pressed.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -57,6 +68,14 @@ def entry() -> None:
         sys.stderr.flush()
         os._exit(status)
     sys.exit(status)
+
+
+def _raise_interruption(unraisable: Any) -> None:
+    """Raise an interruption that hit a place such as a callback of the garbage collector, where Python would only print it."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        _thread.interrupt_main()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def __getattr__(name: str) -> Any:
@@ -172,8 +191,24 @@ def _bytes(text: str) -> int:
 def _show(options: argparse.Namespace) -> int:
     from .commands.stored import show
 
-    show(_output(options), Path(options.run), options.along and options.along.split(","), options.html)
+    drawing: dict[str, Any] = {}
+    if options.format is not None:
+        drawing["formats"] = options.format.split(",")
+    if options.observable is not None:
+        drawing["observable"] = options.observable
+    if options.models is not None:  # a name with a comma is quoted, as in a table
+        drawing["models"] = next(csv.reader([options.models]), [])
+    if options.label is not None:
+        drawing["labels"] = dict(map(_label, options.label))
+    show(_output(options), Path(options.run), options.along and options.along.split(","), options.html, drawing)
     return 0
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, _, label = text.partition("=")
+    if not label:
+        raise InputError(f"--label must be NAME=TEXT; got {text!r}")
+    return name, label
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -199,7 +234,8 @@ def _examples(options: argparse.Namespace) -> int:
 def _explore(options: argparse.Namespace) -> int:
     from .commands.about import explore
 
-    explore(options.patterns, options.address, options.port, not options.no_browser)
+    reading = {name: getattr(options, name) for name in ("array", "threshold", "max_duplicates")}
+    explore(options.patterns, options.address, options.port, not options.no_browser, **reading)
     return 0
 
 
@@ -213,8 +249,7 @@ def _schema(options: argparse.Namespace) -> int:
 def _info(options: argparse.Namespace) -> int:
     from .commands.about import info
 
-    info(_output(options))
-    return 0
+    return 0 if info(_output(options)) else 2
 
 
 def _completion(options: argparse.Namespace) -> int:

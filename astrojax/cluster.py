@@ -9,10 +9,12 @@ import concurrent.futures
 import contextlib
 import functools
 import logging
+import multiprocessing
 import re
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -83,9 +85,12 @@ def connected(cluster: str, notice: Callable[[str], None]) -> Iterator[Any]:
         import dask
         import distributed
     except ImportError as error:
-        text = "--cluster needs Dask, which is an extra: python -m pip install 'astrojax[cluster]'"
+        text = "--cluster needs Dask, which is an extra: python -m pip install 'astrojax-memory[cluster]'"
         raise InputError(text) from error
     workers = local_workers(cluster)
+    if workers and getattr(multiprocessing.current_process(), "_inheriting", False):
+        # A worker imports the script that starts it, which has no main guard. The process that waits for it says so.
+        raise SystemExit(1)
     settings = {
         "distributed.scheduler.allowed-failures": 100,  # a worker may die for reasons that have nothing to do with its task
         "distributed.worker.multiprocessing-method": "spawn",  # JAX does not survive a fork
@@ -95,16 +100,15 @@ def connected(cluster: str, notice: Callable[[str], None]) -> Iterator[Any]:
         stack.enter_context(dask.config.set(settings))
         try:
             if workers:
-                with _deaf_to_interruptions():
-                    started = distributed.LocalCluster(
-                        n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
-                    )
-                client = stack.enter_context(distributed.Client(stack.enter_context(started)))
+                client = stack.enter_context(_local_client(workers))
             elif "://" in cluster:
                 client = stack.enter_context(distributed.Client(cluster, timeout=PATIENCE))
             else:
                 client = stack.enter_context(distributed.Client(scheduler_file=cluster, timeout=PATIENCE))
             client.wait_for_workers(1, timeout=PATIENCE)
+        except RuntimeError as error:
+            ask = 'does this script act under `if __name__ == "__main__":` only, as workers need, and is there memory for them?'
+            raise ClusterError(f"{cluster}: workers end while they start; {ask}") from error
         except (OSError, TimeoutError, ValueError) as error:
             raise ClusterError(f"no cluster with workers at {cluster} within {PATIENCE} s: {error}") from error
         _compare_versions(client, notice)
@@ -124,7 +128,28 @@ def _compare_versions(client: Any, notice: Callable[[str], None]) -> None:
 
 
 @contextlib.contextmanager
-def _deaf_to_interruptions() -> Iterator[None]:
+def _local_client(workers: int) -> Iterator[Any]:
+    """A client of a cluster of workers on this machine."""
+    import distributed
+
+    # A warning tells of other clusters here, which have taken a port that this one does not need.
+    with _ignore_sigint(), warnings.catch_warnings(action="ignore", category=UserWarning):
+        cluster = distributed.LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+        )
+    client = None
+    try:
+        client = distributed.Client(cluster)
+        yield client
+    finally:
+        with _ignore_sigint():  # interrupted while it ends, it would wait for ever
+            if client is not None:
+                client.close()
+            cluster.close()
+
+
+@contextlib.contextmanager
+def _ignore_sigint() -> Iterator[None]:
     """Processes started here ignore Ctrl-C, which reaches them too: whoever started them ends them in good order."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -248,4 +273,5 @@ def _prepared(
         if here[name] != digest:
             raise InputError(f"{name}: {given.files()[name]} is another file on the worker; all must see the same one")
     keep_compiled_programs()
-    return Plan(given).jobs(lanes_per_chunk), Engine(**dict(settings))
+    engine = Engine(**dict(settings))
+    return Plan(given).jobs(lanes_per_chunk), engine

@@ -1,9 +1,13 @@
 """Compiled programs that outlive the process: JAX's persistent compilation cache, kept in the user's cache folder."""
 
+import contextlib
 import hashlib
 import os
 import platform
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 from jax.experimental.compilation_cache import compilation_cache
@@ -34,9 +38,36 @@ def keep_compiled_programs() -> Path | None:
     return folder
 
 
+def describe_kept_programs() -> dict[str, Any]:
+    """The `folder` of kept programs, `None` if they are not kept; their `number` and `bytes`; whether one was `found_again`,
+    which a small program that is compiled twice tells; and JAX's `reason` if it was not."""
+    folder = keep_compiled_programs()
+    if folder is None:
+        return {"folder": None}
+    hits: list[str] = []
+    jax.monitoring.register_event_listener(lambda event, **more: hits.append(event) if event.endswith("/cache_hits") else None)
+    shortest = jax.config.jax_persistent_cache_min_compile_time_secs  # type: ignore[attr-defined]
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    try:
+        with warnings.catch_warnings(record=True, action="always") as reasons:
+            for _ in range(2):
+                hits.clear()
+                jax.jit(lambda number: number + 1).lower(0).compile()
+    finally:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", shortest)
+    files, reason = list(_files_in(folder)), "; ".join({str(warning.message) for warning in reasons})
+    return {"folder": str(folder), "number": len(files), "bytes": sum(files), "found_again": bool(hits), "reason": reason}
+
+
+def _files_in(folder: Path) -> Iterator[int]:
+    """The sizes of the files of kept programs."""
+    with contextlib.suppress(OSError):
+        yield from (path.stat().st_size for path in folder.glob("*-cache"))
+
+
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         features = next((line for line in lines if line.startswith(("flags", "Features"))), "")
     except OSError:
         features = platform.processor()

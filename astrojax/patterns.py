@@ -4,19 +4,16 @@ Pattern number μ is drawn from a key of its own, derived from the given key and
 patterns that the same key gives, whatever the padding, the batch or the floating-point precision.
 """
 
-import io
+import math
 import os
-import re
-import warnings
-import zipfile
 from collections.abc import Callable
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from ._arrays import read_array, transposition
 from ._checks import InputError, at_least, random_key, within
 from ._random import pinned
 from ._signs import refuse_bits
@@ -134,11 +131,14 @@ def load_patterns(
     binary: bool = True,
     max_duplicates: int = 0,
 ) -> Patterns:
-    """Patterns from a file with one pattern per row: `.npy`, `.npz` or `.csv` (numbers between commas, no header).
+    """Patterns from a file with one pattern per row, or one picture: `.npy`, `.npz` or `.csv`.
+
+    Columns of a `.csv` file stand between commas, semicolons, tabs or spaces, with or without a line of names above them;
+    what follows a `#` is a comment. Booleans mean +1 and −1. Numbers 0 and 1 are refused unless there is a threshold.
 
     Arguments:
         path: the file. Pickled arrays are never loaded.
-        array: which array of an `.npz` file; not needed if it holds one.
+        array: which array of an `.npz` file; not needed if it holds one. Its shape is (K, N), or (K, height, width).
         threshold: when given, entries above it become +1 and the others −1.
         binary: whether every entry must be −1 or +1.
         max_duplicates: how many rows may repeat an earlier one.
@@ -150,45 +150,54 @@ def load_patterns(
         InputError (a ValueError): for a file that is missing or cannot be read, and for rows that are not numbers, not
             finite, not ±1, or too often the same; the message names file, row and column.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"pattern file {path} does not exist" if not path.exists() else f"{path} is not a file")
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise InputError(f"pattern file {path} cannot be read: {error.strerror}") from error
-    with file:
-        rows = read_rows(file, str(path), array)
-    return as_patterns(rows, f"patterns in {path}", threshold=threshold, binary=binary, max_duplicates=max_duplicates)
+    rows = read_array(path, array)
+    return as_patterns(rows, str(path), array=array, threshold=threshold, binary=binary, max_duplicates=max_duplicates)
 
 
 def as_patterns(
-    rows: np.ndarray, where: str, *, threshold: ScalarLike | None = None, binary: bool = True, max_duplicates: int = 0
+    rows: np.ndarray,
+    path: str,
+    *,
+    array: str | None = None,
+    threshold: ScalarLike | None = None,
+    binary: bool = True,
+    max_duplicates: int = 0,
 ) -> Patterns:
-    """Rows as patterns, shape (N, K), as `load_patterns` makes and refuses them; `where` begins its messages."""
-    if rows.ndim != 2 or 0 in rows.shape:
-        raise InputError(f"{where} must be a table with one pattern per row; got an array of shape {rows.shape}")
-    if rows.dtype.kind not in "biuf":
-        raise InputError(f"{where} must be real numbers; got an array of type {rows.dtype}")
-    rows = rows.astype(np.float64)
-    _refuse_entries(where, rows, ~np.isfinite(rows), "must be finite")
+    """Rows of a file as patterns, shape (N, K), as `load_patterns` makes and refuses them."""
+    where = f"patterns in {path}"
+    at_least("max_duplicates", max_duplicates, 0)
+    if threshold is not None:
+        within("threshold", threshold, -math.inf, math.inf)
+    if rows.ndim not in (2, 3) or 0 in rows.shape:
+        raise InputError(f"{where} must be a table with one pattern per row, or a stack of pictures; got shape {rows.shape}")
+    rows = rows.reshape(len(rows), -1)
+    rows = np.where(rows, 1.0, -1.0) if rows.dtype == np.bool_ else rows.astype(np.float64)
+    precision = jnp.result_type(float)
+    _refuse_entries(where, rows, ~(np.abs(rows) <= float(jnp.finfo(precision).max)), f"must be finite in {precision}")
     if threshold is not None:
         rows = np.where(rows > threshold, 1.0, -1.0)
+    if np.isin(rows, (0, 1)).all() and (rows == 0).any():
+        raise InputError(f"{where} must be of -1 and +1; got 0 and 1 alone: give a threshold of 0.5 (threshold: 0.5)")
     if binary:
         middle = (rows.min() + rows.max()) / 2
         hint = f"; give a threshold, for instance {middle:g}, to make them binary" if rows.min() < rows.max() else ""
         _refuse_entries(where, rows, np.abs(rows) != 1, "must be -1 or +1", hint)
-    elif np.isin(rows, (0, 1)).all() and (rows == 0).any():
-        raise InputError(f"{where} must be of -1 and +1, or of other real numbers; got 0 and 1 alone: give a threshold of 0.5")
-    originals = _originals(rows)
-    repeats = np.flatnonzero(originals != np.arange(len(rows)))
+    repeats, originals = _repeats(rows)
     if len(repeats) > max_duplicates:
-        row, original = repeats[0], originals[repeats[0]]
+        hint = ""
+        if len(rows) > rows.shape[1] and len(_repeats(rows.T)[0]) <= max_duplicates:
+            hint = f"; if its columns are the patterns: {transposition(path, array, threshold)}"
         raise InputError(
-            f"{where}: {len(repeats)} rows repeat an earlier one, at most {max_duplicates} may; "
-            f"the first is row {row + 1}, the same as row {original + 1}"
+            f"{where}: {len(repeats)} rows repeat an earlier one, at most {max_duplicates} may (max_duplicates); "
+            f"the first is row {repeats[0] + 1}, the same as row {originals[repeats[0]] + 1}{hint}"
         )
-    return jnp.asarray(rows.T, jnp.result_type(float))
+    return jnp.asarray(rows.T, precision)
+
+
+def _repeats(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of rows that repeat an earlier one, and of each row the first that is the same."""
+    originals = _originals(rows)
+    return np.flatnonzero(originals != np.arange(len(rows))), originals
 
 
 def _originals(rows: np.ndarray) -> np.ndarray:
@@ -217,51 +226,6 @@ def _check(key: RandomKey, num_neurons: int, num_patterns: int) -> None:
     random_key(key)
     at_least("num_neurons", num_neurons, 1)
     at_least("num_patterns", num_patterns, 1)
-
-
-def read_rows(file: io.BufferedReader | io.BytesIO, name: str, array: str | None, most_bytes: int | None = None) -> np.ndarray:
-    """The rows in an open pattern file of that name. An `.npz` array that unpacks to more than `most_bytes` is refused."""
-    try:
-        match Path(name).suffix.lower():
-            case ".npy" | ".npz":
-                loaded = np.load(file, allow_pickle=False)
-                if isinstance(loaded, np.ndarray):
-                    return loaded
-                with loaded:
-                    return _unpacked(loaded.zip, name, array, most_bytes)
-            case ".csv":
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", UserWarning)  # of a file without data, whose shape is refused later
-                    with io.TextIOWrapper(file, encoding="utf-8-sig") as text:
-                        return np.loadtxt(text, delimiter=",", ndmin=2, dtype=np.float64)
-    except InputError:
-        raise
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        # NumPy counts rows from 0 and columns from 1.
-        reason = re.sub(r"at row (\d+)", lambda found: f"at row {int(found[1]) + 1}", reason)
-        raise InputError(f"pattern file {name} cannot be read: {reason}") from error
-    raise InputError(f"pattern file {name} must end in .npy, .npz or .csv")
-
-
-def _unpacked(archive: zipfile.ZipFile, name: str, array: str | None, most_bytes: int | None) -> np.ndarray:
-    members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
-    if not members:
-        raise InputError(f"pattern file {name} holds no arrays")
-    if array is None and len(members) == 1:
-        (array,) = members
-    if array not in members:
-        asked = "name one with array" if array is None else f"got array={array!r}"
-        raise InputError(f"pattern file {name} holds the arrays {', '.join(members)}; {asked}")
-    member = members[array]
-    # Others are unpacked without bounds. The sizes that an archive states may be false: so no more is unpacked than allowed.
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise InputError(f"pattern file {name} must be compressed as numpy.savez_compressed does it, or not at all")
-    with archive.open(member) as file:
-        data = file.read(-1 if most_bytes is None else most_bytes + 1)
-    if most_bytes is not None and len(data) > most_bytes:
-        raise InputError(f"array {array} of pattern file {name} must have at most {most_bytes / 2**20:g} MiB when unpacked")
-    return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
 
 
 def _refuse_entries(where: str, rows: np.ndarray, bad: np.ndarray, rule: str, hint: str = "") -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 from pydantic import ValidationError
 
+from ._arrays import read_array, transposition
 from ._checks import InputError
 from ._errors import shown_bytes
 from ._random import seed_key
@@ -359,28 +360,32 @@ def memory_of(
         if isinstance(model.coupling, float):  # a number is traced, so that several share a program
             parameters["coupling"] = settings.pop("coupling")
     files = {name: getattr(model, name, None) for name in OF_PATTERNS}
-    size = task.pool_size or 0
+    num_neurons, size = (0, 0) if task.pool is None else task.pool.shape
     per_pattern = {
-        name: _one_per_pattern(file, size, f"{path}.{name}", source) for name, file in files.items() if file is not None
+        name: _one_per_pattern(file, num_neurons, size, f"{path}.{name}", source)
+        for name, file in files.items()
+        if file is not None
     }
     return eqx.Partial(BUILDERS[model.kind], **settings), parameters, per_pattern
 
 
-def _one_per_pattern(file: Path, size: int, path: str, source: str) -> jax.Array:
+def _one_per_pattern(file: Path, num_neurons: int, size: int, path: str, source: str) -> jax.Array:
     try:
-        values = np.load(file, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise ConfigError(source, [(path, f"{file} cannot be read: {error}")]) from error
-    if not isinstance(values, np.ndarray) or values.shape != (size,) or values.dtype.kind not in "iuf":
-        given = (
-            f"an array of shape {values.shape} and type {values.dtype}" if isinstance(values, np.ndarray) else "several arrays"
-        )
-        raise ConfigError(source, [(path, f"{file} must hold {size} numbers, one per pattern; it holds {given}")])
-    if not np.all(np.isfinite(values)):
-        raise ConfigError(
-            source, [(path, f"{file} must hold finite numbers; number {int(np.argmin(np.isfinite(values)))} is not")]
-        )
-    return jnp.asarray(values, jnp.result_type(float))
+        values = read_array(file)
+    except InputError as error:
+        raise ConfigError(source, [(path, str(error))]) from error
+    if values.size != size or size not in values.shape or values.dtype == np.bool_:
+        text = f"it holds an array of shape {values.shape} and type {values.dtype}"
+        if values.size == num_neurons:
+            text += ", as many as there are neurons: are the patterns the rows of their file?"
+        raise ConfigError(source, [(path, f"{file} must hold {size} numbers, one per pattern; {text}")])
+    values, precision = values.ravel().astype(np.float64), jnp.result_type(float)
+    bad = ~(np.abs(values) <= float(jnp.finfo(precision).max))
+    if bad.any():
+        where = int(np.argmax(bad))
+        text = f"must hold finite numbers in {precision}; number {where + 1} is {values[where]:g}"
+        raise ConfigError(source, [(path, f"{file} {text}")])
+    return jnp.asarray(values, precision)
 
 
 def task_of(config: Config | TuneConfig, load: Callable[[Any, str, str], jax.Array]) -> tuple[Task, int]:
@@ -399,11 +404,14 @@ def _check_pool(config: Config | TuneConfig, pool: jax.Array) -> None:
     num_neurons, size = pool.shape
     named = {name: values for coordinates in config.axes.coordinates().values() for name, values in coordinates.items()}
     loads, flips = max(named["num_patterns"]), max(named.get(LEVELS["flips"], [0]))
-    faults = []
+    faults, hint = [], ""
+    if isinstance(config.patterns, FilePatterns) and loads <= num_neurons and flips <= size:
+        line = transposition(str(config.patterns.path), config.patterns.array, config.patterns.threshold)
+        hint = f"; rows of the file are patterns: if its columns are, {line}"
     if loads > size:
-        faults.append(("axes.num_patterns", f"got {loads}; there are {size} patterns to draw from"))
+        faults.append(("axes.num_patterns", f"got {loads}; there are {size} patterns to draw from{hint}"))
     if flips > num_neurons:
-        faults.append((f"axes.{LEVELS['flips']}", f"got {flips}; at most {num_neurons} entries can be flipped"))
+        faults.append((f"axes.{LEVELS['flips']}", f"got {flips}; at most {num_neurons} entries can be flipped{hint}"))
     if faults:
         raise ConfigError(config.name, faults)
 

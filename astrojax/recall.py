@@ -190,7 +190,7 @@ def animate(
 
     Arguments:
         recall: a retrieval with states on the way, such as `retrieve(memory, query, t1=10, ts=jnp.linspace(0, 10, 200))`.
-        path: a file that ends in `.gif` or `.mp4`. MP4 needs `ffmpeg`, or `pip install "astrojax[video]"`.
+        path: a file that ends in `.gif` or `.mp4`. MP4 needs `ffmpeg`, or `pip install "astrojax-memory[video]"`.
         memory, target, query, picture_shape: as for `Recall.plot`.
         num_frames: most frames, at least 2.
         fps: frames per second, within [1, 50].

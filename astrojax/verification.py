@@ -59,6 +59,7 @@ def verify(
             for a share or a seed out of range.
         StorageError (a RunError): if the dataset or its flags cannot be opened.
     """
+    engine = Engine(**execution.engine_settings())  # first, since checks of numbers start JAX
     within("share", share, 0, 1)
     if seed is not None:
         at_least("seed (--seed)", seed, 0)
@@ -76,7 +77,7 @@ def verify(
     keep_compiled_programs()
     entropy = int(np.random.default_rng(seed).integers(2**32))
     with jax.enable_x64(config.precision == "float64"):
-        plan, session = Plan(config), Engine(**execution.engine_settings()).session()
+        plan, session = Plan(config), engine.session()
         chunk = record["trajectories_per_chunk"]
         jobs = plan.jobs(chunk)
         results = Results(folder, plan.coordinates(), plan.variables(chunk), record["config_sha256"])

@@ -18,6 +18,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from astrojax.explore.diagnosis import explain
 from astrojax.explore.presentation import course_of, pictures_of, readout
 from astrojax.explore.recall import answer, posed
 from astrojax.explore.settings import Settings
@@ -57,7 +58,7 @@ def shown(settings: Settings) -> None:
     found = answer(settings, problem)
     course_of(found)
     pictures_of(settings, problem, found)
-    readout(settings, problem, found)
+    readout(settings, problem, found, explain(settings, problem, found, lambda changed: answer(changed, problem)))
     settings.yaml()
     settings.python()
 

@@ -137,9 +137,9 @@ def main() -> None:
         report[name] = part()
         print(f"{time.perf_counter() - started:.0f} s: {name}", flush=True)
         # Written after each part: whatever ends the run, nothing that was measured is lost.
-        (options.out / "gpu.json").write_text(json.dumps(report, indent=1))
-    (options.out / "gpu.md").write_text(as_markdown(report))
-    print((options.out / "gpu.md").read_text())
+        (options.out / "gpu.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+    (options.out / "gpu.md").write_text(as_markdown(report), encoding="utf-8")
+    print((options.out / "gpu.md").read_text(encoding="utf-8"))
 
 
 def as_markdown(report: dict[str, Any]) -> str:

@@ -1,5 +1,7 @@
 """The linear score, and softmax attention as the best decoder for flips."""
 
+from itertools import cycle
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,7 @@ from measures import Claim, batched, drawn, mean, stored
 
 import astrojax as aj
 from astrojax.cli import run_config
+from astrojax.report.figures import COLOURS, add_legend
 from astrojax.report.page import Page
 from astrojax.report.statistics import error_bars, mean_interval
 
@@ -76,11 +79,11 @@ def draw(results: xr.Dataset) -> Figure:
     figure = Figure(figsize=(6.4, 3.2 * at.sizes["num_flips"]), layout="constrained")
     for ax, flips in zip(figure.subplots(at.sizes["num_flips"], 1, squeeze=False)[:, 0], at.num_flips.values, strict=True):
         here = at.sel(num_flips=flips)
-        for name in here.model.values:
+        for name, colour in zip(here.model.values, cycle(COLOURS), strict=False):
             values = here.hamming_error.sel(model=name).transpose("temperature", "trial").values
             means = values.mean(axis=1)
             bars = error_bars(means, mean_interval(values, (0, NEURONS)))
-            ax.errorbar(here.temperature, means, bars, marker=".", elinewidth=1, label=str(name))
+            ax.errorbar(here.temperature, means, bars, color=colour, marker=".", elinewidth=1, label=str(name))
         temperatures = here.temperature.values
         values = one_step(int(here.num_patterns), int(flips), temperatures)
         means = values.mean(axis=1)
@@ -94,7 +97,7 @@ def draw(results: xr.Dataset) -> Figure:
         ax.set_xscale("log")
         ax.set_xlabel("temperature $T$")
         ax.set_ylabel(f"mean Hamming error, n = {flips}")
-        ax.legend(fontsize="small")
+    add_legend(figure, ax.get_legend_handles_labels()[0])
     return figure
 
 

@@ -1,5 +1,7 @@
 """The temperature between selectivity and robustness: errors over T at several corruptions beside the limits. Claim C18."""
 
+from itertools import cycle
+
 import numpy as np
 import xarray as xr
 from along import Along
@@ -8,6 +10,7 @@ from measures import CHANGES, ERRORS, Claim, interval, mean, stored, verdict
 from medians import described, judged, middle
 
 from astrojax.cli import run_config
+from astrojax.report.figures import COLOURS, MARKERS, add_legend
 from astrojax.report.page import Page
 
 COLD, WARM = 0.01, 10.0
@@ -118,13 +121,14 @@ def draw(found: dict[int, Level]) -> Figure:
     """Mean and median error over the temperature, a colour for each corruption."""
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     ax = figure.subplots()
-    for n, level in found.items():
-        (line,) = ax.plot(level.temperatures, level.errors.mean("trial"), marker=".", label=f"n = {n}")
-        ax.plot(level.temperatures, list(level.medians.values()), linestyle="--", linewidth=0.8, color=line.get_color())
+    for colour, marker, (n, level) in zip(cycle(COLOURS), cycle(MARKERS), found.items(), strict=False):
+        style = {"color": colour, "marker": marker, "markersize": 4}
+        ax.plot(level.temperatures, level.errors.mean("trial"), label=f"n = {n}", **style)
+        ax.plot(level.temperatures, list(level.medians.values()), linestyle="--", linewidth=0.8, color=colour)
     ax.set_xscale("log")
     ax.set_xlabel("temperature $T$")
     ax.set_ylabel("Hamming error (neurons)")
-    ax.legend(fontsize="small", ncols=2)
+    add_legend(figure, ax.get_legend_handles_labels()[0])
     return figure
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from measures import ERRORS, HEADLINE, Claim, mean, median, stored
 
 from astrojax.cli import run_config
-from astrojax.report.figures import bands
+from astrojax.report.figures import curves
 from astrojax.report.page import Page
 
 
@@ -20,7 +20,9 @@ def report(page: Page, trials: int) -> list[Claim]:
         "there exactly; "
         f"here the median is within 0.05 of 6 for σ = {', '.join(f'{slope:g}' for slope in near)}. We use σ = 5."
     )
-    page.figure("slope", bands(results, "slope"), f"Hamming error over the slope, K = 100, N = 30, n = 6, {number:,} problems.")
+    page.figure(
+        "slope", curves(results, along="slope"), f"Hamming error over the slope, K = 100, N = 30, n = 6, {number:,} problems."
+    )
     rows = [
         [
             f"{slope:g}",

@@ -79,9 +79,9 @@ BROKEN = {
     ),
     "trials beyond all bounds": (["--trials", "1000000000000"], ["trials:", "less than or equal to"]),
     "more points than can be computed": (["--trials", "90000000"], ["axes:", "360,000,000 points"]),
-    "name of a model that no override could reach": (["--models", "{a.b: {kind: hopfield}}"], ["models.a.b", "pattern"]),
+    "name of a model that no override could reach": (["--models", "{a.b: {kind: hopfield}}"], ["models.a.b", "without . /"]),
     "negative seed": (["--seed", "-1"], ["seed:", "greater than or equal to 0"]),
-    "unusable name": (["--name", "../elsewhere"], ["name:", "pattern"]),
+    "unusable name": (["--name", "../elsewhere"], ["name:", "letters"]),
     "override without a value": (["--trials"], ["trials", "no value"]),
     "override of a number's part": (["--trials.x", "1"], ["trials.x", "not a mapping"]),
     "word that is no override": (["trials"], ["trials", "not an override"]),
@@ -143,8 +143,9 @@ def test_a_missing_configuration_is_refused(tmp_path, capsys):
     ("name", "rows", "expected"),
     [
         ("nan.npy", np.array([[1.0, np.nan, 1.0], [1.0, 1.0, -1.0]]), "row 1, column 2"),
-        ("binary.npy", np.array([[0.0, 1.0, 1.0], [1.0, 1.0, 0.0]]), "must be -1 or +1"),
-        ("twice.npy", np.array([[1.0, -1.0], [1.0, -1.0]]), "row 2, the same as row 1"),
+        ("binary.npy", np.array([[0.0, 1.0, 1.0], [1.0, 1.0, 0.0]]), "(threshold: 0.5)"),
+        ("twice.npy", np.array([[1.0, -1.0], [1.0, -1.0]]), "(max_duplicates); the first is row 2, the same as row 1"),
+        ("turned.npy", np.where(np.tri(2, 3) > 0, 1, -1), "if its columns are, np.save("),
         ("flat.npy", np.ones(4), "one pattern per row"),
         ("small.npy", np.array([[1.0, -1.0], [1.0, 1.0]]), "there are 2 patterns"),
     ],
@@ -154,6 +155,39 @@ def test_a_pattern_file_that_cannot_be_used_is_refused_saying_where(name, rows, 
     given = ["--patterns", f"{{kind: file, path: {name}}}", "--axes.num_flips", "0"]
     assert expected in refused(capsys, ["run", str(config), "--out", str(tmp_path / "out"), *given])
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("bias.npy", b"", "cannot be read"),
+        ("bias.npy", b"\x93NUMPY\x01\x00\x04\x00((((", "cannot be read"),
+        ("bias.npz", b"PK\x03\x04", "cannot be read"),
+        ("bias.csv", b"name\n1\nx\n", "'x' at row 2, column 1"),
+        ("bias.csv", b"1,2\n3,4\n", "must hold 4 numbers, one per pattern"),
+        ("bias.csv", b"1\n2\n3\n", "as many as there are neurons"),
+        ("bias.csv", b"1,2,1e400,4\n", "number 3 is inf"),
+        ("bias.mat", b"", "scipy.io.loadmat"),
+    ],
+)
+@pytest.mark.parametrize("parameter", ["logit_bias", "initial_gain_logits"])
+def test_a_file_of_parameters_that_cannot_be_used_is_refused(parameter, name, content, expected, config, tmp_path, capsys):
+    np.save(tmp_path / "own.npy", np.where(np.tri(4, 3, -1) > 0, 1, -1))
+    (tmp_path / name).write_bytes(content)
+    given = ["--patterns", "{kind: file, path: own.npy}", f"--models.a.{parameter}", name, "--axes.num_flips", "0"]
+    report = refused(capsys, ["run", str(config), "--out", str(tmp_path / "out"), *given])
+    assert f"models.a.{parameter}: " in report
+    assert expected in report
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_pipe_or_a_device_is_never_read(config, tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe.npy")
+    for given in (["--patterns", "{kind: file, path: pipe.npy}"], ["--patterns", "{kind: file, path: /dev/zero}"]):
+        assert "is not a file" in refused(capsys, ["run", str(config), *given])
+    for path in ("pipe.npy", "/dev/zero"):
+        given = ["--patterns", "{kind: digits}", "--models.a.logit_bias", path]
+        assert "is not a file" in refused(capsys, ["run", str(config), *given])
 
 
 def test_text_in_an_array_file_is_refused(config, tmp_path, capsys):

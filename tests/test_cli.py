@@ -9,19 +9,22 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 import types
 from pathlib import Path
 
 import argcomplete
+import jax
 import numpy as np
 import pytest
 import yaml
+from jax.experimental.compilation_cache import compilation_cache
 
 import astrojax as aj
 from astrojax import cli
 from astrojax.cli import main
-from astrojax.commands import completion
-from astrojax.commands.output import print_json
+from astrojax.commands import completion, progress
+from astrojax.commands.output import Output, print_json
 from astrojax.runs.config import Axes, Config, Retrieval
 from astrojax.runs.tuning import SearchSettings
 
@@ -207,6 +210,141 @@ def test_values_that_differ_give_status_1(run, capsys, monkeypatch):
     assert found["variables"]["hamming_error"]["largest"] is None
 
 
+def wait_for(holds) -> bool:
+    """Whether something becomes true within some seconds."""
+    deadline = time.monotonic() + 20
+    while not (found := holds()) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return found
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_without_a_terminal_a_line_tells_every_tenth_and_breaks_every_silence(as_json, monkeypatch):
+    out, err = io.StringIO(), io.StringIO()
+    said = err if as_json else out
+    monkeypatch.setattr(progress, "POLL_INTERVAL", 0.01)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), progress.Progress(Output(as_json=as_json)) as shown:
+        shown.start(1000)
+        shown.advance("a", 20)
+        time.sleep(0.1)
+        assert said.getvalue() == ""  # not a tenth yet
+        shown.skip(300)
+        shown.advance("a", 10)
+        assert wait_for(lambda: "trajectories 330 of 1,000 (33%), " in said.getvalue())
+        assert said.getvalue().rstrip().endswith(" left")
+        monkeypatch.setattr(progress, "LONGEST_SILENCE", 0.03)
+        assert wait_for(lambda: said.getvalue().count("\n") > 3)
+    lines = said.getvalue()
+    assert "\x1b" not in lines
+    assert "\r" not in lines
+    time.sleep(0.1)
+    assert said.getvalue() == lines  # it has ended
+    assert (out if as_json else err).getvalue() == ""
+
+
+def test_the_first_chunk_is_told_of_while_it_takes_long_and_quiet_commands_say_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "POLL_INTERVAL", 0.01)
+    monkeypatch.setattr(progress, "LONGEST_SILENCE", 0.02)
+    with progress.Progress(Output()) as shown:
+        shown.start(None)
+        assert wait_for(lambda: " so far" in capsys.readouterr().out)
+    capsys.readouterr()
+    with progress.Progress(Output(quiet=True)) as shown:
+        shown.start(10)
+        shown.advance("a", 5)
+        time.sleep(0.1)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("no_figures")
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_letters_that_the_output_lacks_are_escaped(run, tmp_path, monkeypatch, encoding):
+    folder = tmp_path / "é τ \udcff"
+    shutil.copytree(run[0], folder, ignore=shutil.ignore_patterns("results.csv"))
+
+    def said(*words: str) -> tuple[int, bytes, bytes]:
+        streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2)]
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", streams[0])
+            patch.setattr(sys, "stderr", streams[1])
+            status = main(list(words))
+        for stream in streams:
+            stream.flush()
+        return status, *(stream.buffer.getvalue() for stream in streams)
+
+    for words in (["show"], ["show", "--html"], ["verify"], ["export", "--format", "csv"], ["export", "--format", "parquet"]):
+        status, out, err = said(words[0], str(folder), *words[1:])
+        assert (status, err) == (0, b"")
+        assert out
+    assert json.loads(said("show", str(folder), "--json")[1])["folder"] == str(folder)
+    for words in (["schema"], ["examples"], ["info"]):
+        assert said(*words)[0] == 0
+    assert said("run", "τ.yaml")[0] == said("run", str(run[0]), "--modèles.τ", "1")[0] == 2
+
+
+REASONS = {
+    "unknown": RuntimeError("Unable to initialize backend 'nonsense':\nit is not in the list"),
+    "cuda": AssertionError(),  # which JAX raises where no NVIDIA GPU is visible
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_where_jax_has_no_device_every_command_that_needs_one_says_why(reason, run, here, monkeypatch, capsys):
+    def local_devices():
+        raise REASONS[reason]
+
+    monkeypatch.setattr("jax.local_devices", local_devices)
+    wanted = " ".join(str(REASONS[reason]).split()) or "no such device"
+    folder = str(run[0])
+    for words in (["run", "mine.yaml"], ["run", folder, "--dry-run"], ["tune", "search.yaml"], ["verify", folder], ["explore"]):
+        report = refused(capsys, *words)
+        assert wanted in report
+        assert report.count("\n") == 1
+    assert main(["info", "--json"]) == 2
+    found = json.loads(capsys.readouterr().out)
+    assert wanted in found["error"]
+    assert found["versions"]["jax"]
+    assert main(["info"]) == 2
+    captured = capsys.readouterr()
+    assert "jaxlib" in captured.out
+    assert wanted in captured.err
+    assert main(["show", folder, "--json"]) == 0  # which needs none
+
+
+def test_info_tells_whether_kept_programs_are_found_again(monkeypatch, tmp_path, capsys):
+    kept = document(capsys, "info")["programs"]
+    assert kept["found_again"]
+    assert kept["number"] > 0
+    assert kept["bytes"] > 0
+    monkeypatch.setenv("ASTROJAX_CACHE", "off")
+    assert document(capsys, "info")["programs"] == {"folder": None}
+    monkeypatch.delenv("ASTROJAX_CACHE")
+    (tmp_path / "file").write_text("in the way")
+    with jax_cache(tmp_path / "file" / "programs"):
+        kept = document(capsys, "info")["programs"]
+    assert not kept["found_again"]
+    assert kept["number"] == 0
+
+
+@contextlib.contextmanager
+def jax_cache(folder: Path):
+    before = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    compilation_cache.reset_cache()
+    try:
+        yield
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
+        compilation_cache.reset_cache()
+
+
+def test_an_interruption_where_python_would_only_print_it_is_raised_again(capsys):
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        cli._raise_interruption(types.SimpleNamespace(exc_type=KeyboardInterrupt))
+        time.sleep(1)
+    assert capsys.readouterr().err == ""
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
@@ -238,7 +376,7 @@ MISTAKES = {
     "option before the command": (["--no-color", "info"], ["options come after the command: astrojax info … --no-color"]),
     "no name at all": (["run", ""], ["CONFIG must be the name of a file or folder; got ''"]),
     "no folder at all": (["show", ""], ["RUN must be the name of a file or folder; got ''"]),
-    "tables of a search": (["show", "runs/searched", "--along", "x"], ["--along is for the tables of a run"]),
+    "tables of a search": (["show", "runs/searched", "--along", "x"], ["--along", "is the folder of a search"]),
     "unknown command": (["rnu", "mine.yaml"], ["did you mean 'run'?", "see: astrojax --help"]),
     "unknown option": (["show", "runs", "--allong", "x"], ["did you mean '--along'?", "see: astrojax show --help"]),
     "option taken for a key": (["run", "mine.yaml", "--dry_run"], ["did you mean '--dry-run'?", "see: astrojax run --help"]),
@@ -290,11 +428,13 @@ def test_the_explorer_is_called_with_what_was_asked(monkeypatch):
     asked = []
     monkeypatch.setitem(sys.modules, "astrojax.explore", types.SimpleNamespace(serve=lambda **given: asked.append(given)))
     assert main(["explore"]) == 0
-    assert main(["explore", "own.npy", "--port", "0", "--address", "::1", "--no-browser"]) == 0
-    assert asked == [
-        {"address": "127.0.0.1", "port": 5006, "show": True, "patterns": None},
-        {"address": "::1", "port": 0, "show": False, "patterns": Path("own.npy")},
-    ]
+    options = ["--port", "0", "--address", "::1", "--no-browser", "--array", "a", "--threshold", "0.5", "--max-duplicates", "3"]
+    assert main(["explore", "own.npy", *options]) == 0
+    plain = {"address": "127.0.0.1", "port": 5006, "show": True, "patterns": None, "array": None, "threshold": None}
+    plain["max_duplicates"] = 0
+    given = {"address": "::1", "port": 0, "show": False, "patterns": Path("own.npy"), "array": "a", "threshold": 0.5}
+    given["max_duplicates"] = 3
+    assert asked == [plain, given]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -361,3 +501,10 @@ def test_a_reader_that_stops_early_causes_no_traceback():
     command = f"{sys.executable} -m astrojax.cli schema | head -c 1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("{", "")
+
+
+def test_a_full_disk_under_the_output_is_one_line():
+    command = f"{sys.executable} -m astrojax.cli schema > /dev/full"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "astrojax: [Errno 28] No space left on device\n"

@@ -1,6 +1,7 @@
 """A run on a cluster: the same values as in one process, whatever happens to the workers."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -169,7 +170,25 @@ def test_a_cluster_that_is_not_there_is_told(config, tmp_path, capsys, monkeypat
 def test_a_missing_extra_is_told(config, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert main(["run", str(config), "--out", str(tmp_path / "run"), "--cluster", "local:2"]) == 2
-    assert "python -m pip install 'astrojax[cluster]'" in capsys.readouterr().err
+    assert "python -m pip install 'astrojax-memory[cluster]'" in capsys.readouterr().err
+
+
+def test_workers_that_end_while_they_start_are_told(config, tmp_path, capsys, monkeypatch):
+    def fail(**given):
+        raise RuntimeError("Nanny failed to start.")
+
+    monkeypatch.setattr("distributed.LocalCluster", fail)
+    assert main(["run", str(config), "--out", str(tmp_path / "run"), "--cluster", "local:2"]) == 1
+    report = capsys.readouterr().err
+    assert "local:2: workers end while they start" in report
+    assert '`if __name__ == "__main__":`' in report
+
+
+def test_a_worker_that_imports_a_script_without_a_main_guard_ends_without_noise(config, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+    with pytest.raises(SystemExit):
+        aj.run(aj.load_config(config), tmp_path / "run", execution=aj.Execution(cluster="local:2"))
+    assert capsys.readouterr() == ("", "")
 
 
 def test_dask_is_imported_only_when_asked_for():

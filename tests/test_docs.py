@@ -4,7 +4,9 @@ import contextlib
 import importlib
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import jax
 import pytest
@@ -95,6 +97,39 @@ def test_every_command_is_understood(page, tmp_path, monkeypatch):
                 assert not rest or options.name in ("run", "tune"), f"{page}:{line}: {command}"
                 if rest:
                     read(options.config, {"run": Config, "tune": TuneConfig}[options.name], rest)
+
+
+def test_the_page_of_configurations_is_up_to_date(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
+    generated = importlib.import_module("generated")
+    page = generated.CONFIGURATION.read_text(encoding="utf-8")
+    assert page == generated.configuration(), "python docs/_ext/generated.py writes it again"
+
+
+def test_links_between_pages_lead_to_headings_and_files_of_the_repository():
+    for page in [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]:
+        for address in links(page):
+            path, _, heading = unquote(address).partition("#")
+            target = (page.parent / path).resolve() if path else page
+            assert target.exists(), f"{page}: {address}"
+            assert "generated" not in target.parts, f"{page}: {address}"
+            assert not heading or heading in headings(target), f"{page}: {address}"
+
+
+def links(page):
+    """Relative addresses of links and pictures of a page."""
+    for token in MarkdownIt("gfm-like", {"linkify": False}).parse(page.read_text(encoding="utf-8")):
+        for part in token.children or ():
+            address = part.attrGet("src" if part.type == "image" else "href")
+            if address and not urlsplit(address).scheme:
+                yield address
+
+
+def headings(page):
+    """Anchors of a page's headings, as GitHub makes them."""
+    tokens = MarkdownIt().parse(page.read_text(encoding="utf-8"))
+    titles = [text.content for before, text in pairwise(tokens) if before.type == "heading_open"]
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_badges_say_what_the_project_says(monkeypatch):

@@ -154,18 +154,21 @@ def test_a_query_is_drawn_by_keys_and_by_hand(visit):
 
 
 def test_a_bad_upload_says_what_is_wrong_and_the_page_lives_on(visit, tmp_path):
-    np.save(tmp_path / "cube.npy", np.ones((2, 3, 4)))
+    np.save(tmp_path / "cube.npy", np.ones((2, 3, 4, 5)))
     np.save(tmp_path / "grey.npy", np.arange(128.0).reshape(2, 64) % 7)
     np.save(tmp_path / "large.npy", np.zeros(11 * 2**20, np.int8))
     page = visit()
     page.get_by_role("button", name="file").click()
     for name, message in {
-        "cube.npy": "must be a table with one pattern per row",
+        "cube.npy": "one pattern per row",
         "large.npy": "the explorer takes at most 10 MiB",
         "grey.npy": "give a threshold",
     }.items():
         page.locator("input[type=file]").set_input_files(tmp_path / name)
         api.expect(page.get_by_role("alert")).to_contain_text(message)
+        for part in ("Course of the retrieval", "The setting as text"):
+            api.expect(page.get_by_role("region", name=part)).to_be_hidden()
+        api.expect(page.get_by_role("grid", name="Query")).to_be_hidden()
     page.get_by_label("Threshold").fill("half")
     page.get_by_label("Threshold").press("Enter")
     api.expect(page.get_by_role("alert")).to_contain_text("threshold must be a finite number")
@@ -175,6 +178,7 @@ def test_a_bad_upload_says_what_is_wrong_and_the_page_lives_on(visit, tmp_path):
     api.expect(page.get_by_role("slider", name="K: memory load")).to_have_attribute("aria-valuetext", "2")
     page.get_by_role("button", name="digits").click()
     shows(page, "pool=aj.digits(), num_patterns=2\n")
+    api.expect(page.get_by_role("region", name="Course of the retrieval")).to_be_visible()
 
 
 def test_two_sessions_do_not_meet_and_the_page_fits_a_phone_in_the_dark(visit):
@@ -192,6 +196,10 @@ def test_two_sessions_do_not_meet_and_the_page_fits_a_phone_in_the_dark(visit):
     shows(phone, "jax.random.key(0), target")
     for page, width in ((desk, 1280), (phone, 390)):
         assert page.evaluate("document.documentElement.scrollWidth") == width
+    curves, controls = (
+        phone.get_by_role("region", name=name).bounding_box() for name in ("Course of the retrieval", "Settings")
+    )
+    assert curves["y"] < controls["y"]
     ground = "getComputedStyle(document.body).backgroundColor"
     assert desk.evaluate(ground) == "rgb(245, 246, 247)"
     assert phone.evaluate(ground) == "rgb(20, 23, 26)"

@@ -1,19 +1,29 @@
 """What is packaged: examples that can be read, help that can be followed, and metadata that agree."""
 
+import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 import astrojax as aj
+from astrojax import _version
 from astrojax.cli import COMMANDS
 from astrojax.commands.parser import NAMES, make_parser
 from astrojax.runs import examples
 from astrojax.runs.config import Config
+from astrojax.runs.provenance import versions
 from astrojax.runs.reading import read
 from astrojax.runs.tuning import TuneConfig
+
+from . import bounds
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -68,13 +78,67 @@ def test_the_wheel_is_the_whole_package_with_its_marker_of_types_and_its_example
     assert not any("yaml" in line or "examples" in line for line in ignored)
 
 
-def test_versions_and_licences_agree_and_extras_exist():
+def test_licences_agree_and_extras_exist():
     citation, project = yaml.safe_load((ROOT / "CITATION.cff").read_text()), PROJECT["project"]
-    assert citation["version"] == project["version"]
     assert citation["license"] == project["license"]
     extras = project["optional-dependencies"]
     assert {"cuda", "tpu", "cluster", "explore", "export", "video", "docs", "dev"} <= set(extras)
-    own = [
-        name for needs in extras.values() for need in needs if need.startswith("astrojax[") for name in need[9:-1].split(",")
-    ]
-    assert set(own) <= set(extras)
+    own = [need.extras for needs in extras.values() for need in map(Requirement, needs) if need.name == project["name"]]
+    assert own
+    assert set().union(*own) <= set(extras)
+
+
+def test_every_dependency_has_a_lower_bound_and_the_tested_versions_lie_within_the_bounds():
+    lines = (line.partition("==") for line in (ROOT / "constraints.txt").read_text().splitlines()[1:])
+    tested = {canonicalize_name(name): version for name, _, version in lines}
+    needs = [Requirement(need) for need in bounds.requirements()]
+    assert {need.name for need in needs if not any(one.operator == ">=" for one in need.specifier)} == set()
+    assert {need.name for need in needs if not need.specifier.contains(tested[canonicalize_name(need.name)])} == set()
+    assert [str(Requirement(pin)) for pin in bounds.lowest()] == bounds.lowest()
+
+
+def test_extras_are_those_of_this_distribution_wherever_they_are_named():
+    """`astrojax` on the package index is another project."""
+    named = re.compile(r"pip install (-\S+ )*['\"]?astrojax(?![-_]memory)|\bastrojax\[[a-z]")
+    folders = ("astrojax", "docs", "experiments", "benchmarks")
+    pages = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".md", ".html")]
+    files = [*pages, *ROOT.glob("*.md"), ROOT / "pyproject.toml", ROOT / "Makefile", ROOT / "CITATION.cff"]
+    assert [path for path in files if named.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_the_version_of_a_checkout_names_its_commit():
+    found = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True)
+    if found.returncode:
+        pytest.skip("not a checkout")
+    head = found.stdout.strip()
+    commit = _version.commit()
+    assert commit["id"] == head
+    dirty = "" if commit["clean"] else r"\.dirty"
+    assert re.fullmatch(rf"{_version.RELEASE}|{_version.RELEASE}\.dev\d{{12}}\+g{head[:12]}{dirty}", aj.__version__)
+    assert Version(aj.__version__).public.startswith(_version.RELEASE)
+
+
+@pytest.mark.parametrize(
+    ("installed", "commit"),
+    [
+        ("0.2.0.dev202611280822+g1a2b3c4d5e6f", {"id": "1a2b3c4d5e6f", "clean": True}),
+        ("0.2.0.dev202611280822+g1a2b3c4d5e6f.dirty", {"id": "1a2b3c4d5e6f", "clean": False}),
+        ("0.2.0", {"id": "v0.2.0", "clean": True}),
+        ("0.2.0.dev0", None),
+    ],
+)
+def test_an_installed_package_knows_the_commit_it_was_built_from(installed, commit, monkeypatch):
+    monkeypatch.setattr(_version, "_checkout", lambda: None)
+    monkeypatch.setattr(_version.metadata, "version", {_version.DISTRIBUTION: installed}.__getitem__)
+    assert aj.__version__ == versions()["astrojax"] == installed
+    assert _version.commit() == commit
+
+
+def test_the_version_is_found_when_a_wheel_is_built_where_nothing_is_installed():
+    """As Hatchling does: the file by itself, with the standard library."""
+    told = PROJECT["tool"]["hatch"]["version"]
+    assert PROJECT["project"]["dynamic"] == ["version"]
+    assert PROJECT["project"]["name"] == _version.DISTRIBUTION
+    command = f"import runpy; print(eval({told['expression']!r}, runpy.run_path({str(ROOT / told['path'])!r})))"
+    found = subprocess.run([sys.executable, "-I", "-S", "-c", command], capture_output=True, text=True, check=True)
+    assert found.stdout.startswith(_version.RELEASE)

@@ -95,11 +95,16 @@ def test_a_threshold_makes_grey_values_binary(tmp_path):
     [
         (np.array([[1.0, 1.0], [1.0, np.nan]]), "row 2, column 2"),
         (np.array([[1.0, np.inf]]), "must be finite"),
-        (np.array([[0, 1], [1, 1]]), r"must be -1 or \+1: 1 entries are not, the first at row 1, column 1 is 0"),
-        (np.array([[1, -1], [1, 1], [1, -1]]), "the first is row 3, the same as row 1"),
+        (np.array([[0, 1], [1, 1]]), r"of -1 and \+1; got 0 and 1 alone: .* \(threshold: 0.5\)"),
+        (np.array([[2, 1], [1, 1]]), r"must be -1 or \+1: 1 entries are not, the first at row 1, column 1 is 2"),
+        (np.array([[1, -1], [1, 1], [1, -1]]), r"at most 0 may \(max_duplicates\); the first is row 3, the same as row 1"),
         (np.ones(3), "one pattern per row"),
         (np.ones((0, 3)), "one pattern per row"),
+        (np.ones((2, 2, 2, 2)), "one pattern per row"),
+        (np.full((2, 2), 1e309), "must be finite"),
         (np.ones((2, 2), complex), "real numbers"),
+        (np.ones((2, 2), np.longdouble), "real numbers"),
+        (np.ones(2, [("a", float), ("b", int)]), "real numbers"),
         (np.array([["a", "b"]]), "real numbers"),
     ],
 )
@@ -115,28 +120,45 @@ def test_pickled_arrays_are_never_loaded(tmp_path):
         aj.load_patterns(tmp_path / "object.npy")
 
 
-def test_files_that_are_none_are_refused(tmp_path):
-    (tmp_path / "text.csv").write_text("1,2\nx,y\n")
-    (tmp_path / "empty.csv").write_text("")
-    np.savez(tmp_path / "two.npz", a=ROWS, b=ROWS)
-    np.savez(tmp_path / "none.npz")
-    for name, words in {
-        "nowhere.npy": "does not exist",
-        ".": "is not a file",
-        "text.csv": r"cannot be read: .*'x'.* at row 2, column 1",
-        "empty.csv": "one pattern per row",
-        "none.npz": "holds no arrays",
-        "two.npz": "holds the arrays a, b",
-    }.items():
-        with pytest.raises(aj.InputError, match=words):
-            aj.load_patterns(tmp_path / name)
-    (tmp_path / "patterns.txt").write_text("1 1")
-    with pytest.raises(aj.InputError, match=r"must end in \.npy, \.npz or \.csv"):
-        aj.load_patterns(tmp_path / "patterns.txt")
-    for name in ("two.npz", "really_an_archive.npy"):
-        path = (tmp_path / "two.npz").rename(tmp_path / name)
-        np.testing.assert_array_equal(aj.load_patterns(path, array="b"), ROWS.T)
-        path.rename(tmp_path / "two.npz")
+def test_pictures_are_flattened_and_booleans_are_signs(tmp_path):
+    pictures = np.arange(24).reshape(2, 3, 4) % 5 > 2
+    np.save(tmp_path / "pictures.npy", pictures)
+    np.testing.assert_array_equal(aj.load_patterns(tmp_path / "pictures.npy"), np.where(pictures.reshape(2, 12).T, 1, -1))
+    np.testing.assert_array_equal(
+        aj.load_patterns(tmp_path / "pictures.npy", threshold=0.5), aj.load_patterns(tmp_path / "pictures.npy")
+    )
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz", "csv"])
+def test_the_line_that_mends_transposed_patterns_does(suffix, tmp_path):
+    signs = np.asarray(aj.random_patterns(KEY, num_neurons=40, num_patterns=4))
+    path, array = tmp_path / f"wrong.{suffix}", "a" if suffix == "npz" else None
+    match suffix:
+        case "npy":
+            np.save(path, signs)
+        case "npz":
+            np.savez(path, a=signs, b=signs)
+        case "csv":
+            np.savetxt(path, signs, delimiter=";", header="a;b;c;d", comments="")
+    with pytest.raises(aj.InputError, match=r"if its columns are the patterns: np\.save") as refused:
+        aj.load_patterns(path, array=array)
+    exec(str(refused.value).partition("patterns: ")[2], {"np": np, "aj": aj})
+    np.testing.assert_array_equal(aj.load_patterns(tmp_path / "wrong.npy"), signs)
+
+
+def test_no_transposing_is_proposed_where_it_would_not_help(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((3, 3)))
+    with pytest.raises(aj.InputError, match="max_duplicates") as refused:
+        aj.load_patterns(tmp_path / "a.npy")
+    assert "columns" not in str(refused.value)
+    np.testing.assert_array_equal(aj.load_patterns(tmp_path / "a.npy", max_duplicates=2), np.ones((3, 3)))
+
+
+@pytest.mark.parametrize("how", [{"threshold": float("nan")}, {"max_duplicates": -1}])
+def test_options_out_of_range_are_refused(how, tmp_path):
+    np.save(tmp_path / "a.npy", ROWS)
+    with pytest.raises(aj.InputError, match=next(iter(how))):
+        aj.load_patterns(tmp_path / "a.npy", **how)
 
 
 def test_sizes_and_ranges_are_checked():

@@ -311,7 +311,7 @@ def test_an_animation_that_cannot_be_made_leaves_nothing_behind(recall, memory, 
     assert [(other.name, other.read_text()) for other in tmp_path.iterdir()] == [("film.gif", "what was there")]
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    with pytest.raises(aj.InputError, match=r"pip install \"astrojax\[video\]\" brings it"):
+    with pytest.raises(aj.InputError, match=r"pip install \"astrojax-memory\[video\]\" brings it"):
         aj.animate(recall, tmp_path / "film.mp4")
 
 

@@ -6,7 +6,7 @@ import xarray as xr
 from matplotlib.colors import to_rgba
 from rich.console import Console
 
-from astrojax.report.figures import bands, difference_map, draw_all, heat_maps
+from astrojax.report.figures import curves, difference, draw_all, heat_map
 from astrojax.report.statistics import mean_interval
 from astrojax.report.tables import print_tables, summary
 
@@ -40,7 +40,7 @@ def results() -> xr.Dataset:
 
 
 def test_heat_maps_show_the_means_in_one_scale_of_colours(results):
-    panels = [ax for ax in heat_maps(results).axes if ax.images]
+    panels = [ax for ax in heat_map(results).axes if ax.images]
     assert [ax.get_title() for ax in panels] == ["a", "b", "Bayes decoder"]
     images = [ax.images[0] for ax in panels]
     assert len({image.get_clim() for image in images}) == 1
@@ -50,7 +50,7 @@ def test_heat_maps_show_the_means_in_one_scale_of_colours(results):
 
 
 def test_the_difference_map_is_signed_and_pale_where_it_is_not_certain(results):
-    image = next(ax for ax in difference_map(results, "a", "b").axes if ax.images).images[0]
+    image = next(ax for ax in difference(results, "a", "b").axes if ax.images).images[0]
     pairs = results.hamming_error.values[0] - results.hamming_error.values[1]
     np.testing.assert_allclose(image.get_array(), np.nanmean(pairs, axis=2), rtol=1e-6)
     assert image.get_clim()[0] == -image.get_clim()[1]
@@ -58,12 +58,12 @@ def test_the_difference_map_is_signed_and_pale_where_it_is_not_certain(results):
     low, high = mean_interval(pairs)
     np.testing.assert_array_equal(image.get_alpha() == 1, (low > 0) | (high < 0))
     none = results.assign(hamming_error=results.hamming_error * 0)
-    (image,) = (ax.images[0] for ax in difference_map(none, "a", "b").axes if ax.images)
+    (image,) = (ax.images[0] for ax in difference(none, "a", "b").axes if ax.images)
     assert (np.asarray(image.get_alpha()) < 1).all()  # no difference among 40 problems is none that is sure
 
 
 def test_bands_have_a_panel_for_values_of_the_other_axis_and_statistics_over_trials(results):
-    figure = bands(results, "num_patterns")
+    figure = curves(results, along="num_patterns")
     assert [ax.get_title() for ax in figure.axes] == [f"flipped entries $n$ = {flips}" for flips in FLIPS]
     for place, ax in enumerate(figure.axes):
         means = {line.get_label(): line.get_ydata() for line in ax.lines}
@@ -118,7 +118,7 @@ def test_tables_and_maps_say_what_they_are_averaged_over(results, capsys):
     assert summary(results)["averaged_over"] == []
     print_tables(Console(width=120), content)
     assert "means are also over tau_x" in capsys.readouterr().out
-    labels = [ax.get_ylabel() for ax in heat_maps(longer).axes]
+    labels = [ax.get_ylabel() for ax in heat_map(longer).axes]
     assert any("averaged over" in label for label in labels)
 
 
@@ -138,7 +138,7 @@ def test_copies_along_a_shared_parameter_are_no_new_samples(results):
         for entry, values in table.items():
             np.testing.assert_allclose(content["hamming_error"][name][entry], values, rtol=1e-5)
     assert (content["failed"], content["trajectories"]) == (plain["failed"], plain["trajectories"])
-    images = [next(ax for ax in difference_map(run, "a", "b").axes if ax.images).images[0] for run in (results, copied)]
+    images = [next(ax for ax in difference(run, "a", "b").axes if ax.images).images[0] for run in (results, copied)]
     np.testing.assert_array_equal(images[0].get_alpha(), images[1].get_alpha())
 
 

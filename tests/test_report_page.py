@@ -11,7 +11,8 @@ import pytest
 from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 
-from astrojax.report.page import VERDICTS, Markdown, Page, badge, escape, html, markdown, png, write
+from astrojax.report.figures import render as png
+from astrojax.report.page import VERDICTS, Markdown, Page, badge, escape, html, markdown, write
 
 AWKWARD = [
     "a|b",

@@ -10,7 +10,7 @@ import xarray as xr
 
 import astrojax as aj
 from astrojax.pages import write_run_page
-from astrojax.report.page import markdown
+from astrojax.report.page import html, markdown
 from astrojax.report.run_page import run_page
 from astrojax.report.search_page import search_page
 from astrojax.report.statistics import mean_interval, with_interval
@@ -18,6 +18,8 @@ from astrojax.runs import store
 from astrojax.runs.reading import parse, parse_config
 from astrojax.runs.stored_config import as_yaml
 from astrojax.runs.tuning import TuneConfig
+
+from .test_report_page import Tags
 
 SMALL = {
     "name": "small",
@@ -181,7 +183,8 @@ def test_an_unfinished_search_has_a_page(tmp_path):
         write_run_page(folder, tmp_path / "other.html")
 
 
-def test_a_finished_search_shows_values_history_comparison_and_fresh_problems(folder):
+def searched(folder, name="found", text="seed: 0"):
+    """The page of a search, of which names and texts are given."""
     steps = np.arange(3.0)
     dims = ("score", "start", "step")
     history = xr.Dataset(
@@ -209,7 +212,12 @@ def test_a_finished_search_shows_values_history_comparison_and_fresh_problems(fo
     decoders = both.hamming_error.isel(model=[0]).rename(model="decoder").assign_coords(decoder=["bayes_signed"])
     found = {"random": {"values": {"temperature": 0.3, "tau_x": 1.5}, "candidates": 12, "trajectories": 3456}}
     heldout = both.assign(decoder_error=decoders)
-    page = search_page("found", "seed: 0", {}, list(values), history, heldout, found, landscape, "trials: 1")
+    provenance = {"seed": text, "versions": {name: text}, "input_files": {name: text}, "devices": [text]}
+    return search_page(name, text, provenance, list(values), history, heldout, found, landscape, f"trials: 1\n{text}")
+
+
+def test_a_finished_search_shows_values_history_comparison_and_fresh_problems(folder):
+    page = searched(folder)
     text = markdown(page, "figures")
     assert "| temperature | 0.01 | 0.125 |" in text
     assert "| squared | 0 | 2 | 0.5 | 1 | 0.2 | 1 | 50.0% |" in text
@@ -217,4 +225,43 @@ def test_a_finished_search_shows_values_history_comparison_and_fresh_problems(fo
     assert "2 clipped" in text
     assert "| tuned |" in text
     assert [name.split("-", 1)[1] for name in page.pictures] == ["search", "landscape", "before-and-after"]
-    assert "~~~~~yaml\ntrials: 1\n~~~~~" in text
+    assert "~~~~~yaml\ntrials: 1\nseed: 0\n~~~~~" in text
+
+
+HOSTILE = [
+    "`` `a` ``",
+    "~~~~~",
+    "![x](javascript:alert(1))",
+    "[x](http://evil.example)",
+    "<http://evil.example>",
+    "<script>alert(1)</script>",
+    "a|b \\| c",
+    "# h\n\n## h\n\n- l",
+    "\u202egnp.exe\x00\ud800",
+    "$x^$",
+    "&lt; **holds**",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_of_a_folder_is_shown_as_text_and_changes_nothing_else(folder, monkeypatch, text):
+    monkeypatch.setattr("astrojax.report.run_page.figures_of", lambda results: {})
+    monkeypatch.setattr("astrojax.report.search_page.figures_of_search", lambda *given: {})
+    results = aj.load(folder).load()
+
+    def run(text):
+        settings = f"name: 1\n{text}\n\n~~~~~~\n{text}"
+        provenance = {"seed": text, "versions": {text: text}, "commit": {"id": text}, "sessions": [{"started": text}]}
+        named = results.assign_coords(model=[text]).rename(num_flips=text).assign_attrs(solver=text)
+        named.success.attrs = {"definition": text, "units": text}
+        named = named.assign_coords(swept_axes=("model", [json.dumps(list(named.hamming_error.dims[1:]))]))
+        return html(run_page(text, settings, provenance, named, 0, 3))
+
+    for page_of_text in (run, lambda text: html(searched(folder, text, text))):
+        page, harmless = Tags(page_of_text(text)), Tags(page_of_text("harmless"))
+        assert [tag for tag, _ in page.tags] == [tag for tag, _ in harmless.tags]
+        assert all(attributes["href"].startswith("#") for attributes in page.attributes("a"))
+        shown = text.replace("\u202e", r"\u202e").replace("\x00", r"\u0000").replace("\ud800", r"\ud800")
+        assert " ".join(shown.split()) in page.texts["h1"][0]
+        assert any(shown in block for block in page.texts["pre"])
+        assert any(" ".join(shown.split()) == cell for cell in page.texts["td"])

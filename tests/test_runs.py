@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import get_args
 
@@ -143,9 +144,20 @@ def test_names_in_the_configuration_are_those_of_the_library():
 
 def test_ranges_are_inclusive_and_log_spaced_where_asked():
     assert settings.axis_values({"start": 2, "stop": 6, "step": 2}) == [2, 4, 6]
-    assert settings.axis_values({"start": 0.0, "stop": 0.3, "step": 0.1}) == pytest.approx([0, 0.1, 0.2, 0.3])
-    assert settings.axis_values({"start": 1, "stop": 100, "num": 3, "scale": "log"}) == pytest.approx([1, 10, 100])
+    assert settings.axis_values({"start": 0.0, "stop": 0.3, "step": 0.1}) == [0, 0.1, 0.2, 0.3]
+    assert settings.axis_values({"start": 1, "stop": 100, "num": 3, "scale": "log"}) == [1, 10, 100]
     assert settings.axis_values(3) == [3]
+
+
+@pytest.mark.parametrize("start", [0.1, 1.0, -0.7, 3e-5, 2e12, 1e-300])
+@pytest.mark.parametrize("step", [0.1, 0.07, 0.3, 1e-3, 2.5])
+def test_values_of_ranges_are_the_decimals_one_would_write(start, step):
+    step *= abs(start)
+    decimals = [Decimal(repr(start)) + n * Decimal(f"{step:.12g}") for n in range(11)]
+    written = [float(value) for value in decimals]
+    step = float(f"{step:.12g}")
+    assert settings.axis_values({"start": start, "stop": written[-1], "step": step}) == written
+    assert settings.axis_values({"start": start, "stop": written[-1], "num": 11}) == written
 
 
 def test_own_patterns_from_a_file_are_recalled(tmp_path):

@@ -26,7 +26,7 @@ REFUSED = {
     "compact": lambda: aj.compact_patterns(BITS.astype(np.int8), block=2),
     "compact booleans": lambda: aj.compact_patterns(BITS == 1),
     "pool": lambda: aj.Task(eqx.Partial(aj.pooled_patterns, pool=jnp.asarray(BITS)), aj.Flips()),
-    "rows of a file": lambda: as_patterns(BITS.T, "patterns in a.npy", binary=False),
+    "rows of a file": lambda: as_patterns(BITS.T, "a.npy", binary=False),
     "flip": lambda: aj.flip(KEY, BITS[:, 0], 2),
     "erase": lambda: aj.erase(KEY, BITS[:, 0], 0.5),
     "noise": lambda: aj.add_noise(KEY, BITS[:, 0] == 1, 0.5),

@@ -201,3 +201,14 @@ def test_other_corruptions_can_be_swept(corruption):
     # Without corruption the target is found, but for the rare pattern that is there twice, which is no error either.
     assert not errors["nearest_signed"][:, 0].any()
     assert errors["bayes_signed"][1, 1].mean() < 2
+
+
+def test_nan_is_a_value_of_a_sweep_also_while_jax_looks_for_nan():
+    class Failing(Echo):
+        def solve(self, problem, coordinates):
+            return {"value": jnp.where(coordinates["trial"] > 1, jnp.nan, self.parameter)}
+
+    with jax.debug_nans(True):
+        sweep = aj.Sweep(Failing(1.0), {"num_patterns": [3], "trial": range(4)})
+        found = aj.run_sweeps({"a": sweep}, jax.random.key(0))["a"].observables["value"]
+    assert np.isnan(found).tolist() == [[False, False, True, True]]

@@ -233,6 +233,82 @@ def test_nonsense_in_the_record_is_refused_and_mended(finished, run, capsys):
     assert energies(run) == energies(finished)
 
 
+@pytest.mark.parametrize("is_sealed", [True, False])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("versions", 3),
+        ("versions", {"jax": []}),
+        ("files", [3]),
+        ("files", {"config.yaml": 3}),
+        ("input_files", "x"),
+        ("config_sha256", "\ud800"),
+        ("sessions", {"a": 3}),
+        ("sessions", [{"seconds": {"parts": {"h": 3}}}]),
+        ("devices", None),
+        ("commit", "x"),
+        ("trajectories_per_chunk", 0),
+    ],
+)
+def test_a_record_that_holds_nonsense_is_refused_whoever_sealed_it(run, capsys, key, value, is_sealed):
+    """Without a seal it is taken for that of an earlier version."""
+    record = {name: old for name, old in read_record(run).items() if is_sealed or name not in SEALED} | {key: value}
+    if is_sealed:
+        files.write_sealed_json(run / "provenance.json", record)
+    else:
+        (run / "provenance.json").write_text(json.dumps(record))
+    for command, *more in READERS:
+        assert "provenance.json cannot be read" in refused(capsys, command, run, *more)
+
+
+CONTENTS = [b"", b"[]", b"null", b"\xff\xfe\x00", b"[" * 20_000, b'{"a": ' + b"9" * 5000 + b"}", None]
+"""What may stand in place of a file; `None` is a folder."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "provenance.json",
+        "summary.json",
+        "figures",
+        "results.zarr",
+        "results.zarr/zarr.json",
+        "results.zarr/status/zarr.json",
+        "results.zarr/num_patterns/c/0",
+        "done.zarr",
+        "done.zarr/zarr.json",
+        "done.zarr/c/0",
+    ],
+)
+def test_no_command_fails_otherwise_than_in_words_whatever_stands_in_place_of_a_file(run, capsys, name):
+    path = run / name
+    for content in CONTENTS:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+        path.mkdir() if content is None else path.write_bytes(content)
+        for command, *more in (READERS[0], READERS[2], ["run", "--dry-run"], ["tune"]):
+            status = main([command, str(run), *more])
+            captured = capsys.readouterr()
+            assert status in (0, 1, 2)
+            assert (status == 0) == (captured.err == "")
+            if command == "export" and not status:
+                (run / "results.csv").unlink()
+
+
+def test_what_cannot_be_written_is_told(run, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    for place in (tmp_path / "file" / "x", tmp_path, Path("/proc/x")):
+        for words in (
+            ["export", run, "--format", "csv", "--out", place],
+            ["show", run, "--html", place],
+            ["run", run, "--out", place],
+        ):
+            assert main([str(word) for word in words]) in (1, 2), words
+            assert capsys.readouterr().err.startswith("astrojax: ")
+
+
 @pytest.mark.parametrize("dropped", [["sha256"], ["sha256", "files"], ["sha256", "files", "random_numbers", "input_files"]])
 def test_a_record_without_its_seal_is_refused_and_mended(finished, run, capsys, dropped):
     record = json.loads((run / "provenance.json").read_text())

@@ -158,7 +158,7 @@ def test_a_file_is_never_overwritten_and_a_missing_extra_is_told(run, capsys, mo
     assert "never overwritten" in capsys.readouterr().err
     monkeypatch.setitem(__import__("sys").modules, "h5netcdf", None)
     assert main(["export", str(run), "--format", "nc"]) == 2
-    assert "python -m pip install 'astrojax[export]'" in capsys.readouterr().err
+    assert "python -m pip install 'astrojax-memory[export]'" in capsys.readouterr().err
     assert main(["export", str(run), "--format", "csv", "--out", str(run / "nowhere" / "a.csv")]) == 2
     assert f"there is no folder {run / 'nowhere'}" in capsys.readouterr().err
     monkeypatch.setattr(exporting, "_write_csv", full_disk)

@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .output import Output, print_json
+from .._errors import InputError
+from .output import Output, print_error, print_json
 
 
 def examples(output: Output, name: str | None) -> None:
@@ -30,11 +31,14 @@ def examples(output: Output, name: str | None) -> None:
     output.outcome({"examples": found}, show)
 
 
-def explore(patterns: str | None, address: str, port: int, browser: bool) -> None:
+def explore(patterns: str | None, address: str, port: int, browser: bool, **reading: Any) -> None:
     """Serve the explorer until it is interrupted."""
+    from .._devices import local_devices
     from ..explore import serve
 
-    serve(address=address, port=port, show=browser, patterns=None if patterns is None else Path(patterns))
+    local_devices()  # refused here, not by the first request
+    path = None if patterns is None else Path(patterns)
+    serve(address=address, port=port, show=browser, patterns=path, **reading)
 
 
 def schema(tune: bool) -> None:
@@ -45,19 +49,38 @@ def schema(tune: bool) -> None:
     print_json((TuneConfig if tune else Config).model_json_schema())
 
 
-def info(output: Output) -> None:
-    """Print versions and devices."""
-    from ..runs.provenance import environment
+def info(output: Output) -> bool:
+    """Print versions, devices and kept programs; returns whether JAX has devices."""
+    from .._errors import shown_bytes
+    from ..compiling import describe_kept_programs
+    from ..runs.provenance import environment, software
 
-    content = environment()
+    try:
+        content: dict[str, Any] = {**environment(), "programs": describe_kept_programs()}
+    except InputError as error:
+        content = {**software(), "devices": [], "error": str(error), "status": 2}
+    lines = {name: version or "not installed" for name, version in content["versions"].items()}
+    if commit := content["commit"]:
+        lines["commit"] = commit["id"] + ("" if commit["clean"] else " with uncommitted changes")
+    lines["python"] = f"{content['python']} on {content['platform']}"
+    if "error" not in content:
+        lines["devices"] = f"{', '.join(content['devices'])} ({content['backend']})"
+        kept = content["programs"]
+        lines["programs"] = "not kept (ASTROJAX_CACHE)"
+        if kept["folder"] is not None:
+            found = (
+                "are found again" if kept["found_again"] else f"but are not found again: {kept['reason'] or 'JAX keeps none'}"
+            )
+            lines["programs"] = f"{kept['number']:,} ({shown_bytes(kept['bytes'])}) are kept in {kept['folder']}, {found}"
 
     def show(console: Any) -> None:
-        for name, version in content["versions"].items():
-            console.print(f"{name:<12} {version or 'not installed'}")
-        console.print(f"{'python':<12} {content['python']} on {content['platform']}")
-        console.print(f"{'devices':<12} {', '.join(content['devices'])} ({content['backend']})")
+        for name, text in lines.items():
+            console.print(f"{name:<12} {text}", soft_wrap=True)
+        if "error" in content:
+            print_error(f"astrojax: {content['error']}")
 
     output.outcome(content, show)
+    return "error" not in content
 
 
 def completion(shell: str) -> None:

@@ -9,10 +9,10 @@ from types import UnionType
 from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin
 
 import argcomplete
-import yaml
 
 from ..runs.examples import PREFIX, kind, located, names
 from ..runs.folders import CONFIG
+from ..runs.yaml_files import read_yaml
 from .parser import Parser
 
 MODELS, RANGES = "models", "axes"
@@ -112,9 +112,9 @@ def _models_in(words: Sequence[str]) -> dict[str, Any]:
     """The models of the configuration that stands on the command line, by name."""
     for word in words[2:3]:
         try:
-            content = yaml.safe_load(located(word).read_text(encoding="utf-8"))
+            content = read_yaml(located(word))
             return dict(content[MODELS])
-        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        except (ValueError, KeyError, TypeError):
             continue
     return {}
 

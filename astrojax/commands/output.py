@@ -1,6 +1,7 @@
 """Where the words of a command go: tables for people, one JSON document for machines, or nothing."""
 
 import dataclasses
+import io
 import json
 import math
 import sys
@@ -10,6 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+def print_any_text() -> None:
+    """Let stdout and stderr escape letters that their encoding lacks, such as those of names, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class Output:
@@ -24,6 +32,7 @@ class Output:
     def __init__(self, *, as_json: bool = False, quiet: bool = False, colour: bool = True) -> None:
         from rich.console import Console
 
+        print_any_text()
         self.as_json = as_json
         stream = sys.stderr if as_json else sys.stdout
         # A file gets lines of one length wherever it is written.
@@ -53,7 +62,8 @@ class Output:
 
 def print_json(content: Mapping[str, Any]) -> None:
     """Print plain data as one JSON document; numbers that are not finite are null."""
-    print(json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False), flush=True)
+    is_unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    print(json.dumps(_plain(content), indent=2, ensure_ascii=not is_unicode, allow_nan=False), flush=True)
 
 
 def _plain(value: Any) -> Any:
@@ -68,53 +78,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value
-
-
-class Progress:
-    """A progress bar with trajectories per second and time left; silent where there is no terminal to draw it on."""
-
-    def __init__(self, output: Output) -> None:
-        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
-
-        self._bar = Bar(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:,.0f}{task.fields[whole]}, {task.fields[speed]:,.0f}/s"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=output.console,
-            disable=not output.is_live,
-            transient=True,
-        )
-        self._skipped = 0
-        self._task = self._bar.add_task("compiling", total=None, speed=0.0, whole="")
-
-    def __enter__(self) -> "Progress":
-        return self
-
-    def start(self, total: int | None) -> None:
-        """Show the bar, for so many trajectories if that is known."""
-        self._bar.update(self._task, total=total, whole="" if total is None else f" of {total:,}")
-        self._bar.start()
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
-
-    def skip(self, num_trajectories: int) -> None:
-        """Count trajectories that were done before."""
-        self._skipped += num_trajectories
-        self._bar.advance(self._task, num_trajectories)
-
-    def advance(self, name: str, num_trajectories: int) -> None:
-        """Count trajectories that are done."""
-        self._bar.advance(self._task, num_trajectories)
-        task = self._bar.tasks[0]
-        self._bar.update(
-            self._task, description="trajectories", speed=(task.completed - self._skipped) / max(task.elapsed or 0.0, 1e-9)
-        )
 
 
 def print_error(text: str, *, colour: bool = True) -> None:

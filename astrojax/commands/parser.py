@@ -32,7 +32,7 @@ GROUPS = {
     },
     "about": {
         "schema": "Print the JSON Schema of a configuration.",
-        "info": "Print versions and devices.",
+        "info": "Print versions, devices and kept programs.",
         "completion": "Print what a shell needs to complete commands, options and keys.",
     },
 }
@@ -156,6 +156,7 @@ def make_parser(functions: dict[str, Callable[[argparse.Namespace], int]]) -> tu
         "astrojax show runs/first",
         "astrojax show runs/mine --along temperature,num_flips",
         "astrojax show runs/mine --html                # one page that needs no other file",
+        "astrojax show runs/mine --format pdf,svg --models astrocyte,hopfield --label num_flips='flipped bits'",
         "astrojax show runs/mine --json | jq .summary.success",
         words=everything,
     )
@@ -167,6 +168,15 @@ def make_parser(functions: dict[str, Callable[[argparse.Namespace], int]]) -> tu
         nargs="?",
         const="",
         help="write a self-contained page too, RUN/report.html when FILE is left out",
+    )
+    show.add_argument("--format", metavar="FORMATS", help="files of the figures: png when left out, pdf, svg, with commas")
+    show.add_argument("--observable", metavar="NAME", help="what the figures show, hamming_error when left out")
+    show.add_argument("--models", metavar="NAMES", help="models in the figures, with commas; all when left out")
+    show.add_argument(
+        "--label",
+        metavar="NAME=TEXT",
+        action="append",
+        help="what figures call a model, an axis or an observable, with mathematics in $…$; may be repeated",
     )
     verify = command(
         "verify",
@@ -182,7 +192,7 @@ def make_parser(functions: dict[str, Callable[[argparse.Namespace], int]]) -> tu
         "export",
         "astrojax export runs/mine --format csv",
         "astrojax export runs/mine --format nc --out mine.nc",
-        more=["netCDF and Parquet need an extra: python -m pip install 'astrojax[export]'."],
+        more=["netCDF and Parquet need an extra: python -m pip install 'astrojax-memory[export]'."],
         words=everything,
     )
     _run_folder(export, "a finished run folder")
@@ -202,11 +212,14 @@ def make_parser(functions: dict[str, Callable[[argparse.Namespace], int]]) -> tu
         "explore",
         "astrojax explore",
         "astrojax explore mine.npy --port 8000 --no-browser",
-        more=["It needs an extra: python -m pip install 'astrojax[explore]'. Ctrl-C ends it."],
+        more=["It needs an extra: python -m pip install 'astrojax-memory[explore]'. Ctrl-C ends it."],
     )
     explore.add_argument(
         "patterns", metavar="FILE", nargs="?", help="own patterns: .npy, .npz or .csv, one per row; digits when left out"
     )
+    explore.add_argument("--array", metavar="NAME", help="array of an .npz file that holds several")
+    explore.add_argument("--threshold", metavar="X", type=float, help="larger entries of FILE become +1, the others -1")
+    explore.add_argument("--max-duplicates", metavar="N", type=int, default=0, help="rows that may repeat an earlier one; 0")
     explore.add_argument("--port", metavar="N", type=int, default=5006, help="5006 when left out; 0 for any that is free")
     explore.add_argument(
         "--address", metavar="A", default="127.0.0.1", help="127.0.0.1 when left out: this machine alone can reach it"

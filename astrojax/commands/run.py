@@ -3,13 +3,13 @@
 import shlex
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from .._errors import InputError, RunError
-from .output import Output, Progress
+from .output import Output
 
 
 def run_config(
@@ -48,6 +48,7 @@ def run_config(
             return folder, store.load(folder)
     from ..experiment import Execution, outline_of, run
     from ..report.plans import print_outline
+    from .progress import Progress
 
     console = output.console
     execution = execution() if callable(execution) else execution or Execution()
@@ -119,10 +120,17 @@ def report(
     title: str,
     along: Sequence[str] | None = None,
     page: str | Path | None = None,
+    drawing: Mapping[str, Any] | None = None,
+    *,
     draw: bool = True,
     **more: Any,
 ) -> None:
-    """Tell what a run found, `draw` its figures, and write its page if one is asked for; `more` is told as JSON."""
+    """Tell what a run found, draw its figures, and write its page if one is asked for.
+
+    Arguments:
+        along: as of `summary`. page: as of `write_page`. drawing: as of `draw_all`. draw: whether to draw the figures again.
+        more: is told as JSON.
+    """
     from ..report.tables import print_tables, summary
     from ..runs import store
     from ..runs.files import refuse_links, write_json
@@ -134,8 +142,8 @@ def report(
             from ..report.figures import draw_all
 
             refuse_links(folder)
+            figures = draw_all(results, folder / store.FIGURES, **(drawing or {}))
             write_json(folder / store.SUMMARY, content)
-            figures = draw_all(results, folder / store.FIGURES)
     except OSError as error:
         raise unwritten(folder, error) from error
     written = write_page(folder, page)

@@ -1,28 +1,43 @@
 """What `astrojax show`, `verify` and `export` do with a run folder."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from .._errors import InputError
-from .output import Output, Progress
+from .output import Output
 
 
 def show(
-    output: Output, folder: Path, along: Sequence[str] | None = None, page: str | None = None, *, draw: bool = True
+    output: Output,
+    folder: Path,
+    along: Sequence[str] | None = None,
+    page: str | None = None,
+    drawing: Mapping[str, Any] | None = None,
+    *,
+    draw: bool = True,
 ) -> None:
-    """Tell again what a run or a search found, and `draw` its figures; `page` as for `write_page`."""
+    """Tell again what a run or a search found, and draw its figures.
+
+    Arguments:
+        page: as for `write_page`. drawing: arguments of `report.figures.draw_all`; of a search its `formats` alone.
+        draw: whether to draw the figures again.
+    """
     from ..runs import store
     from ..runs.folders import is_search
     from ..runs.record import read_record
     from .run import report
 
     if is_search(folder):
-        if along:
-            raise InputError(f"--along is for the tables of a run; {folder} is the folder of a search: leave it out")
+        drawing = dict(drawing or {})
+        formats = drawing.pop("formats", ["png"])
+        if along or drawing:
+            text = "--along, --observable, --models and --label are for runs"
+            raise InputError(f"{text}; {folder} is the folder of a search, whose runs are in {folder / 'heldout'}")
         from .tune import show_search
 
-        show_search(output, folder, page, draw=draw)
+        show_search(output, folder, page, formats, draw=draw)
         return
     results = store.load(folder, partial=True)
     done, console = store.is_done(folder), output.console
@@ -36,13 +51,15 @@ def show(
         console.print(f"{folder}: started {known['started']}, {versions}, {known['backend']}", soft_wrap=True)
         solver = f", solver {results.attrs['solver']}" if "solver" in results.attrs else ""
         console.print(f"seed {known['seed']}, configuration SHA-256 {known['config_sha256'][:16]}{solver}", soft_wrap=True)
-    report(output, folder, results, folder.name, along, page, draw, finished=bool(done.all()), provenance=provenance)
+    more = {"finished": bool(done.all()), "provenance": provenance}
+    report(output, folder, results, folder.name, along, page, drawing, draw=draw, **more)
 
 
 def verify(output: Output, folder: Path, share: float, seed: int | None) -> bool:
     """Compute a share of a run again; returns whether it repeats."""
     from ..report.plans import print_comparison, repeats
     from ..verification import verify
+    from .progress import Progress
 
     with Progress(output) as progress:
         progress.start(None)

@@ -21,9 +21,6 @@ from .run import unwritten, write_page
 if TYPE_CHECKING:
     from ..tuning.search import SearchState
 
-LINES = 10
-"""About how many lines a search prints where there is no terminal to show a bar on."""
-
 
 def tune_config(
     output: Output,
@@ -59,11 +56,18 @@ def tune_config(
     show_search(output, folder)
 
 
-def show_search(output: Output, folder: Path, page: str | Path | None = None, *, draw: bool = True) -> None:
+def show_search(
+    output: Output,
+    folder: Path,
+    page: str | Path | None = None,
+    formats: Sequence[str] = ("png",),
+    *,
+    draw: bool = True,
+) -> None:
     """Tell what a search found, `draw` its figures again, and write its page if one is asked for; see `write_page`.
 
     Raises:
-        InputError (a ValueError): if the search is unfinished.
+        InputError (a ValueError): if the search is unfinished, or for another format.
         RunError: if the figures or the page cannot be written.
     """
     from ..report.search import draw_search, print_search, search_summary
@@ -81,7 +85,7 @@ def show_search(output: Output, folder: Path, page: str | Path | None = None, *,
         if draw:
             refuse_links(folder)
             write_json(folder / store.SUMMARY, content)
-            figures = draw_search(history, heldout, results.landscape(), names, folder / store.FIGURES)
+            figures = draw_search(history, heldout, results.landscape(), names, folder / store.FIGURES, formats)
     except OSError as error:
         raise unwritten(folder, error) from error
     tuned = folder / TUNED
@@ -94,26 +98,24 @@ def show_search(output: Output, folder: Path, page: str | Path | None = None, *,
 
 
 class _Shown:
-    """The progress of a search on a terminal: a bar with the current loss, error and values; elsewhere a few lines."""
+    """The progress of a search, with the current loss, error and values."""
 
     def __init__(self, output: Output) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
 
-        self._console, self._live = output.console, output.is_live
+        from .progress import Bar
+
+        self._console = output.console
         self._bar = Bar(
+            output,
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[now]}"),
+            TextColumn("{task.fields[detail]}"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            console=output.console,
-            disable=not output.is_live,
-            transient=True,
         )
-        self._every, self._total = 1, 1
         self._task: Any = None
 
     def __enter__(self) -> "_Shown":
@@ -124,27 +126,24 @@ class _Shown:
         self._bar.stop()
 
     def search(self, name: str, done: int, total: int) -> None:
-        self._every, self._total = max(total // LINES, 1), total
         if done:
             self.say(f"{name}: {done} of {total} steps are stored already")
-        if self._task is not None:
-            self._bar.remove_task(self._task)
-        self._task = self._bar.add_task(name, total=total, completed=done, now="")
+        self._begin(f"{name}: step", total=total, completed=done, skipped=done)
 
     def step(self, name: str, state: "SearchState") -> None:
-        step, now = int(state.step), _now(state)
-        self._bar.update(self._task, completed=step, now=now)
-        if not self._live and (step % self._every == 0 or step == self._total):
-            self.say(f"{name}: step {step} of {self._total}: {now}")
+        self._bar.update(self._task, completed=int(state.step), detail=_now(state))
 
     def look(self, name: str, state: "SearchState") -> None:
         self.say(f"{name}: step {int(state.step)}: {_look_in_words(state)}")
 
     def part(self, text: str) -> None:
+        self.say(text)
+        self._begin(text, total=None)
+
+    def _begin(self, text: str, **task: Any) -> None:
         if self._task is not None:
             self._bar.remove_task(self._task)
-            self._task = None
-        self.say(text)
+        self._task = self._bar.add_task(text, detail="", **task)
 
     def say(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)

@@ -1,15 +1,27 @@
 """The explorer: one retrieval on a page, recomputed while its settings are moved. `astrojax explore` serves it."""
 
 import errno
+import math
 import os
 import webbrowser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .._checks import InputError, shown
 
+if TYPE_CHECKING:
+    from .recall import Start
+
 
 def serve(
-    *, address: str = "127.0.0.1", port: int = 5006, show: bool = True, patterns: str | os.PathLike[str] | None = None
+    *,
+    address: str = "127.0.0.1",
+    port: int = 5006,
+    show: bool = True,
+    patterns: str | os.PathLike[str] | None = None,
+    array: str | None = None,
+    threshold: float | None = None,
+    max_duplicates: int = 0,
 ) -> None:
     """Serve the explorer until it is interrupted (Ctrl-C).
 
@@ -20,18 +32,22 @@ def serve(
             default, only this machine can reach the page; at any other, whoever reaches the address can use it.
         port: to listen on; 0 takes a free one. The page's address is printed.
         show: open the page in a browser.
-        patterns: a pattern file to begin with, as `load_patterns` takes it.
+        patterns, array, threshold, max_duplicates: a pattern file to begin with, as `load_patterns` takes it.
 
     Raises:
         InputError (a ValueError): if Panel is not installed, if the port or the address cannot be used, or for a file that
-            cannot be read.
+            `load_patterns` refuses or that is too large.
     """
     _check(address, port, patterns)
-    start = None if patterns is None else _read(Path(patterns))
+    if threshold is not None and not math.isfinite(threshold):
+        raise InputError(f"threshold must be a finite number; got {shown(threshold)}")
+    start = None if patterns is None else _read(Path(patterns), array, threshold, max_duplicates)
     try:
         import panel  # noqa: F401
     except ImportError as error:
-        raise InputError(f"the explorer needs Panel ({error}); install it with: pip install 'astrojax[explore]'") from error
+        raise InputError(
+            f"the explorer needs Panel ({error}); install it with: pip install 'astrojax-memory[explore]'"
+        ) from error
     from .server import LOOPBACK, server_of
 
     try:
@@ -66,13 +82,16 @@ def _check(address: object, port: object, patterns: object) -> None:
         raise InputError(f"patterns must be the path of a pattern file, or None; got {shown(patterns)}")
 
 
-def _read(path: Path) -> tuple[str, bytes]:
-    """Name and bytes of a file; what is in it is said on the page, where a threshold can be given."""
-    from .recall import LARGEST_UPLOAD, too_large
+def _read(path: Path, array: str | None, threshold: float | None, max_duplicates: int) -> "Start":
+    from .recall import LARGEST_UPLOAD, Start, read_upload, too_large
 
     try:
+        if path.exists() and not path.is_file():  # a pipe or a device may never end
+            raise InputError(f"pattern file {path} is not a file")
         if path.stat().st_size > LARGEST_UPLOAD:
             raise InputError(too_large(str(path), path.stat().st_size))
-        return str(path.resolve()), path.read_bytes()
+        start = Start(str(path.resolve()), path.read_bytes(), array, threshold, max_duplicates)
     except OSError as error:
         raise InputError(f"pattern file {path} cannot be read: {error.strerror}") from error
+    read_upload(*start)
+    return start

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import panel as pn
 import param
 from panel.custom import JSComponent
@@ -88,11 +87,6 @@ class Upload(JSComponent):
 
     _esm = HERE / "upload.js"
     _stylesheets = [STYLES]  # noqa: RUF012
-
-
-def spread(low: float, high: float) -> list[float]:
-    """Values of two digits, evenly spaced on a logarithmic scale, twenty in a decade."""
-    return [float(f"{value:.2g}") for value in np.geomspace(low, high, 1 + round(20 * np.log10(high / low)))]
 
 
 def integers(label: str, meaning: str, first: int, last: int, value: int) -> Slider:

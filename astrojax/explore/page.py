@@ -21,21 +21,14 @@ from bokeh.plotting import figure
 
 from .._checks import InputError
 from ..models.astrocyte import GAIN_REGIMES
-from .components import BUTTONS, COPY, INPUTS, Pictures, Slider, Upload, button, fit, integers, markup, side_by_side, spread
+from .components import BUTTONS, COPY, INPUTS, Pictures, Slider, Upload, button, fit, integers, markup, side_by_side
+from .diagnosis import explain
 from .presentation import COLOURS, course_of, legend, numbers_of, pictures_of, readout
-from .recall import FRACTIONS, LARGEST_UPLOAD, NUM_SHOWN, Answer, Problem, answer, posed, program, read_upload, too_large
-from .settings import MOST_PATTERNS, NUM_NEURONS, SCORES, SOURCES, Settings
+from .recall import LARGEST_UPLOAD, NUM_SHOWN, Answer, Problem, Start, answer, posed, program, read_upload, too_large
+from .settings import MOST_PATTERNS, NUM_NEURONS, NUMBERS, SCORES, SOURCES, Settings, spread
 
 HERE = Path(__file__).parent
 ENERGY = "#3a9d7e"
-NUMBERS = {
-    "temperature": ("T", "temperature: low, one gain wins", 1e-3, 1e2),
-    "tau_x": ("τx", "time constant of the neurons", 1e-2, 1e3),
-    "tau_p": ("τp", "time constant of the gains", 1e-2, 1e3),
-    "slope": ("σ", "slope of the firing rate tanh(σx)", 1e-1, 1e2),
-    "t1": ("t₁", "horizon", 1.0, 1e4),
-}
-"""Sliders of numbers: symbol, what it is, least and largest value."""
 SAME_IN = {"temperature": ("frozen",), "tau_p": ("adiabatic", "frozen")}
 """Numbers without effect in some gain regimes."""
 
@@ -75,10 +68,10 @@ class Wanted(NamedTuple):
 class Explorer:
     """The explorer of one session. A file given at the start is read as if it had been uploaded."""
 
-    def __init__(self, start: tuple[str, bytes] | None = None) -> None:
+    def __init__(self, start: Start | None = None) -> None:
         self._document = pn.state.curdoc
         self._lock = threading.Lock()
-        self._offered = start
+        self._offered: tuple[str, bytes] | None = None
         self._uploaded: np.ndarray | None = None
         self._of_file: dict[str, Any] = {}
         self._drawn: str | None = None
@@ -88,6 +81,9 @@ class Explorer:
         self._build_controls()
         self._build_results()
         if start is not None:
+            self._offered = start.name, start.data
+            self.array.value, self.duplicates.value = start.array or "", start.max_duplicates
+            self.threshold.value = "" if start.threshold is None else f"{start.threshold!r}"
             self.source.value = "file"
             self._read()
         else:
@@ -107,6 +103,14 @@ class Explorer:
         text = functools.partial(pn.widgets.TextInput, sizing_mode="stretch_width", margin=0, stylesheets=[INPUTS])
         self.threshold = text(name="Threshold: larger entries become +1", placeholder="none: entries are ±1")
         self.array = text(name="Array of an .npz file", placeholder="needed where it holds several")
+        self.duplicates = pn.widgets.IntInput(
+            name="Rows that may repeat an earlier one",
+            value=0,
+            start=0,
+            sizing_mode="stretch_width",
+            margin=0,
+            stylesheets=[INPUTS],
+        )
         self.load = integers("K", "memory load: patterns stored", 1, MOST_PATTERNS, begin.num_patterns)
         self.target = integers("Target", "number of the pattern to recall", 0, begin.num_patterns - 1, begin.target)
         self.flips = integers("n", "random flips of the query", 0, begin.num_neurons, begin.num_flips)
@@ -138,19 +142,19 @@ class Explorer:
         self.upload.param.watch(self._received, "file")
         watched: dict[Callable[..., None], list[Any]] = {
             self._source_changed: [self.source, self.neurons],
-            self._read: [self.threshold, self.array],
+            self._read: [self.threshold, self.array, self.duplicates],
             self._corrupt: [self.target, self.flips],
             self._changed: [self.load, self.score, self.regime, *self.numbers.values()],
         }
         for react, controls in watched.items():
             for control in controls:
                 control.param.watch(react, "value")
-        self.from_file = pn.Column(
-            self.upload, self.threshold, self.array, sizing_mode="stretch_width", margin=0, styles={"gap": "8px"}
-        )
+        reading = (self.upload, self.threshold, self.array, self.duplicates)
+        self.from_file = pn.Column(*reading, sizing_mode="stretch_width", margin=0, styles={"gap": "8px"})
+        buttons = pn.Row(fresh, clear, following, sizing_mode="stretch_width", margin=0, styles={"gap": "6px"})
         groups = {
             "Patterns": [self.source, self.neurons, self.from_file, self.load, self.redraw],
-            "Query": [self.target, self.flips, pn.Row(fresh, clear, following, sizing_mode="stretch_width", margin=0)],
+            "Query": [self.target, self.flips, buttons],
             "Memory": [*[self.numbers[name] for name in NUMBERS], self.score, self.regime],
         }
         parts = [part for title, group in groups.items() for part in (markup(f"<h2>{title}</h2>"), *group)]
@@ -164,7 +168,7 @@ class Explorer:
         self.pictures = Pictures(sizing_mode="stretch_width", margin=0)
         self.pictures.param.watch(lambda event: self._draw(**event.new), "drawn")
         columns = [f"{kind}{place}" for kind in ("gain", "overlap") for place in range(NUM_SHOWN)]
-        self.course = ColumnDataSource(dict.fromkeys(("t", *columns, "energy"), FRACTIONS))
+        self.course = ColumnDataSource(dict.fromkeys(("t", *columns, "energy"), ()))
         self.now = now = Span(dimension="height", line_color=COLOURS[-1], line_dash="dashed")
         self.pictures.jscallback(frame="now.location = course.data.t[cb_obj.frame]", args={"now": now, "course": self.course})
         gains = self._figure("gain p", [f"gain{place}" for place in range(NUM_SHOWN)], now, (-0.03, 1.03))
@@ -260,6 +264,9 @@ class Explorer:
             fit(self.flips, 0, num_neurons)
             self._quiet = False
             self._corrupt()
+        else:
+            self._clear()
+            self.verdict.object = '<div role="status">Choose a pattern file.</div>'
 
     def _corrupt(self, *_: Any) -> None:
         """Random flips in place of what was drawn by hand."""
@@ -296,24 +303,46 @@ class Explorer:
     def _received(self, _: Any) -> None:
         file = self.upload.file
         if file["size"] > LARGEST_UPLOAD:
-            self._refuse(too_large(file["name"], file["size"]))
+            self._refuse_file(too_large(file["name"], file["size"]))
             return
         self._offered = file["name"], base64.b64decode(file["data"])
         self._read()
 
     def _read(self, *_: Any) -> None:
-        """Take the patterns of the file that is offered; if they cannot be used, say why not, and go on with what was there."""
+        """Take the patterns of the file that is offered; if they cannot be used, say why not, and show nothing."""
         if self._offered is None:
             return
         name, data = self._offered
         try:
-            how: dict[str, Any] = {"array": self.array.value or None, "threshold": _threshold(self.threshold.value)}
+            how: dict[str, Any] = {
+                "array": self.array.value or None,
+                "threshold": _threshold(self.threshold.value),
+                "max_duplicates": self.duplicates.value or 0,
+            }
             self._uploaded = read_upload(name, data, **how)
         except InputError as error:
-            self._refuse(str(error))
+            self._refuse_file(str(error))
             return
         self._of_file = {"file": name, **how}
         self._source_changed()
+
+    def _refuse_file(self, text: str) -> None:
+        self._uploaded = None
+        if self.source.value == "file":
+            self._clear()
+        self._refuse(text)
+
+    def _clear(self) -> None:
+        """Show no results: none belong to what is chosen."""
+        self.verdict.object = ""
+        nothing = dict.fromkeys(self.course.data, ())
+        self._later(lambda: setattr(self.course, "data", nothing))  # Bokeh's own models may change in a turn of theirs alone
+        self._mark_results("empty")
+
+    def _mark_results(self, *classes: str) -> None:
+        """Those marked as empty are not displayed, and neither are their sections."""
+        for part in (self.pictures, self.figures, self.texts):
+            part.css_classes = list(classes)
 
     def _refuse(self, text: str) -> None:
         self.message.object = f'<div role="alert">{html.escape(text)}</div>' if text else ""
@@ -346,7 +375,9 @@ class Explorer:
         compiled = program(settings, problem)
         if compiled.done():
             compiled.result()  # raises what went wrong while it was compiled
-            self._later(functools.partial(self._show, settings, problem, answer(settings, problem), strokes))
+            found = answer(settings, problem)
+            why = explain(settings, problem, found, lambda changed: answer(changed, problem))
+            self._later(functools.partial(self._show, settings, problem, found, why, strokes))
         else:
             self._later(lambda: setattr(self.verdict, "object", COMPILING))
             compiled.add_done_callback(self._compiled)
@@ -365,8 +396,11 @@ class Explorer:
     def _end(self, _: Any) -> None:
         self._document = None
 
-    def _show(self, settings: Settings, problem: Problem, found: Answer, strokes: int) -> None:
+    def _show(self, settings: Settings, problem: Problem, found: Answer, why: str, strokes: int) -> None:
+        if not self._size()[0]:  # of what was chosen before
+            return
         with pn.io.hold():
+            self._mark_results()
             if NO_ANSWER in self.message.object:
                 self._refuse("")
             self.course.data = course_of(found)
@@ -374,7 +408,7 @@ class Explorer:
             self.pictures.param.update(
                 **pictures_of(settings, problem, found), strokes=strokes, version=self.pictures.version + 1
             )
-            self.verdict.object = readout(settings, problem, found)
+            self.verdict.object = readout(settings, problem, found, why)
             self.legend.object = legend(found)
             self.yaml.value, self.python.value = settings.yaml(), settings.python()
 

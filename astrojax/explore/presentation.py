@@ -49,8 +49,8 @@ def pictures_of(settings: Settings, problem: Problem, found: Answer) -> dict[str
     }
 
 
-def readout(settings: Settings, problem: Problem, found: Answer) -> str:
-    """The outcome in words and numbers, as HTML."""
+def readout(settings: Settings, problem: Problem, found: Answer, why: str) -> str:
+    """The outcome in words and numbers, as HTML; `why` it is a failure."""
     status, num_neurons = found.statuses["astrocyte"], len(problem.target)
     accepted, rejected = found.steps
     facts = {
@@ -66,8 +66,8 @@ def readout(settings: Settings, problem: Problem, found: Answer) -> str:
         facts["Hopfield"] = found.statuses["hopfield"].name
     good = status == Status.OK and found.errors["astrocyte"] == 0
     listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
-    verdict = html.escape(found.verdict(settings))
-    return f'<div role="status"><strong class="{"good" if good else "bad"}">{verdict}</strong><dl>{listed}</dl></div>'
+    verdict = f'<strong class="{"good" if good else "bad"}">{html.escape(found.verdict(settings))}</strong>'
+    return f'<div role="status">{verdict}<dl>{listed}</dl><p>{why}</p></div>'
 
 
 def legend(found: Answer) -> str:

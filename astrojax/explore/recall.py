@@ -2,17 +2,19 @@
 
 import functools
 import io
+import math
 import threading
 from collections.abc import Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._arrays import parse_array
 from .._checks import InputError
 from .._random import seed_key
 from ..corruption import Flips, flip
@@ -20,7 +22,7 @@ from ..decoders import bayes_decoder, nearest_pattern
 from ..equilibria import EquilibriumKind, identify
 from ..models import AstrocyteMemory, HopfieldMemory
 from ..observables import hamming_error, perplexity
-from ..patterns import as_patterns, digits, pooled_patterns, random_patterns, read_rows
+from ..patterns import as_patterns, digits, pooled_patterns, random_patterns
 from ..retrieval import Status, retrieve
 from ..scores import PowerScore, as_score
 from .settings import MOST_PATTERNS, SCORES, Settings
@@ -29,7 +31,7 @@ FRACTIONS = np.geomspace(1e-4, 1, 97, dtype=np.float32)
 """Times at which a retrieval is shown, in horizons: on a logarithmic scale, since time constants span decades."""
 
 NUM_SHOWN = 6
-"""Patterns whose gains and overlaps are drawn: the target, then those that come nearest to the neurons on the way."""
+"""Patterns whose gains and overlaps are drawn."""
 
 LARGEST_UPLOAD, MOST_NEURONS, MOST_ENTRIES = 10 * 2**20, 4096, 1_000_000
 """Bytes of a pattern file, neurons N, and entries N·K that the explorer takes."""
@@ -48,6 +50,16 @@ STATUS_WORDS = {
 }
 
 
+class Start(NamedTuple):
+    """A pattern file to begin with: its path and bytes, and how it is read."""
+
+    name: str
+    data: bytes
+    array: str | None
+    threshold: float | None
+    max_duplicates: int
+
+
 @dataclass(frozen=True)
 class Problem:
     """Patterns, shape (N, capacity), target and query, shape (N,), in single precision; ±1."""
@@ -63,7 +75,8 @@ class Answer:
 
     Arguments:
         times: shape (T,). rates: firing rates φ(x), shape (T, N). energy: shape (T,).
-        shown: numbers of the patterns shown, the target first, shape (S,); −1 where fewer are stored.
+        shown: numbers of the patterns shown, shape (S,): the target, the other that is nearest at the end, and those that
+            come nearest on the way; −1 where fewer are stored.
         gains, overlaps: p and ⟨ξ, φ(x)⟩/N of the patterns shown, shape (T, S).
         signs: the final signs by memory or decoder, shape (N,). errors: their Hamming errors.
         statuses: `Status` by memory.
@@ -71,6 +84,9 @@ class Answer:
         num_mixed: how many patterns take part.
         winner, winning_gain, target_gain, perplexity: of the gains at the end.
         steps: accepted and rejected.
+        others: which patterns are stored, and neither the target nor a copy of it, shape (capacity,).
+        query_scores: g(m) at the query, shape (capacity,).
+        residual: how far the end is from an equilibrium: of the neurons relative to the largest |x|, of the gains in gains.
     """
 
     times: np.ndarray
@@ -91,6 +107,9 @@ class Answer:
     target_gain: float
     perplexity: float
     steps: tuple[int, int]
+    others: np.ndarray
+    query_scores: np.ndarray
+    residual: float
 
     def verdict(self, settings: Settings) -> str:
         """What was recalled, in words."""
@@ -114,7 +133,7 @@ class Answer:
                 return "No stored pattern"
 
 
-def read_upload(name: str, data: bytes, array: str | None, threshold: float | None) -> np.ndarray:
+def read_upload(name: str, data: bytes, array: str | None, threshold: float | None, max_duplicates: int = 0) -> np.ndarray:
     """Patterns from the bytes of a pattern file, shape (N, K).
 
     Raises:
@@ -123,13 +142,14 @@ def read_upload(name: str, data: bytes, array: str | None, threshold: float | No
     name = name.replace("\\", "/").rpartition("/")[2]
     if len(data) > LARGEST_UPLOAD:
         raise InputError(too_large(name, len(data)))
-    rows = read_rows(io.BytesIO(data), name, array, LARGEST_UPLOAD)
-    if rows.size > MOST_ENTRIES or (rows.ndim == 2 and rows.shape[1] > MOST_NEURONS):
+    rows = parse_array(io.BytesIO(data), len(data), name, array, LARGEST_UPLOAD)
+    if rows.size > MOST_ENTRIES or math.prod(rows.shape[1:]) > MOST_NEURONS:
         raise InputError(
             f"patterns in {name} must have at most {MOST_ENTRIES:,} entries, in rows of at most {MOST_NEURONS:,}; "
             f"got an array of shape {rows.shape}"
         )
-    return np.asarray(as_patterns(rows, f"patterns in {name}", threshold=threshold), np.float32)
+    patterns = as_patterns(rows, name, array=array, threshold=threshold, max_duplicates=max_duplicates)
+    return np.asarray(patterns, np.float32)
 
 
 def too_large(name: str, size: int) -> str:
@@ -209,7 +229,7 @@ def answer(settings: Settings, problem: Problem) -> Answer:
         )
     )
     scalars: dict[str, Any] = {"kind": EquilibriumKind, "pattern": int, "sign": int, "num_mixed": int, "winner": int}
-    scalars |= dict.fromkeys(("winning_gain", "target_gain", "perplexity"), float)
+    scalars |= dict.fromkeys(("winning_gain", "target_gain", "perplexity", "residual"), float)
     found |= {name: kind(found[name]) for name, kind in scalars.items()}
     found["statuses"] = {name: Status(int(status)) for name, status in found["statuses"].items()}
     found["errors"] = {name: float(error) for name, error in found["errors"].items()}
@@ -244,10 +264,18 @@ def _solve(
     recall = retrieve(memory, query, ts=numbers["t1"] * FRACTIONS, **ways)
     gains = jax.vmap(memory.gains)(recall.states)
     overlaps = jax.vmap(memory.overlaps)(recall.states) / memory.num_neurons
+    likeness = overlaps if kind == "linear" else jnp.abs(overlaps)
+    correlations = wanted @ patterns
+    others = stored & ((correlations if kind == "linear" else jnp.abs(correlations)) < memory.num_neurons)
+    rival = jnp.argmax(jnp.where(others, gains[-1] + likeness[-1], -2))
     nearness = jnp.max(gains, axis=0) + jnp.max(jnp.abs(overlaps), axis=0)
-    nearness = jnp.where(stored, nearness, -1).at[target].set(jnp.inf)
+    nearness = jnp.where(stored, nearness, -1).at[rival].set(3).at[target].set(4)
     _, shown = jax.lax.top_k(nearness, min(NUM_SHOWN, capacity))
     identity, last = identify(memory, recall.state), memory.gains(recall.state)
+    residual = jnp.max(jnp.abs(memory.tau_x * memory.vector_field(recall.state).x)) / jnp.max(jnp.abs(recall.x))
+    if gain_regime == "dynamic":
+        settled = jax.nn.softmax(memory.scores(recall.state) / memory.temperature, where=stored)
+        residual = jnp.maximum(residual, jnp.max(jnp.abs(last - settled)))
 
     hopfield = retrieve(HopfieldMemory(patterns, **shared), query, **ways)
     # The evidence of as many flips as there are. Even scores do not tell a pattern from its negative.
@@ -278,4 +306,7 @@ def _solve(
         "target_gain": last[target],
         "perplexity": perplexity(memory.log_gains(recall.state)),
         "steps": (recall.stats["num_accepted_steps"], recall.stats["num_rejected_steps"]),
+        "others": others,
+        "query_scores": memory.scores(memory.initial_state(query)),
+        "residual": residual,
     }

@@ -5,6 +5,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import yaml
 
 SOURCES = ("digits", "random", "file")
@@ -22,13 +23,28 @@ TRIALS = 200
 """Samples of the run in the YAML text."""
 
 
+NUMBERS = {
+    "temperature": ("T", "temperature: low, one gain wins", 1e-3, 1e2),
+    "tau_x": ("τx", "time constant of the neurons", 1e-2, 1e3),
+    "tau_p": ("τp", "time constant of the gains", 1e-2, 1e3),
+    "slope": ("σ", "slope of the firing rate tanh(σx)", 1e-1, 1e2),
+    "t1": ("t₁", "horizon", 1.0, 1e4),
+}
+"""Sliders of numbers: symbol, what it is, least and largest value."""
+
+
+def spread(low: float, high: float) -> list[float]:
+    """Values of two digits, evenly spaced on a logarithmic scale, twenty in a decade."""
+    return [float(f"{value:.2g}") for value in np.geomspace(low, high, 1 + round(20 * np.log10(high / low)))]
+
+
 @dataclass(frozen=True)
 class Settings:
     """A setting of the explorer. Fields of the memory are those of `AstrocyteMemory`.
 
     Arguments:
         source: one of `SOURCES`.
-        file, array, threshold: of a pattern file, as `load_patterns` takes them.
+        file, array, threshold, max_duplicates: of a pattern file, as `load_patterns` takes them.
         num_neurons, num_patterns: N and the memory load K, the first K patterns of the source.
         seed: of the patterns drawn.
         target: number of the pattern to be recalled, from 0.
@@ -42,6 +58,7 @@ class Settings:
     file: str = ""
     array: str | None = None
     threshold: float | None = None
+    max_duplicates: int = 0
     num_neurons: int = 64
     num_patterns: int = 30
     seed: int = 0
@@ -141,5 +158,5 @@ class Settings:
                 return f"aj.load_patterns({json.dumps(self.file)}{reading})[:, :{self.num_patterns}]"
 
     def _reading(self) -> dict[str, Any]:
-        given = {"array": self.array, "threshold": self.threshold}
+        given = {"array": self.array, "threshold": self.threshold, "max_duplicates": self.max_duplicates or None}
         return {name: value for name, value in given.items() if value is not None}

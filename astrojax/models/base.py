@@ -221,7 +221,8 @@ def checked_query(query: jax.typing.ArrayLike, patterns: Patterns | CompactPatte
     """A query in the precision of the patterns; `InputError` unless it is finite, fits, and is not of bits."""
     refuse_booleans("query", query)
     array = real("query", query).astype(patterns.dtype)
-    shaped("query", array, (patterns.shape[0],), "one entry per neuron")
+    turned = ", not per pattern: patterns must be columns" if array.shape == (patterns.shape[1],) else ""
+    shaped("query", array, (patterns.shape[0],), f"one entry per neuron{turned}")
     finite("query", array)
     refuse_bit_queries("query", array, patterns)
     return array

@@ -125,7 +125,7 @@ def _mp4_writer(path: Path) -> Callable[[_Moving, list[int], Path, float], None]
     program = _ffmpeg()
     if program is None:
         raise InputError(
-            f'{path.name} needs ffmpeg, which is not on the PATH: pip install "astrojax[video]" brings it; '
+            f'{path.name} needs ffmpeg, which is not on the PATH: pip install "astrojax-memory[video]" brings it; '
             "a file that ends in .gif needs none"
         )
 

@@ -1,6 +1,5 @@
 """One page of text, tables and figures, written once as Markdown, and the same as one HTML file that needs no other."""
 
-import io
 import itertools
 import re
 import struct
@@ -16,12 +15,10 @@ from matplotlib.figure import Figure
 
 from .._checks import InputError, one_of, shown
 from .._files import write_file
+from .figures import RESOLUTION, render
 
 VERDICTS = {"holds": "yes", "holds in part": "part", "does not hold": "no", "not tested": "open"}
 """Verdicts on a claim, and the classes of style of their badges: in bold they become badges in HTML."""
-
-RESOLUTION = 150
-"""Dots per inch of a figure; a browser shows 96 as an inch."""
 
 FOLDER = "embedded"
 """Where the figures seem to lie while HTML is made of the Markdown."""
@@ -46,19 +43,23 @@ nav { margin: 1em 0; padding: .7em 1em; border: 1px solid var(--line); border-ra
 nav ul { margin: 0; padding-left: 1.2em; }
 .table { overflow-x: auto; margin: 1em 0; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .4em .7em; border: 1px solid var(--line); text-align: left; vertical-align: top; overflow-wrap: normal;
-  min-width: 4.5rem; max-width: 26rem; }
+th, td { padding: .4em .7em; border: 1px solid var(--line); text-align: left; vertical-align: top; min-width: 4.5rem;
+  max-width: min(26rem, 60vw); }
 th, tbody tr:nth-child(even) { background: var(--stripe); }
 code, pre { font-family: ui-monospace, "Cascadia Mono", Menlo, Consolas, monospace; font-size: .9em; }
 code { overflow-wrap: anywhere; }
 pre { overflow-x: auto; padding: .8em; background: var(--stripe); border-radius: .4em; }
-figure { margin: 1.5em 0; }
+figure { margin: 1.5em 0; overflow-x: auto; }
 img { display: block; max-width: 100%; height: auto; padding: .5em; border: 1px solid var(--line); border-radius: .4em;
   background: #fff; }
 figcaption { margin-top: .5em; color: var(--faint); font-size: .92rem; }
 .verdict { display: inline-block; padding: .05em .6em; border-radius: 1em; color: var(--badge); font-weight: 600;
   font-size: .88em; white-space: nowrap; }
+@media (max-width: 40rem) { img { max-width: none; } pre { white-space: pre-wrap; } }
 """ + "".join(f".{name} {{ background: var(--{name}); }}\n" for name in VERDICTS.values())
+
+UNSEEN = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+"""Characters that are no text: controls, marks of direction and of no width, halves of surrogate pairs."""
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """What a browser may load for the page: nothing from outside."""
@@ -73,17 +74,18 @@ class Markdown(str):
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of a page: the PNG file, its name without `.png`, what it shows, and the caption, Markdown of one line."""
+    """A figure of a page: the PNG file, its name without `.png`, its caption, Markdown of one line, and what it shows."""
 
     name: str
     content: bytes
-    alt: str
+    alt: str | None
     caption: str
 
     def markdown(self, folder: str) -> str:
         """The picture, from a file in a folder, above its caption."""
         # A backslash ends the line of the image, so that the caption stands below it wherever Markdown is shown.
-        return f"![{escape(self.alt)}]({folder}/{self.name}.png)\\\n{self.caption}"
+        alt = self.caption if self.alt is None else escape(self.alt)
+        return f"![{alt}]({folder}/{self.name}.png)\\\n{self.caption}"
 
 
 @dataclass
@@ -134,13 +136,13 @@ class Page:
             raise InputError(f"the name of a figure must have letters, digits, '-' and '_' alone; got {name!r}")
         if name in self.pictures:
             raise InputError(f"the names of figures must differ; {name!r} is there already")
-        content = figure if isinstance(figure, bytes) else png(figure)
+        content = figure if isinstance(figure, bytes) else render(figure)
         if not content.startswith(SIGNATURE):
             raise InputError(f"figure must be a matplotlib figure or the bytes of a PNG file; got {shown(content)}")
         line = " ".join(caption.split())
         if not line:
             raise InputError(f"figure {name!r} must have a caption")
-        self.blocks.append(Picture(name, content, line if alt is None else alt, line))
+        self.blocks.append(Picture(name, content, alt, line))
 
 
 def badge(verdict: str) -> Markdown:
@@ -158,17 +160,34 @@ def escape(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>|~&$#])", r"\\\1", " ".join(text.split()))
 
 
-def png(figure: Figure) -> bytes:
-    """A figure as a PNG file, of the same bytes whenever it is drawn."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=RESOLUTION, metadata={"Software": None})
-    return file.getvalue()
+def code(text: str) -> Markdown:
+    """Plain text as code within a line of Markdown, not in a table."""
+    line = " ".join(text.split())
+    fence = _longer_than_any("`", line, 1)
+    pad = " " if "`" in line else ""
+    return Markdown(f"{fence}{pad}{line}{pad}{fence}")
+
+
+def code_block(text: str, language: str) -> Markdown:
+    """Plain text as a block of code in Markdown."""
+    fence = _longer_than_any("~", text, 5)
+    return Markdown(f"{fence}{language}\n{text.strip()}\n{fence}")
+
+
+def _longer_than_any(mark: str, text: str, least: int) -> str:
+    """As many marks as nothing in a text can be taken for the end of."""
+    return mark * max(least, *(len(found) + 1 for found in re.findall(f"{mark}+", text)), 0)
+
+
+def _visible(text: str) -> str:
+    """Text in which characters that no reader sees, or that turn the direction of others, are written as their numbers."""
+    return re.sub(UNSEEN, lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def markdown(page: Page, folder: str) -> str:
     """The page as Markdown, which refers to its figures as files in a folder beside it."""
     blocks = [block if isinstance(block, str) else block.markdown(folder) for block in page.blocks]
-    return "\n\n".join([f"# {escape(page.title)}", *blocks]) + "\n"
+    return _visible("\n\n".join([f"# {escape(page.title)}", *blocks]) + "\n")
 
 
 def html(page: Page) -> str:
@@ -196,7 +215,7 @@ def html(page: Page) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        f"<title>{escape_html(page.title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
+        f"<title>{escape_html(_visible(page.title))}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
     )
 
 
@@ -270,7 +289,7 @@ def _embed(tokens: list[Token], pictures: dict[str, Picture]) -> None:
         for side, pixels in zip(("width", "height"), struct.unpack(">II", picture.content[16:24]), strict=True):
             token.attrSet(side, str(round(pixels * 96 / RESOLUTION)))
         token.attrSet("src", "data:image/png;base64," + b64encode(picture.content).decode())
-        token.children = [Token("text", "", 0, content=picture.alt)]
+        token.children = [Token("text", "", 0, content="".join(child.content for child in token.children or []))]
 
 
 def _set_caption(tokens: list[Token]) -> None:

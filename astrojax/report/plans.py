@@ -36,8 +36,8 @@ def print_outline(console: Console, title: str, outline: Any) -> None:
         console.print("computed by the workers of a cluster")
     if outline.run_seconds is not None:
         console.print(
-            f"about {_duration(outline.run_seconds)}, and {_duration(outline.compile_seconds)} of compiling if these shapes "
-            "are new to this machine (a rough guess; the progress bar knows better)",
+            f"about {duration(outline.run_seconds)}, and {duration(outline.compile_seconds)} of compiling if these shapes "
+            "are new to this machine (a rough guess)",
             soft_wrap=True,
         )
 
@@ -59,7 +59,8 @@ def print_comparison(console: Console, found: Mapping[str, Mapping[str, float | 
     console.print("the run repeats" if repeats(found) else "the run does not repeat: see the values beyond tolerance")
 
 
-def _duration(seconds: float | int) -> str:
+def duration(seconds: float | int) -> str:
+    """A time in words, rounded, at least a second."""
     for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 1.5 * length:
             return f"{seconds / length:.{0 if seconds >= 10 * length else 1}f} {unit}"

@@ -17,15 +17,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from .._checks import InputError, one_of
-from .figures import REFERENCES, axis_label, draw_grid, is_logarithmic
+from .figures import COLOURS, REFERENCES, add_legend, axis_label, draw_grid, observable_label, plain, set_axis
 from .statistics import Bounds, discoveries, error_bars, mean, mean_interval, paired_p_values, quantiles, share_interval
 from .tables import bounds_of
 
 HORIZON = "retrieval.t1"
 """The dimension along which recalls end at different times."""
-
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-"""Colours that are told apart without red or green, of Okabe and Ito (2008)."""
 
 SWEPT_VARIABLES = ("soft_hamming_error", "hamming_error", "perplexity")
 
@@ -76,10 +73,11 @@ def convergence(results: xr.Dataset, axis: str, horizons: Sequence[float] | None
         censored.fill_between(positions, *interval, color=colour, alpha=0.15, linewidth=0)
     times.set_yscale("log")
     times.set_ylabel("convergence time: median and quartiles")
-    times.legend(fontsize="small", title="△ not within the horizon", title_fontsize="small")
+    handles, _ = times.get_legend_handles_labels()
+    add_legend(figure, handles, title="△ not within the horizon")
     censored.set_ylim(-0.05, 1.05)
     censored.set_ylabel("share beyond\nthe horizon")
-    _set_axis(censored, axis, positions)
+    set_axis(censored, axis, positions)
     return figure
 
 
@@ -120,11 +118,10 @@ def sweep_figure(
                 _draw_markers(
                     ax, overlay[axis].values, _trials(overlay[variable], [axis]), marker, bounds_of(results, variable)
                 )
-        units = results[variable].attrs.get("units")
-        ax.set_ylabel(variable.replace("_", " ").replace("hamming", "Hamming") + (f" ({units})" if units else ""))
+        ax.set_ylabel(observable_label(results, variable))
         if variable == "perplexity":
             ax.set_yscale("log")
-    _set_axis(panels[-1], axis, positions)
+    set_axis(panels[-1], axis, positions)
     handles: list[Any] = [
         Line2D([], [], color="0.3", marker=".", label="mean, 95% interval"),
         Line2D([], [], color="0.3", linestyle="--", marker="o", markerfacecolor="none", label="median"),
@@ -135,7 +132,7 @@ def sweep_figure(
     handles += [
         Line2D([], [], color="k", linestyle="none", marker=marker, label=label) for label, (_, marker) in overlays.items()
     ]
-    _add_legend(figure, handles)
+    add_legend(figure, handles)
     return figure
 
 
@@ -210,7 +207,7 @@ def winners_map(
         parts[1].colorbar(image, ax=row, pad=0.01).set_label(title, fontsize="small")
         row[0].set_ylabel(axis_label(vertical))
     for ax, name in zip(panels[0], models, strict=True):
-        ax.set_title(name, fontsize="medium")
+        ax.set_title(plain(name), fontsize="medium")
     return figure
 
 
@@ -280,7 +277,7 @@ def phase_map(results: xr.Dataset, x: str, y: str) -> Figure:
     present = [number for number in range(len(REGIMES)) if np.any(majority == number)]
     handles: list[Any] = [Patch(color=COLOURS[number], alpha=0.75, label=REGIMES[number]) for number in present]
     handles += [Line2D([], [], color="k", linewidth=1.2, label="success rate")] if levels else []
-    _add_legend(figure, handles)
+    add_legend(figure, handles)
     return figure
 
 
@@ -301,7 +298,9 @@ def capacity_figure(curves: xr.Dataset) -> Figure:
         capacity = curve.capacity.values
         known = ~bound & ~np.isnan(capacity)
         spread = np.abs([capacity - curve.low.values, curve.high.values - capacity])
-        ax.errorbar(neurons[known], capacity[known], spread[:, known], color=colour, marker=".", capsize=3, label=str(name))
+        ax.errorbar(
+            neurons[known], capacity[known], spread[:, known], color=colour, marker=".", capsize=3, label=plain(str(name))
+        )
         ax.plot(neurons[bound], capacity[bound], "^", color=colour, markersize=8, markerfacecolor="none")
     ax.set_xscale("log")
     ax.set_yscale("log")
@@ -312,7 +311,7 @@ def capacity_figure(curves: xr.Dataset) -> Figure:
     handles, _ = ax.get_legend_handles_labels()
     if curves.censored.any():
         handles.append(Line2D([], [], color="0.3", linestyle="none", marker="^", markerfacecolor="none", label="at least"))
-    _add_legend(figure, handles)
+    add_legend(figure, handles)
     return figure
 
 
@@ -368,17 +367,6 @@ def _draw_means(ax: Any, positions: np.ndarray, values: np.ndarray, limits: Boun
     ax.errorbar(positions, means, error_bars(means, mean_interval(values, limits)), elinewidth=1, **style)
 
 
-def _set_axis(ax: Any, axis: str, positions: np.ndarray) -> None:
-    if is_logarithmic(positions):
-        ax.set_xscale("log")
-    ax.set_xlabel(axis_label(axis))
-
-
-def _add_legend(figure: Figure, handles: list[Any]) -> None:
-    """A legend above all panels, narrow enough for a figure of one column."""
-    figure.legend(handles=handles, loc="outside upper center", ncols=3, fontsize="small", frameon=False)
-
-
 def _draw_winners(
     ax: Any,
     results: xr.Dataset,
@@ -393,6 +381,6 @@ def _draw_winners(
     draw_grid(ax, results, colours, vertical, horizontal)
     ax.set_ylabel(axis_label(vertical))
     ax.set_title("lowest mean Hamming error", fontsize="medium")
-    handles = [Patch(color=colour, label=name) for colour, name in _coloured(models)]
+    handles = [Patch(color=colour, label=plain(name)) for colour, name in _coloured(models)]
     handles += [Patch(color="0.5", alpha=0.3, linewidth=0, label="pale: not significant; white: tie")]
     ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, fontsize="small", frameon=False)

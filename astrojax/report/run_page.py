@@ -9,7 +9,7 @@ import xarray as xr
 
 from .._status import Status
 from .figures import figures_of
-from .page import Markdown, Page, escape
+from .page import Markdown, Page, code, escape
 from .sections import KEEP, add_commands, add_provenance, add_settings, figure_name, short
 from .statistics import with_interval
 from .tables import STATUSES, bounds_of, computed, distinct, mean_and_interval, summary
@@ -42,7 +42,7 @@ def run_page(
     if num_done < num_tasks:
         page.text(
             f"**Unfinished**: {num_done:,} of {num_tasks:,} chunks are computed, {content['trajectories']:,} of {total:,} "
-            f"trajectories. `astrojax run {shlex.quote(folder)}` continues it; all that follows is of what is there."
+            f"trajectories. {code(f'astrojax run {shlex.quote(folder)}')} continues it; all that follows is of what is there."
         )
     else:
         page.text(f"Finished: {content['trajectories']:,} trajectories, {_plural(sum(content['failed'].values()), 'failure')}.")
@@ -65,7 +65,7 @@ def run_page(
         f"astrojax show {shlex.quote(folder)}": "print the tables, draw the figures",
         f"astrojax export {shlex.quote(folder)} --format csv": "one row for each trajectory",
     })  # fmt: skip
-    page.text(f"{KEEP} In Python: `astrojax.load({folder!r})` is an xarray dataset of")
+    page.text(f"{KEEP} In Python: {code(f'astrojax.load({folder!r})')} is an xarray dataset of")
     page.table(
         ["variable", "unit", "definition"],
         [

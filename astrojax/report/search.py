@@ -11,7 +11,18 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from .figures import LABELS, axis_label, bands, difference_map, heat_maps, is_logarithmic, write_all
+from .figures import (
+    COLOURS,
+    add_legend,
+    axis_label,
+    check_formats,
+    curves,
+    difference,
+    heat_map,
+    is_logarithmic,
+    set_axis,
+    write_all,
+)
 from .statistics import discoveries, error_bars, mean_interval, paired_p_values, share_interval, with_interval
 from .tables import bounds_of, long_axes
 
@@ -107,10 +118,16 @@ def sentences(content: dict[str, Any]) -> list[str]:
 
 
 def draw_search(
-    history: xr.Dataset, heldout: xr.Dataset, landscape: xr.DataArray | None, parameters: Sequence[str], folder: Path
+    history: xr.Dataset,
+    heldout: xr.Dataset,
+    landscape: xr.DataArray | None,
+    parameters: Sequence[str],
+    folder: Path,
+    formats: Sequence[str] = ("png",),
 ) -> list[Path]:
-    """Write the figures of a search as PNG files into `folder`, and return their paths."""
-    return write_all(figures_of_search(history, heldout, landscape, parameters), folder)
+    """Write the figures of a search into `folder`, and return their paths."""
+    check_formats(formats)
+    return write_all(figures_of_search(history, heldout, landscape, parameters), folder, formats)
 
 
 def figures_of_search(
@@ -123,10 +140,10 @@ def figures_of_search(
         figures["landscape"] = landscape_with_path(history, landscape, best)
     axes = long_axes(heldout)
     if len(axes) >= 2:
-        figures["before_and_after"] = heat_maps(heldout, *axes[:2])
-        figures["difference"] = difference_map(heldout, "tuned", "start", *axes[:2])
+        figures["before_and_after"] = heat_map(heldout)
+        figures["difference"] = difference(heldout, "tuned", "start")
     elif axes:
-        figures["before_and_after"] = bands(heldout, axes[0])
+        figures["before_and_after"] = curves(heldout)
     else:
         figures["before_and_after"] = intervals(errors_on_fresh_problems(heldout))
     return figures
@@ -141,7 +158,7 @@ def along_the_search(history: xr.Dataset, parameters: Sequence[str]) -> Figure:
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     best = _best(history, parameters)
     for number, score in enumerate(history.score.values):
-        one, colour = history.sel(score=score), f"C{number}"
+        one, colour = history.sel(score=score), COLOURS[number % len(COLOURS)]
         for start in one.start.values if "start" in one.coords else range(one.sizes["start"]):
             line = one.isel(start=int(start))
             step = np.arange(line.sizes["step"])
@@ -155,16 +172,16 @@ def along_the_search(history: xr.Dataset, parameters: Sequence[str]) -> Figure:
                 ax.plot(step, line[name].values, color=colour, alpha=1.0 if chosen else 0.4, linewidth=1.8 if chosen else 0.8)
     panels[0].set_yscale("log")
     panels[0].set_title("loss: each step (pale), held-out problems", fontsize="medium")
-    panels[0].legend(fontsize="small")
+    add_legend(figure, panels[0].get_legend_handles_labels()[0], title="score")
     for ax, name in zip(panels[1:], names, strict=False):
-        ax.set_title(LABELS.get(name, name), fontsize="medium")
+        ax.set_title(axis_label(name), fontsize="medium")
         ax.axvline(best["step"], color="0.6", linestyle=":")
         if np.nanmin(history[name].values) > 0:
             ax.set_yscale("log")
     for ax in panels[len(names) + 1 :]:
         ax.set_axis_off()
     for ax in panels[: len(names) + 1]:
-        ax.set_xlabel("step")
+        set_axis(ax, "step", np.arange(history.sizes["step"]))
     return figure
 
 
@@ -177,7 +194,7 @@ def landscape_with_path(history: xr.Dataset, landscape: xr.DataArray, best: dict
     image = ax.pcolormesh(landscape[horizontal].values, landscape[vertical].values, loss, shading="nearest", cmap="viridis")
     path = history.sel(score=best["score"]).isel(start=best["start"])
     ax.plot(path[horizontal].values, path[vertical].values, color="w", linewidth=1.2, marker=".", markersize=3)
-    ax.plot(path[horizontal].values[0], path[vertical].values[0], "wo", markersize=7, label="start")
+    ax.plot(path[horizontal].values[0], path[vertical].values[0], "wo", markeredgecolor="k", markersize=7, label="start")
     ax.plot(best["values"][horizontal], best["values"][vertical], "r*", markersize=13, label="best")
     for name, scale in ((horizontal, ax.set_xscale), (vertical, ax.set_yscale)):
         if is_logarithmic(landscape[name].values):
@@ -185,10 +202,10 @@ def landscape_with_path(history: xr.Dataset, landscape: xr.DataArray, best: dict
     ax.set_xlabel(axis_label(horizontal))
     ax.set_ylabel(axis_label(vertical))
     others = ", ".join(
-        f"{LABELS.get(name, name)} = {value:.3g}" for name, value in best["values"].items() if name not in landscape.dims
+        f"{axis_label(name)} = {value:.3g}" for name, value in best["values"].items() if name not in landscape.dims
     )
     ax.set_title(f"mean loss{', at ' + others if others else ''}", fontsize="medium")
-    ax.legend(fontsize="small", facecolor="0.3", labelcolor="w")
+    add_legend(figure, ax.get_legend_handles_labels()[0])
     figure.colorbar(image, ax=ax, label="loss")
     return figure
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from .page import Page, escape
+from .page import Page, code, code_block, escape
 from .search import NAMES, figures_of_search, search_summary, sentences
-from .sections import KEEP, add_commands, add_provenance, add_settings, fenced, figure_name, short
+from .sections import KEEP, add_commands, add_provenance, add_settings, figure_name, short
 from .statistics import with_interval
 
 
@@ -34,14 +34,14 @@ def search_page(
     """
     page = Page(f"Search {folder}")
     if history is None or heldout is None:
-        page.text(f"**Unfinished**: `astrojax tune {shlex.quote(folder)}` continues it.")
+        page.text(f"**Unfinished**: {code(f'astrojax tune {shlex.quote(folder)}')} continues it.")
     else:
         _add_found(page, history, heldout, comparison, landscape, parameters)
     if history is not None:
         page.text("## On the way")
         _add_history(page, history)
     if tuned is not None:
-        page.text(f"## Tuned configuration\n\n{fenced(tuned)}")
+        page.text(f"## Tuned configuration\n\n{code_block(tuned, 'yaml')}")
     add_settings(page, config)
     add_provenance(page, provenance, {})
     page.text("## Repeat it")

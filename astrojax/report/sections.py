@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from .page import Markdown, Page
+from .page import Page, code_block
 
 KEEP = "The same configuration gives the same patterns, queries and results, whatever the chunks, devices and interruptions."
 
 
 def add_settings(page: Page, config: str) -> None:
-    page.text(f"## Settings\n\nThe whole configuration, every value that was used:\n\n{fenced(config)}")
+    page.text(f"## Settings\n\nThe whole configuration, every value that was used:\n\n{code_block(config, 'yaml')}")
 
 
 def add_provenance(page: Page, provenance: Mapping[str, Any], more: Mapping[str, Any]) -> None:
@@ -35,7 +35,7 @@ def add_provenance(page: Page, provenance: Mapping[str, Any], more: Mapping[str,
         "python": provenance.get("python"),
         "packages": ", ".join(f"{name} {version}" for name, version in provenance.get("versions", {}).items() if version),
     }
-    page.table(["", "value"], [[name, _code(value)] for name, value in known.items() if value not in (None, "")])
+    page.table(["", "value"], [[name, value] for name, value in known.items() if value not in (None, "")])
     sessions = provenance.get("sessions", [])
     if not sessions:
         return
@@ -53,18 +53,8 @@ def add_provenance(page: Page, provenance: Mapping[str, Any], more: Mapping[str,
 
 
 def add_commands(page: Page, commands: Mapping[str, str]) -> None:
-    page.table(["command", "what it does"], [[_code(command), meaning] for command, meaning in commands.items()])
-
-
-def fenced(text: str) -> str:
-    return f"~~~~~yaml\n{text.strip()}\n~~~~~"
-
-
-def _code(value: object) -> Markdown:
-    """Anything as code in a cell; a backtick ends no code."""
-    text = " ".join(str(value).split())
-    fence = "``" if "`" in text else "`"
-    return Markdown(f"{fence}{text}{fence}")
+    """Commands, each below what it does."""
+    page.text(code_block("\n\n".join(f"# {meaning}\n{command}" for command, meaning in commands.items()), "sh"))
 
 
 def figure_name(number: int, name: str) -> str:

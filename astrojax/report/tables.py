@@ -173,9 +173,9 @@ def mean_and_interval(
     return mean, mean.copy(data=low), mean.copy(data=high)
 
 
-def long_axes(results: xr.Dataset) -> list[str]:
+def long_axes(results: xr.Dataset, observable: str = "hamming_error") -> list[str]:
     """The axes of a sweep with more than one value, trials aside."""
-    return [str(dim) for dim in results.hamming_error.dims if dim not in ("model", "trial") and results.sizes[dim] > 1]
+    return [str(dim) for dim in results[observable].dims if dim not in ("model", "trial") and results.sizes[dim] > 1]
 
 
 def _asked(results: xr.Dataset, along: Sequence[str]) -> list[str]:

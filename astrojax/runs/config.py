@@ -5,11 +5,21 @@ Names of models, scores and solvers are written out here, so that reading a conf
 
 import abc
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from .._errors import InputError, did_you_mean, shown
@@ -30,15 +40,33 @@ def _no_boolean(value: Any) -> Any:
     return value
 
 
+def as_number(value: Any) -> int | float:
+    """A finite number from one, or from the text of one. Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("must be a number")
+    try:
+        number = float(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError("must be a number") from None
+    if not math.isfinite(number):
+        raise ValueError("must be a finite number")
+    return number
+
+
 Integer = Annotated[int, BeforeValidator(_no_boolean)]
 Real = Annotated[float, BeforeValidator(_no_boolean)]
 Positive = Annotated[Real, Field(gt=0)]
+Number = Annotated[int | float, BeforeValidator(as_number)]
+"""An integer or a real number, whichever was written."""
 
 LARGEST = 10_000_000
 """Largest memory load or number of flips."""
 
 MOST_VARIANTS = 10_000
 """Most points of a product of axes over fields other than loads, levels of corruption and dynamical parameters."""
+
+MOST_VALUES = 100_000
+"""Most values along an axis."""
 
 
 class RandomPatterns(Section):
@@ -73,7 +101,10 @@ class DigitPatterns(Section):
 
 
 class FilePatterns(Section):
-    """Patterns from a .npy, .npz or .csv file, one per row; a relative path starts at the configuration's folder."""
+    """Patterns from a .npy, .npz or .csv file, one per row; a relative path starts at the configuration's folder.
+
+    Entries are -1 and +1, booleans, or other numbers with a threshold. Pictures of shape (K, height, width) are flattened.
+    """
 
     kind: Literal["file"]
     path: Path
@@ -88,7 +119,7 @@ Patterns = Annotated[
 
 
 OfPatterns = Annotated[Path | None, Field(exclude_if=lambda path: path is None)]
-"""A .npy file with one number for each pattern of the pool; a relative path starts at the configuration's folder."""
+"""A .npy, .npz or .csv file with a number for each pattern; a relative path starts at the configuration's folder."""
 
 
 def _coupling(value: Any) -> Any:
@@ -187,28 +218,34 @@ def axis_values(given: Any) -> Any:
     unknown = set(given) - {"start", "stop", "step", "num", "scale"}
     if unknown or not {"start", "stop"} <= set(given) or ("step" in given and "num" in given):
         raise ValueError("a range is {start, stop, step} or {start, stop, num, scale}")
-    start, stop = (_number(given[name], name) for name in ("start", "stop"))
+    start, stop = (_part_of_range(given, name) for name in ("start", "stop"))
     scale = given.get("scale", "linear")
     if scale not in ("linear", "log"):
         raise ValueError("scale must be linear or log")
     if stop < start or (scale == "log" and start <= 0):
         raise ValueError("a range must have start <= stop, and start > 0 on a log scale")
     if "num" in given:
-        num = _number(given["num"], "num")
-        if not num.is_integer() or not 1 <= num <= 1_000_000:
-            raise ValueError("num must be an integer between 1 and 1000000")
-        import numpy as np  # late: completing a command line needs the names alone, at once
-
-        values = (np.geomspace if scale == "log" else np.linspace)(start, stop, int(num))
-        # A value that only rounding keeps from being an integer is one: so {start: 5, stop: 500, num: 3, scale: log} has loads.
-        whole = np.round(values)
-        return [float(value) for value in np.where(np.isclose(values, whole, rtol=1e-12, atol=0), whole, values)]
-    step = _number(given.get("step", 1), "step")
-    if step <= 0 or scale == "log" or (stop - start) / step > 1_000_000:
-        raise ValueError("step must be positive, on a linear scale, and give at most 1000000 values")
+        num = _part_of_range(given, "num")
+        if not float(num).is_integer() or not 1 <= num <= MOST_VALUES:
+            raise ValueError(f"num must be an integer between 1 and {MOST_VALUES}")
+        shares = [place / max(num - 1, 1) for place in range(int(num))]
+        if scale == "log":
+            return [float(f"{start * (stop / start) ** share:.15g}") for share in shares]
+        values = [start + (stop - start) * share for share in shares]
+        return [round(value, _decimals(start, stop)) for value in values]
+    step = _part_of_range(given, "step") if "step" in given else 1
+    if step <= 0 or scale == "log" or (stop - start) / step >= MOST_VALUES:
+        raise ValueError(f"step must be positive, on a linear scale, and give at most {MOST_VALUES} values")
     # A little beyond `stop`, so that rounding does not lose the last value.
-    spread = (start + step * number for number in range(math.floor((stop - start) / step + 1e-9) + 1))
-    return [int(value) if value.is_integer() and step == int(step) else value for value in spread]
+    number = math.floor((stop - start) / step + 1e-9) + 1
+    values = [round(start + step * place, _decimals(start, stop)) for place in range(number)]
+    return [int(value) if float(value).is_integer() and step == int(step) else float(value) for value in values]
+
+
+def _decimals(start: int | float, stop: int | float) -> int:
+    """Decimals to which values of a range are rounded, so that they are the numbers one would write: 0.3, not 0.1 + 0.2."""
+    largest = max(abs(start), abs(stop))
+    return 14 - math.floor(math.log10(largest)) if largest else 0
 
 
 def integer_values(given: Any) -> Any:
@@ -226,14 +263,11 @@ def flattened(value: Any, path: str) -> dict[str, Any]:
     return {key: inner for name, below in value.items() for key, inner in flattened(below, f"{path}.{name}").items()}
 
 
-def _number(value: Any, name: str) -> float:
+def _part_of_range(given: dict[str, Any], name: str) -> int | float:
     try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if isinstance(value, bool) or not math.isfinite(number):
-        raise ValueError(f"{name} of a range must be a finite number")
-    return number
+        return as_number(given[name])
+    except ValueError as error:
+        raise ValueError(f"{name} of a range {error}") from None
 
 
 SECTIONS = ("patterns", "models", "retrieval")
@@ -252,8 +286,23 @@ Scales = Annotated[list[Annotated[Real, Field(ge=0)]], Field(min_length=1), AsVa
 Positives = Annotated[list[Positive], Field(min_length=1), AsValues]
 
 
-Numbers = Annotated[list[Integer | Real], Field(min_length=1), AsValues]
-AxisName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+Numbers = Annotated[list[Number], Field(min_length=1), AsValues]
+
+
+def _text_like(pattern: str, rule: str) -> Any:
+    """Text that matches a pattern, for which a rule stands in messages."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"must be {rule}")
+        return text
+
+    return Annotated[str, AfterValidator(check), Field(json_schema_extra={"pattern": pattern})]
+
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
+Name: Any = _text_like(NAME, "at most 100 letters, digits and _ . -, the first a letter or digit")
+AxisName: Any = _text_like(r"^[A-Za-z][A-Za-z0-9_-]{0,99}$", "at most 100 letters, digits and _ -, the first a letter")
 
 
 class Axes(Section):
@@ -322,7 +371,16 @@ class Retrieval(Section):
 RESERVED = ("trial", "model", "decoder", "swept_axes", *DEFINITIONS)
 """Names in the results that no zipped axis may have."""
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+
+def _model_name(name: str) -> str:
+    if not name.isprintable() or len(name.encode()) > 100 or set(name) & set("./\\=") or name in ("", "decoders"):
+        raise ValueError(
+            "a name of a model is printable text of at most 100 bytes without . / \\ and =, other than decoders, which have it"
+        )
+    return name
+
+
+ModelName = Annotated[str, AfterValidator(_model_name), Field(json_schema_extra={"pattern": r"^[^./\\=]+$"})]
 
 
 class Root(Section):
@@ -390,14 +448,14 @@ def _with_files(value: Any, name: str, paths: Mapping[str, Path]) -> Any:
 class Config(Root):
     """Everything that determines the results of a run."""
 
-    name: str = Field("run", pattern=NAME, description="names the run folder; the file's name when left out")
+    name: Name = Field("run", description="names the run folder; the file's name when left out")
     seed: Integer = Field(0, ge=0, lt=2**31, description="all random numbers follow from it")
     precision: Literal["float32", "float64"] = Field("float32", description="of patterns, dynamics and results")
     patterns: Patterns = Field(RandomPatterns(), description="where patterns come from")
     corruption: Literal["flips", "erasures", "noise"] = Field("flips", description="how a query differs from its pattern")
     axes: Axes = Field(description="what is varied; all combinations are computed")
     trials: Integer = Field(50, ge=1, le=MOST_TRAJECTORIES, description="independent samples at every point")
-    models: dict[Annotated[str, Field(pattern=r"^[^.=/\\]+$")], Model] = Field(
+    models: dict[ModelName, Model] = Field(
         min_length=1, description="memories that meet the same problems, under names of your own"
     )
     decoders: bool = Field(True, description="whether the decoders are computed on the same problems")

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import yaml
-
 from .._errors import InputError, did_you_mean
 from .folders import command_of
+from .yaml_files import read_yaml
 
 FOLDER = Path(__file__).parents[1] / "examples"
 
@@ -34,7 +33,7 @@ def located(path: str | Path) -> Path:
 
 def kind(name: str) -> str:
     """The command that an example is for, `run` or `tune`."""
-    return command_of(yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))) or "run"
+    return command_of(read_yaml(FOLDER / f"{name}.yaml")) or "run"
 
 
 def about(name: str) -> str:

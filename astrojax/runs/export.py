@@ -1,5 +1,6 @@
 """Results as one file, for other programs: netCDF, or a table with a row for each trajectory."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +50,7 @@ def export(run: str | Path, format: str, out: str | Path | None = None) -> Path:
         with replacing(path) as part:
             {"nc": _write_netcdf, "csv": _write_csv, "parquet": _write_parquet}[format](results, part)
     except ImportError as error:
-        raise InputError(f"--format {format} needs an extra: python -m pip install 'astrojax[export]'") from error
+        raise InputError(f"--format {format} needs an extra: python -m pip install 'astrojax-memory[export]'") from error
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
     return path
@@ -71,15 +72,12 @@ def _write_parquet(results: xr.Dataset, path: Path) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    writer: Any = None
-    try:
+    with path.open("wb") as file, contextlib.ExitStack() as stack:  # pyarrow takes no path that is no Unicode
+        writer: Any = None
         for table in _tables(results):
             rows = pyarrow.Table.from_pandas(table, preserve_index=False)
-            writer = writer or pyarrow.parquet.ParquetWriter(path, rows.schema)
+            writer = writer or stack.enter_context(pyarrow.parquet.ParquetWriter(file, rows.schema))
             writer.write_table(rows)
-    finally:
-        if writer is not None:
-            writer.close()
 
 
 def _tables(results: xr.Dataset) -> Iterator["pd.DataFrame"]:

@@ -1,8 +1,10 @@
 """Files of a run folder: written whole, and believed only if they hold what was written."""
 
+import errno
 import functools
 import hashlib
 import json
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -64,7 +66,7 @@ def read_sealed_json(path: Path, *run: str, since: Iterable[str] | None = None) 
 
 def write_text(path: Path, text: str) -> None:
     """Write a file, whole or not at all. Raises `StorageError` if it cannot be written."""
-    write_bytes(path, text.encode())
+    write_bytes(path, text.encode(errors="backslashreplace"))  # names of files may be no Unicode
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -89,6 +91,8 @@ def refuse_links(folder: Path) -> None:
 def file_sha256(path: Path) -> str:
     """SHA-256 of the content of a file, computed once for each state of it. Raises OSError if it cannot be read."""
     state = path.stat()
+    if not stat.S_ISREG(state.st_mode):  # a pipe or a device may never end
+        raise OSError(errno.EINVAL, "it is not a file", str(path))
     return _sha256(path, state.st_size, state.st_mtime_ns, state.st_ino)
 
 

@@ -5,7 +5,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
+from .._errors import InputError
+from .yaml_files import read_yaml
 
 CONFIG = "config.yaml"
 
@@ -24,8 +25,8 @@ def command_of(content: Any) -> str | None:
 def is_search(folder: Path) -> bool:
     """Whether a run folder is that of a search."""
     try:
-        content = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+        content = read_yaml(folder / CONFIG)
+    except InputError:
         return False
     return command_of(content) == "tune"
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .._errors import InputError, did_you_mean, shown
 from .config import NAME, Config, Root
 from .examples import PREFIX, located, names
 from .folders import command_of, files_like
+from .yaml_files import find_faults, parse_yaml, read_yaml
 
 Fault = tuple[str, str]
 """The path of a field and what is wrong with it."""
@@ -56,16 +56,11 @@ def read(path: str | Path, kind: type[Kind], overrides: Sequence[str] | Mapping[
         text = f"is a file of patterns; a configuration names it: patterns: {{kind: file, path: {path.name}}}"
         raise ConfigError(source, [("", text)])
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except FileNotFoundError:
-        hint = f" (did you mean '{PREFIX}{source}'?)" if source in names() else files_like(path)
-        raise ConfigError(source, [("", f"there is no such file{hint}")]) from None
-    except IsADirectoryError:
-        raise ConfigError(source, [("", "is a folder; give a file")]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(source, [("", f"cannot be read: {error}")]) from error
-    except yaml.YAMLError as error:
-        raise ConfigError(source, [("", "is not YAML: " + " ".join(str(error).split()))]) from error
+        raw = read_yaml(path)
+    except InputError as error:
+        raise ConfigError(source, [("", _reason(source, path, error))]) from error
+    if faults := find_faults(raw):
+        raise ConfigError(source, faults)
     if not isinstance(raw, dict):
         raise ConfigError(source, [("", f"must be a mapping of keys to values; got {shown(raw)}")])
     command = command_of(raw)
@@ -75,10 +70,20 @@ def read(path: str | Path, kind: type[Kind], overrides: Sequence[str] | Mapping[
         raise ConfigError(source, [("", f"is the configuration of a run: astrojax run {shlex.quote(source)}")])
     if "name" not in raw and re.match(NAME, path.stem):
         raw["name"] = path.stem
-    faults: list[Fault] = []
     pairs = overrides if isinstance(overrides, Mapping) else _pairs(overrides, faults)
     _apply(raw, pairs, faults)
     return parse(raw, kind, source=source, folder=path.parent, faults=faults)
+
+
+def _reason(source: str, path: Path, error: InputError) -> str:
+    """Why a file cannot be read, with a hint where one is at hand."""
+    match error.__cause__:
+        case FileNotFoundError():
+            return "there is no such file" + (f" (did you mean '{PREFIX}{source}'?)" if source in names() else files_like(path))
+        case _ if path.is_dir():
+            return "is a folder; give a file"
+        case _:
+            return str(error)
 
 
 def parse(
@@ -90,6 +95,8 @@ def parse(
     faults: Sequence[Fault] = (),
 ) -> Kind:
     """A configuration from a mapping; relative paths in it start at `folder`. Raises `ConfigError` with every fault."""
+    if unreadable := find_faults(raw):
+        raise ConfigError(source, [*faults, *unreadable])
     if isinstance(raw.get("patterns"), dict):
         raw = {**raw, "patterns": {"kind": "random"} | raw["patterns"]}
     found = [*faults, *_faults(raw, kind)]
@@ -205,8 +212,8 @@ def _pairs(words: Sequence[str], faults: list[Fault]) -> dict[str, Any]:
                 continue
             value = following
         try:
-            pairs[key] = yaml.load(value, _Loader)
-        except yaml.YAMLError:
+            pairs[key] = parse_yaml(value)
+        except InputError:
             faults.append((key, f"is not YAML; got {shown(value)}"))
     return pairs
 
@@ -222,15 +229,3 @@ def _apply(raw: dict[Any, Any], pairs: Mapping[str, Any], faults: list[Fault]) -
             section[last] = value
         else:
             faults.append((key, f"cannot be set: {'.'.join(parents)} is not a mapping"))
-
-
-class _Loader(yaml.SafeLoader):
-    """Plain YAML, in which a key may stand only once."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} stands twice", key.start_mark)
-            seen.add(key.value if isinstance(key.value, str) else repr(key.value))
-        return super().construct_mapping(node, deep)

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, Field, PositiveInt, ValidationError
+
 from .._errors import InputError
 from .config import Root
 from .files import changed_files, read_sealed_json, sha256_by_name, write_sealed_json
@@ -17,6 +19,30 @@ PROVENANCE = "provenance.json"
 
 SEALED = ("files", "input_files", "random_numbers", "trajectories_per_chunk")
 """Keys of a record that versions before it was sealed did not write."""
+
+
+class _Content(BaseModel, extra="allow", strict=True):
+    """What readers rely on in a record, whoever wrote it."""
+
+    versions: dict[str, str | None] = {}
+    config_sha256: str = Field("", pattern="^[ -~]*$")
+    files: dict[str, str] = {}
+    input_files: dict[str, str] = {}
+    heldout: dict[str, str] = {}
+    trajectories_per_chunk: PositiveInt = 1
+    devices: list[str] = []
+    commit: dict[str, Any] | None = None
+    sessions: list["_Session"] = []
+
+
+class _Session(BaseModel, extra="allow", strict=True):
+    started: str = ""
+    seconds: "_Seconds | None" = None
+
+
+class _Seconds(BaseModel, strict=True):
+    wall_clock: float = 0.0
+    parts: dict[str, dict[str, float]] = {}
 
 
 class Record:
@@ -96,7 +122,13 @@ class Record:
 
 def read_provenance(folder: Path) -> dict[str, Any]:
     """What `provenance.json` holds; `InputError` (a ValueError) if it cannot be read or was changed."""
-    return read_sealed_json(folder / PROVENANCE, since=SEALED)
+    content = read_sealed_json(folder / PROVENANCE, since=SEALED)
+    try:
+        _Content.model_validate(content)
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        raise InputError(f"{folder / PROVENANCE} cannot be read: {place} holds nonsense") from error
+    return content
 
 
 def read_record(folder: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from .._arrays import read_array
 from .._errors import InputError
 from .files import StorageError, read_sealed_json, write_bytes, write_sealed_json
 from .folders import CONFIG, is_search, run_folders
@@ -147,10 +148,7 @@ class SearchFolder:
 
     def read_array(self, name: str) -> np.ndarray:
         """What was found for a parameter with an entry for each pattern. `InputError` if it cannot be read."""
-        try:
-            return np.load(self.folder / f"{name}.npy", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.folder / name}.npy cannot be read: {error}") from error
+        return read_array(self.folder / f"{name}.npy")
 
     def write_comparison(self, found: Mapping[str, Any]) -> None:
         """Store what other searches found."""

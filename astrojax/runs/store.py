@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-import yaml
 from filelock import FileLock, Timeout
 
 from .._errors import InputError
@@ -23,6 +22,7 @@ from .record import PROVENANCE as PROVENANCE
 from .record import check_files, config_changed, read_provenance, read_record, recorded_files, run_again
 from .results import DONE, RESULTS, ReadOnly, grids_of, read_flags
 from .stored_config import sha256_beside_results
+from .yaml_files import read_yaml
 
 SUMMARY, FIGURES, LOCK = "summary.json", "figures", ".lock"
 
@@ -187,8 +187,8 @@ def _check_config(folder: Path) -> None:
     """Refuse a folder of an earlier version, which recorded no files, if the dataset tells of another configuration."""
     known = sha256_beside_results(folder)
     try:
-        is_same = known is None or json_sha256(yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))) == known
-    except (OSError, ValueError, TypeError, yaml.YAMLError):
+        is_same = known is None or json_sha256(read_yaml(folder / CONFIG)) == known
+    except (ValueError, TypeError):
         is_same = False
     if not is_same:
         raise config_changed(folder)

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import yaml
-
 from .._errors import InputError, shown
 from .config import Root
 from .files import file_sha256, read_json, sha256_by_name, write_bytes, write_text
@@ -15,6 +13,7 @@ from .folders import CONFIG
 from .reading import ConfigError, read
 from .record import PROVENANCE, read_provenance, recorded_files
 from .results import RESULTS
+from .yaml_files import dump_yaml
 
 INPUTS = "inputs"
 """Folder with copies of the files that a configuration names."""
@@ -185,8 +184,7 @@ def as_yaml(config: Root, beside: Path | None = None) -> str:
     """A configuration as it stands in a file: every value that is used. Paths start at the folder `beside`, if given."""
     if beside is not None:
         config = config.with_files({name: _relative(path, beside.resolve()) for name, path in config.files().items()})
-    content = config.model_dump(mode="json")
-    return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120)
+    return dump_yaml(config.model_dump(mode="json"))
 
 
 def _relative(path: Path, folder: Path) -> Path:

@@ -9,13 +9,14 @@ from .._errors import did_you_mean
 from .._parameters import DIMENSIONS, MOST_TRAJECTORIES, SEARCHED, TRANSIENT
 from .config import (
     LEVELS,
-    NAME,
     Astrocyte,
     Axes,
     Config,
     Integer,
     Model,
     ModernHopfield,
+    Name,
+    Number,
     Patterns,
     Positive,
     RandomPatterns,
@@ -58,7 +59,7 @@ def _weights(given: Any) -> Any:
 MOST_STEPS = 1_000_000
 """Most steps of a search."""
 
-Argument = Annotated[Integer | Real, Field(ge=-1e15, le=1e15)]
+Argument = Annotated[Number, Field(ge=-1e15, le=1e15)]
 
 
 class Schedule(Section):
@@ -119,7 +120,7 @@ class Landscape(Section):
 class TuneConfig(Root):
     """Everything that determines the result of a search."""
 
-    name: str = Field("tune", pattern=NAME, description="names the run folder; the file's name when left out")
+    name: Name = Field("tune", description="names the run folder; the file's name when left out")
     seed: Integer = Field(0, ge=0, lt=2**31, description="all random numbers follow from it")
     precision: Literal["float32", "float64"] = Field("float32", description="of patterns, dynamics and results")
     patterns: Patterns = Field(RandomPatterns(), description="where patterns come from")

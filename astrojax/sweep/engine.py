@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from .._checks import LARGEST_SIZE, InputError, at_least, random_key
+from .._devices import local_devices
 from .._errors import shown_bytes
 from .._parameters import MOST_THREADS, MOST_TRAJECTORIES
 from .._types import RandomKey
@@ -84,7 +85,7 @@ class Engine:
         on_notice: told in words when the engine had to change its mind.
 
     Raises:
-        InputError (a ValueError): for settings out of range.
+        InputError (a ValueError): for settings out of range, and where JAX has no device.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class Engine:
         memory: int | None = None,
         on_notice: Callable[[str], None] | None = None,
     ) -> None:
-        available = jax.local_devices()
+        available = local_devices()
         if num_devices is not None and not 1 <= num_devices <= len(available):
             raise InputError(
                 f"num_devices (--devices) must be between 1 and {len(available)}, the devices there are; got {num_devices}"

@@ -53,7 +53,7 @@ def machine_memory() -> int:
         return UNKNOWN
     for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
-            memory = min(memory, int(Path(limit).read_text()))
+            memory = min(memory, int(Path(limit).read_text(encoding="utf-8")))
         except (OSError, ValueError):
             continue
     return memory

@@ -170,7 +170,8 @@ class Programs:
 def call(program: Any, sample: Any, root_key: RandomKey, arguments: tuple[Any, jax.Array], order: np.ndarray) -> Any:
     """Call a program with what `arranged` gave. Returns one value per lane, by name."""
     dynamic, _ = eqx.partition(sample, eqx.is_array)
-    values = program(dynamic, root_key, *arguments)
+    with jax.debug_nans(False):  # observables of a failed trajectory are NaN
+        values = program(dynamic, root_key, *arguments)
     return {name: np.asarray(value)[order] for name, value in values.items()}
 
 

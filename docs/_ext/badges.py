@@ -12,7 +12,6 @@ def badges() -> dict[str, str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     jax = next(need.removeprefix("jax") for need in project["dependencies"] if need.startswith("jax>"))
     told = {
-        "version": project["version"],
         "python": project["requires-python"],
         "jax": jax.replace(",", ", "),
         "licence": project["license"],

@@ -1,6 +1,10 @@
-"""Pages that are written from the program itself: the command line, and what may stand in a configuration."""
+"""Pages that are written from the program itself: commands, and the keys of configurations.
+
+The second is kept in the repository, to be read there: python docs/_ext/generated.py writes it again.
+"""
 
 import os
+import re
 from inspect import cleandoc
 from pathlib import Path
 from types import UnionType
@@ -14,7 +18,8 @@ from astrojax.commands.parser import make_parser
 from astrojax.runs.config import Config
 from astrojax.runs.tuning import Searched, TuneConfig
 
-FOLDER = Path(__file__).parents[1] / "generated"
+DOCS = Path(__file__).parents[1]
+CONFIGURATION = DOCS / "configuration.md"
 USUAL = {Searched: "usual for the parameter"}
 """Sections whose keys are filled in before they are checked."""
 
@@ -124,14 +129,23 @@ def _limits(metadata: Any) -> str:
 
 
 def write(app: Any) -> None:
-    """Write the pages, before any is read."""
-    FOLDER.mkdir(exist_ok=True)
-    for name, text in {"command_line": command_line(), "configuration": configuration()}.items():
-        path = FOLDER / f"{name}.md"
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
+    """Write the page of commands, before any is read."""
+    (DOCS / "generated").mkdir(exist_ok=True)
+    path = DOCS / "generated" / "command_line.md"
+    if not path.exists() or path.read_text(encoding="utf-8") != command_line():
+        path.write_text(command_line(), encoding="utf-8")
+
+
+def link_tutorials(app: Any, page: str, source: list[str]) -> None:
+    """Links to the scripts of tutorials lead to the pages that are made of them."""
+    source[0] = re.sub(r"\]\((?:\.\./)?tutorials/(\w+)\.py\)", r"](/generated/tutorials/\1)", source[0])
 
 
 def setup(app: Any) -> dict[str, bool]:
     app.connect("builder-inited", write, priority=100)
+    app.connect("source-read", link_tutorials)
     return {"parallel_read_safe": True}
+
+
+if __name__ == "__main__":
+    CONFIGURATION.write_text(configuration(), encoding="utf-8")

@@ -70,7 +70,7 @@ for panel, load in zip(panels, results.num_patterns.values, strict=True):
     panel.axhline(bayes.sel(num_patterns=load), color="k", ls="--", label="Bayes decoder")
     panel.set(title=f"K = {load}", xlabel="temperature T", xscale="log")
 panels[0].set_ylabel("wrong neurons of 30, from 6 flips")
-panels[0].legend(fontsize="small")
+figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
 
 # %%
 # At low temperatures one gain wins. The linear memory then comes close to the Bayes decoder; the squared

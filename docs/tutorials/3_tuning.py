@@ -55,11 +55,11 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
 left.plot(history.step, history.hamming_error, color="0.7", label="problems of the step")
 left.plot(history.step, history.validation_error, "o", color="C0", label="held-out problems")
 left.set(xlabel="step", ylabel="mean Hamming error (neurons)")
-left.legend()
+left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 for name, label in {"temperature": "T", "tau_x": "τx", "tau_p": "τp"}.items():
     right.plot(history.step, history[name], label=label)
 right.set(xlabel="step", ylabel="value", yscale="log")
-right.legend()
+right.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
 
 # %%
 # What counts is the error on problems that neither the steps nor the choice of the best values have met,
