@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constr
 STYLED := astrojax tests experiments benchmarks docs
 # Most tests spend their time compiling, and are compiled in a third of it. Those marked as_used depend on how programs are
 # compiled, or spend their time running.
-QUICK := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
+QUICK := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: help setup run reproduce test check docs build bounds bench bench-check bench-gpu smoke clean

@@ -9,6 +9,8 @@ from pathlib import Path
 import jax
 import pytest
 
+from astrojax.compiling import keep_compiled_programs
+
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -16,8 +18,10 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 # Tracing makes millions of small objects that live; looking for garbage among them again and again takes a tenth of the time.
 gc.set_threshold(100_000, 50, 1000)
 
-# Compiled programs are shared by all processes of the tests, and kept apart from the user's.
+# Compiled programs are shared by all processes of the tests and by later runs of them, and kept apart from the user's.
 os.environ["ASTROJAX_CACHE"] = str(Path(__file__).parents[1] / ".pytest_cache" / "programs")
+keep_compiled_programs()
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
 
 
 LONGEST = (

@@ -21,7 +21,7 @@ from .systems import equations
 from .systems.problems import FAMILY, KINDS, MODELS, PARAMETERS
 
 VALUES = {"temperature": 0.7, "tau_x": 0.6, "tau_p": 1.7, "tau_s": 1.3, "tau_a": 0.8, "slope": 3.0}
-FAST = {"adjoint": diffrax.ForwardMode(), "max_steps": 10_000}
+FAST = {"adjoint": diffrax.ForwardMode(), "max_steps": 10_000, "solver": "tsit5"}
 PATTERNS = aj.random_patterns(jax.random.key(0), num_neurons=8, num_patterns=3)
 LOW_LOAD = aj.random_patterns(jax.random.key(1), num_neurons=40, num_patterns=4)
 
