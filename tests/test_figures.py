@@ -229,3 +229,21 @@ def test_labels_stand_in_place_of_names():
     assert figure.axes[0].get_title().startswith("$A$ minus b")
     assert figure.axes[1].get_ylabel() == "difference of mean\nerrors"
     assert figure.axes[0].get_ylabel() == "K"
+
+
+@pytest.mark.parametrize(("observable", "word"), [("hamming_error", "better"), ("success", "better"), ("num_steps", "lower")])
+def test_blue_is_the_better_model_whatever_the_observable(observable, word):
+    results = run_of()
+    better = 1 if observable == "success" else 0
+    results[observable] = results[observable].copy(data=np.full(results[observable].shape, 1 - better))
+    results[observable][0] = better
+    figure = aj.figures.difference(results, "a", "b", observable)
+    (image,) = figure.axes[0].images
+    red, _, blue, _ = image.cmap(image.norm(image.get_array()[0, 0]))
+    assert blue > red
+    assert f"blue: a {word}" in figure.axes[0].get_title()
+
+
+def test_a_page_refuses_choices_that_it_does_not_follow(run, tmp_path):
+    assert main(["show", str(run), "--html", str(tmp_path / "page.html"), "--observable", "success"]) == 2
+    assert not (tmp_path / "page.html").exists()
