@@ -39,7 +39,13 @@ def command_line() -> str:
 def configuration() -> str:
     """Every field of both kinds of configuration: type, limits, default, meaning."""
     schema = "`astrojax schema` prints the same as a JSON Schema, with which an editor checks a file as it is written."
-    parts, told = ["# Configuration", schema], set()
+    numbers = (
+        "A configuration is YAML of at most 4 MiB, with anchors and merges. Numbers are as in JSON: `1e3` is a thousand, "
+        "also where an integer is asked for, and `010` is ten; `1:30` and `2001-01-01` are text. Values of ranges are the "
+        "decimals one would write: `{start: 0, stop: 0.6, step: 0.1}` has 0.3, so that `results.sel(erased_fraction=0.3)` "
+        "finds it."
+    )
+    parts, told = ["# Configuration", numbers, schema], set()
     for title, kind in {"Of a run": Config, "Of a search": TuneConfig}.items():
         parts += [f"## {title}", cleandoc(kind.__doc__ or ""), _table(kind)]
         if told:
