@@ -1,6 +1,7 @@
 """Writing files: whole or not at all, safe against a power cut, and never through symbolic links. Standard library only."""
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -21,8 +22,10 @@ def replacing(path: Path) -> Iterator[Path]:
     synced to disk before it is renamed, and the folder afterwards. A link at `path` is replaced, not followed.
 
     Raises:
-        OSError: if it cannot be created or renamed. The new file is removed then.
+        OSError: if it cannot be created or renamed, and for a device or a pipe at `path`. The new file is removed then.
     """
+    if is_special(path):
+        raise FileExistsError(errno.EEXIST, "it is a device or a pipe, not a file", str(path))
     part = path.with_name(f".{secrets.token_hex(8)}.part{path.suffix}")
     os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o666))
     try:
@@ -41,15 +44,24 @@ def write_file(path: Path, content: bytes) -> None:
         part.write_bytes(content)
 
 
-def find_link(folder: Path) -> Path | None:
-    """A symbolic link at any depth inside a folder, or `None` if there is none. The folder itself may be one."""
+def find_irregular(folder: Path, *, links: bool) -> Path | None:
+    """A pipe, a device or the like at any depth inside a folder, or `None`; with `links`, symbolic links too.
+
+    What links lead to is looked at, but not what is inside. The folder itself may be a link.
+    """
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.is_symlink():
+            if entry.is_dir(follow_symlinks=False):
+                if found := find_irregular(Path(entry.path), links=links):
+                    return found
+            elif (entry.is_symlink() and links) or is_special(Path(entry.path)):
                 return Path(entry.path)
-            if entry.is_dir(follow_symlinks=False) and (found := find_link(Path(entry.path))):
-                return found
     return None
+
+
+def is_special(path: Path) -> bool:
+    """Whether a path leads to a pipe, a device or the like: something that exists and is neither a file nor a folder."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -60,7 +60,7 @@ def entry() -> None:
         status = 1
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):  # as of `astrojax schema | head`, where nobody reads on
-            _failed([], str(error), status)
+            _failed([], f"the output cannot be written: {error.strerror or error}", status)
     if status == 130:
         # At once, whatever threads are still in the middle of and however often Ctrl-C is pressed.
         signal.signal(signal.SIGINT, signal.SIG_IGN)

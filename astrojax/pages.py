@@ -15,6 +15,9 @@ from .runs.record import read_record
 from .runs.search_results import TUNED, load_search
 from .runs.tuning import TuneConfig
 
+REPORT = "report.html"
+"""The page in a run folder where no other name is given."""
+
 
 def write_run_page(folder: str | Path, path: str | Path) -> Path:
     """Write what there is to know about a run folder as one HTML file that needs no other and loads nothing.
@@ -29,15 +32,29 @@ def write_run_page(folder: str | Path, path: str | Path) -> Path:
         The path.
 
     Raises:
-        InputError (a ValueError): if the folder holds no run, or one that is damaged; if the file has no folder to be in.
+        InputError (a ValueError): if the folder holds no run, or one that is damaged; if the file has no folder to be in,
+            exists and is no page, or would lie among the files of the run.
         StorageError (a RunError): if the file cannot be written. It is written whole or not at all.
     """
     folder, path = Path(folder), Path(path)
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"the page must be a file in a folder that exists; got {path}")
+    if path.exists() and not _is_page(path):
+        raise InputError(f"the page must be a new file, or one in place of an older page; {path} is something else")
+    inside = path.resolve().is_relative_to(folder.resolve())
+    if inside and path.resolve() != folder.resolve() / REPORT:
+        raise InputError(f"the page must be {REPORT} in the run folder, or a file elsewhere; got {path}")
     page = _of_search(folder) if is_search(folder) else _of_run(folder)
     write_text(path, html(page))
     return path
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a file was written by `write_run_page`."""
+    try:
+        return path.is_file() and path.read_bytes()[:1000].lower().startswith(b"<!doctype html>")
+    except OSError:
+        return False
 
 
 def _of_run(folder: Path) -> Page:

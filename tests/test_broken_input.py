@@ -67,7 +67,7 @@ BROKEN = {
         ["axes.num_patterns:", "got 2000", "1750 patterns"],
     ),
     "missing pattern file": (["--patterns", "{kind: file, path: nowhere.npy}"], ["patterns.path:", "does not exist"]),
-    "yes for a number": (["--trials", "true"], ["trials:", "must be a number", "got True"]),
+    "yes for a number": (["--trials", "true"], ["trials:", "must be an integer", "got True"]),
     "yes for a parameter": (["--models.a.tau_x", "yes"], ["models.a.tau_x:", "must be a number"]),
     "fraction for a number of values": (
         ["--axes.tau_x", "{start: 1, stop: 9, num: 2.7}"],

@@ -115,7 +115,7 @@ BROKEN = {
     "no such model": ({"models.z.slope": [1]}, "axes.models.z.slope: is neither", ""),
     "a field of words": ({"retrieval.solver": [1]}, "axes.retrieval.solver: is neither", ""),
     "a value out of range": ({"retrieval.t1": [1, -2]}, "axes.retrieval.t1[1]: should be greater than 0; got -2", ""),
-    "a fraction for an integer": ({"retrieval.max_steps": [2.5]}, "axes.retrieval.max_steps[0]: should be a valid integer", ""),
+    "a fraction for an integer": ({"retrieval.max_steps": [2.5]}, "axes.retrieval.max_steps[0]: must be an integer", ""),
     "values twice": ({"retrieval.t1": [1, 1]}, "axes.retrieval.t1: lists a value twice", ""),
     "zipped lengths": ({"zipped": {"z": {"tau_x": [1, 2], "slope": [1]}}}, "axes.zipped.z: must have equally many values", ""),
     "zipped value": ({"zipped": {"z": {"tau_x": [1, 0]}}}, "axes.zipped.z.tau_x[1]: should be greater than 0; got 0", ""),

@@ -9,7 +9,7 @@ from matplotlib.transforms import Bbox
 
 import astrojax as aj
 from astrojax.cli import main
-from astrojax.report.figures import draw_all, draw_grid
+from astrojax.report.figures import draw_all, draw_grid, file_name
 from astrojax.report.reproduction import convergence
 from astrojax.report.search import along_the_search, landscape_with_path
 from astrojax.runs.reading import parse_config
@@ -247,3 +247,9 @@ def test_blue_is_the_better_model_whatever_the_observable(observable, word):
 def test_a_page_refuses_choices_that_it_does_not_follow(run, tmp_path):
     assert main(["show", str(run), "--html", str(tmp_path / "page.html"), "--observable", "success"]) == 2
     assert not (tmp_path / "page.html").exists()
+
+
+def test_names_of_files_are_letters_that_every_file_system_has():
+    names = [file_name(name) for name in NAMES]
+    assert all(name.isascii() and len(name) < 100 for name in names)
+    assert len(set(names)) == len(NAMES)

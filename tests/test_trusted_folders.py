@@ -520,3 +520,36 @@ def test_a_run_folder_is_found_by_its_link(run, tmp_path):
     (tmp_path / "latest").symlink_to(run)
     assert main(["show", str(tmp_path / "latest")]) == 0
     assert find_run(tmp_path / "latest").exists()
+
+
+@pytest.mark.parametrize("place", ["results.zarr/energy/c/0/0/0/0", "results.zarr/zarr.json", "provenance.json", "config.yaml"])
+def test_a_pipe_in_a_folder_is_refused_and_never_read(run, capsys, place):
+    (run / place).unlink()
+    os.mkfifo(run / place)
+    for command, *more in (*READERS, ["run"]):
+        refused(capsys, command, run, *more)
+
+
+@pytest.mark.parametrize("place", ["run/config.yaml", "run/provenance.json", "run/new.html", "mine.yaml", "pipe", "folder"])
+def test_a_page_replaces_nothing_but_a_page(run, tmp_path, capsys, place):
+    (tmp_path / "mine.yaml").write_text("seed: 1")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    refused(capsys, "show", run, "--html", tmp_path / place)
+    for path, content in before.items():
+        assert path.read_bytes() == content
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_page_is_written_again(run, tmp_path):
+    for _ in range(2):
+        assert main(["show", str(run), "--html", "--quiet"]) == 0
+        assert main(["show", str(run), "--html", str(tmp_path / "page.html"), "--quiet"]) == 0
+
+
+def test_no_file_is_written_in_place_of_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a file"):
+        _files.write_file(tmp_path / "pipe", b"")
+    assert (tmp_path / "pipe").is_fifo()

@@ -104,6 +104,22 @@ def test_what_is_no_configuration_is_refused(text, tmp_path):
         read_config(tmp_path / "c.yaml")
 
 
+@pytest.mark.parametrize(
+    ("axes", "where"),
+    [
+        ({"num_patterns": {"start": 1e-300, "stop": 1e300, "num": 3, "scale": "log"}}, "axes.num_patterns"),
+        ({"temperature": {"start": 1e-300, "stop": 1e300, "num": 3, "scale": "log"}}, "axes.temperature"),
+        ({"slope": [5, 1e308]}, "axes.slope[1]"),
+        ({"tau_x": [1e-46]}, "axes.tau_x[0]"),
+    ],
+)
+def test_numbers_that_the_precision_lacks_are_refused(axes, where):
+    content = parse_yaml(SMALL)
+    with pytest.raises(aj.InputError) as caught:
+        parse_config(content | {"axes": content["axes"] | axes})
+    assert [path for path, _ in caught.value.faults] == [where]
+
+
 @pytest.mark.parametrize("content", [{"seed": 10**5000}, {10**5000: 1}, {"a": {None: 1}}, {"a": "\ud800"}, {"a": ["\0"]}])
 def test_mappings_from_python_are_checked_likewise(content):
     assert find_faults(content)

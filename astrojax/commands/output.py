@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import math
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -40,7 +41,7 @@ class Output:
             stderr=as_json,
             quiet=quiet,
             no_color=None if colour else True,
-            width=None if stream.isatty() else 120,
+            width=max(shutil.get_terminal_size().columns, 20) if stream.isatty() else 120,
             highlight=False,
             markup=False,  # names of models and folders are printed as they are
             emoji=False,

@@ -527,6 +527,6 @@ def _is_even(positions: np.ndarray) -> bool:
 
 
 def file_name(name: str) -> str:
-    """A name without what file names had better not have; different names stay different."""
-    clean = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)[:50]
+    """A name in letters that every file system has; different names stay different."""
+    clean = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_.") else "-" for letter in name)[:50]
     return clean if clean == name else f"{clean}-{sha256(name.encode(errors='replace')).hexdigest()[:8]}"

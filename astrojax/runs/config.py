@@ -34,27 +34,35 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def _no_boolean(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("must be a number")
-    return value
-
-
 def as_number(value: Any) -> int | float:
     """A finite number from one, or from the text of one. Raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("must be a number")
     try:
         number = float(value) if isinstance(value, str) else value
+        is_finite = math.isfinite(number)
+    except OverflowError:  # an integer beyond double precision
+        is_finite = False
     except ValueError:
         raise ValueError("must be a number") from None
-    if not math.isfinite(number):
+    if not is_finite:
         raise ValueError("must be a finite number")
     return number
 
 
-Integer = Annotated[int, BeforeValidator(_no_boolean)]
-Real = Annotated[float, BeforeValidator(_no_boolean)]
+def as_integer(value: Any) -> int:
+    """An integer from a number that is one, such as 1e3, or from its text. Raises ValueError."""
+    try:
+        number = float(as_number(value))
+    except ValueError:
+        raise ValueError("must be an integer") from None
+    if not number.is_integer():
+        raise ValueError("must be an integer")
+    return int(value) if isinstance(value, int) else int(number)
+
+
+Integer = Annotated[int, BeforeValidator(as_integer)]
+Real = Annotated[float, BeforeValidator(as_number)]
 Positive = Annotated[Real, Field(gt=0)]
 Number = Annotated[int | float, BeforeValidator(as_number)]
 """An integer or a real number, whichever was written."""
@@ -64,6 +72,9 @@ LARGEST = 10_000_000
 
 MOST_VARIANTS = 10_000
 """Most points of a product of axes over fields other than loads, levels of corruption and dynamical parameters."""
+
+FLOAT32 = (1.18e-38, 3.4e38)
+"""The smallest and the largest positive number in single precision, rounded inwards."""
 
 MOST_VALUES = 100_000
 """Most values along an axis."""
@@ -224,25 +235,27 @@ def axis_values(given: Any) -> Any:
         raise ValueError("scale must be linear or log")
     if stop < start or (scale == "log" and start <= 0):
         raise ValueError("a range must have start <= stop, and start > 0 on a log scale")
+    if not math.isfinite(stop / start if scale == "log" else stop - start):
+        raise ValueError("a range must not reach over more than 308 decimal orders of magnitude")
     if "num" in given:
         num = _part_of_range(given, "num")
-        if not float(num).is_integer() or not 1 <= num <= MOST_VALUES:
+        if not num.is_integer() or not 1 <= num <= MOST_VALUES:
             raise ValueError(f"num must be an integer between 1 and {MOST_VALUES}")
         shares = [place / max(num - 1, 1) for place in range(int(num))]
         if scale == "log":
             return [float(f"{start * (stop / start) ** share:.15g}") for share in shares]
         values = [start + (stop - start) * share for share in shares]
         return [round(value, _decimals(start, stop)) for value in values]
-    step = _part_of_range(given, "step") if "step" in given else 1
+    step = _part_of_range(given, "step") if "step" in given else 1.0
     if step <= 0 or scale == "log" or (stop - start) / step >= MOST_VALUES:
         raise ValueError(f"step must be positive, on a linear scale, and give at most {MOST_VALUES} values")
     # A little beyond `stop`, so that rounding does not lose the last value.
     number = math.floor((stop - start) / step + 1e-9) + 1
     values = [round(start + step * place, _decimals(start, stop)) for place in range(number)]
-    return [int(value) if float(value).is_integer() and step == int(step) else float(value) for value in values]
+    return [int(value) if value.is_integer() and step.is_integer() else value for value in values]
 
 
-def _decimals(start: int | float, stop: int | float) -> int:
+def _decimals(start: float, stop: float) -> int:
     """Decimals to which values of a range are rounded, so that they are the numbers one would write: 0.3, not 0.1 + 0.2."""
     largest = max(abs(start), abs(stop))
     return 14 - math.floor(math.log10(largest)) if largest else 0
@@ -263,9 +276,9 @@ def flattened(value: Any, path: str) -> dict[str, Any]:
     return {key: inner for name, below in value.items() for key, inner in flattened(below, f"{path}.{name}").items()}
 
 
-def _part_of_range(given: dict[str, Any], name: str) -> int | float:
+def _part_of_range(given: dict[str, Any], name: str) -> float:
     try:
-        return as_number(given[name])
+        return float(as_number(given[name]))
     except ValueError as error:
         raise ValueError(f"{name} of a range {error}") from None
 
@@ -373,7 +386,7 @@ RESERVED = ("trial", "model", "decoder", "swept_axes", *DEFINITIONS)
 
 
 def _model_name(name: str) -> str:
-    if not name.isprintable() or len(name.encode()) > 100 or set(name) & set("./\\=") or name in ("", "decoders"):
+    if not name.isprintable() or len(name.encode()) > 100 or set(name) & set("./\\=") or name.strip() in ("", "decoders"):
         raise ValueError(
             "a name of a model is printable text of at most 100 bytes without . / \\ and =, other than decoders, which have it"
         )
@@ -456,7 +469,7 @@ class Config(Root):
     axes: Axes = Field(description="what is varied; all combinations are computed")
     trials: Integer = Field(50, ge=1, le=MOST_TRAJECTORIES, description="independent samples at every point")
     models: dict[ModelName, Model] = Field(
-        min_length=1, description="memories that meet the same problems, under names of your own"
+        min_length=1, max_length=1000, description="memories that meet the same problems, under names of your own"
     )
     decoders: bool = Field(True, description="whether the decoders are computed on the same problems")
     retrieval: Retrieval = Field(Retrieval(), description="how trajectories are integrated")
@@ -518,6 +531,8 @@ def contradictions(sections: dict[str, Any]) -> list[tuple[str, str]]:
     if "num_patterns" not in seen:
         faults.append(("axes.num_patterns", "is missing"))
     faults += _pool_faults(models or {}, sections.get("patterns"))
+    if sections.get("precision") == "float32":
+        faults += [fault for name in ("models", "axes", "retrieval") for fault in _precision_faults(name, sections.get(name))]
     return faults + _flip_faults(axes, sections.get("patterns"))
 
 
@@ -530,6 +545,19 @@ def _pool_faults(models: Mapping[str, Any], patterns: Any) -> list[tuple[str, st
     ]
     text = f"belongs to patterns of a pool (kind digits or file); of kind {patterns.kind} new ones are drawn for every problem"
     return [(f"models.{model}.{name}", text) for model, name in given]
+
+
+def _precision_faults(path: str, value: Any) -> list[tuple[str, str]]:
+    """Numbers that are infinite or 0 in single precision."""
+    if isinstance(value, BaseModel | dict):
+        inner = [(f"{path}.{name}", one) for name, one in dict(value).items() if name != "atol"]
+    elif isinstance(value, list):
+        inner = [(f"{path}[{place}]", one) for place, one in enumerate(value)]
+    elif isinstance(value, float) and value and not FLOAT32[0] <= abs(value) <= FLOAT32[1]:
+        return [(path, f"must be between {FLOAT32[0]:g} and {FLOAT32[1]:g} with precision: float32; got {value:g}")]
+    else:
+        return []
+    return [fault for name, one in inner for fault in _precision_faults(name, one)]
 
 
 def _path(axes: Axes, axis: str, name: str) -> str:

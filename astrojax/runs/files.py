@@ -1,5 +1,6 @@
 """Files of a run folder: written whole, and believed only if they hold what was written."""
 
+import contextlib
 import errno
 import functools
 import hashlib
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import InputError, RunError
-from .._files import find_link, write_file
+from .._files import find_irregular, write_file
 
 SEAL = "sha256"
 """Key of a JSON file under which the SHA-256 of its name, its run and everything else in it is kept."""
@@ -79,13 +80,21 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def refuse_links(folder: Path) -> None:
-    """Refuse to write into a folder that holds a symbolic link, which could lead anywhere.
+    """Refuse to write into a folder that holds a symbolic link, which could lead anywhere, a device or a pipe.
 
     Raises:
-        InputError (a ValueError): naming the link.
+        InputError (a ValueError): naming it.
     """
-    if folder.exists() and (link := find_link(folder)):
-        raise InputError(f"{link} is a symbolic link; a run folder must hold none: put the file or folder itself in its place")
+    if folder.exists() and (found := find_irregular(folder, links=True)):
+        kind = "a symbolic link" if found.is_symlink() else "a device or a pipe"
+        raise InputError(f"{found} is {kind}; a run folder must hold none: put the file or folder itself in its place")
+
+
+def refuse_special(folder: Path) -> None:
+    """Refuse to read from a folder that holds a device or a pipe, which may never end. Raises InputError, naming it."""
+    with contextlib.suppress(OSError):  # told where it is read
+        if found := find_irregular(folder, links=False):
+            raise InputError(f"{found} is a device or a pipe; a run folder must hold none: remove it")
 
 
 def file_sha256(path: Path) -> str:

@@ -11,7 +11,7 @@ import xarray as xr
 
 from .._arrays import read_array
 from .._errors import InputError
-from .files import StorageError, read_sealed_json, write_bytes, write_sealed_json
+from .files import StorageError, read_sealed_json, refuse_special, write_bytes, write_sealed_json
 from .folders import CONFIG, is_search, run_folders
 from .record import check_files, read_record, recorded_files, run_again
 from .results import add_to_store
@@ -184,6 +184,7 @@ def find_search(folder: str | Path) -> Path:
     path = Path(folder)
     if not path.exists():
         raise InputError(f"{path} does not exist{run_folders(path.parent)}")
+    refuse_special(path)
     if not is_search(path):
         if (path / CONFIG).is_file():
             text = f"is not the folder of a search; it holds a run, which astrojax run {shlex.quote(str(path))} continues"

@@ -15,7 +15,7 @@ from .._files import is_part
 from .cells import Cells
 from .config import Config, Root
 from .definitions import DEFINITIONS
-from .files import json_sha256, refuse_links
+from .files import json_sha256, refuse_links, refuse_special
 from .files import read_json as read_json
 from .folders import CONFIG, is_search, run_folders
 from .record import PROVENANCE as PROVENANCE
@@ -114,6 +114,7 @@ def find_run(run: str | Path) -> Path:
     folder = Path(run)
     if not folder.exists():
         raise InputError(f"{folder} does not exist{run_folders(folder.parent)}")
+    refuse_special(folder)
     if not (folder / CONFIG).is_file():
         raise InputError(f"{folder} is not a run folder: it holds no {CONFIG}{run_folders(folder)}")
     if not (folder / RESULTS).is_dir() and is_search(folder):
