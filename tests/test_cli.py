@@ -493,7 +493,7 @@ def test_completing_refusing_and_telling_what_is_done_wait_for_no_numerical_libr
     )
     here = run[0].parents[1]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=here)
-    assert "trials: should be a valid integer" in done.stderr
+    assert "trials: must be an integer" in done.stderr
     assert done.stdout == "[]\n['xarray']\n"
 
 
