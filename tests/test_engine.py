@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 import astrojax as aj
-from astrojax.runs.reading import parse_config
 from astrojax.sweep.engine import PROGRAMS
 from astrojax.sweep.memory import OutOfMemoryError, default_budget
 
@@ -166,19 +165,17 @@ def test_every_lane_is_computed_whatever_its_predicted_cost():
         np.testing.assert_array_equal(found[0], np.arange(1, 100))
 
 
-def test_parameters_that_vanish_in_single_precision_are_invalid_whatever_the_chunks(tmp_path):
-    raw = {
-        "patterns": {"kind": "random", "num_neurons": 9},
-        "axes": {"num_patterns": [3], "num_flips": [1], "tau_x": [1e-50, 1]},
-        "trials": 40,
-        "models": {"h": {"kind": "hopfield"}},
-        "decoders": False,
-    }
+def test_parameters_that_vanish_in_single_precision_are_invalid_whatever_the_chunks():
+    task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=9), aj.Flips())
+    trial = aj.RecallTrial(task, eqx.Partial(aj.HopfieldMemory), {"tau_x": 1.0, "slope": 5.0})
+    sweep = aj.Sweep(trial, {"num_patterns": [3], "num_flips": [1], "tau_x": [1e-50, 1], "trial": range(40)})
     for chunk in (16, 1024):
-        found = aj.run(parse_config(raw), tmp_path / str(chunk), execution=aj.Execution(lanes_per_chunk=chunk))
-        assert np.all(found.status[0, 0, 0, 0] == aj.Status.INVALID_MEMORY)
-        assert np.all(found.status[0, 0, 0, 1] == aj.Status.OK)
-        assert found.hamming_error[0, 0, 0, 0].isnull().all()
+        with jax.enable_x64(False):
+            found = aj.run_sweeps({"h": sweep}, jax.random.key(0), lanes_per_chunk=chunk)["h"].observables
+        vanished, usable = found["status"].reshape(2, 40)
+        assert np.all(vanished == aj.Status.INVALID_MEMORY)
+        assert np.all(usable == aj.Status.OK)
+        assert np.isnan(found["hamming_error"].reshape(2, 40)[0]).all()
 
 
 def test_programs_of_two_precisions_are_two():
