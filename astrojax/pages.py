@@ -15,9 +15,6 @@ from .runs.record import read_record
 from .runs.search_results import TUNED, load_search
 from .runs.tuning import TuneConfig
 
-REPORT = "report.html"
-"""The page in a run folder where no other name is given."""
-
 
 def write_run_page(folder: str | Path, path: str | Path) -> Path:
     """Write what there is to know about a run folder as one HTML file that needs no other and loads nothing.
@@ -42,8 +39,8 @@ def write_run_page(folder: str | Path, path: str | Path) -> Path:
     if path.exists() and not _is_page(path):
         raise InputError(f"the page must be a new file, or one in place of an older page; {path} is something else")
     inside = path.resolve().is_relative_to(folder.resolve())
-    if inside and path.resolve() != folder.resolve() / REPORT:
-        raise InputError(f"the page must be {REPORT} in the run folder, or a file elsewhere; got {path}")
+    if inside and path.resolve() != folder.resolve() / store.REPORT:
+        raise InputError(f"the page must be {store.REPORT} in the run folder, or a file elsewhere; got {path}")
     page = _of_search(folder) if is_search(folder) else _of_run(folder)
     write_text(path, html(page))
     return path

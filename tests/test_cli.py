@@ -512,4 +512,4 @@ def test_a_full_disk_under_the_output_is_one_line():
     command = f"{sys.executable} -m astrojax.cli schema > /dev/full"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == "astrojax: [Errno 28] No space left on device\n"
+    assert done.stderr == "astrojax: the output cannot be written: No space left on device\n"

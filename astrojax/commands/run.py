@@ -163,9 +163,10 @@ def write_page(folder: Path, page: str | Path | None) -> Path | None:
     """Write the page of a run folder if one is asked for: a file, or `report.html` in the folder where no name is given."""
     if page is None:
         return None
-    from ..pages import REPORT, write_run_page
+    from ..pages import write_run_page
+    from ..runs import store
 
-    return write_run_page(folder, Path(page) if str(page) else folder / REPORT)
+    return write_run_page(folder, Path(page) if str(page) else folder / store.REPORT)
 
 
 def unwritten(folder: Path, error: OSError) -> RunError:

@@ -24,7 +24,7 @@ from .results import DONE, RESULTS, ReadOnly, grids_of, read_flags
 from .stored_config import sha256_beside_results
 from .yaml_files import read_yaml
 
-SUMMARY, FIGURES, LOCK = "summary.json", "figures", ".lock"
+SUMMARY, FIGURES, REPORT, LOCK = "summary.json", "figures", "report.html", ".lock"
 
 NEEDED = ("hamming_error", "success", "settled", "status")
 """Variables that every run has."""
