@@ -49,7 +49,10 @@ def write_run_page(folder: str | Path, path: str | Path) -> Path:
 def _is_page(path: Path) -> bool:
     """Whether a file was written by `write_run_page`."""
     try:
-        return path.is_file() and path.read_bytes()[:1000].lower().startswith(b"<!doctype html>")
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return file.read(15).lower() == b"<!doctype html>"
     except OSError:
         return False
 

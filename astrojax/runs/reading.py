@@ -59,10 +59,8 @@ def read(path: str | Path, kind: type[Kind], overrides: Sequence[str] | Mapping[
         raw = read_yaml(path)
     except InputError as error:
         raise ConfigError(source, [("", _reason(source, path, error))]) from error
-    if faults := find_faults(raw):
-        raise ConfigError(source, faults)
     if not isinstance(raw, dict):
-        raise ConfigError(source, [("", f"must be a mapping of keys to values; got {shown(raw)}")])
+        raise ConfigError(source, find_faults(raw) or [("", f"must be a mapping of keys to values; got {shown(raw)}")])
     command = command_of(raw)
     if command == "tune" and kind is Config:
         raise ConfigError(source, [("", f"is the configuration of a search: astrojax tune {shlex.quote(source)}")])
@@ -70,6 +68,7 @@ def read(path: str | Path, kind: type[Kind], overrides: Sequence[str] | Mapping[
         raise ConfigError(source, [("", f"is the configuration of a run: astrojax run {shlex.quote(source)}")])
     if "name" not in raw and re.match(NAME, path.stem):
         raw["name"] = path.stem
+    faults: list[Fault] = []
     pairs = overrides if isinstance(overrides, Mapping) else _pairs(overrides, faults)
     _apply(raw, pairs, faults)
     return parse(raw, kind, source=source, folder=path.parent, faults=faults)
