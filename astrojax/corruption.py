@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Num
 
 from ._checks import InputError, concrete, random_key, real, within
-from ._random import pinned
+from ._random import pinned, random_order
 from ._signs import refuse_bits, refuse_booleans
 from ._types import Neurons, RandomKey, Scalar, ScalarLike
 
@@ -31,7 +31,7 @@ def flip(key: RandomKey, pattern: Neurons, num_flips: ScalarLike) -> Neurons:
     within("num_flips", num_flips, 0, pattern.shape[0])
     if concrete(jnp.asarray(num_flips) == jnp.round(jnp.asarray(num_flips))) is False:
         raise InputError(f"num_flips must be an integer; got {num_flips}")
-    return jnp.where(_random_rank(key, pattern) < _count(num_flips), -pattern, pattern)
+    return jnp.where(random_order(key, pattern.shape[0]) < _count(num_flips), -pattern, pattern)
 
 
 @pinned
@@ -50,7 +50,7 @@ def erase(key: RandomKey, pattern: Neurons, fraction: ScalarLike) -> Neurons:
     product = jnp.asarray(fraction, jnp.float32) * jnp.float32(pattern.shape[0])
     rounding = 2 * jnp.finfo(jnp.float32).eps * product
     num_erased = jnp.floor(product + (0.5 + rounding)).astype(jnp.int32)
-    return jnp.where(_random_rank(key, pattern) < num_erased, jnp.zeros_like(pattern), pattern)
+    return jnp.where(random_order(key, pattern.shape[0]) < num_erased, jnp.zeros_like(pattern), pattern)
 
 
 @pinned
@@ -118,11 +118,6 @@ class GaussianNoise(AbstractCorruption):
 
 
 CORRUPTIONS: dict[str, type[AbstractCorruption]] = {"flips": Flips, "erasures": Erasures, "noise": GaussianNoise}
-
-
-def _random_rank(key: RandomKey, pattern: Neurons) -> jax.Array:
-    # The order of 32 random bits each: a permutation, uniform but for ties that sorting breaks once in many millions of draws.
-    return jnp.argsort(jax.random.bits(key, pattern.shape, jnp.uint32)).astype(jnp.int32)
 
 
 def _count(number: jax.typing.ArrayLike) -> jax.Array:

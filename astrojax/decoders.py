@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from ._checks import finite, random_key, shaped
-from ._random import pinned
+from ._random import pinned, random_words
 from ._signs import refuse_bit_queries, refuse_bits
 from ._types import Neurons, Patterns, PerPattern, RandomKey, Scalar, ScalarLike, Stored
 
@@ -36,8 +36,7 @@ def nearest_pattern(
     if stored is not None:
         likeness = jnp.where(stored, likeness, -jnp.inf)
     # One random number per column from a key of its own: the choice does not change when patterns are padded.
-    draw = jax.vmap(lambda index: jax.random.bits(jax.random.fold_in(key, index), dtype=jnp.uint32))
-    bits = draw(jnp.arange(patterns.shape[1]))
+    bits = random_words(key, jnp.arange(patterns.shape[1]), jnp.zeros((), jnp.uint32))
     priority = (bits >> 1).astype(jnp.int32)  # the last bit is a sign
     rounding = 4 * jnp.finfo(overlaps.dtype).eps * jnp.sum(jnp.abs(query))
     winner = jnp.argmax(jnp.where(likeness >= jnp.max(likeness) - rounding, priority, jnp.iinfo(jnp.int32).min))

@@ -6,7 +6,6 @@ patterns that the same key gives, whatever the padding, the batch or the floatin
 
 import math
 import os
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -15,9 +14,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ._arrays import read_array, transposition
 from ._checks import InputError, at_least, random_key, within
-from ._random import pinned
+from ._random import folded, pinned, random_order, random_words
 from ._signs import refuse_bits
-from ._types import Neurons, Patterns, RandomKey, ScalarLike
+from ._types import Patterns, RandomKey, ScalarLike
 
 WORD = 32
 """Bits of a random word."""
@@ -39,10 +38,9 @@ def random_patterns(key: RandomKey, *, num_neurons: int, num_patterns: int) -> P
     """
     _check(key, num_neurons, num_patterns)
     # Every bit of a random word is a sign: drawing a word for each would take a third of the time of a sweep.
-    words = _columns(key, num_patterns, lambda k: jax.random.bits(k, (-(-num_neurons // WORD),), jnp.uint32))
-    neurons = np.arange(num_neurons)
-    bits = words[neurons // WORD] >> jnp.asarray(neurons % WORD, jnp.uint32)[:, None]
-    return _signs(bits % 2 == 1)
+    words = random_words(key, jnp.arange(num_patterns), jnp.arange(-(-num_neurons // WORD))[:, None])
+    bits = words[:, None] >> jnp.arange(WORD, dtype=jnp.uint32)[None, :, None]
+    return _signs(bits.reshape(-1, num_patterns)[:num_neurons] % 2 == 1)
 
 
 @pinned
@@ -53,7 +51,7 @@ def biased_patterns(key: RandomKey, *, num_neurons: int, num_patterns: int, mean
     """
     _check(key, num_neurons, num_patterns)
     within("mean", mean, -1, 1)
-    return _columns(key, num_patterns, lambda k: _biased_signs(k, num_neurons, mean))
+    return _biased_signs(key, num_neurons, num_patterns, mean)
 
 
 @pinned
@@ -72,7 +70,7 @@ def hierarchical_patterns(
     prototype_key, copy_key = jax.random.split(key)
     prototypes = random_patterns(prototype_key, num_neurons=num_neurons, num_patterns=num_prototypes)
     mean = jnp.sqrt(jnp.asarray(overlap, jnp.float32))
-    agreement = _columns(copy_key, num_patterns, lambda k: _biased_signs(k, num_neurons, mean))
+    agreement = _biased_signs(copy_key, num_neurons, num_patterns, mean)
     return prototypes[:, jnp.arange(num_patterns) % num_prototypes] * agreement
 
 
@@ -101,7 +99,12 @@ def pooled_columns(key: RandomKey, *, size: int, num_patterns: int) -> Int[Array
     at_least("num_patterns", num_patterns, 1)
     if num_patterns > size:
         raise InputError(f"num_patterns must be at most {size}, the size of the pool; got {num_patterns}")
-    return jax.random.permutation(key, size)[:num_patterns]
+    # As jax.random.permutation does, which sorts again where words of one round may be equal.
+    columns = jnp.arange(size)
+    for _ in range(math.ceil(3 * math.log(size) / math.log(2**32 - 1))):
+        key, order_key = folded(key, jnp.arange(2))
+        columns = columns[random_order(order_key, size)]
+    return columns[:num_patterns]
 
 
 def digits(*, threshold: ScalarLike = 7) -> Patterns:
@@ -206,19 +209,15 @@ def _originals(rows: np.ndarray) -> np.ndarray:
     return np.array([seen.setdefault((row + 0.0).tobytes(), number) for number, row in enumerate(rows)], int)  # −0.0 is 0.0
 
 
-def _columns(key: RandomKey, num_patterns: int, draw: Callable[[RandomKey], jax.Array]) -> jax.Array:
-    keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(jnp.arange(num_patterns))
-    return jax.vmap(draw, out_axes=1)(keys)
-
-
 def _signs(up: Bool[Array, "*shape"]) -> Float[Array, "*shape"]:
     one = jnp.ones((), jnp.result_type(float))
     return jnp.where(up, one, -one)
 
 
-def _biased_signs(key: RandomKey, num_neurons: int, mean: ScalarLike) -> Neurons:
+def _biased_signs(key: RandomKey, num_neurons: int, num_patterns: int, mean: ScalarLike) -> Patterns:
     # Compared in single precision always, so that a key means the same patterns in every precision.
-    uniform = jax.random.uniform(key, (num_neurons,), jnp.float32)
+    words = random_words(key, jnp.arange(num_patterns), jnp.arange(num_neurons)[:, None])
+    uniform = (words >> 9).astype(jnp.float32) * jnp.float32(2**-23)  # what jax.random.uniform makes of them
     return _signs(uniform < (1 + jnp.asarray(mean, jnp.float32)) / 2)
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, Int8
 
 from . import _shown, stepping
 from ._checks import InputError, did_you_mean
-from ._random import pinned
+from ._random import folded, pinned
 from ._signs import refuse_bits
 from ._types import BoolScalar, Neurons, Patterns, RandomKey, Scalar, ScalarLike, Stored
 from .corruption import AbstractCorruption
@@ -79,10 +79,8 @@ class Task(eqx.Module):
             if name not in coordinates:
                 raise InputError(f"axis {name} is missing; got {', '.join(coordinates)}")
         num_patterns, level, trial = (coordinates[name] for name in self.coordinate_names)
-        # Folded in by a loop of the compiled program: hashing is slow to compile, and this compiles it once.
-        parts = jnp.stack([_as_bits(part) for part in (num_patterns, level, trial)])
-        key, _ = jax.lax.scan(lambda key, part: (jax.random.fold_in(key, part), None), root_key, parts)
-        pattern_key, corruption_key, tie_key = jax.random.split(key, 3)
+        parts = (_as_bits(part) for part in (num_patterns, level, trial))
+        pattern_key, corruption_key, tie_key = folded(root_key, *parts, jnp.arange(3))
         patterns = self.ensemble(pattern_key, num_patterns=capacity)
         target = patterns[:, 0]
         return Problem(

@@ -3,15 +3,19 @@
 import os
 import subprocess
 import sys
+import zlib
 from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import astrojax as aj
-from astrojax._random import seed_key
+from astrojax import _random
+from astrojax._random import folded, random_order, random_words, seed_key
+from astrojax.patterns import pooled_columns
 
 DRAW = """
 import sys, jax, jax.numpy as jnp, numpy as np, equinox as eqx, astrojax as aj
@@ -75,3 +79,50 @@ def test_keys_of_other_generators_are_refused_with_the_remedy():
     ):
         with pytest.raises(aj.InputError, match=words):
             draw()
+
+
+PINNED = {
+    "random": (2182377666, 3018590355),
+    "biased": (3214838622, 3142597359),
+    "hierarchical": (841585395, 3452867012),
+    "pooled": (550945240, 4187562693),
+}
+"""CRC-32 of the bytes of patterns and of the query, as they have always been drawn."""
+
+
+def pinned_problem(ensemble, corruption, level):
+    task = aj.Task(ensemble, corruption)
+    at = {"num_patterns": jnp.int32(5), corruption.level_name: jnp.asarray(level), "trial": jnp.int32(7)}
+    problem = jax.jit(lambda key: task.draw(key, at, 9))(seed_key(2))
+    return tuple(zlib.crc32(np.asarray(drawn).astype(np.int8).tobytes()) for drawn in (problem.patterns, problem.query))
+
+
+def test_the_problems_of_a_seed_never_change():
+    """Stored results name their seed, and what is computed for it later must be paired with them."""
+    pool = jnp.asarray(np.where(np.outer(np.arange(33), np.arange(1, 21) ** 2) % 7 < 3, 1.0, -1.0))
+    found = {
+        "random": pinned_problem(eqx.Partial(aj.random_patterns, num_neurons=40), aj.Flips(), 3),
+        "biased": pinned_problem(eqx.Partial(aj.biased_patterns, num_neurons=20, mean=0.2), aj.Erasures(), 0.35),
+        "hierarchical": pinned_problem(
+            eqx.Partial(aj.hierarchical_patterns, num_neurons=20, num_prototypes=2, overlap=0.3), aj.Flips(), 5
+        ),
+        "pooled": pinned_problem(eqx.Partial(aj.pooled_patterns, pool=pool), aj.GaussianNoise(), 4.0),
+    }
+    assert found == PINNED
+
+
+def test_keys_words_and_orders_are_those_of_jax(monkeypatch):
+    key = seed_key(4)
+    with jax.threefry_partitionable(True):
+        expected = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, 2**32 - 1), 6), 3)
+        bits = jax.vmap(lambda k: jax.random.bits(k, (5,), jnp.uint32), out_axes=1)(expected)
+    keys = folded(key, jnp.uint32(2**32 - 1), jnp.int32(6), jnp.arange(3))
+    assert (jax.random.key_data(keys) == jax.random.key_data(expected)).all()
+    words = random_words(key, jnp.uint32(2**32 - 1), jnp.int32(6), jnp.arange(3), jnp.arange(5)[:, None])
+    np.testing.assert_array_equal(words, bits)
+    for size in (1, 1625, 1626):
+        with jax.threefry_partitionable(True):
+            np.testing.assert_array_equal(pooled_columns(key, size=size, num_patterns=size), jax.random.permutation(key, size))
+    few = random_words(key, jnp.arange(50)) % 4 << 30  # most are equal
+    monkeypatch.setattr(_random, "random_words", lambda *_: few)
+    np.testing.assert_array_equal(random_order(key, 50), jnp.argsort(few))
