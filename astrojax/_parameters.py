@@ -7,6 +7,9 @@ MOST_TRAJECTORIES = 100_000_000
 MOST_THREADS = 1024
 """Most calls of compiled programs at a time."""
 
+MOST_STEPS = 1_000_000
+"""Most steps of a grid."""
+
 MOST_ORDER = 10_000
 """Highest order of an interaction. Beyond a few hundred only the nearest pattern matters."""
 

@@ -79,6 +79,10 @@ class AbstractCorruption(eqx.Module):
     def evidence(self, level: Level, num_neurons: int) -> Scalar:
         """The β for which a pattern ξ has the likelihood exp(β⟨ξ, query⟩), up to a constant; for `bayes_decoder`."""
 
+    def similarity(self, level: Level, num_neurons: int) -> ScalarLike:
+        """Expected cosine similarity of a query with its pattern of ±1, or less: memories are given more time steps then."""
+        return 0.0
+
 
 class Flips(AbstractCorruption):
     """Exactly `num_flips` entries change sign. β = ½ log((1−η)/η) at the noise level η = num_flips/N."""
@@ -92,6 +96,9 @@ class Flips(AbstractCorruption):
         noise_level = jnp.clip(level / num_neurons, LEAST_NOISE, 1 - LEAST_NOISE)
         return (jnp.log1p(-noise_level) - jnp.log(noise_level)) / 2
 
+    def similarity(self, level: Level, num_neurons: int) -> ScalarLike:
+        return 1 - 2 * level / num_neurons
+
 
 class Erasures(AbstractCorruption):
     """The share `erased_fraction` of the entries becomes 0; the others are certain, so β is as large as it gets."""
@@ -104,6 +111,9 @@ class Erasures(AbstractCorruption):
     def evidence(self, level: Level, num_neurons: int) -> Scalar:
         return Flips().evidence(jnp.zeros_like(level), num_neurons)
 
+    def similarity(self, level: Level, num_neurons: int) -> ScalarLike:
+        return jnp.sqrt(1 - level)
+
 
 class GaussianNoise(AbstractCorruption):
     """Gaussian noise of standard deviation `noise_scale` is added. β = 1/noise_scale²."""
@@ -115,6 +125,9 @@ class GaussianNoise(AbstractCorruption):
 
     def evidence(self, level: Level, num_neurons: int) -> Scalar:
         return 1 / jnp.maximum(level**2, LEAST_NOISE)
+
+    def similarity(self, level: Level, num_neurons: int) -> ScalarLike:
+        return 1 / jnp.sqrt(1 + level**2)
 
 
 CORRUPTIONS: dict[str, type[AbstractCorruption]] = {"flips": Flips, "erasures": Erasures, "noise": GaussianNoise}

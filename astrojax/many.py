@@ -15,7 +15,7 @@ from ._checks import LARGEST_SIZE, InputError, at_least, finite, not_traced, rea
 from ._signs import refuse_bit_queries, refuse_booleans
 from ._types import ScalarLike
 from .models.base import AbstractMemory, check_memory
-from .retrieval import Recall, Retrieval, posed
+from .retrieval import Recall, Retrieval, prepare
 from .sweep.memory import OutOfMemoryError, default_budget
 
 
@@ -61,7 +61,7 @@ def retrieve_many(
     refuse_bit_queries("queries", array, memory.patterns)
     if max_bytes is not None:
         at_least("max_bytes", max_bytes, 1, LARGEST_SIZE)
-    retrieval = posed(memory, array[0], t1=t1, solver=solver, rtol=rtol, atol=atol, max_steps=max_steps)
+    retrieval = prepare(memory, array[0], t1=t1, solver=solver, rtol=rtol, atol=atol, max_steps=max_steps)
     if isinstance(retrieval.solver, diffrax.AbstractImplicitSolver):
         raise InputError(f"solver must not be an implicit one here; got {shown(solver)} (use jax.vmap over retrieve)")
     array = array.astype(memory.patterns.dtype)

@@ -12,9 +12,12 @@ import optimistix as optx
 from jaxtyping import Array, Float, PyTree
 
 from ._checks import InputError, at_least, concrete, finite, one_of, positive, real, shown
+from ._parameters import MOST_STEPS
 from ._types import BoolScalar, IntScalar, Scalar, ScalarLike
+from .adams import Adams
 from .automatic import Automatic
 from .exponential import ETD2, ETD3, AbstractExponentialSolver
+from .grid import LARGEST_ERROR, ends_of_steps, integrate, scale_of_grid
 from .models.base import AbstractMemory, check_memory, checked_query
 from .recall import Recall as Recall
 from .recall import Status as Status
@@ -22,6 +25,7 @@ from .step_control import Replay, StepControl
 
 SOLVERS: dict[str, type[diffrax.AbstractAdaptiveSolver]] = {
     "auto": Automatic,
+    "adams": Adams,
     "etd2": ETD2,
     "etd3": ETD3,
     "heun": diffrax.Heun,
@@ -32,7 +36,11 @@ SOLVERS: dict[str, type[diffrax.AbstractAdaptiveSolver]] = {
     "kvaerno3": diffrax.Kvaerno3,
     "kvaerno5": diffrax.Kvaerno5,
 }
-"""Adaptive solvers that can be named: the automatic one, exponential, explicit and implicit ones, each by rising order."""
+"""Solvers that can be named: the automatic one, that of a fixed grid of steps, and further adaptive ones, exponential, explicit
+and implicit, each by rising order."""
+
+NUM_STEPS = 40
+"""Steps of a grid, unless given."""
 
 ACCURATE = {"float64": 3e-7, "float32": 3e-5}
 """Default tolerance of `auto` by precision: docs/accuracy.md has the errors it leaves, of states and gradients."""
@@ -64,6 +72,7 @@ def retrieve(
     rtol: ScalarLike | None = None,
     atol: ScalarLike | None = None,
     max_steps: int = 16384,
+    num_steps: int | None = None,
     convergence_speed: ScalarLike | None = None,
     confirm: bool = False,
     adjoint: diffrax.AbstractAdjoint | None = None,
@@ -79,7 +88,8 @@ def retrieve(
         t1: horizon, positive, in the dimensionless time of the memory's time constants.
         ts: times at which to save states, shape (T,), increasing within [0, t1].
         solver: a name from `SOLVERS`, or a diffrax solver with an error estimate. `auto` is explicit and of high order where
-            accuracy limits a step, and exponential where the relaxation of fast variables would (see `Automatic`).
+            accuracy limits a step, and exponential where the relaxation of fast variables would (see `Automatic`). `adams` takes
+            a fixed grid of steps (see `Adams`): fast, for outcomes and gradients rather than accurate states.
         rtol: relative tolerance of one step, on the component with the largest error; that of a neuron is relative to the
             largest neuron (`AbstractMemory.magnitudes`). Padding a memory does not change this norm. Left out, it is such that
             `auto` is accurate: states to 1e-3, in single precision to 2e-3, gradients in double precision to 2e-3
@@ -89,6 +99,8 @@ def retrieve(
             there is practically none, so that queries however small are recalled by their direction; with an exponential
             solver it is `rtol`, in units of a binary pattern's entries.
         max_steps: largest number of steps, accepted and rejected.
+        num_steps: steps of the grid of `adams`, 40 when left out. The status is `MAX_STEPS` where they were too few: where a step
+            erred by more than `rtol`, half of the largest neuron when left out.
         convergence_speed: when given, the trajectory is solved once more, more tightly than this speed by far, until an
             event finds the time at which neurons and gains both move more slowly than it. Rounding alone moves a neuron at
             about ε|x|/τx, with ε = 1e-7 in float32: a speed below that is never seen.
@@ -105,7 +117,7 @@ def retrieve(
     """
     if adjoint is not None and not isinstance(adjoint, diffrax.AbstractAdjoint):
         raise InputError(f"adjoint must be a diffrax adjoint; got {adjoint!r}")
-    retrieval = posed(
+    retrieval = prepare(
         memory,
         query,
         t1=t1,
@@ -113,12 +125,13 @@ def retrieve(
         rtol=rtol,
         atol=atol,
         max_steps=max_steps,
+        num_steps=num_steps,
         convergence_speed=convergence_speed,
         confirm=confirm,
         differentiable=True,
     )
     times = None if ts is None else _checked_times(ts, retrieval.t1)
-    return _recall(retrieval, times, adjoint)
+    return recall_of(retrieval, adjoint, times)
 
 
 class Retrieval(eqx.Module):
@@ -137,10 +150,11 @@ class Retrieval(eqx.Module):
     solver: diffrax.AbstractAdaptiveSolver
     solver_name: str = eqx.field(static=True)
     max_steps: int = eqx.field(static=True)
+    num_steps: int | IntScalar
     confirm: bool = eqx.field(static=True)
 
 
-def posed(
+def prepare(
     memory: AbstractMemory,
     query: jax.typing.ArrayLike,
     *,
@@ -149,6 +163,7 @@ def posed(
     rtol: ScalarLike | None,
     atol: ScalarLike | None,
     max_steps: int,
+    num_steps: int | IntScalar | None = None,
     convergence_speed: ScalarLike | None = None,
     confirm: bool = False,
     differentiable: bool = False,
@@ -163,13 +178,15 @@ def posed(
     dtype = memory.patterns.dtype
     end = positive("t1", t1, dtype)
     at_least("max_steps", max_steps, 1)
+    if num_steps is None or isinstance(num_steps, int):
+        num_steps = _checked_num_steps(num_steps, solver)
     speed = None if convergence_speed is None else positive("convergence_speed", convergence_speed, dtype)
     name, method = _as_solver(solver)
     relative = jax.lax.stop_gradient(_default_rtol(memory, method, end) if rtol is None else positive("rtol", rtol, dtype))
     if atol is not None:
         absolute = jax.lax.stop_gradient(positive("atol", atol, dtype))
     else:
-        absolute = relative if isinstance(method, AbstractExponentialSolver) else jnp.full_like(relative, _least(dtype))
+        absolute = relative if isinstance(method, AbstractExponentialSolver | Adams) else jnp.full_like(relative, _least(dtype))
     settings = (end, relative, absolute)
     in_range = [(value > 0) & jnp.isfinite(value) for value in settings]
     status = jnp.where(jnp.all(jnp.isfinite(start)), Status.OK, Status.NON_FINITE)
@@ -189,13 +206,30 @@ def posed(
         solver=method,
         solver_name=name,
         max_steps=max_steps,
+        num_steps=num_steps,
         confirm=confirm,
     )
+
+
+def _checked_num_steps(num_steps: int | None, solver: str | diffrax.AbstractAdaptiveSolver) -> int:
+    if num_steps is None:
+        return NUM_STEPS
+    at_least("num_steps", num_steps, 1, MOST_STEPS)
+    if not is_on_grid(solver):
+        raise InputError(f"num_steps is for the solver adams; got {num_steps} for the solver {shown(solver)}")
+    return num_steps
+
+
+def is_on_grid(solver: str | diffrax.AbstractAdaptiveSolver) -> bool:
+    """Whether a solver, or that of a name, takes a fixed grid of steps."""
+    return solver == "adams" or isinstance(solver, Adams)
 
 
 def _default_rtol(memory: AbstractMemory, solver: diffrax.AbstractAdaptiveSolver, t1: Scalar) -> Scalar:
     if isinstance(solver, AbstractExponentialSolver):
         return memory.tolerance(t1)
+    if isinstance(solver, Adams):
+        return jnp.full_like(t1, LARGEST_ERROR)
     return jnp.full_like(t1, ACCURATE[t1.dtype.name] if isinstance(solver, Automatic) else OTHERS_TOLERANCE)
 
 
@@ -211,7 +245,10 @@ def _harmless(tree: PyTree, valid: BoolScalar) -> PyTree:
 
 
 @eqx.filter_jit
-def _recall(retrieval: Retrieval, ts: Float[Array, " times"] | None, adjoint: diffrax.AbstractAdjoint | None) -> Recall:
+def recall_of(
+    retrieval: Retrieval, adjoint: diffrax.AbstractAdjoint | None, ts: Float[Array, " times"] | None = None
+) -> Recall:
+    """The result of a retrieval, with states at given times."""
     if ts is not None:
         t1 = retrieval.t1
         in_order = _increase_within(ts, t1)
@@ -220,12 +257,12 @@ def _recall(retrieval: Retrieval, ts: Float[Array, " times"] | None, adjoint: di
         retrieval = replace(retrieval, status=status)
     states, result, stats = _states(retrieval, ts, adjoint)
     state = jax.tree.map(lambda leaf: leaf[0], states["end"])
-    recall = concluded(retrieval, state, result, stats, adjoint)
+    recall = finalize(retrieval, state, result, stats, adjoint)
     along = None if ts is None else _guarded(states["along"], recall.status, retrieval.status)
     return replace(recall, ts=ts, states=along)
 
 
-def concluded(
+def finalize(
     retrieval: Retrieval,
     state: PyTree,
     result: diffrax.RESULTS,
@@ -282,11 +319,33 @@ Solved = tuple[dict[str, Any], Any, dict[str, IntScalar]]
 
 
 def _states(retrieval: Retrieval, ts: Float[Array, " times"] | None, adjoint: diffrax.AbstractAdjoint | None) -> Solved:
+    if isinstance(retrieval.solver, Adams):
+        states, result, stats = _on_grid(retrieval)
+        if ts is not None:
+            states |= _solved(_solve(retrieval, _saveat(ts), adjoint or diffrax.DirectAdjoint()))[0]
+        return states, result, stats
     if adjoint is None and isinstance(retrieval.solver, diffrax.AbstractImplicitSolver):
         adjoint = diffrax.DirectAdjoint()  # whose steps need the tolerances of step control
     if adjoint is None:
         return _states_in_both_modes(retrieval, ts)
     return _solved(_solve(retrieval, _saveat(ts), adjoint))
+
+
+def _on_grid(retrieval: Retrieval) -> Solved:
+    y1, error = integrate(
+        retrieval.solver,
+        TERM,
+        retrieval.memory,
+        retrieval.y0,
+        retrieval.t1,
+        (retrieval.rtol, retrieval.atol),
+        retrieval.num_steps,
+    )
+    results = diffrax.RESULTS
+    result = results.where(error <= 1, results.successful, results.max_steps_reached)
+    steps = jnp.asarray(retrieval.num_steps, jnp.int32)
+    stats = {"num_accepted_steps": steps, "num_rejected_steps": jnp.zeros_like(steps)}
+    return {"end": jax.tree.map(lambda leaf: leaf[None], y1)}, result, stats
 
 
 @eqx.filter_custom_jvp
@@ -343,12 +402,20 @@ def _solve(
         y0=retrieval.y0,
         args=retrieval.memory,
         saveat=saveat,
-        stepsize_controller=control or StepControl(retrieval.rtol, retrieval.atol, solver=retrieval.solver),
+        stepsize_controller=control or _step_control(retrieval),
         adjoint=adjoint,
         event=event,
         max_steps=retrieval.max_steps,
         throw=False,
     )
+
+
+def _step_control(retrieval: Retrieval) -> diffrax.AbstractStepSizeController:
+    if not isinstance(retrieval.solver, Adams):
+        return StepControl(retrieval.rtol, retrieval.atol, solver=retrieval.solver)
+    number = jnp.arange(retrieval.num_steps + 1)
+    scale = scale_of_grid(retrieval.memory, retrieval.y0)
+    return diffrax.StepTo(ends_of_steps(number, retrieval.num_steps, scale, retrieval.t1))
 
 
 def _vector_field(t: Any, y: PyTree, memory: AbstractMemory) -> PyTree:
@@ -364,7 +431,7 @@ def _convergence_time(retrieval: Retrieval, speed: Scalar, adjoint: diffrax.Abst
 
     At loose tolerances a solver never comes to rest: the error it may make keeps the state moving about the fixed point. Here
     a step may err by a hundredth of what would relax at the given speed, plus a few units of rounding. In place of the
-    automatic solver it is ETD3, in place of an explicit one Tsit5, whose interpolant is good to fourth order.
+    automatic solver and Adams's it is ETD3, in place of an explicit one Tsit5, whose interpolant is good to fourth order.
     """
 
     def excess(t: Scalar, y: PyTree, args: AbstractMemory, **kwargs: Any) -> Scalar:
@@ -378,7 +445,7 @@ def _convergence_time(retrieval: Retrieval, speed: Scalar, adjoint: diffrax.Abst
     event = diffrax.Event(excess, bisection, direction=False)
     memory, dtype = retrieval.memory, retrieval.t1.dtype
     usual = retrieval.solver
-    if isinstance(usual, Automatic):
+    if isinstance(usual, Automatic | Adams):
         method: diffrax.AbstractAdaptiveSolver = ETD3()
     else:
         method = usual if isinstance(usual, diffrax.AbstractImplicitSolver | AbstractExponentialSolver) else diffrax.Tsit5()
@@ -407,11 +474,6 @@ def _status(retrieval: Retrieval, state: PyTree, result: diffrax.RESULTS) -> Int
     status = jnp.where(result == diffrax.RESULTS.max_steps_reached, Status.MAX_STEPS, status)
     status = jnp.where(finite_state, status, Status.NON_FINITE)
     return jnp.where(retrieval.status == Status.OK, status, retrieval.status)
-
-
-def is_exponential(solver: str) -> bool:
-    """Whether steps of the solver of a name are not limited by the relaxation of fast variables."""
-    return issubclass(SOLVERS[solver], AbstractExponentialSolver | Automatic)
 
 
 def _as_solver(solver: str | diffrax.AbstractAdaptiveSolver) -> tuple[str, diffrax.AbstractAdaptiveSolver]:

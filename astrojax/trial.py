@@ -10,18 +10,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Int8
 
-from . import _shown, stepping
+from . import _shown
 from ._checks import InputError, did_you_mean
-from ._random import folded, pinned
+from ._random import folded, pinned, seed_key
 from ._signs import refuse_bits
-from ._types import BoolScalar, Neurons, Patterns, RandomKey, Scalar, ScalarLike, Stored
+from ._types import IntScalar, Neurons, Patterns, RandomKey, Scalar, ScalarLike, Stored
 from .corruption import AbstractCorruption
 from .decoders import bayes_decoder, nearest_pattern
 from .models.base import AbstractMemory
 from .observables import hamming_error, overlap, perplexity, soft_hamming_error, success
 from .patterns import biased_patterns, hierarchical_patterns, pooled_columns, pooled_patterns, random_patterns
-from .retrieval import Recall, Retrieval, Status, is_exponential, posed, retrieve
-from .stepping import Progress
+from .retrieval import Recall, Status, is_on_grid, prepare, recall_of, retrieve
 
 Coordinates = Mapping[str, jax.Array]
 """Where a sample lies along the axes of a sweep, by the axes' names."""
@@ -30,14 +29,7 @@ Observables = dict[str, jax.Array]
 """Scalars measured in one sample, by name."""
 
 
-STABLE_STEP = 2.5
-"""Longest stable step of an explicit solver, times the fastest rate of relaxation, about."""
-
 BINARY_ENSEMBLES = (random_patterns, biased_patterns, hierarchical_patterns)
-
-UNDECIDED_STEPS = 60.0
-"""Most steps until a memory is decided, about."""
-
 
 class Problem(eqx.Module):
     """What a memory is asked: patterns to store, and a query that is a corrupted target, the first pattern."""
@@ -123,6 +115,9 @@ class RecallTrial(eqx.Module):
         parameters: dynamical parameters by name. Coordinates take their place; a coordinate may also be named like a parameter
             that `build` takes and that is not among these.
         t1, rtol, atol, convergence_speed: numbers for `retrieve`, traced; solver, max_steps, confirm: static.
+        num_steps: steps of the grid of `adams`, the same for all; those that suit each problem when left out. Where they are too
+            few, a sweep doubles them, up to `max_steps`.
+        refinement: how many times as many steps the grids have that suit the problems.
         per_pattern: parameters of the patterns of a pool, by name, shape (…, size of the pool).
     """
 
@@ -133,8 +128,10 @@ class RecallTrial(eqx.Module):
     rtol: ScalarLike | None = None
     atol: ScalarLike | None = None
     convergence_speed: ScalarLike | None = None
-    solver: str = eqx.field(static=True, default="etd3")
+    solver: str = eqx.field(static=True, default="adams")
     max_steps: int = eqx.field(static=True, default=4096)
+    num_steps: int | None = eqx.field(static=True, default=None)
+    refinement: ScalarLike = 1.0
     confirm: bool = eqx.field(static=True, default=False)
     per_pattern: dict[str, Float[Array, "... pool"]] = eqx.field(default_factory=dict)
 
@@ -147,41 +144,34 @@ class RecallTrial(eqx.Module):
         """The problem at the given coordinates."""
         return self.task.draw(root_key, coordinates, capacity)
 
-    def cost(self, problem: Problem, coordinates: Coordinates) -> Scalar:
-        """About how many steps a solver will take, up to a factor.
+    @property
+    def on_grid(self) -> bool:
+        """Whether trajectories are solved on grids of steps (see `attempt`)."""
+        return is_on_grid(self.solver)
 
-        Fast relaxation is what limits the step of an explicit solver at rest. Before that, the memory must be decided.
-        """
+    def first_num_steps(self, coordinates: Coordinates, capacity: int) -> IntScalar:
+        """Steps of the coarsest grid that suits problems at the given coordinates, whatever their patterns."""
+        if self.num_steps is not None:
+            return jnp.asarray(self.num_steps, jnp.int32)
+        shapes = jax.eval_shape(lambda: self.draw(seed_key(0), coordinates, capacity))
+        like = jax.tree.map(lambda leaf: jnp.ones(leaf.shape, leaf.dtype), eqx.tree_at(lambda p: p.tie_key, shapes, None))
+        load, level = (coordinates[name] for name in self.coordinate_names[:2])
+        similarity = self.task.corruption.similarity(level, like.target.size)
+        number = self.memory(like, coordinates).num_steps(load, similarity) * self.refinement
+        return jnp.clip(jnp.nan_to_num(jnp.round(number)), 1, self.max_steps).astype(jnp.int32)
+
+    def attempt(self, problem: Problem, coordinates: Coordinates, num_steps: IntScalar) -> Observables:
+        """What is measured when the memory recalls on a grid of so many steps."""
         memory = self.memory(problem, coordinates)
-        later = later_steps(jnp.asarray(self.t1) * memory.fastest_rate(), self.solver)
-        return UNDECIDED_STEPS * memory.hesitation(problem.query) + later
+        retrieval = prepare(memory, problem.query, num_steps=num_steps, **self._settings())
+        return observe(memory, problem.target, recall_of(retrieval, diffrax.ForwardMode()))
 
     def solve(self, problem: Problem, coordinates: Coordinates) -> Observables:
         """What is measured when the memory recalls."""
+        if self.on_grid:
+            return self.attempt(problem, coordinates, self.first_num_steps(coordinates, problem.stored.size))
         memory = self.memory(problem, coordinates)
         return observe(memory, problem.target, self.recall(memory, problem, diffrax.ForwardMode()))
-
-    @property
-    def by_steps(self) -> bool:
-        """Whether the solver can be taken step by step."""
-        return stepping.can_step(self.solver)
-
-    def begin(self, problem: Problem, coordinates: Coordinates) -> tuple[Retrieval, Progress]:
-        """The retrieval that is asked for, before its first step."""
-        retrieval = posed(self.memory(problem, coordinates), problem.query, **self._settings())
-        return retrieval, stepping.begun(retrieval)
-
-    def under_way(self, retrieval: Retrieval, progress: Progress) -> BoolScalar:
-        """Whether there are steps left."""
-        return stepping.is_under_way(retrieval, progress)
-
-    def advance(self, retrieval: Retrieval, progress: Progress) -> Progress:
-        """Try one more step."""
-        return stepping.stepped(retrieval, progress)
-
-    def measure(self, problem: Problem, coordinates: Coordinates, retrieval: Retrieval, progress: Progress) -> Observables:
-        """What is measured when the memory has recalled."""
-        return observe(self.memory(problem, coordinates), problem.target, stepping.ended(retrieval, progress))
 
     def recall(self, memory: AbstractMemory, problem: Problem, adjoint: diffrax.AbstractAdjoint) -> Recall:
         """The recall of a memory from the problem's query, with these settings."""
@@ -260,10 +250,6 @@ class DecoderTrial(eqx.Module):
         """The problem at the given coordinates."""
         return self.task.draw(root_key, coordinates, capacity)
 
-    def cost(self, problem: Problem, coordinates: Coordinates) -> Scalar:
-        """The same for all."""
-        return jnp.zeros((), problem.query.dtype)
-
     def solve(self, problem: Problem, coordinates: Coordinates) -> Observables:
         """Errors by decoder."""
         level = coordinates[self.task.corruption.level_name]
@@ -306,11 +292,6 @@ def observe(memory: AbstractMemory, target: Neurons, recall: Recall) -> Observab
     measured = {name: jnp.where(recall.status == Status.OK, value, missing) for name, value in measured.items()}
     how = {"num_steps": recall.stats["num_accepted_steps"], "tolerance": recall.rtol, "status": recall.status}
     return measured | how
-
-
-def later_steps(relaxations: Any, solver: str) -> Any:
-    """About how many steps a solver takes once a memory is decided, for a horizon of so many of its shortest time constants."""
-    return jnp.log1p(relaxations) if is_exponential(solver) else relaxations / STABLE_STEP
 
 
 def _as_bits(coordinate: jax.Array) -> jax.Array:

@@ -1,5 +1,6 @@
 """The astrocyte-gated associative memory, in its three gain regimes."""
 
+import math
 from typing import ClassVar
 
 import equinox as eqx
@@ -13,6 +14,9 @@ from ..activations import softmax
 from ..compact import CompactPatterns
 from ..scores import COUPLINGS, AbstractScore, LinearScore, as_score, score_name
 from .base import LOOSEST_TOLERANCE, TOLERANCE, AbstractMemory, checked_patterns, checked_query, largest
+
+CLEAR = 0.65
+"""Cosine similarity of a query with its target above which it is clear what is asked for: 3 flips of 20 entries leave 0.7."""
 
 GAIN_REGIMES = ("dynamic", "adiabatic", "frozen")
 
@@ -183,9 +187,19 @@ class AstrocyteMemory(AbstractMemory):
         following = jnp.minimum(t1, 100 * self.tau_p) / (10 * self.tau_x)
         return jnp.clip(TOLERANCE * following, TOLERANCE, LOOSEST_TOLERANCE)
 
-    def hesitation(self, query: Neurons) -> Scalar:
-        """One minus the gain that leads after a time τp, if the neurons stood still."""
-        return 1 - jnp.max(self._softmax(self.scores(self.initial_state(query))))
+    def time_scale(self) -> Scalar:
+        """The gains' time constant, less where neurons are faster, and more where the temperature delays the decision."""
+        if self.gain_regime != "dynamic":
+            return super().time_scale()
+        return jnp.minimum(self.tau_p, jnp.sqrt(self.tau_x * self.tau_p)) * jnp.clip(1 + self.temperature, 1, 3)
+
+    def num_steps(self, num_patterns: ScalarLike, similarity: ScalarLike) -> ScalarLike:
+        """Twice as many for each factor of ten by which neurons are faster than gains; fewer where the query is close to its
+        target, and fewer still where no more patterns are stored than there are neurons."""
+        if self.gain_regime != "dynamic":
+            return super().num_steps(num_patterns, similarity)
+        clear = jnp.where(jnp.asarray(num_patterns) > self.num_neurons, 28, 20)
+        return jnp.where(jnp.asarray(similarity) > CLEAR, clear, 40) * jnp.maximum(1, self.tau_p / self.tau_x) ** math.log10(2)
 
     def is_valid(self) -> BoolScalar:
         valid = super().is_valid()

@@ -13,7 +13,7 @@ from jaxtyping import PyTree
 from .. import _shown
 from .._checks import InputError, concrete, finite, pattern_matrix, real, shaped
 from .._signs import refuse_bit_queries, refuse_bits, refuse_booleans
-from .._types import BoolScalar, MaskLike, Neurons, Patterns, PerPattern, Scalar, Stored
+from .._types import BoolScalar, MaskLike, Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
 from ..activations import activation, activation_slope, lagrangian
 from ..compact import CompactPatterns, all_finite
 
@@ -94,14 +94,16 @@ class AbstractMemory(eqx.Module):
         """Tolerance, relative and absolute, that suits the third-order exponential solver: docs/accuracy.md says why."""
         return jnp.full_like(t1, TOLERANCE)
 
-    def hesitation(self, query: Neurons) -> Scalar:
-        """About how long a query leaves the memory undecided, from 0, not at all, to 1; only the order of such numbers matters.
+    def time_scale(self) -> Scalar:
+        """Time on which a query is decided: up to it the steps of a grid (`grid.py`) are about equally long."""
+        return 2 * self.shortest_time()
 
-        Here it is read from the neuron that is driven least towards the sign it has, or most towards the other.
+    def num_steps(self, num_patterns: ScalarLike, similarity: ScalarLike) -> ScalarLike:
+        """Steps of a grid that outcomes need (docs/accuracy.md), whatever the patterns.
+
+        Arguments: the load, and the cosine similarity of queries with their targets.
         """
-        drive = query + self.tau_x * self.vector_field(self.initial_state(query)).x
-        weakest = jnp.min(query * drive)
-        return (1 - weakest / (1 + jnp.abs(weakest))) / 2
+        return 40
 
     def prepared(self) -> "AbstractMemory":
         """The same memory, with whatever its vector field would work out anew at every call worked out once."""

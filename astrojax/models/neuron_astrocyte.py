@@ -126,6 +126,13 @@ class NeuronAstrocyteMemory(AbstractMemory):
     def rates(self) -> tuple[Scalar, ...]:
         return 1 / self.tau_x, 1 / self.tau_s, 1 / self.tau_a
 
+    def time_scale(self) -> Scalar:
+        return self.shortest_time()
+
+    def num_steps(self, num_patterns: ScalarLike, similarity: ScalarLike) -> ScalarLike:
+        """More than elsewhere: trajectories pass saddles, each at its own time."""
+        return 96
+
     def speed(self, state: NeuronAstrocyteState) -> Scalar:
         derivative = self.vector_field(state)
         return largest(derivative.x, derivative.synapses, derivative.processes)

@@ -12,7 +12,7 @@ from .._checks import InputError, did_you_mean
 from .._random import pinned
 from .._types import RandomKey
 from .axes import Grid
-from .programs import by_steps, kind_of, one_lane, traced
+from .programs import kind_of, one_lane, traced
 
 LOAD = "num_patterns"
 """The coordinate that a sample's padding follows from."""
@@ -60,10 +60,6 @@ def _names_used(sample: Any, root_key: RandomKey, lane: dict[str, jax.Array], ca
         problem = whole.draw(key, lane, capacity)
         if hasattr(whole, "determinants"):
             found = whole.determinants(problem, lane)
-        elif by_steps(whole):
-            setting, progress = whole.begin(problem, lane)
-            progress = whole.advance(setting, progress)
-            found = whole.under_way(setting, progress), whole.measure(problem, lane, setting, progress)
         else:
             found = whole.solve(problem, lane)
         return eqx.filter(found, eqx.is_array)

@@ -30,7 +30,7 @@ ACCELERATOR_WIDTH = 4096
 """The same on an accelerator: enough to hide the latency of small operations, few enough to be filled by a chunk."""
 
 CALL_STEPS = 64
-"""Most steps in one call of a program. Between calls an interruption is heeded; within one, lanes are put in order."""
+"""Most steps in one call of a program. Between calls an interruption is heeded."""
 
 WORKING_COPIES = 8
 """Memory that a solve takes, in multiples of its lane's, before the compiler has said what it really takes."""
@@ -160,9 +160,9 @@ class Engine:
         """How lanes are laid out follows from the memory of a problem, until running out of memory has taught better."""
         key = kind_of(sample), capacity
         if key not in self._layouts:
-            size, least = lane_bytes(sample, lanes.root_key, lanes.coordinates, capacity)
-            if least > self.memory_per_thread:
-                needed, allowed = shown_bytes(least), shown_bytes(self.memory_per_thread)
+            size = lane_bytes(sample, lanes.root_key, lanes.coordinates, capacity)
+            if size > self.memory_per_thread:
+                needed, allowed = shown_bytes(size), shown_bytes(self.memory_per_thread)
                 text = f"{lanes.name}: a single trajectory of {capacity:,} patterns takes at least {needed} of memory"
                 raise OutOfMemoryError(f"{text}; each thread may use {allowed}")
             size = max(size, 1)

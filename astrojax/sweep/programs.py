@@ -1,7 +1,7 @@
 """Compiled programs: one for each kind of sample and padded shape, whatever the numbers in it.
 
-A program takes a fixed number of lanes on each device. It draws the problems of all of them, puts those that will take about
-equally many steps of a solver side by side, and solves them in *steps* of a fixed number of lanes that share one loop.
+A program takes a fixed number of lanes on each device, in *steps* of a fixed number of lanes that are solved together: all on
+the same grid of time, where problems are solved on grids, and those for which it proves too coarse once more on a finer one.
 Neither the number of lanes that are filled nor their order changes what is computed for any of them.
 """
 
@@ -19,6 +19,7 @@ import numpy as np
 from jax.sharding import AbstractMesh, Mesh, PartitionSpec
 
 from .._random import pinned
+from .._status import Status
 from .._types import RandomKey
 
 Coordinates = Mapping[str, jax.Array]
@@ -35,31 +36,25 @@ class Sample(Protocol):
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Any:
         """The problem at the given scalar coordinates, padded to `capacity` patterns: any pytree of arrays."""
 
-    def cost(self, problem: Any, coordinates: Coordinates) -> jax.Array:
-        """About how many steps the problem will take, as a float; only the order of these numbers matters."""
-
     def solve(self, problem: Any, coordinates: Coordinates) -> dict[str, jax.Array]:
         """Scalars measured in the problem, by name."""
 
 
 @runtime_checkable
-class StepwiseSample(Sample, Protocol):
-    """A sample that can be solved step by step, many side by side, which is faster than a batch of loops."""
+class GridSample(Sample, Protocol):
+    """A sample that can be solved on grids of time of any number of steps, the same for many problems."""
 
-    by_steps: bool
+    on_grid: bool
     """Whether it is to be; `solve` does it otherwise."""
 
-    def begin(self, problem: Any, coordinates: Coordinates) -> tuple[Any, Any]:
-        """What stays the same while the problem is solved, and how far it has been solved: pytrees."""
+    max_steps: int
+    """Most steps of a grid."""
 
-    def under_way(self, setting: Any, progress: Any) -> jax.Array:
-        """Whether there are steps left."""
+    def first_num_steps(self, coordinates: Coordinates, capacity: int) -> jax.Array:
+        """Steps of the first grid to be tried at the given coordinates, an integer from 1 to `max_steps`."""
 
-    def advance(self, setting: Any, progress: Any) -> Any:
-        """The progress after one more step; unchanged where there are none left."""
-
-    def measure(self, problem: Any, coordinates: Coordinates, setting: Any, progress: Any) -> dict[str, jax.Array]:
-        """Scalars measured in the problem once it is solved, by name."""
+    def attempt(self, problem: Any, coordinates: Coordinates, num_steps: jax.Array) -> dict[str, jax.Array]:
+        """Scalars measured in the problem, by name; its `status` is `MAX_STEPS` where the grid is too coarse."""
 
 
 @dataclass(frozen=True)
@@ -87,19 +82,15 @@ def traced(sample: Any) -> Any:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float) else leaf, sample)
 
 
-def lane_bytes(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray], capacity: int) -> tuple[int, int]:
-    """Memory of one lane: its problem and what stays the same while that is solved; and the least that solving it takes."""
+def lane_bytes(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray], capacity: int) -> int:
+    """Memory of the problem of one lane."""
 
-    def kept(key: RandomKey, lane: Coordinates) -> Any:
-        problem = sample.draw(key, lane, capacity)
-        return problem, *(sample.begin(problem, lane) if by_steps(sample) else (None, None))
+    def drawn(key: RandomKey, lane: Coordinates) -> Any:
+        return sample.draw(key, lane, capacity)
 
-    def size(shapes: Any) -> int:
-        sized = (leaf for leaf in jax.tree.leaves(shapes) if hasattr(getattr(leaf, "dtype", None), "itemsize"))
-        return sum(leaf.size * leaf.dtype.itemsize for leaf in sized)
-
-    problem, setting, progress = map(size, eqx.filter_eval_shape(kept, root_key, one_lane(coordinates)))
-    return problem + setting, max(problem, setting + progress)
+    shapes = eqx.filter_eval_shape(drawn, root_key, one_lane(coordinates))
+    sized = (leaf for leaf in jax.tree.leaves(shapes) if hasattr(getattr(leaf, "dtype", None), "itemsize"))
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in sized)
 
 
 def outputs(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray], capacity: int) -> dict[str, np.dtype]:
@@ -107,9 +98,7 @@ def outputs(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarr
 
     def measured(key: RandomKey, lane: Coordinates) -> dict[str, jax.Array]:
         problem = sample.draw(key, lane, capacity)
-        if not by_steps(sample):
-            return sample.solve(problem, lane)
-        return sample.measure(problem, lane, *sample.begin(problem, lane))  # as if it took no steps
+        return sample.solve(problem, lane)
 
     shapes = eqx.filter_eval_shape(measured, root_key, one_lane(coordinates))
     return {name: np.dtype(leaf.dtype) for name, leaf in shapes.items()}
@@ -205,56 +194,78 @@ def _on_all_devices(static: Any, capacity: int, layout: Layout) -> Any:
     return jax.shard_map(knowing_no_mesh, mesh=mesh, in_specs=(same, same, spread, spread), out_specs=spread, check_vma=False)
 
 
+def is_on_grid(sample: Sample) -> TypeGuard[GridSample]:
+    """Whether a sample is solved on grids of time."""
+    return isinstance(sample, GridSample) and sample.on_grid
+
+
 def _in_steps(
     sample: Sample, root_key: RandomKey, coordinates: Coordinates, filled: jax.Array, capacity: int, width: int
 ) -> dict[str, jax.Array]:
     """All lanes of one device: the first `filled` of them are computed, and the others only where they share a step."""
-
-    def drawn(lane: Coordinates) -> tuple[Any, jax.Array]:
-        problem = sample.draw(root_key, lane, capacity)
-        return problem, sample.cost(problem, lane)
-
     number = len(next(iter(coordinates.values())))
-    num_steps = -(-filled // width)
-    problems, costs = _for_steps(jax.vmap(drawn), coordinates, width, num_steps, None)
-    # Empty places last: they belong to no step, or fill the last one. A cost of NaN, of invalid settings, is as good as any.
-    most = jnp.finfo(costs.dtype).max
-    costs = jnp.nan_to_num(costs, nan=most, posinf=most, neginf=-most)
-    costs = jnp.where(jnp.arange(number, dtype=filled.dtype) < filled, costs, -jnp.inf)
-    order = jnp.argsort(-costs)
-    return _for_steps(functools.partial(_solved, sample), (problems, coordinates), width, num_steps, order)
+
+    def draw(lane: Coordinates) -> Any:
+        return sample.draw(root_key, lane, capacity)
+
+    if not is_on_grid(sample):
+        return _for_steps(lambda lane: sample.solve(draw(lane), lane), coordinates, width, filled)
+
+    def next_grid(state: tuple[jax.Array, Any]) -> tuple[jax.Array, Any]:
+        pending, results = state
+        num_steps = jnp.min(pending)
+        chosen = pending == num_steps
+        order = jnp.flatnonzero(chosen, size=number)
+        found = _for_steps(
+            lambda lane: sample.attempt(draw(lane), lane, num_steps),
+            {name: values[order] for name, values in coordinates.items()},
+            width,
+            jnp.sum(chosen, dtype=filled.dtype),
+        )
+        place = jnp.cumsum(chosen) - 1
+        results = {name: _choose(chosen, value[place], results[name]) for name, value in found.items()}
+        too_coarse = (results["status"] == Status.MAX_STEPS) & (num_steps <= sample.max_steps // 2)
+        return jnp.where(chosen, jnp.where(too_coarse, 2 * num_steps, done), pending), results
+
+    first = jax.vmap(lambda lane: sample.first_num_steps(lane, capacity))(coordinates)
+    done = jnp.iinfo(first.dtype).max
+    pending = jnp.where(jnp.arange(number) < filled, first, done)
+    shapes = jax.eval_shape(lambda lane: sample.attempt(draw(lane), lane, done - first[0]), _first(coordinates))
+    empty = {name: jnp.zeros((number, *shape.shape), shape.dtype) for name, shape in shapes.items()}
+    _, results = jax.lax.while_loop(lambda state: jnp.any(state[0] < done), next_grid, (pending, empty))
+    return results
 
 
-def by_steps(sample: Sample) -> TypeGuard[StepwiseSample]:
-    """Whether a sample is solved step by step."""
-    return isinstance(sample, StepwiseSample) and sample.by_steps
+def _choose(condition: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
+    return jnp.where(condition.reshape(-1, *[1] * (new.ndim - 1)), new, old)
 
 
-def _solved(sample: Sample, lanes: tuple[Any, Coordinates]) -> dict[str, jax.Array]:
-    """What is measured in problems that are solved side by side."""
-    if not by_steps(sample):
-        return jax.vmap(sample.solve)(*lanes)
-    settings, progress = eqx.filter_vmap(sample.begin)(*lanes)
-    under_way, advance = eqx.filter_vmap(sample.under_way), eqx.filter_vmap(sample.advance)
-    progress = jax.lax.while_loop(
-        lambda progress: jnp.any(under_way(settings, progress)), lambda progress: advance(settings, progress), progress
-    )
-    return eqx.filter_vmap(sample.measure)(*lanes, settings, progress)
+def _first(lanes: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf[0], lanes)
 
 
-def _for_steps(function: Any, lanes: Any, width: int, num_steps: jax.Array, order: jax.Array | None) -> Any:
-    """`function`, of `width` lanes at a time, for the first steps, taken in an order. Each result is at its lane's place.
+def _for_steps(function: Any, lanes: Any, width: int, number: jax.Array) -> dict[str, jax.Array]:
+    """`function` of the first `number` lanes, `width` of them at a time; zeros for the others, but for those in the last step.
 
-    The number of steps is traced, so that the compiler cannot treat a single step in another way than many.
+    The number of steps is traced, so that the compiler cannot treat a single step in another way than many. Results are
+    collected as one array of each type, since writing many small ones takes time.
     """
-    number = jax.tree.leaves(lanes)[0].shape[0]
-    shapes = jax.eval_shape(function, jax.tree.map(lambda leaf: leaf[:width], lanes))
-    results = jax.tree.map(lambda leaf: jnp.empty((number, *leaf.shape[1:]), leaf.dtype), shapes)  # zeros; keys too
+    size = len(jax.tree.leaves(lanes)[0])
+    shapes = jax.eval_shape(function, _first(lanes))
+    names: dict[Any, list[str]] = {}
+    for name, shape in shapes.items():
+        names.setdefault(shape.dtype, []).append(name)
+    empty = [jnp.zeros((size, sum(shapes[name].size for name in group)), dtype) for dtype, group in names.items()]
 
-    def one_step(step: jax.Array, results: Any) -> Any:
-        places = step * width + jnp.arange(width, dtype=step.dtype)
-        taken = places if order is None else order[places]
-        values = function(jax.tree.map(lambda leaf: leaf[taken], lanes))
-        return jax.tree.map(lambda result, value: result.at[taken].set(value), results, values)
+    def one_step(step: jax.Array, results: list[jax.Array]) -> list[jax.Array]:
+        start = step * width
+        values = jax.vmap(function)(jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, width), lanes))
+        rows = [jnp.concatenate([values[name].reshape(width, -1) for name in group], axis=1) for group in names.values()]
+        return [jax.lax.dynamic_update_slice_in_dim(all_, row, start, 0) for all_, row in zip(results, rows, strict=True)]
 
-    return jax.lax.fori_loop(jnp.zeros_like(num_steps), num_steps, one_step, results)
+    results = jax.lax.fori_loop(jnp.zeros_like(number), -(-number // width), one_step, empty)
+    columns = {}
+    for group, array in zip(names.values(), results, strict=True):
+        ends = np.cumsum([shapes[name].size for name in group])[:-1].tolist()
+        columns |= dict(zip(group, jnp.split(array, ends, axis=1), strict=True))
+    return {name: columns[name].reshape(size, *shape.shape) for name, shape in shapes.items()}
