@@ -8,15 +8,18 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
-from . import stepping
 from ._checks import LARGEST_SIZE, InputError, at_least, finite, not_traced, real, shown
 from ._signs import refuse_bit_queries, refuse_booleans
 from ._types import ScalarLike
 from .models.base import AbstractMemory, check_memory
-from .retrieval import Recall, Retrieval, prepare
+from .retrieval import Recall, Retrieval, Status, is_on_grid, prepare, recall_of
 from .sweep.memory import OutOfMemoryError, default_budget
+
+
+UNKNOWN = 0.0
+"""Similarity of queries with targets that nobody has named: as if there were none."""
 
 
 def retrieve_many(
@@ -24,10 +27,11 @@ def retrieve_many(
     queries: jax.typing.ArrayLike,
     *,
     t1: ScalarLike,
-    solver: str | diffrax.AbstractAdaptiveSolver = "etd3",
+    solver: str | diffrax.AbstractAdaptiveSolver = "adams",
     rtol: ScalarLike | None = None,
     atol: ScalarLike | None = None,
     max_steps: int = 4096,
+    num_steps: int | None = None,
     max_bytes: int | None = None,
 ) -> Recall:
     """Let one memory recall from many queries at once, within a budget of memory.
@@ -40,6 +44,8 @@ def retrieve_many(
         queries: shape (B, N), one query per row.
         t1, solver, rtol, atol, max_steps: as for `retrieve`, but the solver is that of sweeps unless given. Implicit ones
             are not taken.
+        num_steps: steps of the grid of `adams`; those that suit the memory when left out. Queries for which they are too few are
+            recalled again with twice as many, up to `max_steps`.
         max_bytes: memory of each device that may be used for patterns, states and everything in between; a safe share of
             what the device has when left out. As many queries are recalled at a time as fit.
 
@@ -61,19 +67,35 @@ def retrieve_many(
     refuse_bit_queries("queries", array, memory.patterns)
     if max_bytes is not None:
         at_least("max_bytes", max_bytes, 1, LARGEST_SIZE)
-    retrieval = prepare(memory, array[0], t1=t1, solver=solver, rtol=rtol, atol=atol, max_steps=max_steps)
+    retrieval = prepare(
+        memory, array[0], t1=t1, solver=solver, rtol=rtol, atol=atol, max_steps=max_steps, num_steps=num_steps
+    )
     if isinstance(retrieval.solver, diffrax.AbstractImplicitSolver):
         raise InputError(f"solver must not be an implicit one here; got {shown(solver)} (use jax.vmap over retrieve)")
+    if num_steps is None and is_on_grid(solver):
+        num_steps = min(round(float(memory.num_steps(memory.num_patterns, UNKNOWN))), max_steps)
+    retrieval = replace(retrieval, num_steps=jnp.asarray(num_steps or retrieval.num_steps, jnp.int32))
     array = array.astype(memory.patterns.dtype)
     (patterns, *_) = jax.tree.leaves(eqx.filter(memory.patterns, eqx.is_array))
     program, number = _fitting(retrieval, array, max_bytes or default_budget(list(patterns.devices())))
-    recalls = []
-    for first in range(0, len(array), number):
-        # The last queries are filled up with copies, so that one program serves all.
-        chosen = np.minimum(np.arange(first, first + number), len(array) - 1)
-        recall = program(retrieval, array[chosen])
-        recalls.append(jax.tree.map(np.asarray, recall))
-    return jax.tree.map(lambda *parts: np.concatenate(parts)[: len(array)], *recalls)
+
+    def recalled(retrieval: Retrieval, queries: np.ndarray) -> Recall:
+        parts = []
+        for first in range(0, len(queries), number):
+            # The last queries are filled up with copies, so that one program serves all.
+            chosen = np.minimum(np.arange(first, first + number), len(queries) - 1)
+            parts.append(jax.tree.map(np.asarray, program(retrieval, queries[chosen])))
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(queries)], *parts)
+
+    recall = recalled(retrieval, array)
+    while is_on_grid(solver) and 2 * int(retrieval.num_steps) <= max_steps:
+        retrieval = replace(retrieval, num_steps=2 * retrieval.num_steps)
+        places = np.flatnonzero(recall.status == Status.MAX_STEPS)
+        if not places.size:
+            break
+        for old, new in zip(jax.tree.leaves(recall), jax.tree.leaves(recalled(retrieval, array[places])), strict=True):
+            old[places] = new
+    return recall
 
 
 def _fitting(retrieval: Retrieval, queries: Float[Array, "queries neurons"], budget: int) -> tuple[Any, int]:
@@ -82,7 +104,7 @@ def _fitting(retrieval: Retrieval, queries: Float[Array, "queries neurons"], bud
     state = sum(leaf.nbytes for leaf in jax.tree.leaves(retrieval.y0))
     # A program of the size of the queries that could fit at best: no state can be solved in less than three copies.
     number = int(np.clip((budget - kept) // max(3 * state, 1), 1, number))
-    jitted: Any = eqx.filter_jit(_side_by_side)
+    jitted: Any = eqx.filter_jit(_recall_all)
     while True:
         program = jitted.lower(retrieval, queries[:number]).compile()
         needed = program.compiled.memory_analysis()
@@ -98,16 +120,8 @@ def _bytes_per_device(array: jax.Array) -> int:
     return max(shard.data.nbytes for shard in array.addressable_shards)
 
 
-def _side_by_side(retrieval: Retrieval, queries: Float[Array, "queries neurons"]) -> Recall:
-    y0 = jax.vmap(retrieval.memory.initial_state)(queries)
+def _recall_all(retrieval: Retrieval, queries: Float[Array, "queries neurons"]) -> Recall:
+    def one(query: Float[Array, " neurons"]) -> Recall:
+        return recall_of(replace(retrieval, y0=retrieval.memory.initial_state(query)), diffrax.ForwardMode())
 
-    def of(y0: PyTree) -> Retrieval:
-        return replace(retrieval, y0=y0)
-
-    progress = jax.vmap(lambda y0: stepping.begun(of(y0)))(y0)
-    progress = jax.lax.while_loop(
-        lambda progress: jnp.any(jax.vmap(lambda own: stepping.is_under_way(retrieval, own))(progress)),
-        lambda progress: jax.vmap(lambda own: stepping.stepped(retrieval, own))(progress),
-        progress,
-    )
-    return jax.vmap(lambda y0, own: stepping.ended(of(y0), own))(y0, progress)
+    return jax.vmap(one)(queries)
