@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from ._types import IntScalar, Scalar
+from ._types import IntScalar, Scalar, ScalarLike
 from .adams import Adams
 from .models.base import AbstractMemory
 
@@ -22,6 +22,16 @@ it the grid is too coarse for the trajectory."""
 SUDDEN = 4.0
 """How much stronger than its own state the drive of a neuron may be at the start. Where it is stronger, as for correlated
 patterns whose drives add up, neurons move sooner, and the grid begins with shorter steps."""
+
+
+FEWEST_STEPS = 20
+"""Grids have 20, 28, 40, 57, 80 … steps, so that many trajectories share one."""
+
+
+def common_num_steps(number: ScalarLike, most: int) -> IntScalar:
+    """The number of steps of a grid that has at least so many, or a hundredth less, and at most `most`."""
+    doublings = jnp.ceil(2 * jnp.log2(jnp.asarray(number) / FEWEST_STEPS) - 0.03) / 2
+    return jnp.clip(jnp.nan_to_num(jnp.round(FEWEST_STEPS * 2**doublings)), 1, most).astype(jnp.int32)
 
 
 def scale_of_grid(memory: AbstractMemory, y0: PyTree) -> Scalar:

@@ -17,10 +17,11 @@ from ._signs import refuse_bits
 from ._types import IntScalar, Neurons, Patterns, RandomKey, Scalar, ScalarLike, Stored
 from .corruption import AbstractCorruption
 from .decoders import bayes_decoder, nearest_pattern
+from .grid import common_num_steps
 from .models.base import AbstractMemory
 from .observables import hamming_error, overlap, perplexity, soft_hamming_error, success
 from .patterns import biased_patterns, hierarchical_patterns, pooled_columns, pooled_patterns, random_patterns
-from .retrieval import Recall, Status, is_on_grid, prepare, recall_of, retrieve
+from .retrieval import Recall, Status, is_on_grid, prepare, recall_of
 
 Coordinates = Mapping[str, jax.Array]
 """Where a sample lies along the axes of a sweep, by the axes' names."""
@@ -158,24 +159,30 @@ class RecallTrial(eqx.Module):
         load, level = (coordinates[name] for name in self.coordinate_names[:2])
         similarity = self.task.corruption.similarity(level, like.target.size)
         number = self.memory(like, coordinates).num_steps(load, similarity) * self.refinement
-        return jnp.clip(jnp.nan_to_num(jnp.round(number)), 1, self.max_steps).astype(jnp.int32)
+        return common_num_steps(number, self.max_steps)
 
-    def attempt(self, problem: Problem, coordinates: Coordinates, num_steps: IntScalar) -> Observables:
+    def attempt(self, problem: Problem, coordinates: Coordinates, num_steps: IntScalar | None) -> Observables:
         """What is measured when the memory recalls on a grid of so many steps."""
         memory = self.memory(problem, coordinates)
-        retrieval = prepare(memory, problem.query, num_steps=num_steps, **self._settings())
-        return observe(memory, problem.target, recall_of(retrieval, diffrax.ForwardMode()))
+        return observe(memory, problem.target, self.recall(memory, problem, diffrax.ForwardMode(), num_steps))
 
     def solve(self, problem: Problem, coordinates: Coordinates) -> Observables:
         """What is measured when the memory recalls."""
-        if self.on_grid:
-            return self.attempt(problem, coordinates, self.first_num_steps(coordinates, problem.stored.size))
-        memory = self.memory(problem, coordinates)
-        return observe(memory, problem.target, self.recall(memory, problem, diffrax.ForwardMode()))
+        num_steps = self.first_num_steps(coordinates, problem.stored.size) if self.on_grid else None
+        return self.attempt(problem, coordinates, num_steps)
 
-    def recall(self, memory: AbstractMemory, problem: Problem, adjoint: diffrax.AbstractAdjoint) -> Recall:
-        """The recall of a memory from the problem's query, with these settings."""
-        return retrieve(memory, problem.query, adjoint=adjoint, **self._settings())
+    def recall(
+        self,
+        memory: AbstractMemory,
+        problem: Problem,
+        adjoint: diffrax.AbstractAdjoint,
+        num_steps: int | IntScalar | None = None,
+        differentiable: bool = False,
+    ) -> Recall:
+        """The recall of a memory from the problem's query, with these settings, on a grid of so many steps if it is on one."""
+        number = self.num_steps if num_steps is None else num_steps
+        given = {"num_steps": number, "differentiable": differentiable, **self._settings()}
+        return recall_of(prepare(memory, problem.query, **given), adjoint)
 
     def _settings(self) -> dict[str, Any]:
         names = ("t1", "solver", "rtol", "atol", "max_steps", "convergence_speed", "confirm")

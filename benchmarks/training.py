@@ -23,6 +23,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "the defaults": {},
     "`adjoint=RecursiveCheckpointAdjoint()`": {"adjoint": CHECKPOINTED},
     '… and `solver="etd3"`': {"adjoint": CHECKPOINTED, "solver": "etd3"},
+    '`solver="adams"`': {"solver": "adams"},
+    '`solver="adams"`, `num_steps=10`': {"solver": "adams", "num_steps": 10},
     '… and `solver="tsit5"`, `rtol=1e-3`, `atol=1e-3`': {
         "adjoint": CHECKPOINTED, "solver": "tsit5", "rtol": 1e-3, "atol": 1e-3
     },

@@ -5,7 +5,7 @@ the same grid of time, where problems are solved on grids, and those for which i
 Neither the number of lanes that are filled nor their order changes what is computed for any of them.
 """
 
-import functools
+import math
 import threading
 from collections.abc import Hashable, Mapping
 from concurrent.futures import Future
@@ -160,8 +160,8 @@ def call(program: Any, sample: Any, root_key: RandomKey, arguments: tuple[Any, j
     """Call a program with what `arranged` gave. Returns one value per lane, by name."""
     dynamic, _ = eqx.partition(sample, eqx.is_array)
     with jax.debug_nans(False):  # observables of a failed trajectory are NaN
-        values = program(dynamic, root_key, *arguments)
-    return {name: np.asarray(value)[order] for name, value in values.items()}
+        packed = program(dynamic, root_key, *arguments)
+    return {name: value[order] for name, value in jax.tree.map(np.asarray, packed).unpacked().items()}
 
 
 def arranged(coordinates: Mapping[str, np.ndarray], layout: Layout) -> tuple[tuple[Any, jax.Array], np.ndarray]:
@@ -178,10 +178,10 @@ def arranged(coordinates: Mapping[str, np.ndarray], layout: Layout) -> tuple[tup
 
 
 def _on_all_devices(static: Any, capacity: int, layout: Layout) -> Any:
-    def one_device(dynamic: Any, root_key: RandomKey, coordinates: Coordinates, filled: jax.Array) -> dict[str, jax.Array]:
+    def one_device(dynamic: Any, root_key: RandomKey, coordinates: Coordinates, filled: jax.Array) -> Packed:
         return _in_steps(eqx.combine(dynamic, static), root_key, coordinates, filled[0], capacity, layout.width)
 
-    def knowing_no_mesh(*arguments: Any) -> dict[str, jax.Array]:
+    def knowing_no_mesh(*arguments: Any) -> Packed:
         # What is inside works on one device. Reverse mode of diffrax fails where arrays differ in the mesh they know of.
         with jax.sharding.use_abstract_mesh(AbstractMesh((), ())):
             return one_device(*arguments)
@@ -199,73 +199,87 @@ def is_on_grid(sample: Sample) -> TypeGuard[GridSample]:
     return isinstance(sample, GridSample) and sample.on_grid
 
 
+class Packed(eqx.Module):
+    """Values of many lanes by name, all numbers of one type in one array: writing many small ones takes time.
+
+    Arguments:
+        arrays: by type, shape (lanes, numbers of a lane).
+        shapes: those of a lane's values, by name.
+        groups: names by type.
+    """
+
+    arrays: list[jax.Array]
+    shapes: tuple[tuple[str, tuple[int, ...]], ...] = eqx.field(static=True)
+    groups: tuple[tuple[str, ...], ...] = eqx.field(static=True)
+
+    @classmethod
+    def zeros(cls, lane: Mapping[str, Any], number: int) -> "Packed":
+        """Room for so many lanes, each with values of the shapes and types of the given one's."""
+        types = {jnp.dtype(value.dtype): [] for value in lane.values()}
+        for name, value in lane.items():
+            types[value.dtype].append(name)
+        sizes = [sum(lane[name].size for name in group) for group in types.values()]
+        arrays = [jnp.zeros((number, size), dtype) for size, dtype in zip(sizes, types, strict=True)]
+        return cls(arrays, tuple((name, value.shape) for name, value in lane.items()), tuple(map(tuple, types.values())))
+
+    def written(self, values: Mapping[str, jax.Array], start: jax.Array) -> "Packed":
+        """With the values of lanes from number `start` on."""
+        rows = [jnp.concatenate([values[name].reshape(len(values[name]), -1) for name in group], 1) for group in self.groups]
+        write = jax.lax.dynamic_update_slice_in_dim
+        arrays = [write(array, row, start, 0) for array, row in zip(self.arrays, rows, strict=True)]
+        return eqx.tree_at(lambda packed: packed.arrays, self, arrays)
+
+    def unpacked(self) -> dict[str, Any]:
+        """The values by name."""
+        shapes, found = dict(self.shapes), {}
+        for group, array in zip(self.groups, self.arrays, strict=True):
+            first = 0
+            for name in group:
+                size = math.prod(shapes[name])
+                found[name] = array[:, first : first + size].reshape(len(array), *shapes[name])
+                first += size
+        return {name: found[name] for name in shapes}
+
+
 def _in_steps(
     sample: Sample, root_key: RandomKey, coordinates: Coordinates, filled: jax.Array, capacity: int, width: int
-) -> dict[str, jax.Array]:
+) -> Packed:
     """All lanes of one device: the first `filled` of them are computed, and the others only where they share a step."""
     number = len(next(iter(coordinates.values())))
+    first_lane = {name: values[0] for name, values in coordinates.items()}
 
-    def draw(lane: Coordinates) -> Any:
-        return sample.draw(root_key, lane, capacity)
+    @jax.jit  # traced once, for the shapes of its results and for the loop
+    def solve(lane: Coordinates, num_steps: jax.Array | None) -> dict[str, jax.Array]:
+        problem = sample.draw(root_key, lane, capacity)
+        return sample.attempt(problem, lane, num_steps) if is_on_grid(sample) else sample.solve(problem, lane)
+
+    empty = Packed.zeros(jax.eval_shape(solve, first_lane, filled), number)
+
+    def in_steps(lanes: Coordinates, number: jax.Array, num_steps: jax.Array | None) -> Packed:
+        # The number of steps is traced, so that the compiler cannot treat a single step in another way than many.
+        def one_step(step: jax.Array, results: Packed) -> Packed:
+            start = step * width
+            taken = {name: jax.lax.dynamic_slice_in_dim(values, start, width) for name, values in lanes.items()}
+            return results.written(jax.vmap(solve, in_axes=(0, None))(taken, num_steps), start)
+
+        return jax.lax.fori_loop(jnp.zeros_like(number), -(-number // width), one_step, empty)
 
     if not is_on_grid(sample):
-        return _for_steps(lambda lane: sample.solve(draw(lane), lane), coordinates, width, filled)
+        return in_steps(coordinates, filled, None)
 
-    def next_grid(state: tuple[jax.Array, Any]) -> tuple[jax.Array, Any]:
+    def next_grid(state: tuple[jax.Array, Packed]) -> tuple[jax.Array, Packed]:
         pending, results = state
         num_steps = jnp.min(pending)
         chosen = pending == num_steps
-        order = jnp.flatnonzero(chosen, size=number)
-        found = _for_steps(
-            lambda lane: sample.attempt(draw(lane), lane, num_steps),
-            {name: values[order] for name, values in coordinates.items()},
-            width,
-            jnp.sum(chosen, dtype=filled.dtype),
-        )
-        place = jnp.cumsum(chosen) - 1
-        results = {name: _choose(chosen, value[place], results[name]) for name, value in found.items()}
-        too_coarse = (results["status"] == Status.MAX_STEPS) & (num_steps <= sample.max_steps // 2)
+        place = jnp.cumsum(chosen, dtype=pending.dtype) - 1
+        order = jnp.zeros_like(place).at[jnp.where(chosen, place, number)].set(jnp.arange(number), mode="drop")
+        lanes = {name: values[order] for name, values in coordinates.items()}
+        found = in_steps(lanes, place[-1] + 1, num_steps)
+        results = jax.tree.map(lambda new, old: jnp.where(chosen[:, None], new[place], old), found, results)
+        too_coarse = (results.unpacked()["status"] == Status.MAX_STEPS) & (num_steps <= sample.max_steps // 2)
         return jnp.where(chosen, jnp.where(too_coarse, 2 * num_steps, done), pending), results
 
     first = jax.vmap(lambda lane: sample.first_num_steps(lane, capacity))(coordinates)
     done = jnp.iinfo(first.dtype).max
     pending = jnp.where(jnp.arange(number) < filled, first, done)
-    shapes = jax.eval_shape(lambda lane: sample.attempt(draw(lane), lane, done - first[0]), _first(coordinates))
-    empty = {name: jnp.zeros((number, *shape.shape), shape.dtype) for name, shape in shapes.items()}
-    _, results = jax.lax.while_loop(lambda state: jnp.any(state[0] < done), next_grid, (pending, empty))
-    return results
-
-
-def _choose(condition: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
-    return jnp.where(condition.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-
-
-def _first(lanes: Any) -> Any:
-    return jax.tree.map(lambda leaf: leaf[0], lanes)
-
-
-def _for_steps(function: Any, lanes: Any, width: int, number: jax.Array) -> dict[str, jax.Array]:
-    """`function` of the first `number` lanes, `width` of them at a time; zeros for the others, but for those in the last step.
-
-    The number of steps is traced, so that the compiler cannot treat a single step in another way than many. Results are
-    collected as one array of each type, since writing many small ones takes time.
-    """
-    size = len(jax.tree.leaves(lanes)[0])
-    shapes = jax.eval_shape(function, _first(lanes))
-    names: dict[Any, list[str]] = {}
-    for name, shape in shapes.items():
-        names.setdefault(shape.dtype, []).append(name)
-    empty = [jnp.zeros((size, sum(shapes[name].size for name in group)), dtype) for dtype, group in names.items()]
-
-    def one_step(step: jax.Array, results: list[jax.Array]) -> list[jax.Array]:
-        start = step * width
-        values = jax.vmap(function)(jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, width), lanes))
-        rows = [jnp.concatenate([values[name].reshape(width, -1) for name in group], axis=1) for group in names.values()]
-        return [jax.lax.dynamic_update_slice_in_dim(all_, row, start, 0) for all_, row in zip(results, rows, strict=True)]
-
-    results = jax.lax.fori_loop(jnp.zeros_like(number), -(-number // width), one_step, empty)
-    columns = {}
-    for group, array in zip(names.values(), results, strict=True):
-        ends = np.cumsum([shapes[name].size for name in group])[:-1].tolist()
-        columns |= dict(zip(group, jnp.split(array, ends, axis=1), strict=True))
-    return {name: columns[name].reshape(size, *shape.shape) for name, shape in shapes.items()}
+    return jax.lax.while_loop(lambda state: jnp.any(state[0] < done), next_grid, (pending, empty))[1]

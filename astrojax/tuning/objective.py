@@ -1,5 +1,7 @@
 """What a search minimises: the expected loss over freshly drawn problems. One problem is one pure function."""
 
+import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,12 +15,13 @@ from jax.flatten_util import ravel_pytree
 from .. import _shown
 from .._checks import InputError, at_least, one_of, shown
 from .._parameters import DIMENSIONS, TRANSIENT
-from .._types import RandomKey, Scalar, ScalarLike
+from .._types import IntScalar, RandomKey, Scalar, ScalarLike
 from ..equilibria import equilibrium
 from ..models.base import AbstractMemory
 from ..observables import hamming_error
-from ..retrieval import Status
+from ..retrieval import Status, is_on_grid
 from ..sweep.engine import Engine, Lanes
+from ..sweep.programs import in_precision
 from ..sweep.shapes import Shapes
 from ..trial import Coordinates, Observables, Problem, RecallTrial, Task
 from .losses import Loss, as_loss
@@ -32,7 +35,7 @@ MOST_FORWARD = 8
 """Most numbers for which `auto` is forward mode: each costs about a solve, and reverse mode about five whatever they are."""
 
 TOLERANCE = 1e-3
-"""Relative and absolute tolerance of the trajectories of a search, unless given."""
+"""Relative and absolute tolerance of the trajectories of a search by an adaptive solver, unless given."""
 
 SOLVES_OF_REVERSE = 5
 """What a loss and its gradient in reverse mode cost, in solves."""
@@ -54,8 +57,8 @@ class Objective(eqx.Module):
         gradient: `forward`, for few parameters; `reverse`, with checkpoints, for many; `implicit`: that of the equilibrium to
             which the trajectory leads, by the implicit function theorem. `auto` is one of the first two, by their number.
         t1: horizon. parameters: values of parameters that are not searched, by name.
-        settings: further ones of `retrieve`: solver, rtol, atol, max_steps, confirm. Both tolerances are 1e-3 unless given:
-            docs/guides/tuning.md says how accurate gradients are then.
+        settings: further ones of `RecallTrial`: solver, rtol, atol, max_steps, num_steps, confirm. The solver is `adams` unless
+            given, and both tolerances of others are 1e-3: docs/guides/tuning.md says how accurate gradients are then.
 
     Raises:
         InputError (a ValueError): for an unknown name, and for loads or levels that are missing.
@@ -80,8 +83,9 @@ class Objective(eqx.Module):
         parameters: Mapping[str, ScalarLike] | None = None,
         **settings: Any,
     ) -> None:
-        tolerances = {name: TOLERANCE for name in ("rtol", "atol") if settings.get(name) is None}
-        given: dict[str, Any] = {"solver": "etd3", "max_steps": 4096} | settings | tolerances
+        given: dict[str, Any] = {"solver": "adams"} | settings
+        if not is_on_grid(given["solver"]):
+            given |= {name: TOLERANCE for name in ("rtol", "atol") if given.get(name) is None}
         self.trial = RecallTrial(task, build, dict(parameters or {}), t1=t1, convergence_speed=None, **given)
         self.loss = as_loss(loss)
         for name, values in {"num_patterns": num_patterns, "levels": levels}.items():
@@ -105,16 +109,19 @@ class Objective(eqx.Module):
         return self.trial.draw(key, lane, self.capacity)
 
     def __call__(self, values: Values, problem: Problem) -> Scalar:
-        """The loss of one problem: pure, and differentiable in either mode."""
+        """The loss of one problem: pure, and differentiable in either mode. Where it is on a grid that has 40 steps unless given."""
         return self.recalled(values, problem, diffrax.DirectAdjoint())[0]
 
-    def recalled(self, values: Values, problem: Problem, adjoint: diffrax.AbstractAdjoint) -> tuple[Scalar, Observables]:
+    def recalled(
+        self, values: Values, problem: Problem, adjoint: diffrax.AbstractAdjoint, num_steps: int | IntScalar | None = None
+    ) -> tuple[Scalar, Observables]:
         """The loss of one problem, and what is reported of it: Hamming error, success, status and accepted steps.
 
         In a trajectory that fails all neurons count as wrong. Where the target is not ±1 error and success are NaN.
         """
-        memory, trial = self._memory(values, problem)
-        recall = trial.recall(memory, problem, adjoint)
+        trial = self.trial_with(values)
+        memory = trial.memory(problem, {})
+        recall = trial.recall(memory, problem, adjoint, num_steps, differentiable=True)
         state, status = recall.state, recall.status
         if self.gradient == "implicit":
             end = equilibrium(memory, jax.lax.stop_gradient(state))
@@ -204,18 +211,16 @@ class Objective(eqx.Module):
             if self.gradient == "implicit" and name in TRANSIENT:
                 raise InputError(f"{name} does not move an equilibrium, so the implicit gradient cannot find it")
 
-    def _memory(self, values: Values, problem: Problem) -> tuple[AbstractMemory, RecallTrial]:
+    def trial_with(self, values: Values) -> RecallTrial:
+        """The recall whose loss is measured, at values of the parameters that are searched."""
         alone = {name: value for name, value in values.items() if name not in (*DIMENSIONS, "t1")}
         of_pool = {name: value for name, value in values.items() if name in DIMENSIONS}
-        trial = RecallTrial(
-            **{name: getattr(self.trial, name) for name in RecallTrial.__dataclass_fields__}
-            | {
-                "parameters": {**self.trial.parameters, **alone},
-                "per_pattern": {**self.trial.per_pattern, **of_pool},
-                "t1": values.get("t1", self.trial.t1),
-            }
+        return dataclasses.replace(
+            self.trial,
+            parameters={**self.trial.parameters, **alone},
+            per_pattern={**self.trial.per_pattern, **of_pool},
+            t1=values.get("t1", self.trial.t1),
         )
-        return trial.memory(problem, {}), trial
 
 
 class LossTrial(eqx.Module):
@@ -228,36 +233,52 @@ class LossTrial(eqx.Module):
         alone: names of parameters that are single numbers.
         per_pattern: values of each other parameter at all starts, shape (S, …); the coordinate `start` chooses.
         mode: how the gradient is found; `none` for the loss alone.
+        num_steps: steps of the grid in reverse mode, where they cannot be traced.
     """
 
     objective: Objective
     alone: tuple[str, ...] = eqx.field(static=True)
     per_pattern: dict[str, jax.Array]
     mode: str = eqx.field(static=True)
+    num_steps: int | None = eqx.field(static=True, default=None)
 
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
         """The problem at the given coordinates, the same for all starts."""
         return self.objective.trial.draw(root_key, coordinates, capacity)
 
-    def cost(self, problem: Problem, coordinates: Coordinates) -> Scalar:
-        """About how many steps a solver will take, up to a factor."""
-        _, trial = self.objective._memory(self._at(coordinates), problem)
-        return trial.cost(problem, {})
+    @property
+    def on_grid(self) -> bool:
+        """Whether trajectories are solved on grids that a sweep chooses (see `attempt`)."""
+        return self.objective.trial.on_grid and self.mode != "reverse"
+
+    @property
+    def max_steps(self) -> int:
+        """Most steps of a grid."""
+        return self.objective.trial.max_steps
+
+    def first_num_steps(self, coordinates: Coordinates, capacity: int) -> IntScalar:
+        """Steps of the coarsest grid that suits problems at the given coordinates."""
+        trial = self.objective.trial_with(self._at(coordinates))
+        return trial.first_num_steps({name: coordinates[name] for name in trial.task.coordinate_names}, capacity)
 
     def solve(self, problem: Problem, coordinates: Coordinates) -> Observables:
         """The loss, what is reported beside it, and the gradient by parameter as `gradient_NAME`."""
+        return self.attempt(problem, coordinates, self.num_steps)
+
+    def attempt(self, problem: Problem, coordinates: Coordinates, num_steps: int | IntScalar | None) -> Observables:
+        """As `solve`, on a grid of so many steps."""
+        checkpointed = self.mode == "reverse" and not self.objective.trial.on_grid
+        adjoint = diffrax.RecursiveCheckpointAdjoint() if checkpointed else diffrax.ForwardMode()
+
+        def recalled(values: dict[str, jax.Array]) -> tuple[Scalar, Observables]:
+            return self.objective.recalled(values, problem, adjoint, num_steps)
+
         values = self._at(coordinates)
         if self.mode == "none":
-            loss, measured = self.objective.recalled(values, problem, diffrax.ForwardMode())
+            loss, measured = recalled(values)
             return {"loss": loss} | measured
-        if self.mode == "forward":
-            (loss, measured), gradient = _forward(
-                lambda at: self.objective.recalled(at, problem, diffrax.ForwardMode()), values
-            )
-        else:
-            adjoint = diffrax.ForwardMode() if self.mode == "implicit" else diffrax.RecursiveCheckpointAdjoint()
-            differentiated = jax.value_and_grad(lambda at: self.objective.recalled(at, problem, adjoint), has_aux=True)
-            (loss, measured), gradient = differentiated(values)
+        differentiated = _forward if self.mode == "forward" else functools.partial(jax.value_and_grad, has_aux=True)
+        (loss, measured), gradient = differentiated(recalled)(values)
         return {"loss": loss} | measured | {f"gradient_{name}": value for name, value in gradient.items()}
 
     def _at(self, coordinates: Coordinates) -> dict[str, jax.Array]:
@@ -290,8 +311,34 @@ def measure(
         coordinates["start"] = np.repeat(np.arange(starts), numbers.size)
     capacities = np.full(starts * numbers.size, objective.capacity)
     sample = LossTrial(objective, tuple(alone), per_pattern, mode)
-    found = engine.compute_side_by_side(Lanes(name, sample, root_key, coordinates, capacities))
+    lanes = Lanes(name, sample, root_key, coordinates, capacities)
+    found = _measure_on_grids(lanes, engine) if needs_known_grids(sample) else engine.compute_side_by_side(lanes)
     return {key: column.reshape(starts, numbers.size, *column.shape[1:]) for key, column in found.items()}
+
+
+def needs_known_grids(sample: LossTrial) -> bool:
+    """Whether steps of grids must be known before a program is compiled."""
+    return sample.objective.trial.on_grid and sample.mode == "reverse"
+
+
+def _measure_on_grids(lanes: Lanes, engine: Engine) -> dict[str, np.ndarray]:
+    """As a sweep does it inside a program: the lanes of each grid together, twice as many steps where they are too few."""
+    sample, capacity = lanes.sample, int(lanes.capacities[0])
+    first = jax.vmap(lambda lane: sample.first_num_steps(lane, capacity))
+    pending, done = np.array(first(in_precision(lanes.coordinates))), np.iinfo(np.int32).max
+    found: dict[str, np.ndarray] = {}
+    while pending.min() < done:
+        num_steps = int(pending.min())
+        chosen = np.flatnonzero(pending == num_steps)
+        coordinates = {name: values[chosen] for name, values in lanes.coordinates.items()}
+        on_grid = dataclasses.replace(sample, num_steps=num_steps)
+        part = lanes._replace(sample=on_grid, coordinates=coordinates, capacities=lanes.capacities[chosen])
+        values = engine.compute_side_by_side(part)
+        for key, value in values.items():
+            found.setdefault(key, np.zeros((pending.size, *value.shape[1:]), value.dtype))[chosen] = value
+        too_coarse = (values["status"] == Status.MAX_STEPS) & (num_steps <= sample.max_steps // 2)
+        pending[chosen] = np.where(too_coarse, 2 * num_steps, done)
+    return found
 
 
 def means(found: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -310,12 +357,16 @@ def means(found: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.n
     return loss, error, success
 
 
-def _forward(function: Callable[[dict[str, jax.Array]], tuple[Scalar, Any]], values: dict[str, jax.Array]) -> Any:
+def _forward(function: Callable[[dict[str, jax.Array]], tuple[Scalar, Any]]) -> Callable[[dict[str, jax.Array]], Any]:
     """`jax.value_and_grad(function, has_aux=True)` in forward mode: one tangent for each number, beside a single solve."""
-    flat, unravel = ravel_pytree(values)
 
-    def along(tangent: jax.Array) -> Any:
-        return jax.jvp(lambda at: function(unravel(at)), (flat,), (tangent,), has_aux=True)
+    def differentiated(values: dict[str, jax.Array]) -> Any:
+        flat, unravel = ravel_pytree(values)
 
-    loss, slopes, measured = jax.vmap(along, out_axes=(None, 0, None))(jnp.eye(flat.size, dtype=flat.dtype))
-    return (loss, measured), unravel(slopes)
+        def along(tangent: jax.Array) -> Any:
+            return jax.jvp(lambda at: function(unravel(at)), (flat,), (tangent,), has_aux=True)
+
+        loss, slopes, measured = jax.vmap(along, out_axes=(None, 0, None))(jnp.eye(flat.size, dtype=flat.dtype))
+        return (loss, measured), unravel(slopes)
+
+    return differentiated
