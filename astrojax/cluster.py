@@ -166,6 +166,7 @@ def compute_on_cluster(
     config: Config,
     lanes_per_chunk: int,
     engine_settings: Mapping[str, int | None],
+    refinements: Mapping[str, float],
     pending: Sequence[int],
     write: Callable[[int, Mapping[str, np.ndarray]], None],
     clocks: dict[str, Clock],
@@ -177,6 +178,7 @@ def compute_on_cluster(
         client: see `connected`.
         config, lanes_per_chunk: what is computed, in which chunks.
         engine_settings: settings of each worker's engine.
+        refinements: as of `Plan`.
         pending: numbers of tasks.
         write: stores what was computed of a task.
         clocks: times by name, to which the workers' are added.
@@ -188,7 +190,7 @@ def compute_on_cluster(
     """
     from distributed import KilledWorker
 
-    settings = tuple(sorted(engine_settings.items()))
+    settings = tuple(engine_settings.items()), tuple(refinements.items())
     task = (config.model_dump_json(), tuple(config.file_digests().items()), lanes_per_chunk, settings)
     waiting, attempts = list(reversed(pending)), dict.fromkeys(pending, 0)
     futures: dict[Any, int] = {}
@@ -273,5 +275,5 @@ def _prepared(
         if here[name] != digest:
             raise InputError(f"{name}: {given.files()[name]} is another file on the worker; all must see the same one")
     keep_compiled_programs()
-    engine = Engine(**dict(settings))
-    return Plan(given).jobs(lanes_per_chunk), engine
+    engine_settings, refinements = map(dict, settings)
+    return Plan(given, refinements=refinements).jobs(lanes_per_chunk), Engine(**engine_settings)

@@ -16,16 +16,17 @@ import xarray as xr
 from ._checks import LARGEST_INTEGER, LARGEST_SIZE, InputError, RunError, at_least
 from ._errors import shown_bytes
 from ._parameters import MOST_THREADS, MOST_TRAJECTORIES
+from .calibration import calibrated, on_grids
 from .compiling import keep_compiled_programs
 from .outline import Outline, outline
-from .plan import Job, Plan
+from .plan import Job, Part, Plan
 from .runs import store
 from .runs.config import Config
 from .runs.reading import read_config
 from .runs.record import Record
 from .runs.results import Results
 from .runs.stored_config import begin
-from .sweep.engine import Engine, Lanes
+from .sweep.engine import Engine, Lanes, Session
 from .sweep.execution import largest_first
 from .sweep.memory import machine_memory
 
@@ -170,9 +171,14 @@ def run(
         if chunk and asked and asked != chunk:
             notice(f"{folder} was begun with chunks of {chunk} trajectories, and keeps them")
         chunk = chunk or asked or plan.chunk_length(plan.default_chunk())
+        grids = begun.before.get("grids") or {}
+        if config.retrieval.outcome_error is not None and not grids:
+            grids = _calibrate(plan, engine.session(), config.retrieval.outcome_error)
+        refinements = refinements_of(grids)
+        plan = Plan(config, refinements=refinements) if refinements else plan
         jobs = plan.jobs(chunk)
         results = Results(folder, plan.coordinates(), plan.variables(chunk), record.config_sha256)
-        record.begin(notice, begun.files | results.open(notice), trajectories_per_chunk=chunk)
+        record.begin(notice, begun.files | results.open(notice), trajectories_per_chunk=chunk, grids=grids)
         pending = _pending(results, jobs, notice)
         if on_begin is not None:
             on_begin(plan.num_trajectories - sum(jobs[index].num_trajectories for index in pending), plan.num_trajectories)
@@ -180,11 +186,13 @@ def run(
         try:
             if execution.cluster is None:
                 _compute_here(engine, jobs, pending, write)
+                if not grids:
+                    record.keep(grids=_calibrate(plan, engine.session(), None))
             else:
                 settings = execution.engine_settings()
                 if workers := local_workers(execution.cluster):
                     settings["memory"] = engine.memory // workers
-                compute_on_cluster(client, config, chunk, settings, pending, write, engine.clocks, notice)
+                compute_on_cluster(client, config, chunk, settings, refinements, pending, write, engine.clocks, notice)
         except BaseException:
             with contextlib.suppress(RunError):  # what stopped the run is what should be told
                 record.end(engine.clocks, finished=False)
@@ -213,6 +221,25 @@ def _compute_here(engine: Engine, jobs: Sequence[Job], pending: Sequence[int], w
         [functools.partial(session.prepare, lanes) for lanes in largest_first(programs.values())]
         + [functools.partial(compute, index) for index in pending]
     )
+
+
+def _calibrate(plan: Plan, session: Session, outcome_error: float | None) -> dict[str, dict[str, float | int]]:
+    """Of each model that is solved on grids, how fine they must be and how well they agree with finer ones (`calibration`)."""
+    parts: dict[str, list[Part]] = {}
+    for part in on_grids(plan.parts):
+        parts.setdefault(part.name, []).append(part)
+    found: dict[str, dict[str, float | int]] = {}
+
+    def calibrate(name: str, parts: list[Part]) -> None:
+        found[name] = calibrated(parts, session, outcome_error)
+
+    session.run([functools.partial(calibrate, *named) for named in parts.items()])
+    return {name: found[name] for name in parts}
+
+
+def refinements_of(grids: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """How many times as many steps as usual grids have, by model, as a run folder's provenance tells of `grids`."""
+    return {name: float(grid["refinement"]) for name, grid in grids.items() if grid["refinement"] != 1}
 
 
 def _pending(results: Results, jobs: Sequence[Job], notice: Callable[[str], None]) -> list[int]:

@@ -61,7 +61,7 @@ def integrate(
     """The state at the horizon, and the largest error of a step in units of what `tolerances`, rtol and atol, allow.
 
     The error is that of the neurons, relative to the largest of them. One that relaxes within its step counts for as much of
-    the step as it lasts. A number of steps that is not traced allows both modes of differentiation, one that is only forward mode.
+    the step as it lasts. A number of steps that is not traced allows both modes of differentiation, a traced one forward mode.
     """
     scale = scale_of_grid(memory, y0)
     rate, (rtol, atol) = memory.relaxation_rates().x, tolerances

@@ -17,7 +17,6 @@ from .models.base import AbstractMemory, check_memory
 from .retrieval import Recall, Retrieval, Status, is_on_grid, prepare, recall_of
 from .sweep.memory import OutOfMemoryError, default_budget
 
-
 UNKNOWN = 0.0
 """Similarity of queries with targets that nobody has named: as if there were none."""
 
@@ -27,7 +26,7 @@ def retrieve_many(
     queries: jax.typing.ArrayLike,
     *,
     t1: ScalarLike,
-    solver: str | diffrax.AbstractAdaptiveSolver = "adams",
+    solver: str | diffrax.AbstractAdaptiveSolver | None = None,
     rtol: ScalarLike | None = None,
     atol: ScalarLike | None = None,
     max_steps: int = 4096,
@@ -42,8 +41,8 @@ def retrieve_many(
     Arguments:
         memory: the memory.
         queries: shape (B, N), one query per row.
-        t1, solver, rtol, atol, max_steps: as for `retrieve`, but the solver is that of sweeps unless given. Implicit ones
-            are not taken.
+        t1, solver, rtol, atol, max_steps: as for `retrieve`, but the solver is `adams` when left out, or `etd3` where a
+            tolerance is given. Implicit ones are not taken.
         num_steps: steps of the grid of `adams`; those that suit the memory when left out. Queries for which they are too few are
             recalled again with twice as many, up to `max_steps`.
         max_bytes: memory of each device that may be used for patterns, states and everything in between; a safe share of
@@ -67,19 +66,17 @@ def retrieve_many(
     refuse_bit_queries("queries", array, memory.patterns)
     if max_bytes is not None:
         at_least("max_bytes", max_bytes, 1, LARGEST_SIZE)
-    retrieval = prepare(
-        memory, array[0], t1=t1, solver=solver, rtol=rtol, atol=atol, max_steps=max_steps, num_steps=num_steps
-    )
+    retrieval = prepare(memory, array[0], t1=t1, solver=method, rtol=rtol, atol=atol, max_steps=max_steps, num_steps=num_steps)
     if isinstance(retrieval.solver, diffrax.AbstractImplicitSolver):
         raise InputError(f"solver must not be an implicit one here; got {shown(solver)} (use jax.vmap over retrieve)")
-    if num_steps is None and is_on_grid(solver):
+    if num_steps is None and is_on_grid(method):
         num_steps = min(round(float(memory.num_steps(memory.num_patterns, UNKNOWN))), max_steps)
     retrieval = replace(retrieval, num_steps=jnp.asarray(num_steps or retrieval.num_steps, jnp.int32))
     array = array.astype(memory.patterns.dtype)
     (patterns, *_) = jax.tree.leaves(eqx.filter(memory.patterns, eqx.is_array))
     program, number = _fitting(retrieval, array, max_bytes or default_budget(list(patterns.devices())))
 
-    def recalled(retrieval: Retrieval, queries: np.ndarray) -> Recall:
+    def recalled(retrieval: Retrieval, queries: Any) -> Recall:
         parts = []
         for first in range(0, len(queries), number):
             # The last queries are filled up with copies, so that one program serves all.
@@ -88,7 +85,7 @@ def retrieve_many(
         return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(queries)], *parts)
 
     recall = recalled(retrieval, array)
-    while is_on_grid(solver) and 2 * int(retrieval.num_steps) <= max_steps:
+    while is_on_grid(method) and 2 * int(retrieval.num_steps) <= max_steps:
         retrieval = replace(retrieval, num_steps=2 * retrieval.num_steps)
         places = np.flatnonzero(recall.status == Status.MAX_STEPS)
         if not places.size:

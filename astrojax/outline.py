@@ -1,17 +1,17 @@
 """What a run will take, worked out before anything is computed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from .plan import DECODERS, Part, Plan
-from .trial import UNDECIDED_STEPS, later_steps
 
 LANE_SECONDS, DRAW_SECONDS, STEP_SECONDS, COMPILE_SECONDS = 2e-6, 4e-9, 2e-10, 4.5
 """Core-seconds on a CPU of 2024, about: for any trajectory; to draw an entry of a pattern; for an entry, or a product of two,
 at a step of the solver; and for a program that must be compiled. Measured on Fig. 4: slow models they fit within a third."""
+
+USUAL_STEPS = 40.0
+"""Steps of a trajectory, about."""
 
 
 @dataclass(frozen=True)
@@ -93,20 +93,7 @@ def _core_seconds(plan: Plan, part: Part) -> float:
     entries = part.num_neurons * part.sweep.shapes.of(loads).astype(float)
     steps, per_step = 0.0, entries
     if part.name != DECODERS:
-        sample = part.sweep.sample
-        steps = UNDECIDED_STEPS + float(later_steps(float(sample.t1) * _fastest_rate(part), sample.solver))
+        steps = float(part.sweep.sample.num_steps or USUAL_STEPS)
         if plan.config.models[part.name].kind == "neuron_astrocyte":
             per_step = entries * (part.num_neurons + 1) / 2
     return float((LANE_SECONDS + DRAW_SECONDS * entries + STEP_SECONDS * steps * per_step) @ counts)
-
-
-def _fastest_rate(part: Part) -> float:
-    def extreme(name: str, choose: Callable) -> float:
-        named = [values[name] for values in part.sweep.grid.axes.values() if name in values]
-        return float(choose(named[0])) if named else float(parameters[name])
-
-    parameters = part.sweep.sample.parameters
-    rates = [1 / extreme(name, np.min) for name in ("tau_x", "tau_s", "tau_a") if name in parameters]
-    if "tau_p" in parameters:
-        rates.append(extreme("temperature", np.max) / extreme("tau_p", np.min))
-    return max(rates)

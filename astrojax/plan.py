@@ -109,6 +109,7 @@ class Plan:
     Arguments:
         config: the configuration.
         memory: bytes that one trajectory may take, where that is to be checked.
+        refinements: how many times as many steps as usual the grids of a model have, by its name.
 
     Raises:
         ConfigError (an InputError): for a pattern file that cannot be used, or that does not fit the axes, for values of axes
@@ -118,8 +119,8 @@ class Plan:
 
     parts: list[Part]
 
-    def __init__(self, config: Config, memory: int | None = None) -> None:
-        self.config = config
+    def __init__(self, config: Config, memory: int | None = None, refinements: Mapping[str, float] | None = None) -> None:
+        self.config, self._refinements = config, refinements or {}
         self.axes = config.swept_axes()
         self.sizes = {axis: len(next(iter(named.values()))) for axis, named in self.axes.items()}
         outer = [axis for axis, named in self.axes.items() if not all(is_traced(name) for name in named)]
@@ -262,7 +263,7 @@ class Plan:
             config = _variant(self.config, fields) if fields else self.config
             task, num_neurons = task_of(config, self._load)
             pool_size = task.pool_size
-            sample = DecoderTrial(task) if name == DECODERS else _recall(config, task, name)
+            sample = DecoderTrial(task) if name == DECODERS else _recall(config, task, name, self._refinements.get(name, 1.0))
             # A coordinate that runs along with a field is an axis of one value within the part.
             axes: dict[str, Any] = {**inner, **{key: [value] for key, value in traced.items()}}
             is_cheap = name == DECODERS or config.models[name].kind == "hopfield"
@@ -323,7 +324,7 @@ def _variant(config: Config, fields: Mapping[str, float | int]) -> Config:
         raise ConfigError(config.name, [("axes", f"at {given}: {fault['msg']}") for fault in error.errors()]) from error
 
 
-def _recall(config: Config, task: Task, name: str) -> RecallTrial:
+def _recall(config: Config, task: Task, name: str, refinement: float) -> RecallTrial:
     build, parameters, per_pattern = memory_of(config.models[name], f"models.{name}", task, config.name)
     how = config.retrieval
     return RecallTrial(
@@ -335,6 +336,8 @@ def _recall(config: Config, task: Task, name: str) -> RecallTrial:
         atol=how.atol,
         convergence_speed=how.convergence_speed,
         solver=how.solver,
+        num_steps=how.num_steps,
+        refinement=refinement,
         max_steps=how.max_steps,
         confirm=how.confirm,
         per_pattern=per_pattern,

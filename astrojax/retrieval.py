@@ -100,7 +100,7 @@ def retrieve(
             solver it is `rtol`, in units of a binary pattern's entries.
         max_steps: largest number of steps, accepted and rejected.
         num_steps: steps of the grid of `adams`, 40 when left out. The status is `MAX_STEPS` where they were too few: where a step
-            erred by more than `rtol`, half of the largest neuron when left out.
+            erred by more than half of the largest neuron. `adams` has no tolerances.
         convergence_speed: when given, the trajectory is solved once more, more tightly than this speed by far, until an
             event finds the time at which neurons and gains both move more slowly than it. Rounding alone moves a neuron at
             about ε|x|/τx, with ε = 1e-7 in float32: a speed below that is never seen.
@@ -178,10 +178,12 @@ def prepare(
     dtype = memory.patterns.dtype
     end = positive("t1", t1, dtype)
     at_least("max_steps", max_steps, 1)
-    if num_steps is None or isinstance(num_steps, int):
-        num_steps = _checked_num_steps(num_steps, solver)
     speed = None if convergence_speed is None else positive("convergence_speed", convergence_speed, dtype)
     name, method = _as_solver(solver)
+    if num_steps is None or isinstance(num_steps, int):
+        num_steps = _checked_num_steps(num_steps, method)
+    if isinstance(method, Adams) and not (rtol is None and atol is None):
+        raise InputError("rtol and atol are for adaptive solvers; the solver adams has num_steps")
     relative = jax.lax.stop_gradient(_default_rtol(memory, method, end) if rtol is None else positive("rtol", rtol, dtype))
     if atol is not None:
         absolute = jax.lax.stop_gradient(positive("atol", atol, dtype))
@@ -211,18 +213,23 @@ def prepare(
     )
 
 
-def _checked_num_steps(num_steps: int | None, solver: str | diffrax.AbstractAdaptiveSolver) -> int:
+def _checked_num_steps(num_steps: int | None, solver: diffrax.AbstractAdaptiveSolver) -> int:
     if num_steps is None:
         return NUM_STEPS
     at_least("num_steps", num_steps, 1, MOST_STEPS)
-    if not is_on_grid(solver):
+    if not isinstance(solver, Adams):
         raise InputError(f"num_steps is for the solver adams; got {num_steps} for the solver {shown(solver)}")
     return num_steps
 
 
 def is_on_grid(solver: str | diffrax.AbstractAdaptiveSolver) -> bool:
     """Whether a solver, or that of a name, takes a fixed grid of steps."""
-    return solver == "adams" or isinstance(solver, Adams)
+    return isinstance(solver, Adams) or (isinstance(solver, str) and solver == "adams")
+
+
+def default_solver(rtol: ScalarLike | None, atol: ScalarLike | None) -> str:
+    """The solver of sweeps, searches and `retrieve_many`: that of a grid, or an adaptive one where a tolerance is given."""
+    return "adams" if rtol is None and atol is None else "etd3"
 
 
 def _default_rtol(memory: AbstractMemory, solver: diffrax.AbstractAdaptiveSolver, t1: Scalar) -> Scalar:
@@ -320,7 +327,7 @@ Solved = tuple[dict[str, Any], Any, dict[str, IntScalar]]
 
 def _states(retrieval: Retrieval, ts: Float[Array, " times"] | None, adjoint: diffrax.AbstractAdjoint | None) -> Solved:
     if isinstance(retrieval.solver, Adams):
-        states, result, stats = _on_grid(retrieval)
+        states, result, stats = _on_grid(retrieval, retrieval.solver)
         if ts is not None:
             states |= _solved(_solve(retrieval, _saveat(ts), adjoint or diffrax.DirectAdjoint()))[0]
         return states, result, stats
@@ -331,9 +338,9 @@ def _states(retrieval: Retrieval, ts: Float[Array, " times"] | None, adjoint: di
     return _solved(_solve(retrieval, _saveat(ts), adjoint))
 
 
-def _on_grid(retrieval: Retrieval) -> Solved:
+def _on_grid(retrieval: Retrieval, solver: Adams) -> Solved:
     y1, error = integrate(
-        retrieval.solver,
+        solver,
         TERM,
         retrieval.memory,
         retrieval.y0,

@@ -109,6 +109,7 @@ def objective_of(config: TuneConfig, score: str, memory: int | None = None) -> O
         rtol=how.rtol,
         atol=how.atol,
         solver=how.solver,
+        num_steps=how.num_steps,
         max_steps=how.max_steps,
         confirm=how.confirm,
     )

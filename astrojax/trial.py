@@ -21,7 +21,7 @@ from .grid import common_num_steps
 from .models.base import AbstractMemory
 from .observables import hamming_error, overlap, perplexity, soft_hamming_error, success
 from .patterns import biased_patterns, hierarchical_patterns, pooled_columns, pooled_patterns, random_patterns
-from .retrieval import Recall, Status, is_on_grid, prepare, recall_of
+from .retrieval import Recall, Status, default_solver, is_on_grid, prepare, recall_of
 
 Coordinates = Mapping[str, jax.Array]
 """Where a sample lies along the axes of a sweep, by the axes' names."""
@@ -31,6 +31,7 @@ Observables = dict[str, jax.Array]
 
 
 BINARY_ENSEMBLES = (random_patterns, biased_patterns, hierarchical_patterns)
+
 
 class Problem(eqx.Module):
     """What a memory is asked: patterns to store, and a query that is a corrupted target, the first pattern."""
@@ -115,9 +116,10 @@ class RecallTrial(eqx.Module):
         build: `build(patterns, stored=…, **parameters)` gives a memory; an `equinox.Partial`, so that settings can be compared.
         parameters: dynamical parameters by name. Coordinates take their place; a coordinate may also be named like a parameter
             that `build` takes and that is not among these.
-        t1, rtol, atol, convergence_speed: numbers for `retrieve`, traced; solver, max_steps, confirm: static.
-        num_steps: steps of the grid of `adams`, the same for all; those that suit each problem when left out. Where they are too
-            few, a sweep doubles them, up to `max_steps`.
+        t1, rtol, atol, convergence_speed: numbers for `retrieve`, traced; solver, max_steps, confirm: static. The solver is
+            `adams` when left out, or `etd3` where a tolerance is given.
+        num_steps: steps of the grid of `adams`, for all problems; as many as suit each of them when left out. Where they are
+            too few, a sweep doubles them, up to `max_steps`.
         refinement: how many times as many steps the grids have that suit the problems.
         per_pattern: parameters of the patterns of a pool, by name, shape (…, size of the pool).
     """
@@ -129,7 +131,7 @@ class RecallTrial(eqx.Module):
     rtol: ScalarLike | None = None
     atol: ScalarLike | None = None
     convergence_speed: ScalarLike | None = None
-    solver: str = eqx.field(static=True, default="adams")
+    solver: str | None = eqx.field(static=True, default=None)
     max_steps: int = eqx.field(static=True, default=4096)
     num_steps: int | None = eqx.field(static=True, default=None)
     refinement: ScalarLike = 1.0
@@ -139,7 +141,7 @@ class RecallTrial(eqx.Module):
     def __repr__(self) -> str:
         numbers = self.parameters | {"t1": self.t1, "rtol": self.rtol, "atol": self.atol} | self.per_pattern
         given = [f"{name}={_shown.number(value)}" for name, value in numbers.items() if value is not None]
-        return f"RecallTrial({', '.join([repr(self.task), _shown.function(self.build), *given, self.solver])})"
+        return f"RecallTrial({', '.join([repr(self.task), _shown.function(self.build), *given, self.solver_name])})"
 
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
         """The problem at the given coordinates."""
@@ -148,7 +150,17 @@ class RecallTrial(eqx.Module):
     @property
     def on_grid(self) -> bool:
         """Whether trajectories are solved on grids of steps (see `attempt`)."""
-        return is_on_grid(self.solver)
+        return is_on_grid(self.solver_name)
+
+    @property
+    def grid_is_chosen(self) -> bool:
+        """Whether these grids are such as suit each problem."""
+        return self.on_grid and self.num_steps is None
+
+    @property
+    def solver_name(self) -> str:
+        """The solver that is used."""
+        return self.solver or default_solver(self.rtol, self.atol)
 
     def first_num_steps(self, coordinates: Coordinates, capacity: int) -> IntScalar:
         """Steps of the coarsest grid that suits problems at the given coordinates, whatever their patterns."""
@@ -164,7 +176,11 @@ class RecallTrial(eqx.Module):
     def attempt(self, problem: Problem, coordinates: Coordinates, num_steps: IntScalar | None) -> Observables:
         """What is measured when the memory recalls on a grid of so many steps."""
         memory = self.memory(problem, coordinates)
-        return observe(memory, problem.target, self.recall(memory, problem, diffrax.ForwardMode(), num_steps))
+        measured = observe(memory, problem.target, self.recall(memory, problem, diffrax.ForwardMode(), num_steps))
+        if num_steps is None:
+            return measured
+        first = self.first_num_steps(coordinates, problem.stored.size)
+        return measured | {"refined": (num_steps > first).astype(problem.query.dtype)}
 
     def solve(self, problem: Problem, coordinates: Coordinates) -> Observables:
         """What is measured when the memory recalls."""
@@ -185,8 +201,8 @@ class RecallTrial(eqx.Module):
         return recall_of(prepare(memory, problem.query, **given), adjoint)
 
     def _settings(self) -> dict[str, Any]:
-        names = ("t1", "solver", "rtol", "atol", "max_steps", "convergence_speed", "confirm")
-        return {name: getattr(self, name) for name in names}
+        names = ("t1", "rtol", "atol", "max_steps", "convergence_speed", "confirm")
+        return {"solver": self.solver_name} | {name: getattr(self, name) for name in names}
 
     def determinants(self, problem: Problem, coordinates: Coordinates) -> Any:
         """What decides the outcome: the problem, the start and how it changes. Coordinates without effect change none of it."""

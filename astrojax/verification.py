@@ -12,7 +12,7 @@ import numpy as np
 
 from ._checks import InputError, at_least, within
 from .compiling import keep_compiled_programs
-from .experiment import Execution
+from .experiment import Execution, refinements_of
 from .plan import Job, Plan
 from .runs import store
 from .runs.files import StorageError
@@ -77,7 +77,7 @@ def verify(
     keep_compiled_programs()
     entropy = int(np.random.default_rng(seed).integers(2**32))
     with jax.enable_x64(config.precision == "float64"):
-        plan, session = Plan(config), engine.session()
+        plan, session = Plan(config, refinements=refinements_of(record.get("grids") or {})), engine.session()
         chunk = record["trajectories_per_chunk"]
         jobs = plan.jobs(chunk)
         results = Results(folder, plan.coordinates(), plan.variables(chunk), record["config_sha256"])

@@ -134,8 +134,9 @@ def report(
     from ..report.tables import print_tables, summary
     from ..runs import store
     from ..runs.files import refuse_links, write_json
+    from ..runs.record import read_record
 
-    content = summary(results, along)
+    content = summary(results, along) | {"grids": read_record(folder).get("grids", {})}
     figures = sorted((folder / store.FIGURES).glob("*.png"))
     try:
         if draw:

@@ -74,6 +74,9 @@ def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str
             for name, found in statuses.items()
         },
         "unsettled": {name: found.get(0.0, 0) for name, found in settled.items()},
+        "refined": {name: _counts(computed(results.refined.sel(model=name))).get(1.0, 0) for name in names}
+        if "refined" in results
+        else {},
         "trajectories": sum(count for found in statuses.values() for status, count in found.items() if status >= 0),
         "not_computed": sum(found.get(-1.0, 0) for found in statuses.values()),
     }
@@ -107,6 +110,12 @@ def print_tables(console: Console, content: dict[str, Any]) -> None:
             console.print(f"{name}: {count:,} trajectories failed ({reasons}); they are NaN in the results")
     if content["not_computed"]:
         console.print(f"{content['not_computed']:,} trajectories are not computed yet")
+    for name, grid in content.get("grids", {}).items():
+        finer = f" (with {grid['refinement']:g} times as many steps as usual)" if grid["refinement"] != 1 else ""
+        console.print(
+            f"{name}: of {grid['pilots']} pilot problems {grid['differ']:.1%} end otherwise on finer grids of time steps{finer}; "
+            f"{content['refined'].get(name, 0):,} trajectories were refined"
+        )
     unsettled = ", ".join(f"{name} {count:,}" for name, count in content["unsettled"].items() if count)
     if unsettled:
         console.print(

@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from .._errors import InputError, did_you_mean, shown
-from .._parameters import MOST_ORDER, MOST_TRAJECTORIES
+from .._parameters import MOST_ORDER, MOST_STEPS, MOST_TRAJECTORIES
 from .definitions import DEFINITIONS
 from .files import file_sha256, json_sha256
 
@@ -373,12 +373,42 @@ class Retrieval(Section):
     """How trajectories are integrated."""
 
     t1: Positive = Field(10.0, description="horizon, in dimensionless time")
-    solver: Literal["auto", "etd2", "etd3", "heun", "bosh3", "tsit5", "dopri5", "dopri8", "kvaerno3", "kvaerno5"] = "etd3"
+    solver: Literal["auto", "adams", "etd2", "etd3", "heun", "bosh3", "tsit5", "dopri5", "dopri8", "kvaerno3", "kvaerno5"] = (
+        Field("adams", description="`adams` takes fixed grids of time steps; `etd3` when left out where a tolerance is given")
+    )
+    num_steps: Integer | None = Field(
+        None, ge=1, le=MOST_STEPS, description="steps of the grid of `adams`; as many as suit each problem when left out"
+    )
+    outcome_error: Annotated[Real, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="grids of `adams` are refined until at most this share of pilot problems ends otherwise than on finer ones",
+    )
     rtol: Annotated[Real, Field(gt=0, lt=1)] | None = Field(None, description="one that suits memory and solver when left out")
     atol: Annotated[Real, Field(gt=0)] | None = Field(None, description="of neurons; one that suits the solver when left out")
     max_steps: Integer = Field(4096, ge=1, lt=2**31, description="most steps of a trajectory; beyond, it fails")
     convergence_speed: Positive | None = Field(None, description="when given, convergence times are found at this speed")
     confirm: bool = Field(False, description="solve again more tightly; trajectories that end elsewhere fail as unconfirmed")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tolerances_ask_for_steps_that_adapt(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("solver") is None:
+            adaptive = given.get("rtol") is not None or given.get("atol") is not None
+            return given | {"solver": "etd3" if adaptive else "adams"}
+        return given
+
+    @model_validator(mode="after")
+    def _settings_fit_the_solver(self) -> "Retrieval":
+        on_grid, others = ("num_steps", "outcome_error"), ("rtol", "atol")
+        for name in others if self.solver == "adams" else on_grid:
+            if getattr(self, name) is not None:
+                allowed = "num_steps and outcome_error" if self.solver == "adams" else "rtol and atol"
+                raise ValueError(f"{name} is not for the solver {self.solver}, which has {allowed}")
+        if self.num_steps is not None and self.outcome_error is not None:
+            raise ValueError("num_steps and outcome_error exclude each other: either says how fine grids are")
+        if self.num_steps is not None and self.num_steps > self.max_steps:
+            raise ValueError(f"num_steps must be at most max_steps, {self.max_steps}")
+        return self
 
 
 RESERVED = ("trial", "model", "decoder", "swept_axes", *DEFINITIONS)

@@ -15,7 +15,8 @@ DEFINITIONS = {
         "first time at which all moves below the stated speed; inf: not within the horizon",
     ),
     "num_steps": ("steps", "accepted steps of the solver"),
-    "tolerance": ("1", "relative tolerance of a step of the solver"),
+    "refined": ("1", "1 where the first grid of time steps was too coarse, and a finer one was taken"),
+    "tolerance": ("1", "relative tolerance of a step of the solver; on a grid, its largest error beyond which it is refined"),
     "status": (
         "1",
         "0 ok, 1 max_steps, 2 non_finite, 3 invalid_memory, 4 solver_failed, 5 invalid_settings, "

@@ -30,9 +30,19 @@ class _Content(BaseModel, extra="allow", strict=True):
     input_files: dict[str, str] = {}
     heldout: dict[str, str] = {}
     trajectories_per_chunk: PositiveInt = 1
+    grids: dict[str, "_Grid"] = {}
     devices: list[str] = []
     commit: dict[str, Any] | None = None
     sessions: list["_Session"] = []
+
+
+class _Grid(BaseModel, extra="allow", strict=True):
+    """How fine the grids of time steps of a model are, and how well they agree with finer ones."""
+
+    refinement: float
+    pilots: int
+    differ: float
+    overlap_error: float
 
 
 class _Session(BaseModel, extra="allow", strict=True):

@@ -53,7 +53,7 @@ class GridSample(Sample, Protocol):
     def first_num_steps(self, coordinates: Coordinates, capacity: int) -> jax.Array:
         """Steps of the first grid to be tried at the given coordinates, an integer from 1 to `max_steps`."""
 
-    def attempt(self, problem: Any, coordinates: Coordinates, num_steps: jax.Array) -> dict[str, jax.Array]:
+    def attempt(self, problem: Any, coordinates: Coordinates, num_steps: Any) -> dict[str, jax.Array]:
         """Scalars measured in the problem, by name; its `status` is `MAX_STEPS` where the grid is too coarse."""
 
 
@@ -215,7 +215,7 @@ class Packed(eqx.Module):
     @classmethod
     def zeros(cls, lane: Mapping[str, Any], number: int) -> "Packed":
         """Room for so many lanes, each with values of the shapes and types of the given one's."""
-        types = {jnp.dtype(value.dtype): [] for value in lane.values()}
+        types: dict[Any, list[str]] = {jnp.dtype(value.dtype): [] for value in lane.values()}
         for name, value in lane.items():
             types[value.dtype].append(name)
         sizes = [sum(lane[name].size for name in group) for group in types.values()]

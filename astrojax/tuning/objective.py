@@ -19,7 +19,7 @@ from .._types import IntScalar, RandomKey, Scalar, ScalarLike
 from ..equilibria import equilibrium
 from ..models.base import AbstractMemory
 from ..observables import hamming_error
-from ..retrieval import Status, is_on_grid
+from ..retrieval import Status, default_solver, is_on_grid
 from ..sweep.engine import Engine, Lanes
 from ..sweep.programs import in_precision
 from ..sweep.shapes import Shapes
@@ -83,8 +83,9 @@ class Objective(eqx.Module):
         parameters: Mapping[str, ScalarLike] | None = None,
         **settings: Any,
     ) -> None:
-        given: dict[str, Any] = {"solver": "adams"} | settings
-        if not is_on_grid(given["solver"]):
+        solver = settings.get("solver") or default_solver(settings.get("rtol"), settings.get("atol"))
+        given: dict[str, Any] = settings | {"solver": solver}
+        if not is_on_grid(solver):
             given |= {name: TOLERANCE for name in ("rtol", "atol") if given.get(name) is None}
         self.trial = RecallTrial(task, build, dict(parameters or {}), t1=t1, convergence_speed=None, **given)
         self.loss = as_loss(loss)
