@@ -43,7 +43,7 @@ def retrieve_many(
         queries: shape (B, N), one query per row.
         t1, solver, rtol, atol, max_steps: as for `retrieve`, but the solver is `adams` when left out, or `etd3` where a
             tolerance is given. Implicit ones are not taken.
-        num_steps: steps of the grid of `adams`; those that suit the memory when left out. Queries for which they are too few are
+        num_steps: steps of the grid of `adams`; those that suit the memory when left out. Where they are too few, queries are
             recalled again with twice as many, up to `max_steps`.
         max_bytes: memory of each device that may be used for patterns, states and everything in between; a safe share of
             what the device has when left out. As many queries are recalled at a time as fit.

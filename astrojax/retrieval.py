@@ -88,8 +88,8 @@ def retrieve(
         t1: horizon, positive, in the dimensionless time of the memory's time constants.
         ts: times at which to save states, shape (T,), increasing within [0, t1].
         solver: a name from `SOLVERS`, or a diffrax solver with an error estimate. `auto` is explicit and of high order where
-            accuracy limits a step, and exponential where the relaxation of fast variables would (see `Automatic`). `adams` takes
-            a fixed grid of steps (see `Adams`): fast, for outcomes and gradients rather than accurate states.
+            accuracy limits a step, and exponential where the relaxation of fast variables would (see `Automatic`). `adams`
+            takes a fixed grid of steps (see `Adams`): fast, for outcomes and gradients rather than accurate states.
         rtol: relative tolerance of one step, on the component with the largest error; that of a neuron is relative to the
             largest neuron (`AbstractMemory.magnitudes`). Padding a memory does not change this norm. Left out, it is such that
             `auto` is accurate: states to 1e-3, in single precision to 2e-3, gradients in double precision to 2e-3
@@ -99,8 +99,8 @@ def retrieve(
             there is practically none, so that queries however small are recalled by their direction; with an exponential
             solver it is `rtol`, in units of a binary pattern's entries.
         max_steps: largest number of steps, accepted and rejected.
-        num_steps: steps of the grid of `adams`, 40 when left out. The status is `MAX_STEPS` where they were too few: where a step
-            erred by more than half of the largest neuron. `adams` has no tolerances.
+        num_steps: steps of the grid of `adams`, 40 when left out. The status is `MAX_STEPS` where they were too few: where a
+            step erred by more than half of the largest neuron. `adams` has no tolerances.
         convergence_speed: when given, the trajectory is solved once more, more tightly than this speed by far, until an
             event finds the time at which neurons and gains both move more slowly than it. Rounding alone moves a neuron at
             about ε|x|/τx, with ε = 1e-7 in float32: a speed below that is never seen.

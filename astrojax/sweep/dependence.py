@@ -58,11 +58,8 @@ def _names_used(sample: Any, root_key: RandomKey, lane: dict[str, jax.Array], ca
     def outcome(lane: dict[str, jax.Array], key: RandomKey, dynamic: Any) -> Any:
         whole = eqx.combine(dynamic, static)
         problem = whole.draw(key, lane, capacity)
-        if hasattr(whole, "determinants"):
-            found = whole.determinants(problem, lane)
-        else:
-            found = whole.solve(problem, lane)
-        return eqx.filter(found, eqx.is_array)
+        outcome_of = getattr(whole, "determinants", whole.solve)
+        return eqx.filter(outcome_of(problem, lane), eqx.is_array)
 
     jaxpr = pinned(jax.make_jaxpr(outcome))(lane, root_key, dynamic).jaxpr
     used = _inputs_used(jaxpr)

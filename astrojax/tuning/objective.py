@@ -110,7 +110,7 @@ class Objective(eqx.Module):
         return self.trial.draw(key, lane, self.capacity)
 
     def __call__(self, values: Values, problem: Problem) -> Scalar:
-        """The loss of one problem: pure, and differentiable in either mode. Where it is on a grid that has 40 steps unless given."""
+        """The loss of one problem: pure, and differentiable in either mode. A grid has 40 steps unless given."""
         return self.recalled(values, problem, diffrax.DirectAdjoint())[0]
 
     def recalled(
