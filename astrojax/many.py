@@ -66,9 +66,10 @@ def retrieve_many(
     refuse_bit_queries("queries", array, memory.patterns)
     if max_bytes is not None:
         at_least("max_bytes", max_bytes, 1, LARGEST_SIZE)
+    method = default_solver(rtol, atol) if solver is None else solver
     retrieval = prepare(memory, array[0], t1=t1, solver=method, rtol=rtol, atol=atol, max_steps=max_steps, num_steps=num_steps)
     if isinstance(retrieval.solver, diffrax.AbstractImplicitSolver):
-        raise InputError(f"solver must not be an implicit one here; got {shown(solver)} (use jax.vmap over retrieve)")
+        raise InputError(f"solver must not be an implicit one here; got {shown(method)} (use jax.vmap over retrieve)")
     if num_steps is None and is_on_grid(method):
         num_steps = min(round(float(memory.num_steps(memory.num_patterns, UNKNOWN))), max_steps)
     retrieval = replace(retrieval, num_steps=jnp.asarray(num_steps or retrieval.num_steps, jnp.int32))

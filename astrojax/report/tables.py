@@ -113,7 +113,7 @@ def print_tables(console: Console, content: dict[str, Any]) -> None:
     for name, grid in content.get("grids", {}).items():
         finer = f" (with {grid['refinement']:g} times as many steps as usual)" if grid["refinement"] != 1 else ""
         console.print(
-            f"{name}: of {grid['pilots']} pilot problems {grid['differ']:.1%} end otherwise on finer grids of time steps{finer}, "
+            f"{name}: {grid['differ']:.1%} of {grid['pilots']} pilot problems end otherwise on finer grids of time steps{finer}, "
             f"to which {content['refined'].get(name, 0):,} trajectories were taken"
         )
     unsettled = ", ".join(f"{name} {count:,}" for name, count in content["unsettled"].items() if count)
