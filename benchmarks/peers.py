@@ -10,8 +10,10 @@ import dataclasses
 import functools
 import importlib.util
 import itertools
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import diffrax
@@ -24,8 +26,11 @@ from harness import Contender, described, machine, race, spread, table, times_sl
 from workloads import HORIZON, TOLERANCE, recall_trial
 
 import astrojax as aj
-from astrojax.reference import euler_on_gains
 from astrojax.trial import Problem
+
+sys.path.append(str(Path(__file__).parents[1] / "experiments"))
+
+from explicit_euler import euler_on_gains
 
 KEY = jax.random.key(0)
 NUM_NEURONS, NUM_FLIPS = 20, 3

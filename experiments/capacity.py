@@ -4,13 +4,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from figures import capacity_figure
 from measures import Claim, fewer, stored
 from scipy.optimize import brentq, isotonic_regression
 from scipy.stats import binom
 
 from astrojax.cli import run_config
 from astrojax.report.page import Page
-from astrojax.report.reproduction import capacity_figure
 
 NEEDED, RESAMPLES = 0.9, 300
 

@@ -3,13 +3,13 @@
 import numpy as np
 import xarray as xr
 from along import PRECISE, agreement
+from figures import winners, winners_map
 from measures import RUNS, Claim, fewer, interval, mean, stored
 from protocol import TRIALS, euler_of_memories
 
 import astrojax as aj
 from astrojax.cli import run_config
 from astrojax.report.page import Page
-from astrojax.report.reproduction import winners, winners_map
 from astrojax.report.statistics import discoveries, lead, paired_p_values
 
 CONFIG = "configs/fig4.yaml"

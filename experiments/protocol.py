@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from explicit_euler import euler_on_gains
 from measures import CONFIGS
 
 import astrojax as aj
 from astrojax.models.base import AbstractMemory
 from astrojax.plan import BUILDERS
-from astrojax.reference import euler_on_gains
 from astrojax.runs.config import Config
 from astrojax.trial import Problem
 

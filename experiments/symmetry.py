@@ -2,12 +2,12 @@
 
 import numpy as np
 import xarray as xr
+from figures import COMMITTED, HORIZON
 from measures import PERPLEXITIES, Claim, mean, share, stored, verdict
 from medians import along, middle
 
 from astrojax.cli import run_config
 from astrojax.report.page import Page
-from astrojax.report.reproduction import COMMITTED, HORIZON
 
 PAPER = 10.0
 """The paper's time limit."""

@@ -31,7 +31,7 @@ LAYERS = [
     {"step_control"},
     {"models"},
     {"recall"},
-    {"retrieval", "reference"},
+    {"retrieval"},
     {"stepping"},
     {"trial", "equilibria"},
     {"sweep"},

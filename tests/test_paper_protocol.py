@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import astrojax as aj
-from astrojax.reference import euler_on_gains
+from experiments.explicit_euler import euler_on_gains
 
 pytestmark = pytest.mark.as_used
 

@@ -8,7 +8,8 @@ import xarray as xr
 from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.figure import Figure
 
-from astrojax.report.reproduction import (
+from astrojax.report.statistics import mean_interval
+from experiments.figures import (
     COLOURS,
     REGIMES,
     TIE,
@@ -20,7 +21,6 @@ from astrojax.report.reproduction import (
     winners,
     winners_map,
 )
-from astrojax.report.statistics import mean_interval
 
 TAUS, HORIZONS, TRIALS = np.geomspace(0.01, 1e4, 7), [10.0, 100.0], 61
 

@@ -16,10 +16,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from .._checks import InputError, one_of
-from .figures import COLOURS, REFERENCES, add_legend, axis_label, draw_grid, observable_label, plain, set_axis
-from .statistics import Bounds, discoveries, error_bars, mean, mean_interval, paired_p_values, quantiles, share_interval
-from .tables import bounds_of
+from astrojax._checks import InputError, one_of
+from astrojax.report.figures import COLOURS, REFERENCES, add_legend, axis_label, draw_grid, observable_label, plain, set_axis
+from astrojax.report.statistics import (
+    Bounds,
+    discoveries,
+    error_bars,
+    mean,
+    mean_interval,
+    paired_p_values,
+    quantiles,
+    share_interval,
+)
+from astrojax.report.tables import bounds_of
 
 HORIZON = "retrieval.t1"
 """The dimension along which recalls end at different times."""

@@ -1,16 +1,14 @@
-"""The paper's own protocol, explicit Euler on the gains: a reference for tests and benchmarks, not a way to compute."""
+"""The paper's own protocol, explicit Euler on the gains: a reference for experiments, tests and benchmarks."""
 
 import jax
 import jax.numpy as jnp
 
-from ._checks import InputError
-from ._types import Neurons, PerPattern
-from .models.astrocyte import AstrocyteMemory
+import astrojax as aj
 
 
 def euler_on_gains(
-    memory: AstrocyteMemory, query: Neurons, *, t1: float = 10.0, dt: float = 0.001
-) -> tuple[Neurons, PerPattern]:
+    memory: aj.AstrocyteMemory, query: jax.Array, *, t1: float = 10.0, dt: float = 0.001
+) -> tuple[jax.Array, jax.Array]:
     """Integrate Eqs. 4 and 6 in x and p with t1/dt explicit Euler steps of equal length.
 
     The paper takes dt = 0.001, and 0.05 α where a swept time constant or temperature α is 0.01 or less.
@@ -29,10 +27,10 @@ def euler_on_gains(
     Source: Vivet and Arenas (2026), arXiv:2604.25481, Section III.
     """
     if memory.gain_regime != "dynamic":
-        raise InputError(f"the Euler protocol needs the gain regime dynamic; got {memory.gain_regime}")
+        raise aj.InputError(f"the Euler protocol needs the gain regime dynamic; got {memory.gain_regime}")
     num_steps, step_size = round(t1 / dt), jnp.asarray(dt, memory.patterns.dtype)
 
-    def step(_: jax.typing.ArrayLike, state: tuple[Neurons, PerPattern]) -> tuple[Neurons, PerPattern]:
+    def step(_: jax.typing.ArrayLike, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         x, p = state
         scores, score_slopes = memory.score.with_derivative(jnp.tanh(memory.slope * x) @ memory.patterns, memory.num_neurons)
         drive = memory.coupling_constant() * (memory.patterns @ (p * score_slopes))
