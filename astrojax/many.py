@@ -14,7 +14,7 @@ from ._checks import LARGEST_SIZE, InputError, at_least, finite, not_traced, rea
 from ._signs import refuse_bit_queries, refuse_booleans
 from ._types import ScalarLike
 from .models.base import AbstractMemory, check_memory
-from .retrieval import Recall, Retrieval, Status, is_on_grid, prepare, recall_of
+from .retrieval import Recall, Retrieval, Status, default_solver, is_on_grid, prepare, recall_of
 from .sweep.memory import OutOfMemoryError, default_budget
 
 UNKNOWN = 0.0

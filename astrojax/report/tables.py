@@ -111,10 +111,10 @@ def print_tables(console: Console, content: dict[str, Any]) -> None:
     if content["not_computed"]:
         console.print(f"{content['not_computed']:,} trajectories are not computed yet")
     for name, grid in content.get("grids", {}).items():
-        finer = f" (with {grid['refinement']:g} times as many steps as usual)" if grid["refinement"] != 1 else ""
+        steps = f", {grid['refinement']:g} times as many steps as usual" if grid["refinement"] != 1 else ""
         console.print(
-            f"{name}: {grid['differ']:.1%} of {grid['pilots']} pilot problems end otherwise on finer grids of time steps{finer}, "
-            f"to which {content['refined'].get(name, 0):,} trajectories were taken"
+            f"{name}: {grid['differ']:.1%} of {grid['pilots']} pilot problems end otherwise on finer grids of time{steps}; "
+            f"{content['refined'].get(name, 0):,} trajectories were solved again on such"
         )
     unsettled = ", ".join(f"{name} {count:,}" for name, count in content["unsettled"].items() if count)
     if unsettled:
