@@ -12,7 +12,7 @@ from .figures import figures_of
 from .page import Markdown, Page, code, escape
 from .sections import KEEP, add_commands, add_provenance, add_settings, figure_name, short
 from .statistics import with_interval
-from .tables import STATUSES, bounds_of, computed, distinct, mean_and_interval, summary
+from .tables import STATUSES, about_grids, bounds_of, computed, distinct, mean_and_interval, summary
 
 NUM_SHOWN = 8
 """Values of an axis, and single trajectories, that a table of failures lists."""
@@ -49,6 +49,8 @@ def run_page(
     page.text("## Results")
     if content["trajectories"]:
         _add_overview(page, results, content)
+        for text in about_grids(provenance.get("grids", {}), content["refined"]):
+            page.text(f"{escape(text)}.")
         _add_means(page, content)
         _add_figures(page, results)
     else:

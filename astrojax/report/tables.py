@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -110,18 +110,24 @@ def print_tables(console: Console, content: dict[str, Any]) -> None:
             console.print(f"{name}: {count:,} trajectories failed ({reasons}); they are NaN in the results")
     if content["not_computed"]:
         console.print(f"{content['not_computed']:,} trajectories are not computed yet")
-    for name, grid in content.get("grids", {}).items():
-        steps = f", {grid['refinement']:g} times as many steps as usual" if grid["refinement"] != 1 else ""
-        console.print(
-            f"{name}: {grid['differ']:.1%} of {grid['pilots']} pilot problems end otherwise on finer grids of time{steps}; "
-            f"{content['refined'].get(name, 0):,} trajectories were solved again on such"
-        )
+    for text in about_grids(content.get("grids", {}), content["refined"]):
+        console.print(text)
     unsettled = ", ".join(f"{name} {count:,}" for name, count in content["unsettled"].items() if count)
     if unsettled:
         console.print(
             f"recalls still under way at the horizon: {unsettled}: some of their neurons are about to change sign, "
             "so a longer retrieval.t1 gives other errors"
         )
+
+
+def about_grids(grids: Mapping[str, Mapping[str, float]], refined: Mapping[str, int]) -> list[str]:
+    """How well the grids of time steps of each model agree with finer ones, in words; from provenance and summary."""
+    return [
+        f"{name}: {grid['differ']:.1%} of {grid['pilots']} pilot problems end otherwise on grids of more time steps"
+        + (f" than these, {grid['refinement']:g} times as many as usual" if grid["refinement"] != 1 else "")
+        + f"; {refined.get(name, 0):,} trajectories were solved again on such grids"
+        for name, grid in grids.items()
+    ]
 
 
 def bounds_of(results: xr.Dataset, name: str) -> Bounds:
