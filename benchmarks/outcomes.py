@@ -1,10 +1,10 @@
-"""Whether sweeps find the outcomes of fine solutions: every memory and the corners of parameters, on grids and with adaptive steps.
+"""Whether sweeps find the outcomes of fine solutions: every memory, corners of parameters, on grids and with adaptive steps.
 
     python benchmarks/outcomes.py                    # all settings, 2,048 problems each
     python benchmarks/outcomes.py --settings 'τx = 0.1' --problems 4096
 
-Fine solutions are those of Dopri8 at 1e-8 in double precision, or of ETD3 at 1e-6 where relaxation is fast. *Differ*: share of all
-trajectories, ties included, whose Hamming error is not the fine solution's.
+Fine solutions are those of Dopri8 at 1e-8 in double precision, or of ETD3 at 1e-6 where relaxation is fast. *Differ*: share of
+all trajectories, ties included, whose Hamming error is not the fine solution's.
 """
 
 import argparse
