@@ -1,5 +1,6 @@
 """Tables of a run for the terminal, and their content as plain data."""
 
+import functools
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -48,7 +49,7 @@ def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str
         # Along an axis that does not matter for the decoders their error is the same everywhere.
         repeated = [place for place, dim in enumerate(axes, 1) if dim not in errors.dims]
         found = np.broadcast_to(np.expand_dims(found, repeated), [3, *(places[dim].size for dim in axes)])
-        tables[name] = {"mean_hamming_error": _plain(found[0]), "interval": _plain(np.stack(found[1:], axis=-1))}
+        tables[name] = {"mean_hamming_error": _plain(found[0]), "interval": _plain(np.moveaxis(found[1:], 0, -1))}
     names = [str(name) for name in results.model.values]
     statuses = {name: _counts(computed(results.status.sel(model=name))) for name in names}
     successes = {name: _counts(computed(results.success.sel(model=name))) for name in names}
@@ -142,24 +143,25 @@ def mean_and_interval(
     """
     problems = [dim for dim in values.dims if dim not in axes and _has_problems(str(dim))]
     cut = _cut(values, axes)
-    parts = []
+    parts: list[list[np.ndarray]] = []
     for piece in _pieces(values, cut, minus):
         ordered = piece.transpose(*axes, *problems, ...)
         number = math.prod(ordered.sizes[dim] for dim in problems)
         per_problem = mean(ordered.values.reshape(*ordered.shape[: len(axes)], number, -1))
         known = ~np.isnan(per_problem)
         sums = [known, known & (per_problem != 0), *(np.where(known, per_problem, 0) ** power for power in (1, 2, 3))]
-        ends = [np.where(known, per_problem, end) for end in (np.inf, -np.inf)]
-        parts.append([*(one.sum(-1) for one in sums), ends[0].min(-1), ends[1].max(-1)])
+        least, greatest = (np.where(known, per_problem, end) for end in (np.inf, -np.inf))
+        parts.append([*(one.sum(-1) for one in sums), least.min(-1), greatest.max(-1)])
+    found = zip(*parts, strict=True)
     if cut in axes:
-        whole = [np.concatenate(found, axes.index(cut)) for found in zip(*parts, strict=True)]
+        whole = [np.concatenate(one, axes.index(cut)) for one in found]
     else:
-        *sums, least, greatest = zip(*parts, strict=True)
-        whole = [*(np.sum(found, axis=0) for found in sums), np.min(least, axis=0), np.max(greatest, axis=0)]
+        combine = [np.add] * 5 + [np.minimum, np.maximum]
+        whole = [np.asarray(functools.reduce(of, one)) for of, one in zip(combine, found, strict=True)]
     numbers, unusual, *moments, least, greatest = whole
-    least, greatest = (np.where(numbers > 0, end, 0) for end in (least, greatest))
+    least, greatest = np.where(numbers > 0, least, 0), np.where(numbers > 0, greatest, 0)
     ends = interval_from_moments(numbers, moments, extremes_of(least, greatest, unusual, bounds))
-    means = np.divide(moments[0], numbers, out=np.full(np.shape(numbers), np.nan), where=numbers > 0)
+    means = np.divide(moments[0], numbers, out=np.full(numbers.shape, np.nan), where=numbers > 0)
     return np.array([means, *ends])
 
 
