@@ -31,7 +31,7 @@ def keep_compiled_programs() -> Path | None:
     folder = Path(chosen) if chosen else user_cache_path("astrojax") / "programs"
     folder = folder / f"jax-{jax.__version__}-{_processor()}"
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
     # Something may have been compiled already, after which JAX does not look at the settings again.
     compilation_cache.reset_cache()

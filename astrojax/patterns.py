@@ -6,6 +6,7 @@ patterns that the same key gives, whatever the padding, the batch or the floatin
 
 import math
 import os
+from importlib.metadata import distribution
 
 import jax
 import jax.numpy as jnp
@@ -119,9 +120,9 @@ def digits(*, threshold: ScalarLike = 7) -> Patterns:
     Source: Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, doi:10.24432/C50P49.
     """
     within("threshold", threshold, 0, 15)
-    from sklearn.datasets import load_digits
-
-    rows = np.where(load_digits().data > threshold, 1.0, -1.0)
+    # Read from its file, since scikit-learn takes a second to import.
+    file = distribution("scikit-learn").locate_file("sklearn/datasets/data/digits.csv.gz")
+    rows = np.where(np.loadtxt(str(file), delimiter=",")[:, :-1] > threshold, 1.0, -1.0)
     distinct = _originals(rows) == np.arange(len(rows))
     return jnp.asarray(rows[distinct].T, jnp.result_type(float))
 

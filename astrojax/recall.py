@@ -242,10 +242,10 @@ def _film(
         memory = memory.prepared()
         columns = np.arange(memory.patterns.shape[1]) if memory.stored is None else np.flatnonzero(memory.stored)
         final = memory.readout(recall.state)
-        along["final_overlaps"] = memory.overlaps(recall.state)[columns] / num_neurons
+        along["final_overlaps"] = np.asarray(memory.overlaps(recall.state))[columns] / num_neurons
         if recall.states is not None:
             reached = np.isfinite(np.asarray(states)).all(axis=1)
-            states, overlaps, gains, along["energies"] = _along(memory, recall.states, reached)
+            states, overlaps, gains, along["energies"] = jax.device_get(_along(memory, recall.states, reached))
             along["overlaps"] = overlaps[:, columns] / num_neurons
             along["gains"] = None if gains is None else gains[:, columns]
     if recall.gains is not None and columns is not None:
@@ -254,7 +254,7 @@ def _film(
     if query is not None:
         along["query"] = _neurons("query", query, num_neurons)
     elif recall.ts is not None and recall.ts[0] == 0:
-        along["query"] = recall.states.x[0]
+        along["query"] = np.asarray(recall.states.x)[0]
     along |= {"times": recall.ts, "states": states, "target": pattern}
     return Film(
         title=_title(recall, pattern),

@@ -102,7 +102,7 @@ def of_shares(values: np.ndarray) -> np.ndarray:
 def of_table(values: np.ndarray) -> np.ndarray:
     """Of a table: a mean over parameters, at which the same problems are solved."""
     found = mean_and_interval(xr.DataArray(values, dims=("num_flips", "tau_x", "trial")), ["num_flips"], BOUNDS)
-    return np.array(found[1:])
+    return found[1:]
 
 
 def rivals(rng: np.random.Generator, failing: float, size: tuple[int, ...]) -> np.ndarray:

@@ -78,7 +78,7 @@ def draw_film(folder: Path, name: str, *, tau_x: float, title: str) -> Path:
     query = aj.flip(flip_key, patterns[:, 0], 6)
     memory = aj.AstrocyteMemory(patterns, tau_x=tau_x)
     times = np.concatenate([[0.0], np.geomspace(0.01, 10.0, 120)])
-    recall = aj.retrieve(memory, query, t1=10.0, ts=times)
+    recall = aj.retrieve(memory, query, t1=10.0, ts=times, solver="etd3")
     wrong = float(aj.hamming_error(patterns[:, 0], recall.x))
     figure = recall.plot(memory, target=0, picture_shape=(8, 8))
     figure.suptitle(f"{title}, 200 digits stored: {wrong:g} of 64 pixels wrong at the end")

@@ -127,8 +127,7 @@ def test_the_numerical_core_needs_the_jax_stack_alone(path):
     }:
         return
     _, outside = imports(path)
-    extra = {"sklearn"} if part(path) == "patterns" else set()
-    assert outside <= CORE_STACK | extra | set(sys.stdlib_module_names)
+    assert outside <= CORE_STACK | set(sys.stdlib_module_names)
 
 
 def test_public_names_resolve_and_are_those_spelled_out_for_editors():

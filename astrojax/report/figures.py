@@ -19,6 +19,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from .._checks import InputError, one_of, shown
 from .._files import write_file
+from . import statistics
 from .tables import PIECE, distinct, long_axes, mean_and_interval
 
 LABELS = {
@@ -126,6 +127,9 @@ def figures_of(
     shown: dict[str, Any] = {"observable": observable, "labels": labels}
     which = "" if observable == "hamming_error" else f"{observable}_"
     figures: dict[str, Figure] = {}
+    for name in {observable, "decoder_error"} & set(results):
+        if results[name].size <= PIECE:
+            results[name].load()  # once, not for each figure
     axes = long_axes(results, observable)
     if len(axes) >= 2:
         figures[observable] = heat_map(results, models=models, **shown)
@@ -170,7 +174,7 @@ def heat_map(
     references = _references(results, observable, models, vertical, horizontal)
     for decoder in references if models else references[:1]:
         panels.append((_reference_label(decoder, labels), results.decoder_error.sel(decoder=decoder)))
-    means = [mean_and_interval(values, [vertical, horizontal])[0].values for _, values in panels]
+    means = [mean_and_interval(values, [vertical, horizontal])[0] for _, values in panels]
     bottom = min(float(np.nanmin(mean, initial=0)) for mean in means)
     top = max(float(np.nanmax(mean, initial=0)) for mean in means) or float(bottom == 0)
     figure, axes = _panels(ax, len(means), (3.1 * len(means) + 1, 3.6))
@@ -212,7 +216,7 @@ def difference(
     results = _checked(results, observable, [model, other], labels)
     vertical, horizontal = _axes(results, observable, [vertical, horizontal])
     one, two = (_values(results, observable, name) for name in (model, other))
-    mean, low, high = (values.values for values in mean_and_interval(one, [vertical, horizontal], minus=two))
+    mean, low, high = mean_and_interval(one, [vertical, horizontal], minus=two)
     certain = (low > 0) | (high < 0)
     figure, axes = _panels(ax, 1, (5.0, 4.0))
     norm = CenteredNorm(halfrange=float(np.nanmax(np.abs(mean), initial=0)) or 1.0)
@@ -277,7 +281,7 @@ def curves(
             style = {"color": COLOURS[at % len(COLOURS)], "marker": MARKERS[at % len(MARKERS)]}
             _add_line(one, chosen, observable, along, name, label=model_label(name, labels), **style)
         for decoder in _references(chosen, observable, models, along):
-            errors = mean_and_interval(chosen.decoder_error.sel(decoder=decoder), [along])[0].values
+            errors = mean_and_interval(chosen.decoder_error.sel(decoder=decoder), [along])[0]
             style = {"color": "k", "linestyle": REFERENCES[decoder][1]}
             one.plot(chosen[along].values, errors, label=_reference_label(decoder, labels), **style)
         set_axis(one, along, results[along].values, labels)
@@ -296,7 +300,7 @@ def curves(
 def _add_line(ax: Any, results: xr.Dataset, observable: str, along: str, model: str, **style: Any) -> None:
     positions, values = results[along].values, _values(results, observable, model)
     if observable == "success":
-        mean, low, high = (found.values for found in mean_and_interval(values, [along], (0, 1)))
+        mean, low, high = mean_and_interval(values, [along], (0, 1))
     else:
         mean, low, high = _mean_and_quartiles(values, along)
     if not np.isfinite(mean).any():  # none, where nothing is computed yet
@@ -454,10 +458,8 @@ def _mean_and_quartiles(values: xr.DataArray, axis: str) -> np.ndarray:
     step = max(PIECE * values.sizes[axis] // max(values.size, 1), 1)
     for start in range(0, values.sizes[axis], step):
         piece = values.isel({axis: slice(start, start + step)}).transpose(axis, ...).values
-        for place, here in enumerate(piece, start):
-            here = here[~np.isnan(here)]
-            if here.size:
-                found[:, place] = here.mean(dtype=np.float64), *np.quantile(here, [0.25, 0.75])
+        flat = piece.reshape(len(piece), -1).astype(np.float64)
+        found[:, start : start + step] = statistics.mean(flat), *statistics.quantiles(flat, [0.25, 0.75])
     return found
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from .._errors import InputError
 
@@ -40,8 +40,8 @@ def share_interval(successes: Any, number: Any, level: float = 0.95) -> np.ndarr
     if not np.all((successes >= 0) & (successes <= number)):
         raise InputError("successes must lie between 0 and the number of trials")
     failures = number - successes
-    low = stats.beta.ppf((1 - level) / 2, np.maximum(successes, 1), failures + 1)
-    high = stats.beta.ppf((1 + level) / 2, successes + 1, np.maximum(failures, 1))
+    low = special.betaincinv(np.maximum(successes, 1), failures + 1, (1 - level) / 2)
+    high = special.betaincinv(successes + 1, np.maximum(failures, 1), (1 + level) / 2)
     return np.array([np.where(successes == 0, 0, low), np.where(failures == 0, 1, high)])
 
 
@@ -105,7 +105,7 @@ def interval_from_moments(number: Any, moments: Any, extremes: Any, level: float
         np.divide(third, variance**1.5, out=np.zeros_like(third), where=variance > 0) * 2 * np.sqrt(total + 1) / (total + 2)
     )
     tail = np.array([(1 - level) / 2, (1 + level) / 2]).reshape(2, *[1] * (extremes.ndim - 1))
-    ends = np.clip(first + scale * stats.pearson3.ppf(tail, skewness), *extremes)
+    ends = np.clip(first + scale * _pearson_quantile(tail, skewness), *extremes)
     return np.where(known, ends, np.where(number > 0, extremes, np.nan))
 
 
@@ -173,8 +173,10 @@ def median_interval(values: Any, *, level: float = 0.95) -> np.ndarray:
     ordered = np.sort(np.asarray(values, float), axis=-1)  # NaN comes last
     number = np.sum(~np.isnan(ordered), axis=-1)
     # The largest place from either end beyond which the median lies with no more than half of what is left of the level.
-    place = stats.binom.ppf((1 - level) / 2, number, 0.5).astype(int)
-    place -= stats.binom.cdf(place, number, 0.5) > (1 - level) / 2
+    sizes, which = np.unique(number, return_inverse=True)
+    below = [special.bdtr(np.arange(size + 1), size, 0.5) for size in sizes]
+    places = np.array([np.searchsorted(shares, (1 - level) / 2, side="right") - 1 for shares in below])
+    place = places[which.reshape(number.shape)]
     ends = [
         np.take_along_axis(ordered, np.clip(at, 0, ordered.shape[-1] - 1)[..., None], axis=-1)[..., 0]
         for at in (place, number - 1 - place)
@@ -290,8 +292,18 @@ def discoveries(p_values: Any, rate: float = 0.05) -> np.ndarray:
     p_values = np.asarray(p_values, float)
     found = np.zeros(p_values.shape, bool)
     known = ~np.isnan(p_values)
-    found[known] = stats.false_discovery_control(p_values[known]) <= rate
+    ordered = np.sort(p_values[known])
+    below = ordered[ordered * ordered.size <= rate * np.arange(1, ordered.size + 1)]
+    found[known] = p_values[known] <= np.max(below, initial=-1)
     return found
+
+
+def _pearson_quantile(level: np.ndarray, skewness: np.ndarray) -> np.ndarray:
+    """Quantiles of the Pearson III distribution with mean 0, variance 1 and a skewness: a gamma distribution, moved."""
+    size = np.maximum(np.abs(skewness), 1e-5)  # a smaller one cannot be told from that of a normal distribution
+    shape = 4 / size**2
+    quantile = special.gammaincinv(shape, np.where(skewness < 0, 1 - level, level)) - shape
+    return np.where(np.abs(skewness) < 1e-5, special.ndtri(level), np.sign(skewness) * size / 2 * quantile)
 
 
 def _count_farther(cells: np.ndarray, signs: np.ndarray) -> np.ndarray:

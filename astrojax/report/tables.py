@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from rich.table import Table
 
 from .._errors import InputError, one_of
 from .._status import Status
-from .statistics import UNKNOWN, Bounds, extremes_of, interval_from_moments
+from .statistics import UNKNOWN, Bounds, extremes_of, interval_from_moments, mean
 
 MAX_ROWS, MAX_COLUMNS = 8, 16
 """Rows and columns of a table: a longer axis is shown at evenly spread values."""
@@ -46,11 +47,9 @@ def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str
         shown = errors.isel({dim: at for dim, at in places.items() if dim in errors.dims})
         found = mean_and_interval(shown, [dim for dim in axes if dim in errors.dims], bounds_of(results, "hamming_error"))
         # Along an axis that does not matter for the decoders their error is the same everywhere.
-        grid = xr.DataArray(np.zeros([places[dim].size for dim in axes]), dims=axes)
-        mean, low, high = (
-            values.drop_vars(list(values.coords)).broadcast_like(grid).transpose(*axes).values for values in found
-        )
-        tables[name] = {"mean_hamming_error": _plain(mean), "interval": _plain(np.stack([low, high], axis=-1))}
+        repeated = [place for place, dim in enumerate(axes, 1) if dim not in errors.dims]
+        found = np.broadcast_to(np.expand_dims(found, repeated), [3, *(places[dim].size for dim in axes)])
+        tables[name] = {"mean_hamming_error": _plain(found[0]), "interval": _plain(np.moveaxis(found[1:], 0, -1))}
     names = [str(name) for name in results.model.values]
     statuses = {name: _counts(computed(results.status.sel(model=name))) for name in names}
     successes = {name: _counts(computed(results.success.sel(model=name))) for name in names}
@@ -150,42 +149,35 @@ def _largest(values: Any) -> float | None:
 
 def mean_and_interval(
     values: xr.DataArray, axes: list[str], bounds: Bounds = UNKNOWN, minus: xr.DataArray | None = None
-) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
-    """Mean over everything but `axes`, and the ends of its `mean_interval`; samples that failed, NaN, are left out.
+) -> np.ndarray:
+    """Mean over everything but `axes`, and the ends of its `mean_interval`, shape (3, …) after the lengths of the axes (…).
+    Samples that failed, NaN, are left out.
 
     Along parameters the same problems are solved again: only different problems count as independent samples. With `minus` the
     same of the differences. Stored values are read a piece at a time; the usual value, for a bound that is not known, is 0.
     """
-    rest = [dim for dim in values.dims if dim not in axes]
-    problems = [dim for dim in rest if _has_problems(str(dim))]
-    sums: list[xr.Dataset] = []
-    ends: list[xr.Dataset] = []
+    problems = [dim for dim in values.dims if dim not in axes and _has_problems(str(dim))]
     cut = _cut(values, axes)
+    parts: list[list[np.ndarray]] = []
     for piece in _pieces(values, cut, minus):
-        per_problem = piece.mean([dim for dim in rest if dim not in problems])
-        sums.append(
-            xr.Dataset(
-                {
-                    "problems": per_problem.notnull().sum(problems),
-                    "unusual": (per_problem.notnull() & (per_problem != 0)).sum(problems),
-                    **{f"moment{power}": (per_problem**power).sum(problems) for power in (1, 2, 3)},
-                }
-            )
-        )
-        ends.append(xr.Dataset({"least": per_problem.min(problems), "greatest": per_problem.max(problems)}))
+        ordered = piece.transpose(*axes, *problems, ...)
+        number = math.prod(ordered.sizes[dim] for dim in problems)
+        per_problem = mean(ordered.values.reshape(*ordered.shape[: len(axes)], number, -1))
+        known = ~np.isnan(per_problem)
+        sums = [known, known & (per_problem != 0), *(np.where(known, per_problem, 0) ** power for power in (1, 2, 3))]
+        least, greatest = (np.where(known, per_problem, end) for end in (np.inf, -np.inf))
+        parts.append([*(one.sum(-1) for one in sums), least.min(-1), greatest.max(-1)])
+    found = zip(*parts, strict=True)
     if cut in axes:
-        whole = xr.merge([xr.concat(sums, cut), xr.concat(ends, cut)])
+        whole = [np.concatenate(one, axes.index(cut)) for one in found]
     else:
-        ends_of_all = xr.concat(ends, "piece")
-        whole = functools.reduce(xr.Dataset.__add__, sums).assign(
-            least=ends_of_all.least.min("piece"), greatest=ends_of_all.greatest.max("piece")
-        )
-    whole = whole.transpose(*axes)
-    extremes = extremes_of(whole.least.fillna(0), whole.greatest.fillna(0), whole.unusual, bounds)
-    moments = [whole[f"moment{power}"] for power in (1, 2, 3)]
-    low, high = interval_from_moments(whole.problems, moments, extremes)
-    mean = whole.moment1 / whole.problems.where(whole.problems > 0)
-    return mean, mean.copy(data=low), mean.copy(data=high)
+        combine = [np.add] * 5 + [np.minimum, np.maximum]
+        whole = [np.asarray(functools.reduce(of, one)) for of, one in zip(combine, found, strict=True)]
+    numbers, unusual, *moments, least, greatest = whole
+    least, greatest = np.where(numbers > 0, least, 0), np.where(numbers > 0, greatest, 0)
+    ends = interval_from_moments(numbers, moments, extremes_of(least, greatest, unusual, bounds))
+    means = np.divide(moments[0], numbers, out=np.full(numbers.shape, np.nan), where=numbers > 0)
+    return np.array([means, *ends])
 
 
 def long_axes(results: xr.Dataset, observable: str = "hamming_error") -> list[str]:
