@@ -104,17 +104,15 @@ def outputs(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarr
     return {name: np.dtype(leaf.dtype) for name, leaf in shapes.items()}
 
 
-def in_precision(coordinates: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
-    """Coordinates as JAX takes them: integers as they are, real numbers in the current precision."""
+def in_precision(coordinates: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Coordinates as programs take them: integers as they are, real numbers in JAX's current precision."""
     real = jnp.result_type(float)
-    return {
-        name: jnp.asarray(values if values.dtype.kind in "iu" else values.astype(real)) for name, values in coordinates.items()
-    }
+    return {name: values if values.dtype.kind in "iu" else values.astype(real) for name, values in coordinates.items()}
 
 
 def one_lane(coordinates: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
     """The coordinates of the first lane."""
-    return {name: values[0] for name, values in in_precision(coordinates).items()}
+    return {name: jnp.asarray(values[0]) for name, values in in_precision(coordinates).items()}
 
 
 def kind_of(tree: Any) -> Hashable:
@@ -156,7 +154,7 @@ class Programs:
         return future.result(), not known
 
 
-def call(program: Any, sample: Any, root_key: RandomKey, arguments: tuple[Any, jax.Array], order: np.ndarray) -> Any:
+def call(program: Any, sample: Any, root_key: RandomKey, arguments: tuple[Any, np.ndarray], order: np.ndarray) -> Any:
     """Call a program with what `arranged` gave. Returns one value per lane, by name."""
     dynamic, _ = eqx.partition(sample, eqx.is_array)
     with jax.debug_nans(False):  # observables of a failed trajectory are NaN
@@ -164,7 +162,7 @@ def call(program: Any, sample: Any, root_key: RandomKey, arguments: tuple[Any, j
     return {name: value[order] for name, value in jax.tree.map(np.asarray, packed).unpacked().items()}
 
 
-def arranged(coordinates: Mapping[str, np.ndarray], layout: Layout) -> tuple[tuple[Any, jax.Array], np.ndarray]:
+def arranged(coordinates: Mapping[str, np.ndarray], layout: Layout) -> tuple[tuple[Any, np.ndarray], np.ndarray]:
     """Arguments of a program for the given lanes, dealt out to the devices one by one; and where each lane went."""
     number = len(next(iter(coordinates.values())))
     num_devices, per_device = len(layout.devices), layout.lanes // len(layout.devices)
@@ -174,7 +172,7 @@ def arranged(coordinates: Mapping[str, np.ndarray], layout: Layout) -> tuple[tup
     filled = np.array([len(range(device, number, num_devices)) for device in range(num_devices)], np.int32)
     lanes = np.arange(number)
     order = lanes % num_devices * per_device + lanes // num_devices
-    return (in_precision({name: values[source] for name, values in coordinates.items()}), jnp.asarray(filled)), order
+    return (in_precision({name: values[source] for name, values in coordinates.items()}), filled), order
 
 
 def _on_all_devices(static: Any, capacity: int, layout: Layout) -> Any:
@@ -271,15 +269,16 @@ def _in_steps(
         pending, results = state
         num_steps = jnp.min(pending)
         chosen = pending == num_steps
-        place = jnp.cumsum(chosen, dtype=pending.dtype) - 1
-        order = jnp.zeros_like(place).at[jnp.where(chosen, place, number)].set(jnp.arange(number), mode="drop")
+        place = jnp.cumsum(chosen, dtype=places.dtype) - 1
+        order = jnp.zeros_like(place).at[jnp.where(chosen, place, number)].set(places, mode="drop")
         lanes = {name: values[order] for name, values in coordinates.items()}
         found = in_steps(lanes, place[-1] + 1, num_steps)
         results = jax.tree.map(lambda new, old: jnp.where(chosen[:, None], new[place], old), found, results)
         too_coarse = (results.unpacked()["status"] == Status.MAX_STEPS) & (num_steps <= sample.max_steps // 2)
         return jnp.where(chosen, jnp.where(too_coarse, 2 * num_steps, done), pending), results
 
+    places = jnp.arange(number, dtype=filled.dtype)
     first = jax.vmap(lambda lane: sample.first_num_steps(lane, capacity))(coordinates)
     done = jnp.iinfo(first.dtype).max
-    pending = jnp.where(jnp.arange(number) < filled, first, done)
+    pending = jnp.where(places < filled, first, done)
     return jax.lax.while_loop(lambda state: jnp.any(state[0] < done), next_grid, (pending, empty))[1]
