@@ -168,9 +168,9 @@ class RecallTrial(eqx.Module):
             return jnp.asarray(self.num_steps, jnp.int32)
         shapes = jax.eval_shape(lambda: self.draw(seed_key(0), coordinates, capacity))
         like = jax.tree.map(lambda leaf: jnp.ones(leaf.shape, leaf.dtype), eqx.tree_at(lambda p: p.tie_key, shapes, None))
-        load, level = (coordinates[name] for name in self.coordinate_names[:2])
-        similarity = self.task.corruption.similarity(level, like.target.size)
-        number = self.memory(like, coordinates).num_steps(load, similarity) * self.refinement
+        corruption, level = self.task.corruption, coordinates.get(self.task.corruption.level_name)
+        similarity = 0.0 if level is None else corruption.similarity(level, like.target.size)
+        number = self.memory(like, coordinates).num_steps(coordinates["num_patterns"], similarity) * self.refinement
         return common_num_steps(number, self.max_steps)
 
     def attempt(self, problem: Problem, coordinates: Coordinates, num_steps: IntScalar | None) -> Observables:
