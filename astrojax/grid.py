@@ -25,12 +25,12 @@ patterns whose drives add up, neurons move sooner, and the grid begins with shor
 
 
 FEWEST_STEPS = 20
-"""Grids have 20, 28, 40, 57, 80 … steps, so that many trajectories share one."""
+"""Grids have 20, 24, 28, 34, 40 … steps, four for each doubling, so that many trajectories share one."""
 
 
 def common_num_steps(number: ScalarLike, most: int) -> IntScalar:
     """The number of steps of a grid that has at least so many, or a hundredth less, and at most `most`."""
-    doublings = jnp.ceil(2 * jnp.log2(jnp.asarray(number) / FEWEST_STEPS) - 0.03) / 2
+    doublings = jnp.ceil(4 * jnp.log2(jnp.asarray(number) / FEWEST_STEPS) - 0.06) / 4
     return jnp.clip(jnp.nan_to_num(jnp.round(FEWEST_STEPS * 2**doublings)), 1, most).astype(jnp.int32)
 
 

@@ -162,6 +162,10 @@ class RecallTrial(eqx.Module):
         """The solver that is used."""
         return self.solver or default_solver(self.rtol, self.atol)
 
+    def precompute(self, problem: Problem, coordinates: Coordinates) -> AbstractMemory:
+        """What every step of a solve reads."""
+        return self.memory(problem, coordinates).prepared()
+
     def first_num_steps(self, coordinates: Coordinates, capacity: int) -> IntScalar:
         """Steps of the coarsest grid that suits problems at the given coordinates, whatever their patterns."""
         if self.num_steps is not None:

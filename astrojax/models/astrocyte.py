@@ -12,7 +12,7 @@ from .._checks import InputError, finite, one_of, positive, real, shaped
 from .._types import BoolScalar, MaskLike, Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
 from ..activations import softmax
 from ..compact import CompactPatterns
-from ..scores import COUPLINGS, AbstractScore, LinearScore, as_score, score_name
+from ..scores import COUPLINGS, AbstractScore, LinearScore, SquaredScore, as_score, score_name
 from .base import LOOSEST_TOLERANCE, TOLERANCE, AbstractMemory, checked_patterns, checked_query, largest
 
 CLEAR = 0.65
@@ -195,11 +195,12 @@ class AstrocyteMemory(AbstractMemory):
 
     def num_steps(self, num_patterns: ScalarLike, similarity: ScalarLike) -> ScalarLike:
         """Twice as many for each factor of ten by which neurons are faster than gains; fewer where the query is close to its
-        target, and fewer still where no more patterns are stored than there are neurons."""
+        target (unless a power sharpens scores), and fewer still where no more patterns are stored than there are neurons."""
         if self.gain_regime != "dynamic":
             return super().num_steps(num_patterns, similarity)
         clear = jnp.where(jnp.asarray(num_patterns) > self.num_neurons, 28, 20)
-        return jnp.where(jnp.asarray(similarity) > CLEAR, clear, 40) * jnp.maximum(1, self.tau_p / self.tau_x) ** math.log10(2)
+        is_clear = jnp.asarray(similarity) > (CLEAR if isinstance(self.score, SquaredScore | LinearScore) else 1)
+        return jnp.where(is_clear, clear, 40) * jnp.maximum(1, self.tau_p / self.tau_x) ** math.log10(2)
 
     def is_valid(self) -> BoolScalar:
         valid = super().is_valid()

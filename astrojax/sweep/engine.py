@@ -23,8 +23,8 @@ from .programs import Layout, Programs, arranged, call, kind_of, lane_bytes, tra
 CPU_WIDTH = 64
 """Most lanes that step together on a CPU: enough to pay for an operation."""
 
-CPU_CACHE = 2**20
-"""Bytes of a core's own cache. As many lanes step together as fit: beyond, every step reads them from memory again."""
+CPU_CACHE = 720_000
+"""Bytes of a core's own cache that lanes may fill. As many step together as fit: beyond, every step reads them from memory again."""
 
 ACCELERATOR_WIDTH = 4096
 """The same on an accelerator: enough to hide the latency of small operations, few enough to be filled by a chunk."""

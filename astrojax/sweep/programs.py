@@ -50,6 +50,9 @@ class GridSample(Sample, Protocol):
     max_steps: int
     """Most steps of a grid."""
 
+    def precompute(self, problem: Any, coordinates: Coordinates) -> Any:
+        """What is made of the problem once, and read in every step: a pytree of arrays."""
+
     def first_num_steps(self, coordinates: Coordinates, capacity: int) -> jax.Array:
         """Steps of the first grid to be tried at the given coordinates, an integer from 1 to `max_steps`."""
 
@@ -83,12 +86,13 @@ def traced(sample: Any) -> Any:
 
 
 def lane_bytes(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray], capacity: int) -> int:
-    """Memory of the problem of one lane."""
+    """Memory of the problem of one lane, and of what is made of it before it is solved."""
 
-    def drawn(key: RandomKey, lane: Coordinates) -> Any:
-        return sample.draw(key, lane, capacity)
+    def kept(key: RandomKey, lane: Coordinates) -> Any:
+        problem = sample.draw(key, lane, capacity)
+        return problem, sample.precompute(problem, lane) if isinstance(sample, GridSample) else None
 
-    shapes = eqx.filter_eval_shape(drawn, root_key, one_lane(coordinates))
+    shapes = eqx.filter_eval_shape(kept, root_key, one_lane(coordinates))
     sized = (leaf for leaf in jax.tree.leaves(shapes) if hasattr(getattr(leaf, "dtype", None), "itemsize"))
     return sum(leaf.size * leaf.dtype.itemsize for leaf in sized)
 

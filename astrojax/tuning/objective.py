@@ -257,6 +257,10 @@ class LossTrial(eqx.Module):
         """Most steps of a grid."""
         return self.objective.trial.max_steps
 
+    def precompute(self, problem: Problem, coordinates: Coordinates) -> AbstractMemory:
+        """What every step of a solve reads."""
+        return self.objective.trial_with(self._at(coordinates)).memory(problem, {}).prepared()
+
     def first_num_steps(self, coordinates: Coordinates, capacity: int) -> IntScalar:
         """Steps of the coarsest grid that suits problems at the given coordinates."""
         trial = self.objective.trial_with(self._at(coordinates))
