@@ -45,7 +45,8 @@ def ends_of_steps(
     number: Float[Array, "*shape"] | IntScalar, num_steps: int | IntScalar, scale: Scalar, t1: Scalar
 ) -> Float[Array, "*shape"]:
     """End of step number 1, 2, … of a grid up to the horizon t1; number 0 is its start."""
-    ends = scale * jnp.expm1(number / num_steps * jnp.log1p(t1 / scale))
+    share = (number / num_steps).astype(t1.dtype)
+    ends = scale * jnp.expm1(share * jnp.log1p(t1 / scale))
     return jnp.where(number == num_steps, t1, ends)
 
 
