@@ -45,7 +45,7 @@ def ends_of_steps(
     number: Float[Array, "*shape"] | IntScalar, num_steps: int | IntScalar, scale: Scalar, t1: Scalar
 ) -> Float[Array, "*shape"]:
     """End of step number 1, 2, … of a grid up to the horizon t1; number 0 is its start."""
-    share = (number / num_steps).astype(t1.dtype)
+    share = number.astype(t1.dtype) / jnp.asarray(num_steps, t1.dtype)
     ends = scale * jnp.expm1(share * jnp.log1p(t1 / scale))
     return jnp.where(number == num_steps, t1, ends)
 
