@@ -272,14 +272,15 @@ def _in_steps(
         num_steps = jnp.min(pending)
         chosen = pending == num_steps
         place = jnp.cumsum(chosen, dtype=pending.dtype) - 1
-        order = jnp.zeros_like(place).at[jnp.where(chosen, place, number)].set(jnp.arange(number), mode="drop")
+        order = jnp.zeros_like(place).at[jnp.where(chosen, place, number)].set(places, mode="drop")
         lanes = {name: values[order] for name, values in coordinates.items()}
         found = in_steps(lanes, place[-1] + 1, num_steps)
         results = jax.tree.map(lambda new, old: jnp.where(chosen[:, None], new[place], old), found, results)
         too_coarse = (results.unpacked()["status"] == Status.MAX_STEPS) & (num_steps <= sample.max_steps // 2)
         return jnp.where(chosen, jnp.where(too_coarse, 2 * num_steps, done), pending), results
 
-    first = jax.vmap(lambda lane: sample.first_num_steps(lane, capacity))(coordinates)
+    places = jnp.arange(number, dtype=filled.dtype)
+    first = jax.vmap(lambda lane: sample.first_num_steps(lane, capacity))(coordinates).astype(filled.dtype)
     done = jnp.iinfo(first.dtype).max
-    pending = jnp.where(jnp.arange(number) < filled, first, done)
+    pending = jnp.where(places < filled, first, done)
     return jax.lax.while_loop(lambda state: jnp.any(state[0] < done), next_grid, (pending, empty))[1]
