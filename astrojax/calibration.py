@@ -72,4 +72,6 @@ def _outcomes(part: Part, session: Session, number: int, refinement: float) -> M
     places = np.arange(number)
     lanes = part.lanes((places * part.sweep.grid.size) // number)
     trials: dict[str, Any] = {"trial": (LAST_TRIAL - places).astype(np.int32)}
-    return session.compute(lanes._replace(sample=sample, coordinates=lanes.coordinates | trials))
+    # Under a name of their own, so that the clock of a model counts its run alone.
+    name = f"{lanes.name}, pilots"
+    return session.compute(lanes._replace(name=name, sample=sample, coordinates=lanes.coordinates | trials))

@@ -9,7 +9,7 @@ from typing import Any
 import diffrax
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from ._types import IntScalar, Scalar, ScalarLike
 from .adams import Adams
@@ -42,10 +42,11 @@ def scale_of_grid(memory: AbstractMemory, y0: PyTree) -> Scalar:
 
 
 def ends_of_steps(
-    number: Float[Array, "*shape"] | IntScalar, num_steps: int | IntScalar, scale: Scalar, t1: Scalar
+    number: Int[Array, "*shape"], num_steps: int | IntScalar, scale: Scalar, t1: Scalar
 ) -> Float[Array, "*shape"]:
     """End of step number 1, 2, … of a grid up to the horizon t1; number 0 is its start."""
-    ends = scale * jnp.expm1(number / num_steps * jnp.log1p(t1 / scale))
+    share = number.astype(t1.dtype) / jnp.asarray(num_steps, t1.dtype)
+    ends = scale * jnp.expm1(share * jnp.log1p(t1 / scale))
     return jnp.where(number == num_steps, t1, ends)
 
 

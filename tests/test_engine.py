@@ -83,9 +83,6 @@ def test_patterns_and_queries_depend_on_neither_chunks_nor_padding():
         def draw(self, root_key, coordinates, capacity):
             return self.task.draw(root_key, coordinates, capacity)
 
-        def cost(self, problem, coordinates):
-            return problem.query.sum()
-
         def solve(self, problem, coordinates):
             bits = 2.0 ** jnp.arange(13.0)
             return {
@@ -145,24 +142,40 @@ def test_sweeping_the_temperature_compiles_as_many_programs_as_there_are_shapes(
     )
 
 
-class Costly(eqx.Module):
-    """A sample whose predicted cost is not a number wherever its trial is even."""
+class Graded(eqx.Module):
+    """A sample whose trial says with how many steps its grid begins, and how many it needs."""
+
+    on_grid = True
+    max_steps = 50
 
     def draw(self, root_key, coordinates, capacity):
         return coordinates["trial"]
 
-    def cost(self, problem, coordinates):
-        return jnp.where(problem % 4 == 0, jnp.nan, jnp.where(problem % 4 == 2, jnp.inf, 1.0))
+    def first_num_steps(self, coordinates, capacity):
+        return 1 + coordinates["trial"] % 7
 
     def solve(self, problem, coordinates):
-        return {"trial": problem + 1}
+        return self.attempt(problem, coordinates, self.first_num_steps(coordinates, 0))
+
+    def attempt(self, problem, coordinates, num_steps):
+        status = jnp.where(num_steps < problem % 61, aj.Status.MAX_STEPS, aj.Status.OK)
+        return {"trial": problem + 1, "num_steps": num_steps, "status": status}
 
 
-def test_every_lane_is_computed_whatever_its_predicted_cost():
-    sweep = aj.Sweep(Costly(), {"num_patterns": [3], "trial": range(99)})
+@pytest.mark.parametrize("width", [1, 8])
+def test_every_lane_is_computed_on_the_first_grid_that_is_fine_enough(width):
+    expected = []
+    for trial in range(99):
+        num_steps = 1 + trial % 7
+        while num_steps < trial % 61 and 2 * num_steps <= Graded.max_steps:
+            num_steps *= 2
+        expected.append((trial + 1, num_steps, int(num_steps < trial % 61)))
+    assert len(set(expected)) == 99
+    sweep = aj.Sweep(Graded(), {"num_patterns": [3], "trial": range(99)})
     for chunk in (5, 64, 1000):
-        found = aj.run_sweeps({"c": sweep}, jax.random.key(0), lanes_per_chunk=chunk)["c"].observables["trial"]
-        np.testing.assert_array_equal(found[0], np.arange(1, 100))
+        engine = aj.Engine(lanes_per_step=width)
+        found = aj.run_sweeps({"c": sweep}, jax.random.key(0), lanes_per_chunk=chunk, engine=engine)["c"].observables
+        np.testing.assert_array_equal([found[name][0] for name in ("trial", "num_steps", "status")], np.transpose(expected))
 
 
 def test_parameters_that_vanish_in_single_precision_are_invalid_whatever_the_chunks():

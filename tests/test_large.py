@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import astrojax as aj
-from astrojax.exponential import ETD3
+from astrojax.adams import Adams
 
 pytestmark = pytest.mark.as_used
 
@@ -53,10 +53,13 @@ def test_many_queries_are_recalled_as_one_by_one_however_many_fit_at_a_time():
     queries = patterns[:, :7].T.astype(float)
     queries[:, :2] *= -1
     whole = aj.retrieve_many(memory, queries, t1=10.0)
-    np.testing.assert_array_equal(aj.retrieve_many(memory, queries, t1=10.0, solver=ETD3()).x, whole.x)
-    alone = [aj.retrieve(aj.AstrocyteMemory(jnp.asarray(patterns, float)), query, t1=10.0, solver="etd3") for query in queries]
-    np.testing.assert_allclose(whole.x, [recall.x for recall in alone], rtol=1e-6)
-    np.testing.assert_array_equal(whole.stats["num_accepted_steps"], [r.stats["num_accepted_steps"] for r in alone])
+    np.testing.assert_array_equal(aj.retrieve_many(memory, queries, t1=10.0, solver=Adams()).x, whole.x)
+    array = aj.AstrocyteMemory(jnp.asarray(patterns, float))
+    for solver in ("adams", "etd3"):
+        found = aj.retrieve_many(memory, queries, t1=10.0, solver=solver)
+        alone = [aj.retrieve(array, query, t1=10.0, solver=solver) for query in queries]
+        np.testing.assert_allclose(found.x, [recall.x for recall in alone], rtol=1e-6)
+        np.testing.assert_array_equal(found.stats["num_accepted_steps"], [r.stats["num_accepted_steps"] for r in alone])
     assert whole.x.shape == (7, 12)
     assert set(whole.status) == {aj.Status.OK}
     in_parts = aj.retrieve_many(memory, queries, t1=10.0, max_bytes=24_000)

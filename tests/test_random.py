@@ -22,7 +22,6 @@ import sys, jax, jax.numpy as jnp, numpy as np, equinox as eqx, astrojax as aj
 class Own(eqx.Module):
     def draw(self, root_key, coordinates, capacity):
         return jax.random.normal(jax.random.fold_in(root_key, coordinates["trial"]), (4,), jnp.float32)
-    def cost(self, problem, coordinates): return problem[0]
     def solve(self, problem, coordinates): return {"sum": problem.sum()}
 from astrojax.plan import Plan
 from astrojax.runs.reading import parse_config

@@ -54,7 +54,8 @@ def test_the_run_folder_holds_what_is_needed_to_repeat_it(run):
     assert provenance["finished"]
     assert provenance["versions"]["jax"] == jax.__version__
     assert provenance["config_sha256"] == aj.load_config(folder / "config.yaml").sha256()
-    assert provenance["sessions"][0]["seconds"]["parts"]["a"]["trajectories"] == 24
+    trajectories = {name: part["trajectories"] for name, part in provenance["sessions"][0]["seconds"]["parts"].items()}
+    assert trajectories == {"a": 24, "h": 12, "decoders": 12, "a, pilots": 1024, "h, pilots": 1024}
     stored = aj.load(folder)
     assert dict(stored.sizes) == {"model": 2, "num_patterns": 2, "num_flips": 2, "temperature": 2, "trial": 3, "decoder": 4}
     assert all({"units", "definition"} <= set(stored[name].attrs) for name in stored.data_vars)
@@ -93,7 +94,7 @@ def test_no_trajectory_failed_and_the_gains_have_a_perplexity(run):
 
 
 def test_failed_trajectories_are_nan_with_their_status(tmp_path):
-    raw = TINY | {"retrieval": {"t1": 2, "max_steps": 2}, "models": {"a": {"kind": "astrocyte"}}, "decoders": False}
+    raw = TINY | {"retrieval": {"t1": 2, "max_steps": 2, "solver": "etd3"}, "models": {"a": {"kind": "astrocyte"}}, "decoders": False}
     results = aj.run(parse_config(raw), tmp_path / "failing")
     assert bool((results.status == int(aj.Status.MAX_STEPS)).all())
     assert bool(results.hamming_error.isnull().all())

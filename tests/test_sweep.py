@@ -22,15 +22,12 @@ def trial(**parameters):
 
 
 class Echo(eqx.Module):
-    """A sample that returns its coordinates, its capacity and its own parameter, and costs what its trial says."""
+    """A sample that returns its coordinates, its capacity and its own parameter."""
 
     parameter: float
 
     def draw(self, root_key, coordinates, capacity):
         return jnp.zeros(capacity)
-
-    def cost(self, problem, coordinates):
-        return jnp.sin(coordinates["trial"].astype(float))
 
     def solve(self, problem, coordinates):
         return dict(coordinates) | {"capacity": jnp.asarray(problem.size), "parameter": jnp.asarray(self.parameter)}
@@ -118,18 +115,6 @@ def test_recalls_cut_short_or_frozen_are_not_settled_and_long_ones_are():
         long = eqx.tree_at(lambda sample: sample.t1, trial(), t1)
         settled = aj.run_sweeps({"a": aj.Sweep(long, axes)}, jax.random.key(0))["a"].observables["settled"]
         np.testing.assert_allclose(settled.mean(axis=(0, 1, 3)), expected, atol=0.05)
-
-
-def test_the_predicted_cost_rises_with_stiffness_and_with_rivalry():
-    coordinates = {"num_patterns": jnp.int32(3), "num_flips": jnp.int32(2), "trial": jnp.int32(0)}
-    problem = TASK.draw(jax.random.key(0), coordinates, 8)
-    stiff = trial().cost(problem, coordinates | {"tau_x": jnp.asarray(1e-3)})
-    easy = trial().cost(problem, coordinates)
-    assert stiff > easy + 0.9 * 2.0 / 1e-3 / 2.5  # the horizon, over the longest stable step
-    first, second = problem.patterns[:, :2].T.astype(float)
-    tie = eqx.tree_at(lambda p: p.query, problem, first + second)
-    clear = eqx.tree_at(lambda p: p.query, problem, first)
-    assert trial().cost(tie, coordinates) > trial().cost(clear, coordinates)
 
 
 def waste(loads, counts, sizes):

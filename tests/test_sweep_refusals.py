@@ -23,9 +23,6 @@ class Echo(eqx.Module):
     def draw(self, root_key, coordinates, capacity):
         return jnp.zeros(capacity)
 
-    def cost(self, problem, coordinates):
-        return jnp.zeros(())
-
     def solve(self, problem, coordinates):
         if self.names is None:
             return dict(coordinates)

@@ -282,7 +282,7 @@ def _in_steps(
         return jnp.where(chosen, jnp.where(too_coarse, 2 * num_steps, done), pending), results
 
     places = jnp.arange(number, dtype=filled.dtype)
-    first = jax.vmap(lambda lane: sample.first_num_steps(lane, capacity))(coordinates)
+    first = jax.vmap(lambda lane: sample.first_num_steps(lane, capacity))(coordinates).astype(filled.dtype)
     done = jnp.iinfo(first.dtype).max
     pending = jnp.where(places < filled, first, done)
     return jax.lax.while_loop(lambda state: jnp.any(state[0] < done), next_grid, (pending, empty))[1]

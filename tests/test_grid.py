@@ -1,0 +1,225 @@
+"""Grids of time steps and the method that takes them: accurate to their order, the same however they are used, and refined."""
+
+import contextlib
+import functools
+import json
+from itertools import pairwise
+from types import SimpleNamespace
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+from scipy.integrate import solve_ivp
+
+import astrojax as aj
+from astrojax import retrieval
+from astrojax.adams import Adams
+from astrojax.exponential import exponential_drive
+from astrojax.grid import ends_of_steps, integrate, scale_of_grid
+from astrojax.runs.reading import parse_config
+from astrojax.sweep.engine import Engine
+from astrojax.tuning.objective import measure
+
+from .systems import equations
+from .test_exponential import RATES, field, known
+
+PARAMETERS = {"temperature": 0.2, "tau_x": 1.0, "tau_p": 1.0, "slope": 2.0}
+HORIZON = 4.0
+NEURONS, LOAD = 7, 6
+TASK = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=NEURONS), aj.Flips())
+
+
+def posed(number=0, load=LOAD, flips=1):
+    coordinates = {"num_patterns": jnp.int32(load), "num_flips": jnp.int32(flips), "trial": jnp.int32(number)}
+    return TASK.draw(jax.random.key(0), coordinates, load)
+
+
+def memory_of(problem, **parameters):
+    return aj.AstrocyteMemory(jnp.asarray(problem.patterns, float), **(PARAMETERS | parameters))
+
+
+def scipy_end(problem, t1=HORIZON, **parameters):
+    """Neurons at the horizon, by another form of the equations."""
+    patterns, given = np.asarray(problem.patterns, float), PARAMETERS | parameters
+    start = np.concatenate([problem.query, np.full(patterns.shape[1], 1 / patterns.shape[1])])
+    arguments = (patterns, "squared", *given.values())
+    stiff = given["tau_x"] < 0.1
+    solution = solve_ivp(
+        equations.astrocyte_dynamic, (0, t1), start, "Radau" if stiff else "DOP853", args=arguments, rtol=1e-10, atol=1e-11
+    )
+    assert solution.success
+    return solution.y[: len(patterns), -1]
+
+
+@eqx.filter_jit
+def end_of(memory, query, num_steps):
+    """The state at the horizon and the largest error, by the loop that sweeps have."""
+    settings = (jnp.asarray(HORIZON), (jnp.asarray(0.5), jnp.asarray(0.5)), num_steps)
+    return integrate(Adams(), retrieval.TERM, memory, memory.initial_state(query), *settings)
+
+
+@eqx.filter_jit
+def diffrax_end(memory, query, num_steps):
+    """The state at the horizon, by diffrax's own loop over the steps of the grid."""
+    y0, t1 = memory.initial_state(query), jnp.asarray(HORIZON)
+    steps = diffrax.StepTo(ends_of_steps(jnp.arange(num_steps + 1), num_steps, scale_of_grid(memory, y0), t1))
+    given = {"args": memory, "stepsize_controller": steps, "max_steps": num_steps + 1}
+    return jax.tree.map(lambda leaf: leaf[0], diffrax.diffeqsolve(retrieval.TERM, Adams(), 0.0, t1, None, y0, **given).ys)
+
+
+@pytest.mark.parametrize("tau_x", [1.0, 0.02])
+def test_halving_the_steps_of_a_memory_divides_the_error_by_four(tau_x):
+    problem = posed()
+    memory, exact = memory_of(problem, tau_x=tau_x), scipy_end(problem, tau_x=tau_x)
+    ends = [end_of(memory, problem.query, jnp.int32(number))[0].x for number in (320, 640, 1280)]
+    errors = [np.abs(end - exact).max() for end in ends]
+    orders = [np.log2(coarse / fine) for coarse, fine in pairwise(errors)]
+    np.testing.assert_allclose(orders, 2, atol=0.25)
+    assert errors[-1] < 1e-3 * np.abs(exact).max()
+
+
+@pytest.mark.parametrize("growth", [1.0, 1.5])
+def test_the_estimate_of_the_error_is_a_known_multiple_of_the_true_one(growth):
+    """Interpolation leaves h³N″/12 of a step of length h after one of length h/growth, and the prediction h³N″(1/6 + 1/4growth)
+    more than nothing."""
+    length, solver, term = 0.01, Adams(lambda args: args), diffrax.ODETerm(field)
+    times = 0.5 + length * np.array([-1 / growth, 0.0, 1.0])
+    before, start, end = (known(jnp.asarray(time)) for time in times)
+    drives = [exponential_drive(lambda y: field(0.0, y, RATES), RATES)(y) for y in (before, start)]
+    state = (*drives, jnp.asarray(length / growth))
+    y1, error, *_ = solver.step(term, jnp.asarray(0.5), jnp.asarray(0.5 + length), start, RATES, state, False)
+    true = np.subtract(y1, end)
+    expected = (1 / 12) / (1 / 12 + 1 / 6 + 1 / (4 * growth))
+    np.testing.assert_allclose(true / np.asarray(error), expected, rtol=0.05)
+
+
+@pytest.mark.parametrize("num_steps", [13, jnp.int32(13)])
+def test_the_loop_over_a_grid_ends_where_that_of_diffrax_does(num_steps):
+    problem = posed()
+    memory = memory_of(problem, tau_x=0.3)
+    end, largest = end_of(memory, problem.query, num_steps)
+    by_diffrax = diffrax_end(memory, problem.query, 13)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12), end, by_diffrax)
+    assert 0 < largest < 1
+
+
+def test_grids_end_at_the_horizon_and_grow_by_a_constant_factor():
+    for t1 in (1e-3, 10.0, 1e6):
+        ends = ends_of_steps(jnp.arange(31), 30, jnp.asarray(2.0), jnp.asarray(t1))
+        assert (float(ends[0]), float(ends[-1])) == (0, t1)
+        steps = np.diff(ends)
+        np.testing.assert_allclose(steps[1:] / steps[:-1], (1 + t1 / 2) ** (1 / 30), rtol=1e-6)
+
+
+SIMPLE = SimpleNamespace(patterns=np.random.default_rng(2).choice([-1.0, 1.0], (NEURONS, LOAD)))
+VALUES = {
+    "temperature": 0.7,
+    "tau_x": 0.6,
+    "tau_p": 1.3,
+    "slope": 1.4,
+    "logit_bias": np.random.default_rng(0).normal(0, 0.1, LOAD),
+    "query": np.random.default_rng(1).normal(size=NEURONS),
+}
+
+
+def ended(values, num_steps):
+    """A number that depends on every neuron at the horizon."""
+    given = {name: value for name, value in values.items() if name != "query"}
+    recall = aj.retrieve(memory_of(SIMPLE, **given), values["query"], t1=HORIZON, solver="adams", num_steps=num_steps)
+    return jnp.sum(jnp.sin(recall.x))
+
+
+def differences(values, num_steps, step=1e-5):
+    """Central differences by every number."""
+    flat, unravel = ravel_pytree(values)
+    moved = flat[None] + step * jnp.concatenate([jnp.eye(flat.size), -jnp.eye(flat.size)])
+    ends = jax.jit(jax.vmap(lambda at: ended(unravel(at), num_steps)))(moved)
+    return unravel((ends[: flat.size] - ends[flat.size :]) / (2 * step))
+
+
+def test_derivatives_in_both_modes_and_in_batches_are_those_of_differences():
+    """The grid itself is not differentiated, so those by parameters that it follows from agree as far as it is fine."""
+    values, fine, coarse = jax.tree.map(jnp.asarray, VALUES), 400, 12
+    for num_steps, of_grid in ((coarse, None), (fine, 1e-3)):
+        by_differences = differences(values, num_steps)
+        two = jax.tree.map(lambda value: jnp.stack([value, 1.1 * value]), values)
+        reverse = jax.jit(jax.vmap(jax.grad(lambda at, number=num_steps: ended(at, number))))(two)
+        alone = jax.jit(jax.grad(lambda at, number=num_steps: ended(at, number)))(values)
+        along = jax.tree.map(jnp.cos, values)
+        slope = jax.jvp(lambda at, number=num_steps: ended(at, number), (values,), (along,))[1]
+        np.testing.assert_allclose(slope, sum(jnp.vdot(alone[name], along[name]) for name in values), rtol=1e-9)
+        for name in values:
+            np.testing.assert_allclose(reverse[name][0], alone[name], rtol=1e-9)
+            accuracy = of_grid if name in ("temperature", "tau_x", "tau_p") else 1e-6
+            if accuracy is not None:
+                np.testing.assert_allclose(alone[name], by_differences[name], rtol=accuracy, atol=accuracy * 1e-2)
+
+
+def sample(**settings):
+    given = {"t1": HORIZON} | settings
+    return aj.RecallTrial(TASK, eqx.Partial(aj.AstrocyteMemory), PARAMETERS, **given)
+
+
+def swept(trial, axes, **settings):
+    return aj.run_sweeps({"a": aj.Sweep(trial, axes)}, jax.random.key(0), **settings)["a"].observables
+
+
+AXES = {"num_patterns": [4, 12], "num_flips": [1, 3], "tau_x": [0.03, 1.0], "trial": range(12)}
+"""Fewer and more patterns than neurons, clear and unclear queries, neurons that are faster than gains: several grids."""
+
+SETTINGS = {"whole": (99, 2, None), "parts": (7, 1, None), "single": (1, 2, None)}
+
+
+def test_results_are_the_same_bit_for_bit_where_problems_of_several_grids_are_mixed():
+    for width in (4, 16):
+        found = [
+            swept(sample(), AXES, lanes_per_chunk=chunk, engine=Engine(num_threads=threads, lanes_per_step=width))
+            for chunk, threads in ((1000, 1), (1000, 2), (7, 2), (1, 1))
+        ]
+        assert len(np.unique(found[0]["num_steps"])) >= 4
+        for other in found[1:]:
+            for name in other:
+                assert other[name].tobytes() == found[0][name].tobytes(), name
+
+
+def test_a_sweep_gives_what_retrieve_gives_on_the_grid_that_it_tells():
+    found = swept(sample(), AXES)
+
+    @functools.partial(jax.jit, static_argnums=2)
+    def alone(problem, tau_x, num_steps):
+        memory = memory_of(problem, tau_x=tau_x)
+        recall = aj.retrieve(memory, problem.query, t1=HORIZON, solver="adams", num_steps=num_steps)
+        readout = memory.readout(recall.state)
+        return aj.soft_hamming_error(problem.target, readout), memory.energy(recall.state), recall.status
+
+    for place in ((0, 0, 0, 3), (1, 0, 1, 5), (1, 1, 0, 7), (0, 1, 1, 11)):
+        load, flips, tau_x, trial = (list(values)[index] for values, index in zip(AXES.values(), place, strict=True))
+        error, energy, status = alone(posed(trial, load, flips), tau_x, int(found["num_steps"][place]))
+        assert status == found["status"][place]
+        np.testing.assert_allclose([found["soft_hamming_error"][place], found["energy"][place]], [error, energy], rtol=1e-8)
+
+
+def test_grids_that_are_too_coarse_are_told_and_refined():
+    axes = {"num_patterns": [LOAD], "num_flips": [1], "trial": range(16)}
+    trial = sample(num_steps=1, max_steps=1000)
+    problems = [posed(number) for number in axes["trial"]]
+    exact = np.array([scipy_end(problem) for problem in problems])
+    refused = [aj.retrieve(memory_of(p), p.query, t1=HORIZON, solver="adams", num_steps=1).status for p in problems]
+    found = {name: values.ravel() for name, values in swept(trial, axes).items()}
+    too_coarse = np.array(refused) == aj.Status.MAX_STEPS
+    assert too_coarse.mean() > 0.5
+    np.testing.assert_array_equal(found["refined"], too_coarse)
+    np.testing.assert_array_equal(found["num_steps"] > 1, too_coarse)
+    assert np.all(np.log2(found["num_steps"]) % 1 == 0)
+    assert not found["status"].any()
+    print(found["num_steps"], found["hamming_error"], exact)
+    # Without room for more steps the status stays.
+    bounded = swept(sample(num_steps=1, max_steps=1), axes)
+    np.testing.assert_array_equal(bounded["status"].ravel() == aj.Status.MAX_STEPS, too_coarse)
+    assert np.isnan(bounded["hamming_error"].ravel()[too_coarse]).all()
+
+
