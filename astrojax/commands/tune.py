@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +10,12 @@ import numpy as np
 
 from .._parameters import DIMENSIONS
 from ..runs import store
-from ..runs.files import refuse_links, write_json
 from ..runs.reading import read
 from ..runs.record import finished_already
 from ..runs.search_results import TUNED, find_search, load_search
 from ..runs.tuning import TuneConfig
 from .output import Output
-from .run import unwritten, write_page
+from .run import figures_in, write_page
 
 if TYPE_CHECKING:
     from ..tuning.search import SearchState
@@ -37,7 +36,7 @@ def tune_config(
     folder, is_finished = (Path(out), False) if out is not None else store.choose_folder(Path("runs"), config.name, config)
     if is_finished:
         output.console.print(finished_already(folder), soft_wrap=True)
-        show_search(output, folder, draw=False)
+        show_search(output, folder)
         return
     from ..searching import Progress, run_search
 
@@ -53,18 +52,11 @@ def tune_config(
                 file=sys.stderr,
             )
         raise
-    show_search(output, folder)
+    show_search(output, folder, drawing={})
 
 
-def show_search(
-    output: Output,
-    folder: Path,
-    page: str | Path | None = None,
-    formats: Sequence[str] = ("png",),
-    *,
-    draw: bool = True,
-) -> None:
-    """Tell what a search found, `draw` its figures again, and write its page if one is asked for; see `write_page`.
+def show_search(output: Output, folder: Path, page: str | Path | None = None, drawing: Mapping[str, Any] | None = None) -> None:
+    """Tell what a search found, and draw its figures and write its page if that is asked for; see `report` of a run.
 
     Raises:
         InputError (a ValueError): if the search is unfinished, or for another format.
@@ -80,14 +72,11 @@ def show_search(
     names = [name for name in config.parameters if name not in DIMENSIONS]
     history, heldout = results.history, results.heldout()
     content = search_summary(history, heldout, names)
-    figures = sorted((folder / store.FIGURES).glob("*.png"))
-    try:
-        if draw:
-            refuse_links(folder)
-            write_json(folder / store.SUMMARY, content)
-            figures = draw_search(history, heldout, results.landscape(), names, folder / store.FIGURES, formats)
-    except OSError as error:
-        raise unwritten(folder, error) from error
+
+    def draw() -> list[Path]:
+        return draw_search(history, heldout, results.landscape(), names, folder / store.FIGURES, **(drawing or {}))
+
+    figures = figures_in(folder, content, None if drawing is None else draw)
     tuned = folder / TUNED
 
     def show(console: Any) -> None:
