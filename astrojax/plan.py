@@ -326,22 +326,8 @@ def _variant(config: Config, fields: Mapping[str, float | int]) -> Config:
 
 def _recall(config: Config, task: Task, name: str, refinement: float) -> RecallTrial:
     build, parameters, per_pattern = memory_of(config.models[name], f"models.{name}", task, config.name)
-    how = config.retrieval
-    return RecallTrial(
-        task=task,
-        build=build,
-        parameters=parameters,
-        t1=how.t1,
-        rtol=how.rtol,
-        atol=how.atol,
-        convergence_speed=how.convergence_speed,
-        solver=how.solver,
-        num_steps=how.num_steps,
-        refinement=refinement,
-        max_steps=how.max_steps,
-        confirm=how.confirm,
-        per_pattern=per_pattern,
-    )
+    how = config.retrieval.settings()
+    return RecallTrial(task, build, parameters, refinement=refinement, per_pattern=per_pattern, **how)
 
 
 def memory_of(

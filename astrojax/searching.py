@@ -130,7 +130,7 @@ def run_search(
 
 def _searches(config: TuneConfig, engine: Engine, progress: Progress) -> dict[str, Search]:
     """A search for each score; whatever is wrong with the settings is found here."""
-    how, settings = config.search, config.optimiser
+    settings = config.optimiser
     try:
         rate: Any = settings.learning_rate
         if settings.schedule is not None:
@@ -146,13 +146,7 @@ def _searches(config: TuneConfig, engine: Engine, progress: Progress) -> dict[st
             key=seed_key(config.seed),
             parameters=_parameters(config),
             optimiser=optimiser,
-            num_steps=how.num_steps,
-            batch_size=how.batch_size,
-            max_gradient_norm=how.max_gradient_norm,
-            smoothing=how.smoothing,
-            validation_size=how.validation_size,
-            validate_every=how.validate_every,
-            patience=how.patience,
+            **config.search.model_dump(exclude={"random_starts", "checkpoint_every"}),
             on_look=functools.partial(progress.on_look, score),
             engine=engine,
         )

@@ -410,6 +410,10 @@ class Retrieval(Section):
             raise ValueError(f"num_steps must be at most max_steps, {self.max_steps}")
         return self
 
+    def settings(self) -> dict[str, Any]:
+        """Those of a single retrieval, by name."""
+        return self.model_dump(exclude={"outcome_error"})
+
 
 RESERVED = ("trial", "model", "decoder", "swept_axes", *DEFINITIONS)
 """Names in the results that no zipped axis may have."""
@@ -429,8 +433,11 @@ ModelName = Annotated[str, AfterValidator(_model_name), Field(json_schema_extra=
 class Root(Section):
     """What stands in one file."""
 
-    seed: int
-    precision: str
+    seed: Integer = Field(0, ge=0, lt=2**31, description="all random numbers follow from it")
+    precision: Literal["float32", "float64"] = Field("float32", description="of patterns, dynamics and results")
+    name: Name
+    patterns: Patterns = Field(RandomPatterns(), description="where patterns come from")
+    corruption: Literal["flips", "erasures", "noise"] = Field("flips", description="how a query differs from its pattern")
 
     @classmethod
     @abc.abstractmethod
@@ -492,10 +499,6 @@ class Config(Root):
     """Everything that determines the results of a run."""
 
     name: Name = Field("run", description="names the run folder; the file's name when left out")
-    seed: Integer = Field(0, ge=0, lt=2**31, description="all random numbers follow from it")
-    precision: Literal["float32", "float64"] = Field("float32", description="of patterns, dynamics and results")
-    patterns: Patterns = Field(RandomPatterns(), description="where patterns come from")
-    corruption: Literal["flips", "erasures", "noise"] = Field("flips", description="how a query differs from its pattern")
     axes: Axes = Field(description="what is varied; all combinations are computed")
     trials: Integer = Field(50, ge=1, le=MOST_TRAJECTORIES, description="independent samples at every point")
     models: dict[ModelName, Model] = Field(

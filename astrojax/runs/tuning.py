@@ -17,9 +17,7 @@ from .config import (
     ModernHopfield,
     Name,
     Number,
-    Patterns,
     Positive,
-    RandomPatterns,
     Real,
     Retrieval,
     Root,
@@ -121,10 +119,6 @@ class TuneConfig(Root):
     """Everything that determines the result of a search."""
 
     name: Name = Field("tune", description="names the run folder; the file's name when left out")
-    seed: Integer = Field(0, ge=0, lt=2**31, description="all random numbers follow from it")
-    precision: Literal["float32", "float64"] = Field("float32", description="of patterns, dynamics and results")
-    patterns: Patterns = Field(RandomPatterns(), description="where patterns come from")
-    corruption: Literal["flips", "erasures", "noise"] = Field("flips", description="how a query differs from its pattern")
     axes: Axes = Field(description="memory loads and levels of corruption; problems of all pairs are equally frequent")
     model: Model = Field(description="the memory; its values are where the search starts")
     scores: list[Literal["squared", "linear", "power"]] = Field(
@@ -168,18 +162,9 @@ class TuneConfig(Root):
 
     def heldout(self, name: str, model: Any, *, t1: float | None = None, decoders: bool = False) -> Config:
         """A run of a memory on fresh problems: those that any run of the same seed meets, none of which the search has seen."""
-        return Config(
-            name=name,
-            seed=self.seed,
-            precision=self.precision,
-            patterns=self.patterns,
-            corruption=self.corruption,
-            axes=self.axes,
-            trials=self.heldout_trials,
-            models={name: model},
-            decoders=decoders,
-            retrieval=self.retrieval if t1 is None else self.retrieval.model_copy(update={"t1": t1}),
-        )
+        given = {field: getattr(self, field) for field in Root.model_fields} | {"name": name, "trials": self.heldout_trials}
+        retrieval = self.retrieval if t1 is None else self.retrieval.model_copy(update={"t1": t1})
+        return Config(**given, axes=self.axes, models={name: model}, decoders=decoders, retrieval=retrieval)
 
 
 def _start(model: Any, retrieval: Any, name: str) -> float:
