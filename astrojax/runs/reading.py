@@ -10,13 +10,10 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .._errors import InputError, did_you_mean, shown
-from .config import NAME, Config, Root
+from .config import NAME, Config, Fault, Root, rule_of
 from .examples import PREFIX, located, names
 from .folders import command_of, files_like
 from .yaml_files import find_faults, parse_yaml, read_yaml
-
-Fault = tuple[str, str]
-"""The path of a field and what is wrong with it."""
 
 
 class ConfigError(InputError):
@@ -105,31 +102,29 @@ def parse(
     return config.with_files({name: ((folder or Path()) / path).resolve() for name, path in config.files().items()})
 
 
-def _faults(raw: Mapping[Any, Any], kind: type[Root]) -> list[Fault]:
+def _faults(raw: Mapping[Any, Any], kind: type[Root]) -> Iterator[Fault]:
     """Every fault: of the fields, and between the sections that are valid by themselves."""
-    faults: list[Fault] = []
     sections: dict[str, Any] = {}
     for name in raw:
         if name not in kind.model_fields:
-            faults.append((str(name), "unknown key" + _hint(name, kind)))
+            yield str(name), "unknown key" + _hint(name, kind)
     for name, field in kind.model_fields.items():
-        if name not in raw:
-            if field.is_required():
-                faults.append((name, "is missing"))
-            else:
-                sections[name] = field.default
-            continue
-        try:
-            declared: Any = Annotated[field.annotation, field]
-            sections[name] = TypeAdapter(declared).validate_python(raw[name])
-        except ValidationError as error:
-            faults.extend(_described(name, fault, kind) for fault in error.errors())
-    return faults + kind.contradictions(sections)
+        if name in raw:
+            try:
+                declared: Any = Annotated[field.annotation, field]
+                sections[name] = TypeAdapter(declared).validate_python(raw[name])
+            except ValidationError as error:
+                yield from (_described(name, fault, kind) for fault in error.errors())
+        elif field.is_required():
+            yield name, "is missing"
+        else:
+            sections[name] = field.default
+    yield from kind.contradictions(sections)
 
 
 def _described(section: str, fault: Any, kind: type[Root]) -> Fault:
     path, parent = _walk((section, *fault["loc"]), kind)
-    text, given = fault["msg"], f"got {shown(fault['input'])}"
+    given = f"got {shown(fault['input'])}"
     match fault["type"]:
         case "extra_forbidden":
             return path, "unknown key" + _hint(fault["loc"][-1], parent)
@@ -146,8 +141,7 @@ def _described(section: str, fault: Any, kind: type[Root]) -> Fault:
             names = [name.strip("' ") for name in expected.replace(" or ", ", ").split(",")]
             return path, f"must be one of {', '.join(names)}; {given}{did_you_mean(fault['input'], names)}"
         case _:
-            rule = text.removeprefix("Value error, ").removeprefix("Input ")
-            return path, f"{rule[:1].lower()}{rule[1:]}; {given}"
+            return path, f"{rule_of(fault)}; {given}"
 
 
 def _walk(loc: Sequence[Any], kind: type[Root]) -> tuple[str, type[BaseModel] | None]:

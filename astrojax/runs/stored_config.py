@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from .._errors import InputError, shown
-from .config import Root
+from .config import Root, leaves
 from .files import file_sha256, read_json, sha256_by_name, write_bytes, write_text
 from .folders import CONFIG
 from .reading import ConfigError, read
@@ -159,7 +159,7 @@ def differences(there: Root, here: Root, recorded: Mapping[str, str]) -> list[st
     digests = here.file_digests()
     there = there.with_files({name: Path(recorded.get(name, str(path))) for name, path in there.files().items()})
     here = here.with_files({name: Path(digest) for name, digest in digests.items()})
-    first, second = (_leaves(config.model_dump(mode="json"), "") for config in (there, here))
+    first, second = (leaves(config.model_dump(mode="json")) for config in (there, here))
     missing = object()
     lines = []
     for path in sorted(first.keys() | second.keys()):
@@ -172,12 +172,6 @@ def differences(there: Root, here: Root, recorded: Mapping[str, str]) -> list[st
         words = ["nothing" if value is missing else shown(value) for value in (one, other)]
         lines.append(f"{path}: {words[0]} there, {words[1]} here")
     return lines
-
-
-def _leaves(value: Any, path: str) -> dict[str, Any]:
-    if isinstance(value, dict) and value:
-        return {key: leaf for name, inner in value.items() for key, leaf in _leaves(inner, f"{path}.{name}").items()}
-    return {path.removeprefix("."): value}
 
 
 def as_yaml(config: Root, beside: Path | None = None) -> str:
