@@ -5,8 +5,7 @@ import os
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin
+from typing import Any, Literal, NoReturn, get_args, get_origin
 
 import argcomplete
 
@@ -58,12 +57,13 @@ def keys(command: str, models: dict[str, Any]) -> Iterator[tuple[str, Any, str]]
         command: `run` or `tune`. models: the models that the configuration has, by name, each with its kind.
     """
     from ..runs.config import Config, Model
+    from ..runs.reading import kind_of, sections_in
     from ..runs.tuning import TuneConfig
 
     if command == "tune":
         yield from _keys_of(TuneConfig, "")
         return
-    kinds = {_kind(section): section for section in _sections(Model)}
+    kinds = {kind_of(section): section for section in sections_in(Model)}
     yield from _keys_of(Config, "")
     for name, model in models.items():
         section = kinds.get(str(model.get("kind"))) if isinstance(model, dict) else None
@@ -81,31 +81,17 @@ def _add_keys(parser: Parser, command: str, words: Sequence[str]) -> None:
 
 
 def _keys_of(section: Any, path: str) -> Iterator[tuple[str, Any, str]]:
+    from ..runs.reading import sections_in
+
     for name, field in section.model_fields.items():
         yield f"{path}{name}", field.annotation, field.description or ""
-        if name == RANGES or not path:
+        if (name == RANGES or not path) and get_origin(field.annotation) is not dict:
             seen = set()
-            for inner in _sections(field.annotation):
+            for inner in sections_in(field.annotation):
                 for key in _keys_of(inner, f"{path}{name}."):
-                    if key[0] not in seen and not _is_named(field.annotation):
+                    if key[0] not in seen:
                         seen.add(key[0])
                         yield key
-
-
-def _is_named(annotation: Any) -> bool:
-    return get_origin(annotation) is dict
-
-
-def _sections(annotation: Any) -> Iterator[Any]:
-    if hasattr(annotation, "model_fields"):
-        yield annotation
-    elif get_origin(annotation) in (Annotated, Union, UnionType):
-        for inner in get_args(annotation):
-            yield from _sections(inner)
-
-
-def _kind(section: Any) -> str:
-    return str(get_args(section.model_fields["kind"].annotation)[0])
 
 
 def _models_in(words: Sequence[str]) -> dict[str, Any]:

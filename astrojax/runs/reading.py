@@ -153,7 +153,7 @@ def _walk(loc: Sequence[Any], kind: type[Root]) -> tuple[str, type[BaseModel] | 
     sections: list[type[BaseModel]] = [kind]
     in_mapping, parent = False, None
     for part in loc:
-        tagged = [section for section in sections if _kind(section) == part]
+        tagged = [section for section in sections if kind_of(section) == part]
         if tagged and len(sections) > 1 and not in_mapping:
             sections = tagged
             continue
@@ -165,19 +165,21 @@ def _walk(loc: Sequence[Any], kind: type[Root]) -> tuple[str, type[BaseModel] | 
         fields = parent.model_fields if parent is not None else {}
         annotation = fields[part].annotation if part in fields else None
         in_mapping = get_origin(annotation) is dict
-        sections = list(_sections_in(annotation))
+        sections = list(sections_in(annotation))
     return "".join(parts).removeprefix(".").removesuffix(".[key]"), parent
 
 
-def _sections_in(annotation: Any) -> Iterator[type[BaseModel]]:
+def sections_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The sections that may stand for a field, of which a mapping may hold several."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     elif get_origin(annotation) in (Annotated, Union, UnionType, dict):
         for inner in get_args(annotation):
-            yield from _sections_in(inner)
+            yield from sections_in(inner)
 
 
-def _kind(section: type[BaseModel]) -> str | None:
+def kind_of(section: type[BaseModel]) -> str | None:
+    """The `kind` that tells a section from others in its place, if it has one."""
     field = section.model_fields.get("kind")
     return get_args(field.annotation)[0] if field is not None else None
 
