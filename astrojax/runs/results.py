@@ -4,7 +4,6 @@ Chunks of different tasks never share a file. A task's values are written first 
 a flag tells the truth at every moment. Every chunk ends in a checksum; a flag is the checksum of a cell (cells.py).
 """
 
-import contextlib
 import hashlib
 import itertools
 import math
@@ -24,7 +23,7 @@ from zarr.storage import LocalStore, MemoryStore
 
 from .._errors import InputError
 from .cells import Cells, Grid, Region, is_whole
-from .files import StorageError, write_bytes
+from .files import StorageError, storing, write_bytes
 
 RESULTS, DONE = "results.zarr", "done.zarr"
 
@@ -76,7 +75,7 @@ class Results:
             The SHA-256 of every file that stays as it is now, descriptions and coordinates, by its path in the folder.
         """
         is_new = not self.path.exists()
-        with _storing(self.path):
+        with storing(self.path):
             files = self._layout()
             for name, content in files.items():
                 path = self._folder / name
@@ -108,7 +107,7 @@ class Results:
 
     def write(self, regions: Mapping[str, Region], values: Mapping[str, np.ndarray]) -> None:
         """Write the values of a task, each variable into its region of whole chunks, then its flags."""
-        with _storing(self.path):
+        with storing(self.path):
             for name, region in regions.items():
                 array, whole = self._arrays[name], np.broadcast_to(values[name], [part.stop - part.start for part in region])
                 # One after another: where values are repeated the whole may be large.
@@ -129,7 +128,7 @@ class Results:
 
     def forget(self, regions: Mapping[str, Region]) -> None:
         """Take back the flags of a task."""
-        with _storing(self._folder / DONE):
+        with storing(self._folder / DONE):
             for cell in self._numbers(regions):
                 self._done[cell] = 0
 
@@ -215,16 +214,6 @@ def add_to_store(dataset: xr.Dataset, files: dict[str, Any]) -> None:
         dataset.to_zarr(MemoryStore(files), mode="a", zarr_format=3, consolidated=True)
 
 
-def read_flags(folder: Path) -> np.ndarray:
-    """The flags of a run folder, as `Results.done`; `InputError` (a ValueError) if they cannot be read."""
-    try:
-        return np.asarray(zarr.open_array(folder / DONE, mode="r")[:])
-    except Exception as error:  # of whatever kind: zarr raises what it likes on damaged files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        again = f"astrojax run {shlex.quote(str(folder))} mends it"
-        raise InputError(f"{folder / DONE} is damaged and cannot be read: {reason}; {again}") from error
-
-
 def grids_of(path: Path, names: Sequence[str]) -> dict[str, Grid]:
     """The grids of stored variables, by name, in a dataset whose descriptions can be trusted."""
     arrays: dict[str, Any] = {name: zarr.open_array(path / name, mode="r") for name in names}
@@ -279,12 +268,3 @@ def _make_room(path: Path) -> None:
     for parent in path.parents[:2]:
         if parent.is_file():
             parent.unlink()
-
-
-@contextlib.contextmanager
-def _storing(path: Path) -> Iterator[None]:
-    """Makes a `StorageError` of every failure to write."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
