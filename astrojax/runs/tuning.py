@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from .._errors import did_you_mean
-from .._parameters import DIMENSIONS, MOST_TRAJECTORIES, SEARCHED, TRANSIENT
+from .._parameters import DIMENSIONS, MOST_TRAJECTORIES, SEARCHED, TRANSIENT, OptimiserName, ScheduleName
 from .config import (
     LEVELS,
     Astrocyte,
@@ -63,23 +63,14 @@ Argument = Annotated[Number, Field(ge=-1e15, le=1e15)]
 class Schedule(Section):
     """A schedule of optax; its values are factors of the learning rate."""
 
-    name: Literal[
-        "constant_schedule",
-        "cosine_decay_schedule",
-        "exponential_decay",
-        "linear_schedule",
-        "polynomial_schedule",
-        "warmup_cosine_decay_schedule",
-    ]
+    name: ScheduleName
     arguments: dict[str, Argument] = Field({}, description="its arguments, by their names in optax")
 
 
 class Optimiser(Section):
     """An optimiser of optax."""
 
-    name: Literal["adabelief", "adam", "adamax", "adamw", "amsgrad", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi"] = (
-        "adam"
-    )
+    name: OptimiserName = "adam"
     learning_rate: Positive = Field(0.3, description="in unconstrained numbers: 0.3 of a logarithm is a change by a third")
     arguments: dict[str, Argument] = Field({}, description="further arguments, by their names in optax")
     schedule: Schedule | None = Field(None, description="how the learning rate changes with the steps")

@@ -3,7 +3,7 @@
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ import optax
 
 from .. import _shown
 from .._checks import InputError, at_least, concrete, one_of, positive, random_key, real, shown
-from .._parameters import DIMENSIONS
+from .._parameters import DIMENSIONS, OptimiserName, ScheduleName
 from .._random import pinned
 from .._types import RandomKey
 from ..retrieval import Status
@@ -20,18 +20,8 @@ from ..sweep.engine import Engine
 from .objective import Objective, means, measure
 from .transforms import PARAMETERS, Parameter
 
-OPTIMISERS = ("adabelief", "adam", "adamax", "adamw", "amsgrad", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi")
-"""Optimisers of optax that can be named."""
-
-SCHEDULES = (
-    "constant_schedule",
-    "cosine_decay_schedule",
-    "exponential_decay",
-    "linear_schedule",
-    "polynomial_schedule",
-    "warmup_cosine_decay_schedule",
-)
-"""Schedules of optax that can be named: of the learning rate along the steps."""
+OPTIMISERS, SCHEDULES = get_args(OptimiserName), get_args(ScheduleName)
+"""Optimisers and schedules of optax that can be named."""
 
 TRAINING, VALIDATION, SCATTER = 1, 2, 5
 """What the random keys of problems are derived for; runs draw theirs from the root key itself."""
