@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from .._parameters import DIMENSIONS
 from ..runs import store
@@ -15,6 +16,7 @@ from ..runs.record import finished_already
 from ..runs.search_results import TUNED, find_search, load_search
 from ..runs.tuning import TuneConfig
 from .output import Output
+from .progress import Bar
 from .run import figures_in, write_page
 
 if TYPE_CHECKING:
@@ -86,33 +88,14 @@ def show_search(output: Output, folder: Path, page: str | Path | None = None, dr
     output.outcome({"folder": folder, "summary": content, "tuned": tuned, "figures": figures, "page": written}, show)
 
 
-class _Shown:
+class _Shown(Bar):
     """The progress of a search, with the current loss, error and values."""
 
     def __init__(self, output: Output) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-        from .progress import Bar
-
-        self._console = output.console
-        self._bar = Bar(
-            output,
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[detail]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-        )
+        detail, left = TextColumn("{task.fields[detail]}"), TextColumn("left")
+        bar = TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn()
+        super().__init__(output, *bar, detail, TimeElapsedColumn(), left, TimeRemainingColumn())
         self._task: Any = None
-
-    def __enter__(self) -> "_Shown":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
 
     def search(self, name: str, done: int, total: int) -> None:
         if done:
@@ -120,7 +103,7 @@ class _Shown:
         self._begin(f"{name}: step", total=total, completed=done, skipped=done)
 
     def step(self, name: str, state: "SearchState") -> None:
-        self._bar.update(self._task, completed=int(state.step), detail=_now(state))
+        self.update(self._task, completed=int(state.step), detail=_now(state))
 
     def look(self, name: str, state: "SearchState") -> None:
         self.say(f"{name}: step {int(state.step)}: {_look_in_words(state)}")
@@ -131,11 +114,11 @@ class _Shown:
 
     def _begin(self, text: str, **task: Any) -> None:
         if self._task is not None:
-            self._bar.remove_task(self._task)
-        self._task = self._bar.add_task(text, detail="", **task)
+            self.remove_task(self._task)
+        self._task = self.add_task(text, detail="", **task)
 
     def say(self, text: str) -> None:
-        self._console.print(text, soft_wrap=True)
+        self.console.print(text, soft_wrap=True)
 
 
 def _now(state: "SearchState") -> str:
