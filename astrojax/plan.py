@@ -128,7 +128,10 @@ class Plan:
         names = [*config.models, *([DECODERS] if config.decoders else [])]
         self._load = functools.cache(load_pool)
         self._measured: dict[str, dict[str, np.dtype]] = {}
-        self.dims = {name: [axis for axis in self.axes if self._matters(axis, name)] for name in names}
+        self.dims = {
+            name: [axis for axis, named in self.axes.items() if any(self._matters(coordinate, name) for coordinate in named)]
+            for name in names
+        }
         self.parts = [part for name in names for part in self._parts(name, [axis for axis in outer if axis in self.dims[name]])]
         if memory is not None:
             self._refuse_too_large(memory)
@@ -230,7 +233,7 @@ class Plan:
         for part in self.parts:
             if not idle:
                 return
-            ours = {name: name.split(".")[-1] for name in idle if self._coordinate_matters(name, part.name)}
+            ours = {name: name.split(".")[-1] for name in idle if self._matters(name, part.name)}
             sweep, root_key = part.sweep, part.root_key
             lane = sweep.grid.at(np.zeros(1, int)) | {parameter: np.ones(1) for parameter in ours.values()}
             effective = effective_coordinates(sweep.sample, root_key, lane, int(sweep.shapes.capacities[0]))
@@ -238,10 +241,7 @@ class Plan:
         if faults := [(f"axes.{name}", "has no effect on any model here") for name in swept if name in idle]:
             raise ConfigError(self.config.name, faults)
 
-    def _matters(self, axis: str, name: str) -> bool:
-        return any(self._coordinate_matters(coordinate, name) for coordinate in self.axes[axis])
-
-    def _coordinate_matters(self, coordinate: str, name: str) -> bool:
+    def _matters(self, coordinate: str, name: str) -> bool:
         """Whether a coordinate changes anything about a model or the decoders."""
         if coordinate in PARAMETERS:
             return name != DECODERS and coordinate in type(self.config.models[name]).model_fields
@@ -258,7 +258,7 @@ class Plan:
         for positions in itertools.product(*(range(self.sizes[axis]) for axis in outer)):
             place = dict(zip(outer, positions, strict=True))
             named = {key: values[place[axis]] for axis in outer for key, values in self.axes[axis].items()}
-            fields = {key: value for key, value in named.items() if not is_traced(key) and self._coordinate_matters(key, name)}
+            fields = {key: value for key, value in named.items() if not is_traced(key) and self._matters(key, name)}
             traced = {key: value for key, value in named.items() if is_traced(key)}
             config = _variant(self.config, fields) if fields else self.config
             task, num_neurons = task_of(config, self._load)

@@ -5,6 +5,7 @@ import math
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import matplotlib as mpl
@@ -94,11 +95,6 @@ def draw(film: Film) -> Figure:
     return figure
 
 
-def stills(states: np.ndarray, number: int) -> list[int]:
-    """Frames that share the way equally, so that pictures show where the state moves rather than where it rests."""
-    return evenly(way_of(states), number)
-
-
 def way_of(states: np.ndarray) -> np.ndarray:
     """The share of the way that a state has gone, shape (T,)."""
     steps = np.abs(np.diff(np.nan_to_num(finite(states)), axis=0)).sum(axis=1)
@@ -136,7 +132,9 @@ def draw_picture(ax: Any, film: Film, values: np.ndarray, title: str, *, is_patt
 def _draw_pictures(part: Any, film: Film) -> None:
     pictures = [("query", film.query, True)] if film.query is not None else []
     if film.states is not None and film.times is not None:
-        pictures += [(f"t = {film.times[at]:.2g}", film.states[at], False) for at in stills(film.states, NUM_PICTURES)]
+        # Spread evenly over the way, they show where the state moves rather than where it rests.
+        places = evenly(way_of(film.states), NUM_PICTURES)
+        pictures += [(f"t = {film.times[at]:.2g}", film.states[at], False) for at in places]
     else:
         pictures += [("end", film.final, False)]
     pictures += [("target", film.target, True)] if film.target is not None else []
@@ -253,12 +251,8 @@ def draw_panels(part: Any, panels: list[Callable[[Any], None]]) -> list[Any]:
 
 
 def _bar_panels(film: Film) -> list[Callable[[Any], None]]:
-    panels: list[Callable[[Any], None]] = []
-    if film.final_gains is not None:
-        panels.append(lambda ax: _bars(ax, film, film.final_gains, "gain $p$"))
-    if film.final_overlaps is not None:
-        panels.append(lambda ax: _bars(ax, film, film.final_overlaps, "overlap $m/N$"))
-    return panels
+    named = {"gain $p$": film.final_gains, "overlap $m/N$": film.final_overlaps}
+    return [partial(_bars, film=film, values=values, label=label) for label, values in named.items() if values is not None]
 
 
 def _curves(ax: Any, film: Film, values: Any, label: str) -> None:

@@ -75,7 +75,7 @@ def _continued(folder: Path, config: Kind, before: Mapping[str, Any], notice: Ca
         stored = read(folder / CONFIG, type(config))
     except ConfigError as error:
         fault = error
-    if stored is not None and (not known or _is_as_recorded(folder, before)):
+    if stored is not None and (not known or _has_digest(folder / CONFIG, (recorded_files(before) or {}).get(CONFIG, ""))):
         recorded = before.get("input_files") or stored.file_digests()
         different = differences(stored, config, recorded)
         if different:
@@ -136,10 +136,6 @@ def _has_digest(path: Path, digest: str | None) -> bool:
         return digest is None or file_sha256(path) == digest
     except OSError:
         return False
-
-
-def _is_as_recorded(folder: Path, before: Mapping[str, Any]) -> bool:
-    return _has_digest(folder / CONFIG, (recorded_files(before) or {}).get(CONFIG, ""))
 
 
 def sha256_beside_results(folder: Path) -> str | None:

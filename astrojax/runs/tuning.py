@@ -50,10 +50,6 @@ def _searched(given: Any) -> Any:
     return filled
 
 
-def _weights(given: Any) -> Any:
-    return {given: 1.0} if isinstance(given, str) else given
-
-
 MOST_STEPS = 1_000_000
 """Most steps of a search."""
 
@@ -120,7 +116,10 @@ class TuneConfig(Root):
     )
     loss: Annotated[
         dict[LossName, Annotated[Real, Field(ge=0)]],
-        BeforeValidator(_weights, json_schema_input_type=LossName | dict[LossName, float]),
+        BeforeValidator(
+            lambda given: {given: 1.0} if isinstance(given, str) else given,
+            json_schema_input_type=LossName | dict[LossName, float],
+        ),
     ] = Field({"softsign": 1.0}, min_length=1, description="a loss, or weights of several")
     gradient: Literal["auto", "forward", "reverse", "implicit"] = Field("auto", description="how gradients are found")
     optimiser: Optimiser = Optimiser()
