@@ -24,6 +24,11 @@ SERIES_TERMS = 18
 """Terms of the series of a φ function: enough for float64 at |z| ≤ 1."""
 
 
+Drive = Callable[[PyTree], PyTree]
+Terms = tuple[PyTree, ...]
+"""The drive N of a state, and the coefficients of one along a step."""
+
+
 def rates_of(args: Any) -> PyTree:
     """The rates of a memory that is given as `args`."""
     return args.relaxation_rates()
@@ -64,9 +69,7 @@ class AbstractExponentialSolver(diffrax.AbstractAdaptiveSolver):
     """Evaluations of the vector field in one step."""
 
     @abstractmethod
-    def stage_drives(
-        self, drive: Callable[[PyTree], PyTree], y0: PyTree, half: "Relaxation", whole: "Relaxation"
-    ) -> tuple[tuple[PyTree, ...], tuple[PyTree, ...]]:
+    def stage_drives(self, drive: Drive, y0: PyTree, half: "Relaxation", whole: "Relaxation") -> tuple[Terms, Terms]:
         """Coefficients n_j of the drive Σ n_j θ^j along a step, θ from 0 to 1; and of its difference from a lower order's.
 
         `half` and `whole` tell how the state relaxes during half of the step and all of it.
@@ -105,9 +108,7 @@ class ETD2(AbstractExponentialSolver):
         """Order of the method."""
         return 2
 
-    def stage_drives(
-        self, drive: Callable[[PyTree], PyTree], y0: PyTree, half: "Relaxation", whole: "Relaxation"
-    ) -> tuple[tuple[PyTree, ...], tuple[PyTree, ...]]:
+    def stage_drives(self, drive: Drive, y0: PyTree, half: "Relaxation", whole: "Relaxation") -> tuple[Terms, Terms]:
         start = drive(y0)
         end = drive(relaxed(y0, (start,), whole))
         change = jax.tree.map(lambda a, b: b - a, start, end)
@@ -128,9 +129,7 @@ class ETD3(AbstractExponentialSolver):
         """Order of the method."""
         return 3
 
-    def stage_drives(
-        self, drive: Callable[[PyTree], PyTree], y0: PyTree, half: "Relaxation", whole: "Relaxation"
-    ) -> tuple[tuple[PyTree, ...], tuple[PyTree, ...]]:
+    def stage_drives(self, drive: Drive, y0: PyTree, half: "Relaxation", whole: "Relaxation") -> tuple[Terms, Terms]:
         start = drive(y0)
         middle = drive(relaxed(y0, (start,), half))
         ahead = jax.tree.map(lambda a, b: 2 * b - a, start, middle)

@@ -22,7 +22,7 @@ from ._random import seed_key
 from .corruption import CORRUPTIONS
 from .models import AbstractMemory, AstrocyteMemory, DenseMemory, HopfieldMemory, ModernHopfieldMemory, NeuronAstrocyteMemory
 from .patterns import biased_patterns, digits, hierarchical_patterns, load_patterns, pooled_patterns, random_patterns
-from .runs.cells import Region
+from .runs.cells import Grid, Region
 from .runs.config import LEVELS, OF_PATTERNS, PARAMETERS, Astrocyte, Config, DigitPatterns, FilePatterns, is_traced
 from .runs.definitions import DEFINITIONS, attributes
 from .runs.reading import ConfigError
@@ -166,7 +166,7 @@ class Plan:
         """How many trajectories a full chunk of a run folder has, or `None` if nothing that is stored says so."""
         for variable in self.variables(1):
             lengths = chunks_of(folder, variable.name)
-            if lengths is not None and variable.dims[0] == "model":
+            if lengths is not None and variable.grid.dims[0] == "model":
                 return math.prod(lengths)
         return None
 
@@ -174,16 +174,14 @@ class Plan:
         """The variables to be stored, in chunks of at most so many trajectories."""
         measured = {key: dtype for name in self.config.models for key, dtype in self._outputs(name).items()}
         found = {name: measured[name] for name in DEFINITIONS if name in measured}
-        dims = ("model", *self.axes)
-        shape = (len(self.config.models), *self.sizes.values())
-        chunks = (1, *self._chunk_lengths(list(self.axes), lanes_per_chunk))
-        stored = [Variable(name, dims, shape, chunks, dtype, attributes(name)) for name, dtype in found.items()]
+        sizes, chunks = tuple(self.sizes.values()), self._chunk_lengths(list(self.axes), lanes_per_chunk)
+        grid = Grid(("model", *self.axes), (len(self.config.models), *sizes), (1, *chunks))
+        stored = [Variable(name, grid, dtype, attributes(name)) for name, dtype in found.items()]
         if self.config.decoders:
             kinds, own = self._outputs(DECODERS), self.dims[DECODERS]
-            dims, shape = ("decoder", *own), (len(kinds), *(self.sizes[axis] for axis in own))
-            chunks = (len(kinds), *self._chunk_lengths(own, lanes_per_chunk))
-            dtype = next(iter(kinds.values()))
-            stored.append(Variable("decoder_error", dims, shape, chunks, dtype, attributes("decoder_error")))
+            sizes, number = tuple(self.sizes[axis] for axis in own), len(kinds)
+            grid = Grid(("decoder", *own), (number, *sizes), (number, *self._chunk_lengths(own, lanes_per_chunk)))
+            stored.append(Variable("decoder_error", grid, next(iter(kinds.values())), attributes("decoder_error")))
         return stored
 
     def coordinates(self) -> xr.Dataset:
@@ -213,7 +211,7 @@ class Plan:
         variables = self.variables(lanes_per_chunk)
         files = [math.prod(variable.grid.counts) for variable in variables]
         flags = {variable.grid: count for variable, count in zip(variables, files, strict=True)}
-        values = sum(math.prod(variable.shape) * variable.dtype.itemsize for variable in variables)
+        values = sum(math.prod(variable.grid.shape) * variable.dtype.itemsize for variable in variables)
         return values, sum(files) + sum(flags.values())
 
     def _refuse_too_large(self, memory: int) -> None:

@@ -194,9 +194,8 @@ def _followed(
     try:
         while not search.is_done(state):
             following = search.step(state)
-            history.append(
-                _row(following, keep)
-            )  # before the state: of an interrupt between the two, a row too many is left out
+            # Before the state: of an interrupt between the two, a row too many is left out.
+            history.append(_row(following, keep))
             state = following
             if int(state.step) % config.search.checkpoint_every == 0 or search.is_done(state):
                 checkpoints.save(_as_arrays(state, history))

@@ -43,11 +43,7 @@ def folders(prefix: str, **_: Any) -> list[str]:
 
 def run_folders(prefix: str, **_: Any) -> list[str]:
     """Run folders, and folders that may hold some."""
-    found = []
-    for text in folders(prefix):
-        is_run = (Path(text) / CONFIG).is_file()
-        found.append(text.rstrip("/") if is_run else text)
-    return found
+    return [text.rstrip("/") if (Path(text) / CONFIG).is_file() else text for text in folders(prefix)]
 
 
 def keys(command: str, models: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:

@@ -33,19 +33,12 @@ NOT_COMPUTED = -1
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable to be stored: names and lengths of its dimensions, lengths of its chunks, type and attributes."""
+    """A variable to be stored: how it is divided, its type and its attributes."""
 
     name: str
-    dims: tuple[str, ...]
-    shape: tuple[int, ...]
-    chunks: tuple[int, ...]
+    grid: Grid
     dtype: np.dtype
     attributes: Mapping[str, str]
-
-    @property
-    def grid(self) -> Grid:
-        """How it is divided."""
-        return Grid(self.dims, self.shape, self.chunks)
 
 
 class Results:
@@ -65,7 +58,7 @@ class Results:
         self.path, self._folder = folder / RESULTS, folder
         self._coordinates, self._variables = coordinates, {variable.name: variable for variable in variables}
         self._cells = Cells(self.path, run, {name: variable.grid for name, variable in self._variables.items()})
-        self._flags = Variable("", ("cell",), (self._cells.size,), (1,), np.dtype(np.uint64), {})
+        self._flags = Variable("", Grid(("cell",), (self._cells.size,), (1,)), np.dtype(np.uint64), {})
         self._arrays: dict[str, Any] = {}
 
     def open(self, notice: Callable[[str], None]) -> dict[str, str]:
@@ -226,7 +219,7 @@ def _opened(path: Path, variable: Variable, mode: str) -> Any:
         array: Any = zarr.open_array(path, mode=mode).with_config({"write_empty_chunks": True})
     except Exception as error:  # of whatever kind: zarr raises what it likes on damaged descriptions
         raise StorageError(f"{path} is damaged") from error
-    if (array.shape, array.chunks, array.dtype) != (variable.shape, variable.chunks, variable.dtype):
+    if (array.shape, array.chunks, array.dtype) != (*variable.grid[1:], variable.dtype):
         raise StorageError(f"{path} is damaged")
     return array
 
@@ -235,12 +228,12 @@ def _create(store: MemoryStore, variable: Variable) -> None:
     zarr.create_array(
         store,
         name=variable.name or None,
-        shape=variable.shape,
-        chunks=variable.chunks,
+        shape=variable.grid.shape,
+        chunks=variable.grid.chunks,
         dtype=variable.dtype,
         fill_value=math.nan if variable.dtype.kind == "f" else (0 if variable.dtype.kind == "u" else NOT_COMPUTED),
         compressors=[ZstdCodec(level=1), Crc32cCodec()],
-        dimension_names=variable.dims,
+        dimension_names=variable.grid.dims,
         attributes=dict(variable.attributes),
         zarr_format=3,
     )
