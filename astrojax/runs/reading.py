@@ -59,10 +59,9 @@ def read(path: str | Path, kind: type[Kind], overrides: Sequence[str] | Mapping[
     if not isinstance(raw, dict):
         raise ConfigError(source, find_faults(raw) or [("", f"must be a mapping of keys to values; got {shown(raw)}")])
     command = command_of(raw)
-    if command == "tune" and kind is Config:
-        raise ConfigError(source, [("", f"is the configuration of a search: astrojax tune {shlex.quote(source)}")])
-    if command == "run" and kind is not Config:
-        raise ConfigError(source, [("", f"is the configuration of a run: astrojax run {shlex.quote(source)}")])
+    if command is not None and (command == "run") != (kind is Config):
+        what = "run" if command == "run" else "search"
+        raise ConfigError(source, [("", f"is the configuration of a {what}: astrojax {command} {shlex.quote(source)}")])
     if "name" not in raw and re.match(NAME, path.stem):
         raw["name"] = path.stem
     faults: list[Fault] = []

@@ -11,8 +11,8 @@ import xarray as xr
 
 from .._arrays import read_array
 from .._errors import InputError
-from .files import read_sealed_json, refuse_special, storing, write_bytes, write_sealed_json
-from .folders import CONFIG, is_search, run_folders
+from .files import read_sealed_json, storing, write_bytes, write_sealed_json
+from .folders import CONFIG, existing, is_search, run_folders
 from .record import check_files, read_record, recorded_files, run_again
 from .results import add_to_store
 from .store import load
@@ -175,10 +175,7 @@ def load_search(folder: str | Path) -> SearchFolder:
 
 def find_search(folder: str | Path) -> Path:
     """The run folder of a search; `InputError` (a ValueError) if it is none."""
-    path = Path(folder)
-    if not path.exists():
-        raise InputError(f"{path} does not exist{run_folders(path.parent)}")
-    refuse_special(path)
+    path = existing(folder)
     if not is_search(path):
         if (path / CONFIG).is_file():
             text = f"is not the folder of a search; it holds a run, which astrojax run {shlex.quote(str(path))} continues"

@@ -16,9 +16,9 @@ from .._files import is_part
 from .cells import Cells
 from .config import Config, Root
 from .definitions import DEFINITIONS
-from .files import json_sha256, refuse_links, refuse_special
+from .files import json_sha256, refuse_links
 from .files import read_json as read_json
-from .folders import CONFIG, is_search, run_folders
+from .folders import CONFIG, existing, is_search, run_folders
 from .record import PROVENANCE as PROVENANCE
 from .record import check_files, config_changed, read_provenance, read_record, recorded_files, run_again
 from .results import DONE, RESULTS, ReadOnly, grids_of
@@ -120,10 +120,7 @@ def _flags(folder: Path) -> np.ndarray:
 
 def find_run(run: str | Path) -> Path:
     """The folder of a run that was begun; `InputError` (a ValueError) if there is none."""
-    folder = Path(run)
-    if not folder.exists():
-        raise InputError(f"{folder} does not exist{run_folders(folder.parent)}")
-    refuse_special(folder)
+    folder = existing(run)
     if not (folder / CONFIG).is_file():
         raise InputError(f"{folder} is not a run folder: it holds no {CONFIG}{run_folders(folder)}")
     if not (folder / RESULTS).is_dir() and is_search(folder):
