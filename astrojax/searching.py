@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -326,22 +326,15 @@ def _try_on_fresh_problems(
     Returns:
         The SHA-256 of their configurations, by name.
     """
-    models = dict(_others(config, score, compared))
+    models: dict[str, tuple[Any, float | None]] = {"start": (config.model, None)}
+    defaults = type(config.model)(kind=config.model.kind)
+    if defaults != config.model or config.retrieval.t1 != 10.0:
+        models["defaults"] = (defaults, 10.0)
+    for method, values in compared.items():
+        model, alone = config.models()[score], {name: value for name, value in values.items() if name != "t1"}
+        models[method] = (type(model).model_validate(model.model_dump() | alone), values.get("t1"))
     runs = {"tuned": tuned} | {name: config.heldout(name, model, t1=t1) for name, (model, t1) in models.items()}
     for name, given in runs.items():
         progress.on_part(f"{name}: {given.trials:,} fresh problems of each load and level")
         run(given, folder / HELDOUT / name, execution=execution, on_notice=progress.on_notice)
     return {name: given.sha256() for name, given in runs.items()}
-
-
-def _others(
-    config: TuneConfig, score: str, compared: Mapping[str, Mapping[str, float]]
-) -> Iterator[tuple[str, tuple[Any, float | None]]]:
-    yield "start", (config.model, None)
-    defaults = type(config.model)(kind=config.model.kind)
-    if defaults != config.model or config.retrieval.t1 != 10.0:
-        yield "defaults", (defaults, 10.0)
-    for method, values in compared.items():
-        model = config.models()[score]
-        alone = {name: value for name, value in values.items() if name != "t1"}
-        yield method, (type(model).model_validate(model.model_dump() | alone), values.get("t1"))

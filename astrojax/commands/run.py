@@ -54,9 +54,7 @@ def run_config(
     execution = execution() if callable(execution) else execution or Execution()
     if dry_run:
         outline = outline_of(config, execution, folder)
-        numbers = {"num_trajectories": outline.num_trajectories, "num_programs": outline.num_programs}
-        plan = {**vars(outline), **numbers, "rows": [vars(row) for row in outline.rows]}
-        output.outcome({"folder": folder, "plan": plan}, lambda console: print_outline(console, config.name, outline))
+        output.outcome({"folder": folder, "plan": outline}, lambda console: print_outline(console, config.name, outline))
         return folder, None
     with Progress(output) as progress:
 

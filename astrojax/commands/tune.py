@@ -64,7 +64,8 @@ def show_search(output: Output, folder: Path, page: str | Path | None = None, dr
         InputError (a ValueError): if the search is unfinished, or for another format.
         RunError: if the figures or the page cannot be written.
     """
-    from ..report.search import draw_search, print_search, search_summary
+    from ..report.figures import check_formats, write_all
+    from ..report.search import figures_of_search, print_search, search_summary
 
     results = load_search(folder)
     written = write_page(folder, page)
@@ -76,7 +77,9 @@ def show_search(output: Output, folder: Path, page: str | Path | None = None, dr
     content = search_summary(history, heldout, names)
 
     def draw() -> list[Path]:
-        return draw_search(history, heldout, results.landscape(), names, folder / store.FIGURES, **(drawing or {}))
+        formats = (drawing or {}).get("formats", ["png"])
+        check_formats(formats)
+        return write_all(figures_of_search(history, heldout, results.landscape(), names), folder / store.FIGURES, formats)
 
     figures = figures_in(folder, content, None if drawing is None else draw)
     tuned = folder / TUNED

@@ -1,7 +1,6 @@
 """What a search found: its table for the terminal, as plain data too, and its figures."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,11 @@ from .figures import (
     COLOURS,
     add_legend,
     axis_label,
-    check_formats,
     curves,
     difference,
     heat_map,
     is_logarithmic,
     set_axis,
-    write_all,
 )
 from .statistics import discoveries, error_bars, mean_interval, paired_p_values, share_interval, with_interval
 from .tables import bounds_of, long_axes
@@ -123,19 +120,6 @@ def gradients_in_words(counts: dict[str, int]) -> str:
     return "{clipped:,} clipped; left out {non_finite:,} that were not finite, and {failed:,} of failed trajectories".format(
         **counts
     )
-
-
-def draw_search(
-    history: xr.Dataset,
-    heldout: xr.Dataset,
-    landscape: xr.DataArray | None,
-    parameters: Sequence[str],
-    folder: Path,
-    formats: Sequence[str] = ("png",),
-) -> list[Path]:
-    """Write the figures of a search into `folder`, and return their paths."""
-    check_formats(formats)
-    return write_all(figures_of_search(history, heldout, landscape, parameters), folder, formats)
 
 
 def figures_of_search(

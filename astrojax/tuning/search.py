@@ -218,9 +218,10 @@ class Search:
 
     def step(self, state: SearchState) -> SearchState:
         """One step: problems, their losses and gradients, and the optimiser's update; now and then the held-out problems."""
-        numbers = self._problems(state)
         mode = self.objective.mode_for({name: value[0] for name, value in state.values.items()})
         scatter = self._scatter(state)
+        # With smoothing every problem is met twice.
+        numbers = (int(state.step) * self.batch_size + np.arange(self.batch_size)) // (1 if scatter is None else 2)
         raw, each = (state.raw, False) if scatter is None else (self._scattered(_as_jax(state.raw), scatter), True)
         values = state.values if scatter is None else self._values(raw)
         found = measure(self.objective, values, self.keys[TRAINING], numbers, self.engine, mode=mode, each=each)
@@ -272,11 +273,6 @@ class Search:
 
     def _is_smoothed(self, state: SearchState) -> bool:
         return self.smoothing > 0 and not any(DIMENSIONS.get(name, 0) for name in state.raw)
-
-    def _problems(self, state: SearchState) -> np.ndarray:
-        """Numbers of the problems of the next step: with smoothing every one is met twice, see `_scatter`."""
-        times = 2 if self._is_smoothed(state) else 1
-        return (int(state.step) * self.batch_size + np.arange(self.batch_size)) // times
 
     @pinned
     def _scatter(self, state: SearchState) -> dict[str, np.ndarray] | None:
