@@ -53,7 +53,20 @@ class ExponentialInterpolation(diffrax.AbstractLocalInterpolation):
         return relaxed(self.y0, drive, relaxation)
 
 
-class AbstractExponentialSolver(diffrax.AbstractAdaptiveSolver):
+class AutonomousSolver(diffrax.AbstractAdaptiveSolver):
+    """A solver of equations that do not depend on time, which keeps nothing from step to step."""
+
+    term_structure: ClassVar = diffrax.AbstractTerm
+
+    def init(self, terms: Any, t0: Any, t1: Any, y0: PyTree, args: Any) -> None:
+        """Nothing is kept from step to step."""
+
+    def func(self, terms: Any, t0: Any, y0: PyTree, args: Any) -> PyTree:
+        """The vector field."""
+        return terms.vf(t0, y0, args)
+
+
+class AbstractExponentialSolver(AutonomousSolver):
     """An exponential Runge-Kutta method for autonomous equations, integrated forward in time.
 
     Arguments:
@@ -63,7 +76,6 @@ class AbstractExponentialSolver(diffrax.AbstractAdaptiveSolver):
 
     relaxation_rates: Callable[[Any], PyTree] = rates_of
 
-    term_structure: ClassVar = diffrax.AbstractTerm
     interpolation_cls: ClassVar = ExponentialInterpolation
     stages: ClassVar[int]
     """Evaluations of the vector field in one step."""
@@ -74,9 +86,6 @@ class AbstractExponentialSolver(diffrax.AbstractAdaptiveSolver):
 
         `half` and `whole` tell how the state relaxes during half of the step and all of it.
         """
-
-    def init(self, terms: Any, t0: Any, t1: Any, y0: PyTree, args: Any) -> None:
-        """Nothing is kept from step to step."""
 
     def step(
         self, terms: Any, t0: Any, t1: Any, y0: PyTree, args: Any, solver_state: None, made_jump: Any
@@ -90,10 +99,6 @@ class AbstractExponentialSolver(diffrax.AbstractAdaptiveSolver):
         y1 = relaxed(y0, drive, whole)
         error = relaxed(jax.tree.map(jnp.zeros_like, y0), difference, whole)
         return y1, error, {"y0": y0, "drive": drive, "rates": rates}, None, diffrax.RESULTS.successful
-
-    def func(self, terms: Any, t0: Any, y0: PyTree, args: Any) -> PyTree:
-        """The vector field."""
-        return terms.vf(t0, y0, args)
 
 
 class ETD2(AbstractExponentialSolver):
