@@ -261,7 +261,11 @@ class Plan:
             config = _variant(self.config, fields) if fields else self.config
             task, num_neurons = task_of(config, self._load)
             pool_size = task.pool_size
-            sample = DecoderTrial(task) if name == DECODERS else _recall(config, task, name, self._refinements.get(name, 1.0))
+            sample: Any = DecoderTrial(task)
+            if name != DECODERS:
+                build, parameters, per_pattern = memory_of(config.models[name], f"models.{name}", task, config.name)
+                how = config.retrieval.settings() | {"refinement": self._refinements.get(name, 1.0)}
+                sample = RecallTrial(task, build, parameters, per_pattern=per_pattern, **how)
             # A coordinate that runs along with a field is an axis of one value within the part.
             axes: dict[str, Any] = {**inner, **{key: [value] for key, value in traced.items()}}
             is_cheap = name == DECODERS or config.models[name].kind == "hopfield"
@@ -320,12 +324,6 @@ def _variant(config: Config, fields: Mapping[str, float | int]) -> Config:
     except ValidationError as error:
         given = ", ".join(f"{path} = {value}" for path, value in fields.items())
         raise ConfigError(config.name, [("axes", f"at {given}: {fault['msg']}") for fault in error.errors()]) from error
-
-
-def _recall(config: Config, task: Task, name: str, refinement: float) -> RecallTrial:
-    build, parameters, per_pattern = memory_of(config.models[name], f"models.{name}", task, config.name)
-    how = config.retrieval.settings()
-    return RecallTrial(task, build, parameters, refinement=refinement, per_pattern=per_pattern, **how)
 
 
 def memory_of(

@@ -299,12 +299,11 @@ def _map_landscape(config: TuneConfig, search: Search, state: SearchState, resul
     if len(names) < 2 or size == 0 or _intact(results.landscape, progress) is not None:
         return
     progress.on_part(f"the loss on a plane of {names[0]} and {names[1]}")
-    best = state.best
     axes = {name: search.parameters[name].spread(np.linspace(0, 1, size)) for name in names}
     grid = dict(zip(names, (part.ravel() for part in np.meshgrid(*axes.values(), indexing="ij")), strict=True))
     values = {
         name: jnp.asarray(grid[name] if name in grid else np.broadcast_to(value, (size**2, *np.shape(value))), value.dtype)
-        for name, value in best.items()
+        for name, value in state.best.items()
     }
     key = jax.random.fold_in(seed_key(config.seed), LANDSCAPE)
     measured = measure(search.objective, values, key, np.arange(config.landscape.problems), search.engine, name="landscape")

@@ -92,13 +92,10 @@ def _keys_of(section: Any, path: str) -> Iterator[tuple[str, Any, str]]:
 
 def _models_in(words: Sequence[str]) -> dict[str, Any]:
     """The models of the configuration that stands on the command line, by name."""
-    for word in words[2:3]:
-        try:
-            content = read_yaml(located(word))
-            return dict(content[MODELS])
-        except (ValueError, KeyError, TypeError):
-            continue
-    return {}
+    try:
+        return dict(read_yaml(located(words[2]))[MODELS])
+    except (ValueError, LookupError, TypeError):
+        return {}
 
 
 def _words() -> list[str]:

@@ -79,7 +79,9 @@ class Drawing(Figure):
 
 def draw(film: Film) -> Figure:
     """The neurons, above gains, overlaps and energy: over time, or at the end where no states were saved."""
-    panels = curve_panels(film) if film.times is not None else _bar_panels(film)
+    ends = {"gain $p$": film.final_gains, "overlap $m/N$": film.final_overlaps}
+    bars = [partial(_bars, film=film, values=values, label=label) for label, values in ends.items() if values is not None]
+    panels: list[Any] = bars if film.times is None else curve_panels(film)
     height = 2.0 if film.picture_shape else 2.5
     figure = Drawing(figsize=(10.5, height + (2.7 if panels else 0)), layout="constrained")
     figure.suptitle(film.title)
@@ -248,11 +250,6 @@ def draw_panels(part: Any, panels: list[Callable[[Any], None]]) -> list[Any]:
     if named:
         part.legend(named.values(), named.keys(), loc="outside upper center", ncols=len(named), fontsize="small", frameon=False)
     return axes
-
-
-def _bar_panels(film: Film) -> list[Callable[[Any], None]]:
-    named = {"gain $p$": film.final_gains, "overlap $m/N$": film.final_overlaps}
-    return [partial(_bars, film=film, values=values, label=label) for label, values in named.items() if values is not None]
 
 
 def _curves(ax: Any, film: Film, values: Any, label: str) -> None:
