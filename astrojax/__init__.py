@@ -4,6 +4,7 @@ Public names are listed here and loaded when first used, so that importing the p
 cost nothing.
 """
 
+import re as _re
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
@@ -96,66 +97,9 @@ if TYPE_CHECKING:
     from .tuning import tune as tune
     from .verification import verify as verify
 
-_NAMES = {
-    "_checks": ["InputError", "RunError"],
-    "activations": ["activation", "lagrangian"],
-    "compact": ["CompactPatterns", "compact_patterns"],
-    "corruption": ["Erasures", "Flips", "GaussianNoise", "add_noise", "erase", "flip"],
-    "decoders": ["bayes_decoder", "nearest_pattern"],
-    "equilibria": [
-        "Attractors",
-        "Basin",
-        "Equilibrium",
-        "EquilibriumKind",
-        "Identity",
-        "Spectrum",
-        "Stability",
-        "attractors",
-        "basin",
-        "equilibrium",
-        "identify",
-        "jacobian",
-        "spectrum",
-    ],
-    "experiment": ["Execution", "load_config", "run"],
-    "automatic": ["Automatic"],
-    "exponential": ["ETD2", "ETD3"],
-    "figures": ["figures"],  # a module of them
-    "many": ["retrieve_many"],
-    "models": [
-        "AbstractMemory",
-        "AstrocyteMemory",
-        "AstrocyteState",
-        "DenseMemory",
-        "HopfieldMemory",
-        "ModernHopfieldMemory",
-        "NeuronAstrocyteMemory",
-        "NeuronAstrocyteState",
-        "NeuronState",
-    ],
-    "observables": ["hamming_error", "overlap", "perplexity", "soft_hamming_error", "success"],
-    "pages": ["write_run_page"],
-    "patterns": [
-        "biased_patterns",
-        "digits",
-        "hierarchical_patterns",
-        "load_patterns",
-        "pooled_patterns",
-        "random_patterns",
-    ],
-    "recall": ["Recall", "Status", "animate"],
-    "retrieval": ["retrieve"],
-    "runs.export": ["export"],
-    "runs.store": ["load"],
-    "scores": ["AbstractScore", "LinearScore", "PowerScore", "SquaredScore"],
-    "search_results": ["SearchResults", "load_search"],
-    "searching": ["load_search_config", "run_search"],
-    "sweep": ["Engine", "OutOfMemoryError", "Sweep", "SweepResult", "run_sweeps"],
-    "tuning": ["Loss", "Objective", "Parameter", "Search", "SearchState", "grid_search", "random_search", "tune"],
-    "verification": ["verify"],
-    "trial": ["DecoderTrial", "RecallTrial", "Task"],
-}
-_HOME = {name: module for module, names in _NAMES.items() for name in names}
+# The imports above are for type checkers, which execute nothing: here they are read, so that every name stands once.
+with open(__file__, encoding="utf-8") as _source:
+    _HOME = {name: module for module, name in _re.findall(r"^    from \.(\S*) import (\w+) as", _source.read(), _re.MULTILINE)}
 
 __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
@@ -166,8 +110,8 @@ def __getattr__(name: str) -> object:
 
         return version()
     if name in _HOME:
-        module = _import_module(f".{_HOME[name]}", __name__)
-        value = module if _HOME[name] == name else getattr(module, name)
+        module = _import_module(f".{_HOME[name] or name}", __name__)
+        value = getattr(module, name) if _HOME[name] else module
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,8 @@
 """Bounds of numbers, and how parameters are searched: plain data, so that a configuration can be read without a numerical
 library."""
 
+from typing import Literal
+
 MOST_TRAJECTORIES = 100_000_000
 """Most points of a product of axes."""
 
@@ -34,3 +36,16 @@ DIMENSIONS = {"initial_gain_logits": 1, "logit_bias": 1, "patterns": 2}
 
 TRANSIENT = ("tau_x", "tau_p", "tau_s", "tau_a", "t1", "initial_gain_logits")
 """Parameters on which an equilibrium does not depend: they decide only which one is reached, and how soon."""
+
+OptimiserName = Literal["adabelief", "adam", "adamax", "adamw", "amsgrad", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi"]
+"""Optimisers of optax that can be named."""
+
+ScheduleName = Literal[
+    "constant_schedule",
+    "cosine_decay_schedule",
+    "exponential_decay",
+    "linear_schedule",
+    "polynomial_schedule",
+    "warmup_cosine_decay_schedule",
+]
+"""Schedules of optax that can be named: of the learning rate along the steps."""

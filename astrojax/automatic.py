@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from ._types import BoolScalar, Scalar
-from .exponential import ExponentialInterpolation, exponential_drive, relaxations, relaxed
+from .exponential import AutonomousSolver, ExponentialInterpolation, exponential_drive, relaxations, relaxed
 
 RELAXATIONS = 2.0
 """Longest step of the explicit method, in units of the shortest relaxation time. It is stable up to about 6, but close to that
@@ -125,7 +125,7 @@ class AutomaticInterpolation(diffrax.AbstractLocalInterpolation):
         return jax.tree.map(lambda a, b: jnp.where(self.stiff, a, b), exponential, explicit)
 
 
-class Automatic(diffrax.AbstractAdaptiveSolver):
+class Automatic(AutonomousSolver):
     """An explicit Runge-Kutta method of order 8 for short steps, exponential collocation for long ones.
 
     A step is long where relaxation would limit an explicit method: beyond `RELAXATIONS` of the shortest relaxation time of the
@@ -135,7 +135,6 @@ class Automatic(diffrax.AbstractAdaptiveSolver):
     (2005), doi:10.1016/j.apnum.2004.08.005.
     """
 
-    term_structure: ClassVar = diffrax.AbstractTerm
     interpolation_cls: ClassVar = AutomaticInterpolation
 
     def order(self, terms: Any) -> int:
@@ -146,9 +145,6 @@ class Automatic(diffrax.AbstractAdaptiveSolver):
         """The order in which the error of a step grows with its length, and by how much more than its size it counts."""
         stiff = _is_stiff(length, memory)
         return jnp.where(stiff, 4, 9).astype(length.dtype), jnp.where(stiff, 1 / EXPONENTIAL_SHARE, 1).astype(length.dtype)
-
-    def init(self, terms: Any, t0: Any, t1: Any, y0: PyTree, args: Any) -> None:
-        """Nothing is kept from step to step."""
 
     def step(
         self, terms: Any, t0: Any, t1: Any, y0: PyTree, args: Any, solver_state: None, made_jump: Any
@@ -167,10 +163,6 @@ class Automatic(diffrax.AbstractAdaptiveSolver):
         y1, error = jax.tree.map(lambda a, b: jnp.where(stiff, a, b), exponential[:2], explicit[:2])
         dense = {"stiff": stiff, "explicit": explicit[2], "exponential": exponential[2]}
         return y1, error, dense, None, diffrax.RESULTS.successful
-
-    def func(self, terms: Any, t0: Any, y0: PyTree, args: Any) -> PyTree:
-        """The vector field."""
-        return terms.vf(t0, y0, args)
 
 
 def _is_stiff(length: Scalar, memory: Any) -> BoolScalar:

@@ -99,12 +99,9 @@ def connected(cluster: str, notice: Callable[[str], None]) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
         try:
-            if workers:
-                client = stack.enter_context(_local_client(workers))
-            elif "://" in cluster:
-                client = stack.enter_context(distributed.Client(cluster, timeout=PATIENCE))
-            else:
-                client = stack.enter_context(distributed.Client(scheduler_file=cluster, timeout=PATIENCE))
+            where = {"address" if "://" in cluster else "scheduler_file": cluster}
+            opened = _local_client(workers) if workers else distributed.Client(**where, timeout=PATIENCE)
+            client = stack.enter_context(opened)
             client.wait_for_workers(1, timeout=PATIENCE)
         except RuntimeError as error:
             ask = 'does this script act under `if __name__ == "__main__":` only, as workers need, and is there memory for them?'

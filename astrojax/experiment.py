@@ -182,7 +182,15 @@ def run(
         pending = _pending(results, jobs, notice)
         if on_begin is not None:
             on_begin(plan.num_trajectories - sum(jobs[index].num_trajectories for index in pending), plan.num_trajectories)
-        write = _Writer(plan, results, jobs, on_chunk)
+        lock = threading.Lock()
+
+        def write(index: int, values: Mapping[str, np.ndarray]) -> None:
+            job = jobs[index]
+            results.write(job.regions, plan.stored(job.part, values, job.block))
+            if on_chunk is not None:
+                with lock:
+                    on_chunk(job.part.name, job.num_trajectories)
+
         try:
             if execution.cluster is None:
                 _compute_here(engine, jobs, pending, write)
@@ -207,7 +215,7 @@ def _outline(plan: Plan, execution: Execution, engine: Engine) -> Outline:
     return found if execution.cluster is None else replace(found, devices=[], compile_seconds=None, run_seconds=None)
 
 
-def _compute_here(engine: Engine, jobs: Sequence[Job], pending: Sequence[int], write: "_Writer") -> None:
+def _compute_here(engine: Engine, jobs: Sequence[Job], pending: Sequence[int], write: Callable[[int, Any], None]) -> None:
     session = engine.session()
 
     def compute(index: int) -> None:
@@ -256,18 +264,3 @@ def _pending(results: Results, jobs: Sequence[Job], notice: Callable[[str], None
     if damaged:
         notice(f"{results.path}: {damaged} of {len(jobs)} chunks were damaged, and are computed again")
     return pending
-
-
-class _Writer:
-    """Stores what was computed, from any thread."""
-
-    def __init__(self, plan: Plan, results: Results, jobs: Sequence[Job], on_chunk: Callable[[str, int], None] | None) -> None:
-        self._plan, self._results, self._jobs, self._on_chunk = plan, results, jobs, on_chunk
-        self._lock = threading.Lock()
-
-    def __call__(self, index: int, values: Mapping[str, np.ndarray]) -> None:
-        job = self._jobs[index]
-        self._results.write(job.regions, self._plan.stored(job.part, values, job.block))
-        if self._on_chunk is not None:
-            with self._lock:
-                self._on_chunk(job.part.name, job.num_trajectories)

@@ -24,6 +24,11 @@ SERIES_TERMS = 18
 """Terms of the series of a φ function: enough for float64 at |z| ≤ 1."""
 
 
+Drive = Callable[[PyTree], PyTree]
+Terms = tuple[PyTree, ...]
+"""The drive N of a state, and the coefficients of one along a step."""
+
+
 def rates_of(args: Any) -> PyTree:
     """The rates of a memory that is given as `args`."""
     return args.relaxation_rates()
@@ -48,7 +53,20 @@ class ExponentialInterpolation(diffrax.AbstractLocalInterpolation):
         return relaxed(self.y0, drive, relaxation)
 
 
-class AbstractExponentialSolver(diffrax.AbstractAdaptiveSolver):
+class AutonomousSolver(diffrax.AbstractAdaptiveSolver):
+    """A solver of equations that do not depend on time, which keeps nothing from step to step."""
+
+    term_structure: ClassVar = diffrax.AbstractTerm
+
+    def init(self, terms: Any, t0: Any, t1: Any, y0: PyTree, args: Any) -> None:
+        """Nothing is kept from step to step."""
+
+    def func(self, terms: Any, t0: Any, y0: PyTree, args: Any) -> PyTree:
+        """The vector field."""
+        return terms.vf(t0, y0, args)
+
+
+class AbstractExponentialSolver(AutonomousSolver):
     """An exponential Runge-Kutta method for autonomous equations, integrated forward in time.
 
     Arguments:
@@ -58,22 +76,16 @@ class AbstractExponentialSolver(diffrax.AbstractAdaptiveSolver):
 
     relaxation_rates: Callable[[Any], PyTree] = rates_of
 
-    term_structure: ClassVar = diffrax.AbstractTerm
     interpolation_cls: ClassVar = ExponentialInterpolation
     stages: ClassVar[int]
     """Evaluations of the vector field in one step."""
 
     @abstractmethod
-    def stage_drives(
-        self, drive: Callable[[PyTree], PyTree], y0: PyTree, half: "Relaxation", whole: "Relaxation"
-    ) -> tuple[tuple[PyTree, ...], tuple[PyTree, ...]]:
+    def stage_drives(self, drive: Drive, y0: PyTree, half: "Relaxation", whole: "Relaxation") -> tuple[Terms, Terms]:
         """Coefficients n_j of the drive Σ n_j θ^j along a step, θ from 0 to 1; and of its difference from a lower order's.
 
         `half` and `whole` tell how the state relaxes during half of the step and all of it.
         """
-
-    def init(self, terms: Any, t0: Any, t1: Any, y0: PyTree, args: Any) -> None:
-        """Nothing is kept from step to step."""
 
     def step(
         self, terms: Any, t0: Any, t1: Any, y0: PyTree, args: Any, solver_state: None, made_jump: Any
@@ -88,10 +100,6 @@ class AbstractExponentialSolver(diffrax.AbstractAdaptiveSolver):
         error = relaxed(jax.tree.map(jnp.zeros_like, y0), difference, whole)
         return y1, error, {"y0": y0, "drive": drive, "rates": rates}, None, diffrax.RESULTS.successful
 
-    def func(self, terms: Any, t0: Any, y0: PyTree, args: Any) -> PyTree:
-        """The vector field."""
-        return terms.vf(t0, y0, args)
-
 
 class ETD2(AbstractExponentialSolver):
     """Exponential time differencing of second order with two stages; the error is estimated by the method of first order.
@@ -105,9 +113,7 @@ class ETD2(AbstractExponentialSolver):
         """Order of the method."""
         return 2
 
-    def stage_drives(
-        self, drive: Callable[[PyTree], PyTree], y0: PyTree, half: "Relaxation", whole: "Relaxation"
-    ) -> tuple[tuple[PyTree, ...], tuple[PyTree, ...]]:
+    def stage_drives(self, drive: Drive, y0: PyTree, half: "Relaxation", whole: "Relaxation") -> tuple[Terms, Terms]:
         start = drive(y0)
         end = drive(relaxed(y0, (start,), whole))
         change = jax.tree.map(lambda a, b: b - a, start, end)
@@ -128,9 +134,7 @@ class ETD3(AbstractExponentialSolver):
         """Order of the method."""
         return 3
 
-    def stage_drives(
-        self, drive: Callable[[PyTree], PyTree], y0: PyTree, half: "Relaxation", whole: "Relaxation"
-    ) -> tuple[tuple[PyTree, ...], tuple[PyTree, ...]]:
+    def stage_drives(self, drive: Drive, y0: PyTree, half: "Relaxation", whole: "Relaxation") -> tuple[Terms, Terms]:
         start = drive(y0)
         middle = drive(relaxed(y0, (start,), half))
         ahead = jax.tree.map(lambda a, b: 2 * b - a, start, middle)

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ._checks import InputError, shown
 
 if TYPE_CHECKING:
@@ -52,9 +50,3 @@ def batch_dims(dims: Sequence[str] | None, number: int, default: str) -> tuple[s
 def listed(names: type[IntEnum]) -> str:
     """The members of an enumeration as the definition of a variable that has their values."""
     return ", ".join(f"{member.value} {member.name.lower()}" for member in names)
-
-
-def rows_alike(values: np.ndarray) -> bool:
-    """Whether an array is the same along all axes but its last."""
-    rows = values.reshape(-1, values.shape[-1])
-    return len(rows) > 0 and bool((rows == rows[0]).all())

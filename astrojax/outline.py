@@ -46,16 +46,9 @@ class Outline:
     compile_seconds: float | None
     """If nothing was compiled before; `None` where no such thing was measured."""
     run_seconds: float | None
-
-    @property
-    def num_trajectories(self) -> int:
-        """Of all rows together."""
-        return sum(row.num_trajectories for row in self.rows)
-
-    @property
-    def num_programs(self) -> int:
-        """Of all rows together."""
-        return sum(row.num_programs for row in self.rows)
+    num_trajectories: int
+    num_programs: int
+    """Of all rows together, like the trajectories."""
 
 
 def outline(plan: Plan, devices: Sequence[Any], num_threads: int, memory: int, lanes_per_chunk: int | None) -> Outline:
@@ -77,6 +70,8 @@ def outline(plan: Plan, devices: Sequence[Any], num_threads: int, memory: int, l
         devices=[device.device_kind for device in devices],
         compile_seconds=COMPILE_SECONDS * programs / num_threads if on_cpu else None,
         run_seconds=sum(_core_seconds(plan, part) for part in plan.parts) / num_threads if on_cpu else None,
+        num_trajectories=plan.num_trajectories,
+        num_programs=programs,
     )
 
 

@@ -22,7 +22,7 @@ from ._random import seed_key
 from .corruption import CORRUPTIONS
 from .models import AbstractMemory, AstrocyteMemory, DenseMemory, HopfieldMemory, ModernHopfieldMemory, NeuronAstrocyteMemory
 from .patterns import biased_patterns, digits, hierarchical_patterns, load_patterns, pooled_patterns, random_patterns
-from .runs.cells import Region
+from .runs.cells import Grid, Region
 from .runs.config import LEVELS, OF_PATTERNS, PARAMETERS, Astrocyte, Config, DigitPatterns, FilePatterns, is_traced
 from .runs.definitions import DEFINITIONS, attributes
 from .runs.reading import ConfigError
@@ -128,7 +128,10 @@ class Plan:
         names = [*config.models, *([DECODERS] if config.decoders else [])]
         self._load = functools.cache(load_pool)
         self._measured: dict[str, dict[str, np.dtype]] = {}
-        self.dims = {name: [axis for axis in self.axes if self._matters(axis, name)] for name in names}
+        self.dims = {
+            name: [axis for axis, named in self.axes.items() if any(self._matters(coordinate, name) for coordinate in named)]
+            for name in names
+        }
         self.parts = [part for name in names for part in self._parts(name, [axis for axis in outer if axis in self.dims[name]])]
         if memory is not None:
             self._refuse_too_large(memory)
@@ -163,7 +166,7 @@ class Plan:
         """How many trajectories a full chunk of a run folder has, or `None` if nothing that is stored says so."""
         for variable in self.variables(1):
             lengths = chunks_of(folder, variable.name)
-            if lengths is not None and variable.dims[0] == "model":
+            if lengths is not None and variable.grid.dims[0] == "model":
                 return math.prod(lengths)
         return None
 
@@ -171,16 +174,14 @@ class Plan:
         """The variables to be stored, in chunks of at most so many trajectories."""
         measured = {key: dtype for name in self.config.models for key, dtype in self._outputs(name).items()}
         found = {name: measured[name] for name in DEFINITIONS if name in measured}
-        dims = ("model", *self.axes)
-        shape = (len(self.config.models), *self.sizes.values())
-        chunks = (1, *self._chunk_lengths(list(self.axes), lanes_per_chunk))
-        stored = [Variable(name, dims, shape, chunks, dtype, attributes(name)) for name, dtype in found.items()]
+        sizes, chunks = tuple(self.sizes.values()), self._chunk_lengths(list(self.axes), lanes_per_chunk)
+        grid = Grid(("model", *self.axes), (len(self.config.models), *sizes), (1, *chunks))
+        stored = [Variable(name, grid, dtype, attributes(name)) for name, dtype in found.items()]
         if self.config.decoders:
             kinds, own = self._outputs(DECODERS), self.dims[DECODERS]
-            dims, shape = ("decoder", *own), (len(kinds), *(self.sizes[axis] for axis in own))
-            chunks = (len(kinds), *self._chunk_lengths(own, lanes_per_chunk))
-            dtype = next(iter(kinds.values()))
-            stored.append(Variable("decoder_error", dims, shape, chunks, dtype, attributes("decoder_error")))
+            sizes, number = tuple(self.sizes[axis] for axis in own), len(kinds)
+            grid = Grid(("decoder", *own), (number, *sizes), (number, *self._chunk_lengths(own, lanes_per_chunk)))
+            stored.append(Variable("decoder_error", grid, next(iter(kinds.values())), attributes("decoder_error")))
         return stored
 
     def coordinates(self) -> xr.Dataset:
@@ -210,7 +211,7 @@ class Plan:
         variables = self.variables(lanes_per_chunk)
         files = [math.prod(variable.grid.counts) for variable in variables]
         flags = {variable.grid: count for variable, count in zip(variables, files, strict=True)}
-        values = sum(math.prod(variable.shape) * variable.dtype.itemsize for variable in variables)
+        values = sum(math.prod(variable.grid.shape) * variable.dtype.itemsize for variable in variables)
         return values, sum(files) + sum(flags.values())
 
     def _refuse_too_large(self, memory: int) -> None:
@@ -230,7 +231,7 @@ class Plan:
         for part in self.parts:
             if not idle:
                 return
-            ours = {name: name.split(".")[-1] for name in idle if self._coordinate_matters(name, part.name)}
+            ours = {name: name.split(".")[-1] for name in idle if self._matters(name, part.name)}
             sweep, root_key = part.sweep, part.root_key
             lane = sweep.grid.at(np.zeros(1, int)) | {parameter: np.ones(1) for parameter in ours.values()}
             effective = effective_coordinates(sweep.sample, root_key, lane, int(sweep.shapes.capacities[0]))
@@ -238,10 +239,7 @@ class Plan:
         if faults := [(f"axes.{name}", "has no effect on any model here") for name in swept if name in idle]:
             raise ConfigError(self.config.name, faults)
 
-    def _matters(self, axis: str, name: str) -> bool:
-        return any(self._coordinate_matters(coordinate, name) for coordinate in self.axes[axis])
-
-    def _coordinate_matters(self, coordinate: str, name: str) -> bool:
+    def _matters(self, coordinate: str, name: str) -> bool:
         """Whether a coordinate changes anything about a model or the decoders."""
         if coordinate in PARAMETERS:
             return name != DECODERS and coordinate in type(self.config.models[name]).model_fields
@@ -258,12 +256,16 @@ class Plan:
         for positions in itertools.product(*(range(self.sizes[axis]) for axis in outer)):
             place = dict(zip(outer, positions, strict=True))
             named = {key: values[place[axis]] for axis in outer for key, values in self.axes[axis].items()}
-            fields = {key: value for key, value in named.items() if not is_traced(key) and self._coordinate_matters(key, name)}
+            fields = {key: value for key, value in named.items() if not is_traced(key) and self._matters(key, name)}
             traced = {key: value for key, value in named.items() if is_traced(key)}
             config = _variant(self.config, fields) if fields else self.config
             task, num_neurons = task_of(config, self._load)
             pool_size = task.pool_size
-            sample = DecoderTrial(task) if name == DECODERS else _recall(config, task, name, self._refinements.get(name, 1.0))
+            sample: Any = DecoderTrial(task)
+            if name != DECODERS:
+                build, parameters, per_pattern = memory_of(config.models[name], f"models.{name}", task, config.name)
+                how = config.retrieval.settings() | {"refinement": self._refinements.get(name, 1.0)}
+                sample = RecallTrial(task, build, parameters, per_pattern=per_pattern, **how)
             # A coordinate that runs along with a field is an axis of one value within the part.
             axes: dict[str, Any] = {**inner, **{key: [value] for key, value in traced.items()}}
             is_cheap = name == DECODERS or config.models[name].kind == "hopfield"
@@ -322,26 +324,6 @@ def _variant(config: Config, fields: Mapping[str, float | int]) -> Config:
     except ValidationError as error:
         given = ", ".join(f"{path} = {value}" for path, value in fields.items())
         raise ConfigError(config.name, [("axes", f"at {given}: {fault['msg']}") for fault in error.errors()]) from error
-
-
-def _recall(config: Config, task: Task, name: str, refinement: float) -> RecallTrial:
-    build, parameters, per_pattern = memory_of(config.models[name], f"models.{name}", task, config.name)
-    how = config.retrieval
-    return RecallTrial(
-        task=task,
-        build=build,
-        parameters=parameters,
-        t1=how.t1,
-        rtol=how.rtol,
-        atol=how.atol,
-        convergence_speed=how.convergence_speed,
-        solver=how.solver,
-        num_steps=how.num_steps,
-        refinement=refinement,
-        max_steps=how.max_steps,
-        confirm=how.confirm,
-        per_pattern=per_pattern,
-    )
 
 
 def memory_of(

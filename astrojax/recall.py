@@ -16,7 +16,7 @@ from ._checks import InputError, not_traced, real, shown
 from ._status import Status as Status
 from ._types import IntScalar, PerPattern, Scalar, ScalarLike
 from .compact import CompactPatterns
-from .labelled import batch_dims, dataset, listed, rows_alike
+from .labelled import batch_dims, dataset, listed
 from .models.base import AbstractMemory, check_memory
 from .observables import hamming_error
 
@@ -151,8 +151,9 @@ class Recall(eqx.Module):
             along = (*leading, "time")
             variables |= {f"{name}_saved": _variable(name, value, along) for name, value in _parts(self.states).items()}
             ts = np.asarray(self.ts)
-            if rows_alike(ts):
-                coordinates["time"] = _variable("time", ts.reshape(-1, ts.shape[-1])[0], ("time",))
+            rows = ts.reshape(-1, ts.shape[-1])
+            if len(rows) and (rows == rows[0]).all():
+                coordinates["time"] = _variable("time", rows[0], ("time",))
             else:
                 variables["saved_time"] = _variable("time", ts, along)
         return dataset(variables, coordinates, {"solver": self.solver})

@@ -94,7 +94,8 @@ def objective_of(config: TuneConfig, score: str, memory: int | None = None) -> O
     if memory and (fault := memory_fault(config.model.kind, task, num_neurons, largest, config.precision, memory)):
         raise ConfigError(config.name, [("model", fault)])
     build, parameters, per_pattern = memory_of(config.models()[score], "model", task, config.name)
-    how = config.retrieval
+    how = config.retrieval.settings()
+    how.pop("convergence_speed")  # which a search does not ask for
     _, levels = config.levels()
     objective = Objective(
         task,
@@ -103,15 +104,9 @@ def objective_of(config: TuneConfig, score: str, memory: int | None = None) -> O
         levels=levels,
         loss={str(name): weight for name, weight in config.loss.items()},
         gradient=config.gradient,
-        t1=how.t1,
         parameters=parameters,
         per_pattern=per_pattern,
-        rtol=how.rtol,
-        atol=how.atol,
-        solver=how.solver,
-        num_steps=how.num_steps,
-        max_steps=how.max_steps,
-        confirm=how.confirm,
+        **how,
     )
     objective.check(list(config.parameters))
     return objective

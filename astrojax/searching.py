@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,7 @@ def run_search(
 
 def _searches(config: TuneConfig, engine: Engine, progress: Progress) -> dict[str, Search]:
     """A search for each score; whatever is wrong with the settings is found here."""
-    how, settings = config.search, config.optimiser
+    settings = config.optimiser
     try:
         rate: Any = settings.learning_rate
         if settings.schedule is not None:
@@ -146,13 +146,7 @@ def _searches(config: TuneConfig, engine: Engine, progress: Progress) -> dict[st
             key=seed_key(config.seed),
             parameters=_parameters(config),
             optimiser=optimiser,
-            num_steps=how.num_steps,
-            batch_size=how.batch_size,
-            max_gradient_norm=how.max_gradient_norm,
-            smoothing=how.smoothing,
-            validation_size=how.validation_size,
-            validate_every=how.validate_every,
-            patience=how.patience,
+            **config.search.model_dump(exclude={"random_starts", "checkpoint_every"}),
             on_look=functools.partial(progress.on_look, score),
             engine=engine,
         )
@@ -200,9 +194,8 @@ def _followed(
     try:
         while not search.is_done(state):
             following = search.step(state)
-            history.append(
-                _row(following, keep)
-            )  # before the state: of an interrupt between the two, a row too many is left out
+            # Before the state: of an interrupt between the two, a row too many is left out.
+            history.append(_row(following, keep))
             state = following
             if int(state.step) % config.search.checkpoint_every == 0 or search.is_done(state):
                 checkpoints.save(_as_arrays(state, history))
@@ -306,12 +299,11 @@ def _map_landscape(config: TuneConfig, search: Search, state: SearchState, resul
     if len(names) < 2 or size == 0 or _intact(results.landscape, progress) is not None:
         return
     progress.on_part(f"the loss on a plane of {names[0]} and {names[1]}")
-    best = state.best
     axes = {name: search.parameters[name].spread(np.linspace(0, 1, size)) for name in names}
     grid = dict(zip(names, (part.ravel() for part in np.meshgrid(*axes.values(), indexing="ij")), strict=True))
     values = {
         name: jnp.asarray(grid[name] if name in grid else np.broadcast_to(value, (size**2, *np.shape(value))), value.dtype)
-        for name, value in best.items()
+        for name, value in state.best.items()
     }
     key = jax.random.fold_in(seed_key(config.seed), LANDSCAPE)
     measured = measure(search.objective, values, key, np.arange(config.landscape.problems), search.engine, name="landscape")
@@ -333,22 +325,15 @@ def _try_on_fresh_problems(
     Returns:
         The SHA-256 of their configurations, by name.
     """
-    models = dict(_others(config, score, compared))
+    models: dict[str, tuple[Any, float | None]] = {"start": (config.model, None)}
+    defaults = type(config.model)(kind=config.model.kind)
+    if defaults != config.model or config.retrieval.t1 != 10.0:
+        models["defaults"] = (defaults, 10.0)
+    for method, values in compared.items():
+        model, alone = config.models()[score], {name: value for name, value in values.items() if name != "t1"}
+        models[method] = (type(model).model_validate(model.model_dump() | alone), values.get("t1"))
     runs = {"tuned": tuned} | {name: config.heldout(name, model, t1=t1) for name, (model, t1) in models.items()}
     for name, given in runs.items():
         progress.on_part(f"{name}: {given.trials:,} fresh problems of each load and level")
         run(given, folder / HELDOUT / name, execution=execution, on_notice=progress.on_notice)
     return {name: given.sha256() for name, given in runs.items()}
-
-
-def _others(
-    config: TuneConfig, score: str, compared: Mapping[str, Mapping[str, float]]
-) -> Iterator[tuple[str, tuple[Any, float | None]]]:
-    yield "start", (config.model, None)
-    defaults = type(config.model)(kind=config.model.kind)
-    if defaults != config.model or config.retrieval.t1 != 10.0:
-        yield "defaults", (defaults, 10.0)
-    for method, values in compared.items():
-        model = config.models()[score]
-        alone = {name: value for name, value in values.items() if name != "t1"}
-        yield method, (type(model).model_validate(model.model_dump() | alone), values.get("t1"))

@@ -5,8 +5,7 @@ import os
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin
+from typing import Any, Literal, NoReturn, get_args, get_origin
 
 import argcomplete
 
@@ -44,11 +43,7 @@ def folders(prefix: str, **_: Any) -> list[str]:
 
 def run_folders(prefix: str, **_: Any) -> list[str]:
     """Run folders, and folders that may hold some."""
-    found = []
-    for text in folders(prefix):
-        is_run = (Path(text) / CONFIG).is_file()
-        found.append(text.rstrip("/") if is_run else text)
-    return found
+    return [text.rstrip("/") if (Path(text) / CONFIG).is_file() else text for text in folders(prefix)]
 
 
 def keys(command: str, models: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
@@ -58,12 +53,13 @@ def keys(command: str, models: dict[str, Any]) -> Iterator[tuple[str, Any, str]]
         command: `run` or `tune`. models: the models that the configuration has, by name, each with its kind.
     """
     from ..runs.config import Config, Model
+    from ..runs.reading import kind_of, sections_in
     from ..runs.tuning import TuneConfig
 
     if command == "tune":
         yield from _keys_of(TuneConfig, "")
         return
-    kinds = {_kind(section): section for section in _sections(Model)}
+    kinds = {kind_of(section): section for section in sections_in(Model)}
     yield from _keys_of(Config, "")
     for name, model in models.items():
         section = kinds.get(str(model.get("kind"))) if isinstance(model, dict) else None
@@ -81,42 +77,25 @@ def _add_keys(parser: Parser, command: str, words: Sequence[str]) -> None:
 
 
 def _keys_of(section: Any, path: str) -> Iterator[tuple[str, Any, str]]:
+    from ..runs.reading import sections_in
+
     for name, field in section.model_fields.items():
         yield f"{path}{name}", field.annotation, field.description or ""
-        if name == RANGES or not path:
+        if (name == RANGES or not path) and get_origin(field.annotation) is not dict:
             seen = set()
-            for inner in _sections(field.annotation):
+            for inner in sections_in(field.annotation):
                 for key in _keys_of(inner, f"{path}{name}."):
-                    if key[0] not in seen and not _is_named(field.annotation):
+                    if key[0] not in seen:
                         seen.add(key[0])
                         yield key
 
 
-def _is_named(annotation: Any) -> bool:
-    return get_origin(annotation) is dict
-
-
-def _sections(annotation: Any) -> Iterator[Any]:
-    if hasattr(annotation, "model_fields"):
-        yield annotation
-    elif get_origin(annotation) in (Annotated, Union, UnionType):
-        for inner in get_args(annotation):
-            yield from _sections(inner)
-
-
-def _kind(section: Any) -> str:
-    return str(get_args(section.model_fields["kind"].annotation)[0])
-
-
 def _models_in(words: Sequence[str]) -> dict[str, Any]:
     """The models of the configuration that stands on the command line, by name."""
-    for word in words[2:3]:
-        try:
-            content = read_yaml(located(word))
-            return dict(content[MODELS])
-        except (ValueError, KeyError, TypeError):
-            continue
-    return {}
+    try:
+        return dict(read_yaml(located(words[2]))[MODELS])
+    except (ValueError, LookupError, TypeError):
+        return {}
 
 
 def _words() -> list[str]:

@@ -94,6 +94,9 @@ def integer(text: str) -> int:
     return int(number)
 
 
+NUMBER: Any = {"metavar": "N", "type": integer}
+
+
 def make_parser(functions: dict[str, Callable[[argparse.Namespace], int]]) -> tuple[Parser, dict[str, Parser]]:
     """The parser of the whole command line, and those of the commands by name.
 
@@ -143,7 +146,7 @@ def make_parser(functions: dict[str, Callable[[argparse.Namespace], int]]) -> tu
     _config(run, "a YAML file (see `astrojax schema`), example:NAME, or a run folder to be continued")
     run.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     run.add_argument("--cluster", metavar="WHERE", help="a Dask scheduler's address or file, or local:4 for four workers here")
-    run.add_argument("--chunk", metavar="N", type=integer, help="trajectories that are computed and stored as one")
+    run.add_argument("--chunk", **NUMBER, help="trajectories that are computed and stored as one")
     tune = command(
         "tune",
         "astrojax tune example:tune --out runs/tuned",
@@ -155,12 +158,8 @@ def make_parser(functions: dict[str, Callable[[argparse.Namespace], int]]) -> tu
     _config(tune, "a YAML file (see `astrojax schema --tune`), example:NAME, or a folder to be continued")
     for sub in (run, tune):
         sub.add_argument("--memory", metavar="SIZE", help="how much of a device's memory may be used, such as 2GiB")
-        sub.add_argument(
-            "--devices", metavar="N", type=integer, help="how many devices of this machine are used; all when left out"
-        )
-        sub.add_argument(
-            "--threads", metavar="N", type=integer, help="how many calls run at a time; one per core when left out"
-        )
+        sub.add_argument("--devices", **NUMBER, help="how many devices of this machine are used; all when left out")
+        sub.add_argument("--threads", **NUMBER, help="how many calls run at a time; one per core when left out")
     show = command(
         "show",
         "astrojax show runs/first",
@@ -197,7 +196,7 @@ def make_parser(functions: dict[str, Callable[[argparse.Namespace], int]]) -> tu
     )
     _run_folder(verify, "a run folder, finished or not")
     verify.add_argument("--share", metavar="SHARE", type=float, default=0.01, help="which share, 0.01 when left out")
-    verify.add_argument("--seed", metavar="N", type=integer, help="seed of the choice; another one every time when left out")
+    verify.add_argument("--seed", **NUMBER, help="seed of the choice; another one every time when left out")
     export = command(
         "export",
         "astrojax export runs/mine --format csv",
@@ -229,8 +228,8 @@ def make_parser(functions: dict[str, Callable[[argparse.Namespace], int]]) -> tu
     )
     explore.add_argument("--array", metavar="NAME", help="array of an .npz file that holds several")
     explore.add_argument("--threshold", metavar="X", type=float, help="larger entries of FILE become +1, the others -1")
-    explore.add_argument("--max-duplicates", metavar="N", type=integer, default=0, help="rows that may repeat another")
-    explore.add_argument("--port", metavar="N", type=integer, default=5006, help="5006 when left out; 0 for any that is free")
+    explore.add_argument("--max-duplicates", **NUMBER, default=0, help="rows that may repeat another")
+    explore.add_argument("--port", **NUMBER, default=5006, help="5006 when left out; 0 for any that is free")
     explore.add_argument(
         "--address", metavar="A", default="127.0.0.1", help="127.0.0.1 when left out: this machine alone can reach it"
     )

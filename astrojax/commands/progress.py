@@ -86,7 +86,6 @@ class Progress:
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        self._skipped = 0
         self._task = TaskID(0)
 
     def __enter__(self) -> "Progress":
@@ -103,12 +102,11 @@ class Progress:
 
     def skip(self, num_trajectories: int) -> None:
         """Count trajectories that were done before."""
-        self._skipped = num_trajectories
         self._bar.update(self._task, advance=num_trajectories, skipped=num_trajectories)
 
     def advance(self, name: str, num_trajectories: int) -> None:
         """Count trajectories that are done."""
         self._bar.advance(self._task, num_trajectories)
         task = self._bar.tasks[0]
-        speed = (task.completed - self._skipped) / max(task.elapsed or 0.0, 1e-9)
+        speed = (task.completed - task.fields["skipped"]) / max(task.elapsed or 0.0, 1e-9)
         self._bar.update(self._task, description="trajectories", detail=f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.2g}/s")

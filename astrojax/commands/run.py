@@ -3,7 +3,7 @@
 import shlex
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def run_config(
 
         output.console.print(finished_already(folder), soft_wrap=True)
         if not dry_run:
-            show(output, folder, draw=False)
+            show(output, folder)
             return folder, store.load(folder)
     from ..experiment import Execution, outline_of, run
     from ..report.plans import print_outline
@@ -54,9 +54,7 @@ def run_config(
     execution = execution() if callable(execution) else execution or Execution()
     if dry_run:
         outline = outline_of(config, execution, folder)
-        numbers = {"num_trajectories": outline.num_trajectories, "num_programs": outline.num_programs}
-        plan = {**vars(outline), **numbers, "rows": [vars(row) for row in outline.rows]}
-        output.outcome({"folder": folder, "plan": plan}, lambda console: print_outline(console, config.name, outline))
+        output.outcome({"folder": folder, "plan": outline}, lambda console: print_outline(console, config.name, outline))
         return folder, None
     with Progress(output) as progress:
 
@@ -81,7 +79,7 @@ def run_config(
             if not isinstance(error, ValueError):
                 _say_how_to_go_on(folder)
             raise
-    report(output, folder, results, config.name)
+    report(output, folder, results, config.name, drawing={})
     return folder, results
 
 
@@ -121,32 +119,26 @@ def report(
     along: Sequence[str] | None = None,
     page: str | Path | None = None,
     drawing: Mapping[str, Any] | None = None,
-    *,
-    draw: bool = True,
     **more: Any,
 ) -> None:
-    """Tell what a run found, draw its figures, and write its page if one is asked for.
+    """Tell what a run found, draw its figures if that is asked for, and write its page likewise.
 
     Arguments:
-        along: as of `summary`. page: as of `write_page`. drawing: as of `draw_all`. draw: whether to draw the figures again.
+        along: as of `summary`. page: as of `write_page`. drawing: as of `draw_all`; nothing is drawn where it is left out.
         more: is told as JSON.
     """
     from ..report.tables import print_tables, summary
     from ..runs import store
-    from ..runs.files import refuse_links, write_json
     from ..runs.record import read_record
 
     content = summary(results, along) | {"grids": read_record(folder).get("grids", {})}
-    figures = sorted((folder / store.FIGURES).glob("*.png"))
-    try:
-        if draw:
-            from ..report.figures import draw_all
 
-            refuse_links(folder)
-            figures = draw_all(results, folder / store.FIGURES, **(drawing or {}))
-            write_json(folder / store.SUMMARY, content)
-    except OSError as error:
-        raise unwritten(folder, error) from error
+    def draw() -> list[Path]:
+        from ..report.figures import draw_all
+
+        return draw_all(results, folder / store.FIGURES, **(drawing or {}))
+
+    figures = figures_in(folder, content, None if drawing is None else draw)
     written = write_page(folder, page)
 
     def show(console: Any) -> None:
@@ -170,6 +162,18 @@ def write_page(folder: Path, page: str | Path | None) -> Path | None:
     return write_run_page(folder, Path(page) if str(page) else folder / store.REPORT)
 
 
-def unwritten(folder: Path, error: OSError) -> RunError:
-    """What is told where figures cannot be written."""
-    return RunError(f"{folder}: the figures cannot be written: {error.strerror or error}; the results are safe")
+def figures_in(folder: Path, content: Mapping[str, Any], draw: Callable[[], list[Path]] | None) -> list[Path]:
+    """The figures of a run folder: those that are drawn now, beside the `content` of its summary, or those that are there."""
+    from ..runs import store
+    from ..runs.files import refuse_links, write_json
+
+    if draw is None:
+        return sorted((folder / store.FIGURES).glob("*.png"))
+    try:
+        refuse_links(folder)
+        figures = draw()
+        write_json(folder / store.SUMMARY, content)
+    except OSError as error:
+        text = f"{folder}: the figures cannot be written: {error.strerror or error}; the results are safe"
+        raise RunError(text) from error
+    return figures

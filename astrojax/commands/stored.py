@@ -15,14 +15,12 @@ def show(
     along: Sequence[str] | None = None,
     page: str | None = None,
     drawing: Mapping[str, Any] | None = None,
-    *,
-    draw: bool = True,
 ) -> None:
-    """Tell again what a run or a search found, and draw its figures.
+    """Tell again what a run or a search found, and draw its figures if that is asked for.
 
     Arguments:
-        page: as for `write_page`. drawing: arguments of `report.figures.draw_all`; of a search its `formats` alone.
-        draw: whether to draw the figures again.
+        page: as for `write_page`. drawing: arguments of `report.figures.draw_all`, of a search its `formats` alone; nothing is
+            drawn where it is left out.
     """
     from ..runs import store
     from ..runs.folders import is_search
@@ -30,14 +28,12 @@ def show(
     from .run import report
 
     if is_search(folder):
-        drawing = dict(drawing or {})
-        formats = drawing.pop("formats", ["png"])
-        if along or drawing:
+        if along or set(drawing or {}) - {"formats"}:
             text = "--along, --observable, --models and --label are for runs"
             raise InputError(f"{text}; {folder} is the folder of a search, whose runs are in {folder / 'heldout'}")
         from .tune import show_search
 
-        show_search(output, folder, page, formats, draw=draw)
+        show_search(output, folder, page, drawing)
         return
     results = store.load(folder, partial=True)
     done, console = store.is_done(folder), output.console
@@ -52,7 +48,7 @@ def show(
         solver = f", solver {results.attrs['solver']}" if "solver" in results.attrs else ""
         console.print(f"seed {known['seed']}, configuration SHA-256 {known['config_sha256'][:16]}{solver}", soft_wrap=True)
     more = {"finished": bool(done.all()), "provenance": provenance}
-    report(output, folder, results, folder.name, along, page, drawing, draw=draw, **more)
+    report(output, folder, results, folder.name, along, page, drawing, **more)
 
 
 def verify(output: Output, folder: Path, share: float, seed: int | None) -> bool:

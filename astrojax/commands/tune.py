@@ -2,21 +2,22 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from .._parameters import DIMENSIONS
 from ..runs import store
-from ..runs.files import refuse_links, write_json
 from ..runs.reading import read
 from ..runs.record import finished_already
 from ..runs.search_results import TUNED, find_search, load_search
 from ..runs.tuning import TuneConfig
 from .output import Output
-from .run import unwritten, write_page
+from .progress import Bar
+from .run import figures_in, write_page
 
 if TYPE_CHECKING:
     from ..tuning.search import SearchState
@@ -37,7 +38,7 @@ def tune_config(
     folder, is_finished = (Path(out), False) if out is not None else store.choose_folder(Path("runs"), config.name, config)
     if is_finished:
         output.console.print(finished_already(folder), soft_wrap=True)
-        show_search(output, folder, draw=False)
+        show_search(output, folder)
         return
     from ..searching import Progress, run_search
 
@@ -53,24 +54,18 @@ def tune_config(
                 file=sys.stderr,
             )
         raise
-    show_search(output, folder)
+    show_search(output, folder, drawing={})
 
 
-def show_search(
-    output: Output,
-    folder: Path,
-    page: str | Path | None = None,
-    formats: Sequence[str] = ("png",),
-    *,
-    draw: bool = True,
-) -> None:
-    """Tell what a search found, `draw` its figures again, and write its page if one is asked for; see `write_page`.
+def show_search(output: Output, folder: Path, page: str | Path | None = None, drawing: Mapping[str, Any] | None = None) -> None:
+    """Tell what a search found, and draw its figures and write its page if that is asked for; see `report` of a run.
 
     Raises:
         InputError (a ValueError): if the search is unfinished, or for another format.
         RunError: if the figures or the page cannot be written.
     """
-    from ..report.search import draw_search, print_search, search_summary
+    from ..report.figures import check_formats, write_all
+    from ..report.search import figures_of_search, print_search, search_summary
 
     results = load_search(folder)
     written = write_page(folder, page)
@@ -80,14 +75,13 @@ def show_search(
     names = [name for name in config.parameters if name not in DIMENSIONS]
     history, heldout = results.history, results.heldout()
     content = search_summary(history, heldout, names)
-    figures = sorted((folder / store.FIGURES).glob("*.png"))
-    try:
-        if draw:
-            refuse_links(folder)
-            write_json(folder / store.SUMMARY, content)
-            figures = draw_search(history, heldout, results.landscape(), names, folder / store.FIGURES, formats)
-    except OSError as error:
-        raise unwritten(folder, error) from error
+
+    def draw() -> list[Path]:
+        formats = (drawing or {}).get("formats", ["png"])
+        check_formats(formats)
+        return write_all(figures_of_search(history, heldout, results.landscape(), names), folder / store.FIGURES, formats)
+
+    figures = figures_in(folder, content, None if drawing is None else draw)
     tuned = folder / TUNED
 
     def show(console: Any) -> None:
@@ -97,33 +91,14 @@ def show_search(
     output.outcome({"folder": folder, "summary": content, "tuned": tuned, "figures": figures, "page": written}, show)
 
 
-class _Shown:
+class _Shown(Bar):
     """The progress of a search, with the current loss, error and values."""
 
     def __init__(self, output: Output) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-        from .progress import Bar
-
-        self._console = output.console
-        self._bar = Bar(
-            output,
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[detail]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-        )
+        detail, left = TextColumn("{task.fields[detail]}"), TextColumn("left")
+        bar = TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn()
+        super().__init__(output, *bar, detail, TimeElapsedColumn(), left, TimeRemainingColumn())
         self._task: Any = None
-
-    def __enter__(self) -> "_Shown":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
 
     def search(self, name: str, done: int, total: int) -> None:
         if done:
@@ -131,7 +106,7 @@ class _Shown:
         self._begin(f"{name}: step", total=total, completed=done, skipped=done)
 
     def step(self, name: str, state: "SearchState") -> None:
-        self._bar.update(self._task, completed=int(state.step), detail=_now(state))
+        self.update(self._task, completed=int(state.step), detail=_now(state))
 
     def look(self, name: str, state: "SearchState") -> None:
         self.say(f"{name}: step {int(state.step)}: {_look_in_words(state)}")
@@ -142,11 +117,11 @@ class _Shown:
 
     def _begin(self, text: str, **task: Any) -> None:
         if self._task is not None:
-            self._bar.remove_task(self._task)
-        self._task = self._bar.add_task(text, detail="", **task)
+            self.remove_task(self._task)
+        self._task = self.add_task(text, detail="", **task)
 
     def say(self, text: str) -> None:
-        self._console.print(text, soft_wrap=True)
+        self.console.print(text, soft_wrap=True)
 
 
 def _now(state: "SearchState") -> str:

@@ -21,8 +21,8 @@ from ..models.base import AbstractMemory, check_memory
 from ..observables import hamming_error
 from ..retrieval import Status, retrieve
 from .datasets import variable, variables
-from .fixed_points import Equilibrium, Spectrum, equilibrium, equilibrium_rows, spectrum, spectrum_rows
-from .identity import EquilibriumKind, Identity, identify, identity_rows, pattern_array
+from .fixed_points import Equilibrium, Spectrum, equilibrium, spectrum
+from .identity import EquilibriumKind, Identity, identify, pattern_array
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -74,7 +74,7 @@ class Attractors(eqx.Module):
             InputError (a ValueError): inside `jax.jit`, or without xarray.
         """
         not_traced("attractors.to_xarray", self)
-        rows = equilibrium_rows(self.equilibria) + spectrum_rows(self.spectra) + identity_rows(self.identities)
+        rows = self.equilibria._rows() + self.spectra._rows() + self.identities._rows()
         found = variables(rows, ("attractor",))
         found["count"] = variable(("attractor",), self.counts, "trajectories that reached it")
         found["label"] = variable(("start",), self.labels, "attractor that the start led to, -1 for those that did not settle")

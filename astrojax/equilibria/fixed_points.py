@@ -1,8 +1,7 @@
 """Fixed points: where a memory rests, and whether it stays there."""
 
-from collections.abc import Sequence
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -17,13 +16,10 @@ from .._checks import InputError, at_least, real
 from .._types import BoolScalar, IntScalar, PerPattern, Scalar
 from ..labelled import listed
 from ..models.base import AbstractMemory, check_memory
-from .datasets import Row, labelled
-
-if TYPE_CHECKING:
-    import xarray as xr
+from .datasets import Labelled, Row
 
 
-class Equilibrium(eqx.Module):
+class Equilibrium(Labelled):
     """A state at which a memory rests.
 
     Arguments:
@@ -51,16 +47,15 @@ class Equilibrium(eqx.Module):
         parts.append(f"residual {_shown.number(self.residual)}")
         return f"Equilibrium({', '.join([*parts, _shown.amount(self.num_steps, 'steps')])})"
 
-    def to_xarray(self, *, dims: Sequence[str] | None = None) -> "xr.Dataset":
-        """The state, its gains and how it was found as an `xarray.Dataset` with dimensions `neuron` and `pattern`.
-
-        Arguments:
-            dims: names of the leading dimensions of a batch; `state` for one, `state_0`, `state_1`, … for more when left out.
-
-        Raises:
-            InputError (a ValueError): for names that do not fit, inside `jax.jit`, or without xarray.
-        """
-        return labelled("equilibrium.to_xarray", self, equilibrium_rows(self), dims, np.ndim(self.converged))
+    def _rows(self) -> list[Row]:
+        """The state, its gains, and how it was found, as variables of a dataset."""
+        return [
+            ("x", ("neuron",), self.x, "neuronal state"),
+            ("gains", ("pattern",), self.gains, "astrocytic gain of each pattern"),
+            ("residual", (), self.residual, "largest relative distance of a variable from where it is driven to"),
+            ("num_steps", (), self.num_steps, "steps of Newton's method"),
+            ("converged", (), self.converged, "whether the residual is within rounding"),
+        ]
 
     @property
     def x(self) -> Float[Array, "*batch neurons"]:
@@ -83,7 +78,7 @@ class Stability(IntEnum):
     """The Jacobian is not finite, or has complex eigenvalues, since the memory does not rest here."""
 
 
-class Spectrum(eqx.Module):
+class Spectrum(Labelled):
     """Linear stability of an equilibrium with D variables.
 
     Arguments:
@@ -103,36 +98,13 @@ class Spectrum(eqx.Module):
         number = _shown.length(self.eigenvalues)
         return f"Spectrum({', '.join(parts)}, {number} eigenvalues, the largest {_shown.number(leading)})"
 
-    def to_xarray(self, *, dims: Sequence[str] | None = None) -> "xr.Dataset":
-        """Eigenvalues and verdict as an `xarray.Dataset`, eigenvalues along the dimension `eigenvalue`.
-
-        Arguments:
-            dims: names of the leading dimensions of a batch; `state` for one, `state_0`, `state_1`, … for more when left out.
-
-        Raises:
-            InputError (a ValueError): for names that do not fit, inside `jax.jit`, or without xarray.
-        """
-        return labelled("spectrum.to_xarray", self, spectrum_rows(self), dims, np.ndim(self.stability))
-
-
-def equilibrium_rows(found: Equilibrium) -> list[Row]:
-    """An equilibrium as variables of a dataset."""
-    return [
-        ("x", ("neuron",), found.x, "neuronal state"),
-        ("gains", ("pattern",), found.gains, "astrocytic gain of each pattern"),
-        ("residual", (), found.residual, "largest relative distance of a variable from where it is driven to"),
-        ("num_steps", (), found.num_steps, "steps of Newton's method"),
-        ("converged", (), found.converged, "whether the residual is within rounding"),
-    ]
-
-
-def spectrum_rows(found: Spectrum) -> list[Row]:
-    """A spectrum as variables of a dataset."""
-    return [
-        ("eigenvalues", ("eigenvalue",), found.eigenvalues, "eigenvalues of the Jacobian, per unit of time"),
-        ("index", (), found.index, "number of unstable directions"),
-        ("stability", (), found.stability, listed(Stability)),
-    ]
+    def _rows(self) -> list[Row]:
+        """Eigenvalues and verdict as variables of a dataset."""
+        return [
+            ("eigenvalues", ("eigenvalue",), self.eigenvalues, "eigenvalues of the Jacobian, per unit of time"),
+            ("index", (), self.index, "number of unstable directions"),
+            ("stability", (), self.stability, listed(Stability)),
+        ]
 
 
 def equilibrium(memory: AbstractMemory, state: PyTree, *, max_steps: int = 64) -> Equilibrium:

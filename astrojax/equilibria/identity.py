@@ -1,8 +1,6 @@
 """Identity: what a memory recalls at a state."""
 
-from collections.abc import Sequence
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -16,11 +14,8 @@ from .._types import BoolScalar, IntScalar, Patterns, Scalar
 from ..compact import CompactPatterns
 from ..labelled import listed
 from ..models.base import AbstractMemory
-from .datasets import Row, labelled
+from .datasets import Labelled, Row
 from .fixed_points import checked, imbalance
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 SILENT_RATE = 1e-4
 """A state is silent when no firing rate is larger: x = 0, up to what float32 leaves of it."""
@@ -51,7 +46,7 @@ class EquilibriumKind(IntEnum):
     """Something that is not near to any stored pattern, nor to a mixture of a few."""
 
 
-class Identity(eqx.Module):
+class Identity(Labelled):
     """What a state recalls.
 
     Arguments:
@@ -72,26 +67,14 @@ class Identity(eqx.Module):
             parts.append(f"pattern {int(self.pattern)}")
         return f"Identity({', '.join(parts)}, overlap {_shown.number(self.overlap)})"
 
-    def to_xarray(self, *, dims: Sequence[str] | None = None) -> "xr.Dataset":
-        """What is recalled as an `xarray.Dataset`, with signs along the dimension `pattern`.
-
-        Arguments:
-            dims: names of the leading dimensions of a batch; `state` for one, `state_0`, `state_1`, … for more when left out.
-
-        Raises:
-            InputError (a ValueError): for names that do not fit, inside `jax.jit`, or without xarray.
-        """
-        return labelled("identity.to_xarray", self, identity_rows(self), dims, np.ndim(self.kind))
-
-
-def identity_rows(found: Identity) -> list[Row]:
-    """An identity as variables of a dataset."""
-    return [
-        ("kind", (), found.kind, listed(EquilibriumKind)),
-        ("leader", (), found.pattern, "pattern that leads in a memory or a mixture, -1 for other states"),
-        ("sign", ("pattern",), found.signs, "1 for patterns that take part, -1 for negatives, else 0"),
-        ("overlap", (), found.overlap, "cosine between firing rates and the nearest pattern"),
-    ]
+    def _rows(self) -> list[Row]:
+        """What is recalled as variables of a dataset."""
+        return [
+            ("kind", (), self.kind, listed(EquilibriumKind)),
+            ("leader", (), self.pattern, "pattern that leads in a memory or a mixture, -1 for other states"),
+            ("sign", ("pattern",), self.signs, "1 for patterns that take part, -1 for negatives, else 0"),
+            ("overlap", (), self.overlap, "cosine between firing rates and the nearest pattern"),
+        ]
 
 
 def identify(memory: AbstractMemory, state: PyTree) -> Identity:

@@ -12,6 +12,9 @@ from .recall import LARGEST_UPLOAD
 HERE = Path(__file__).parent
 STYLES = (HERE / "components.css").read_text(encoding="utf-8")
 
+WIDE: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0}
+"""Of parts that are as wide as what they are in."""
+
 INPUTS = """
 .bk-input { border: 1px solid var(--line) !important; }
 .bk-input:focus-visible { outline: 2px solid var(--accent) !important; }
@@ -90,7 +93,7 @@ class Upload(JSComponent):
 
 
 def integers(label: str, meaning: str, first: int, last: int, value: int) -> Slider:
-    slider = Slider(label=label, help=meaning, value=value, margin=0, sizing_mode="stretch_width")
+    slider = Slider(label=label, help=meaning, value=value, **WIDE)
     fit(slider, first, last)
     return slider
 
@@ -105,8 +108,8 @@ def side_by_side(width: int) -> dict[str, str]:
 
 
 def button(name: str, meaning: str) -> pn.widgets.Button:
-    return pn.widgets.Button(name=name, description=meaning, sizing_mode="stretch_width", margin=0, stylesheets=[BUTTONS])
+    return pn.widgets.Button(name=name, description=meaning, stylesheets=[BUTTONS], **WIDE)
 
 
 def markup(text: str, **settings: Any) -> pn.pane.HTML:
-    return pn.pane.HTML(text, sizing_mode="stretch_width", margin=0, stylesheets=[STYLES], **settings)
+    return pn.pane.HTML(text, stylesheets=[STYLES], **WIDE, **settings)

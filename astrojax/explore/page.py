@@ -21,7 +21,7 @@ from bokeh.plotting import figure
 
 from .._checks import InputError
 from ..models.astrocyte import GAIN_REGIMES
-from .components import BUTTONS, COPY, INPUTS, Pictures, Slider, Upload, button, fit, integers, markup, side_by_side
+from .components import BUTTONS, COPY, INPUTS, WIDE, Pictures, Slider, Upload, button, fit, integers, markup, side_by_side
 from .diagnosis import explain
 from .presentation import COLOURS, course_of, legend, numbers_of, pictures_of, readout
 from .recall import LARGEST_UPLOAD, NUM_SHOWN, Answer, Problem, Start, answer, posed, program, read_upload, too_large
@@ -94,35 +94,20 @@ class Explorer:
 
     def _build_controls(self) -> None:
         begin = Settings()
-        select = functools.partial(pn.widgets.Select, sizing_mode="stretch_width", margin=0, stylesheets=[INPUTS])
-        self.source = pn.widgets.RadioButtonGroup(
-            options=list(SOURCES), value=begin.source, sizing_mode="stretch_width", margin=0, stylesheets=[BUTTONS]
-        )
+        written: dict[str, Any] = WIDE | {"stylesheets": [INPUTS]}
+        select: Any = functools.partial(pn.widgets.Select, **written)
+        text: Any = functools.partial(pn.widgets.TextInput, **written)
+        self.source = pn.widgets.RadioButtonGroup(options=list(SOURCES), value=begin.source, stylesheets=[BUTTONS], **WIDE)
         self.neurons = select(name="N: neurons", options=list(NUM_NEURONS), value=begin.num_neurons)
-        self.upload = Upload(margin=0, sizing_mode="stretch_width")
-        text = functools.partial(pn.widgets.TextInput, sizing_mode="stretch_width", margin=0, stylesheets=[INPUTS])
+        self.upload = Upload(**WIDE)
         self.threshold = text(name="Threshold: larger entries become +1", placeholder="none: entries are ±1")
         self.array = text(name="Array of an .npz file", placeholder="needed where it holds several")
-        self.duplicates = pn.widgets.IntInput(
-            name="Rows that may repeat an earlier one",
-            value=0,
-            start=0,
-            sizing_mode="stretch_width",
-            margin=0,
-            stylesheets=[INPUTS],
-        )
+        self.duplicates = pn.widgets.IntInput(name="Rows that may repeat an earlier one", value=0, start=0, **written)
         self.load = integers("K", "memory load: patterns stored", 1, MOST_PATTERNS, begin.num_patterns)
         self.target = integers("Target", "number of the pattern to recall", 0, begin.num_patterns - 1, begin.target)
         self.flips = integers("n", "random flips of the query", 0, begin.num_neurons, begin.num_flips)
         self.numbers = {
-            name: Slider(
-                label=symbol,
-                help=meaning,
-                values=spread(low, high),
-                value=getattr(begin, name),
-                margin=0,
-                sizing_mode="stretch_width",
-            )
+            name: Slider(label=symbol, help=meaning, values=spread(low, high), value=getattr(begin, name), **WIDE)
             for name, (symbol, meaning, low, high) in NUMBERS.items()
         }
         self.score = select(name="Score: how overlaps feed the gains", options=list(SCORES), value=begin.score)
@@ -150,22 +135,22 @@ class Explorer:
             for control in controls:
                 control.param.watch(react, "value")
         reading = (self.upload, self.threshold, self.array, self.duplicates)
-        self.from_file = pn.Column(*reading, sizing_mode="stretch_width", margin=0, styles={"gap": "8px"})
-        buttons = pn.Row(fresh, clear, following, sizing_mode="stretch_width", margin=0, styles={"gap": "6px"})
+        self.from_file = pn.Column(*reading, styles={"gap": "8px"}, **WIDE)
+        buttons = pn.Row(fresh, clear, following, styles={"gap": "6px"}, **WIDE)
         groups = {
             "Patterns": [self.source, self.neurons, self.from_file, self.load, self.redraw],
             "Query": [self.target, self.flips, buttons],
             "Memory": [*[self.numbers[name] for name in NUMBERS], self.score, self.regime],
         }
         parts = [part for title, group in groups.items() for part in (markup(f"<h2>{title}</h2>"), *group)]
-        self.controls = pn.Column(*parts, sizing_mode="stretch_width", margin=0, styles={"gap": "8px"})
+        self.controls = pn.Column(*parts, styles={"gap": "8px"}, **WIDE)
 
     # Results
 
     def _build_results(self) -> None:
         self.verdict = markup("", css_classes=["verdict"])
         self.message = markup("", css_classes=["message"])
-        self.pictures = Pictures(sizing_mode="stretch_width", margin=0)
+        self.pictures = Pictures(**WIDE)
         self.pictures.param.watch(lambda event: self._draw(**event.new), "drawn")
         columns = [f"{kind}{place}" for kind in ("gain", "overlap") for place in range(NUM_SHOWN)]
         self.course = ColumnDataSource(dict.fromkeys(("t", *columns, "energy"), ()))
@@ -175,25 +160,11 @@ class Explorer:
         overlaps = self._figure("overlap ⟨ξ, φ(x)⟩/N", [f"overlap{place}" for place in range(NUM_SHOWN)], now, (-1.05, 1.05))
         energy = self._figure("energy E", ["energy"], now, None)
         self.legend = markup("", css_classes=["legend"])
-        panes = [pn.pane.Bokeh(plot, sizing_mode="stretch_width", height=220, margin=0) for plot in (gains, overlaps, energy)]
-        self.figures = pn.Column(
-            self.legend,
-            pn.Row(*panes, sizing_mode="stretch_width", margin=0, styles=side_by_side(250)),
-            sizing_mode="stretch_width",
-            margin=0,
-        )
-        self.yaml, self.python = (
-            pn.widgets.TextAreaInput(
-                name=name, sizing_mode="stretch_width", rows=26, max_length=100_000, margin=0, stylesheets=[INPUTS]
-            )
-            for name in ("YAML, for astrojax run", "Python")
-        )
-        self.texts = pn.Row(
-            *(self._copied(area) for area in (self.yaml, self.python)),
-            sizing_mode="stretch_width",
-            margin=0,
-            styles=side_by_side(300),
-        )
+        panes = [pn.pane.Bokeh(plot, height=220, **WIDE) for plot in (gains, overlaps, energy)]
+        self.figures = pn.Column(self.legend, pn.Row(*panes, styles=side_by_side(250), **WIDE), **WIDE)
+        area = functools.partial(pn.widgets.TextAreaInput, rows=26, max_length=100_000, stylesheets=[INPUTS], **WIDE)
+        self.yaml, self.python = (area(name=name) for name in ("YAML, for astrojax run", "Python"))
+        self.texts = pn.Row(self._copied(self.yaml), self._copied(self.python), styles=side_by_side(300), **WIDE)
 
     def _figure(self, label: str, names: list[str], now: Span, limits: tuple[float, float] | None) -> figure:
         plot = figure(
@@ -204,26 +175,21 @@ class Explorer:
         plot.grid.grid_line_alpha = 0.4
         plot.axis.axis_label_text_font_style = "normal"
         for place, name in reversed(list(enumerate(names))):  # the target is drawn last, above the others
-            plot.line(
-                "t",
-                name,
-                source=self.course,
-                color=COLOURS[place] if len(names) > 1 else ENERGY,
-                line_width=2.2 if place < 2 else 1.1,
-            )
+            colour, width = COLOURS[place] if len(names) > 1 else ENERGY, 2.2 if place < 2 else 1.1
+            plot.line("t", name, source=self.course, color=colour, line_width=width)
         plot.add_layout(now)
         return plot
 
     def _copied(self, area: Any) -> pn.Column:
         copy = button("Copy", f"Copy the {area.name.split(',')[0]} text")
         copy.js_on_click(args={"area": area, "button": copy}, code=COPY)
-        return pn.Column(area, copy, sizing_mode="stretch_width", margin=0, styles={"gap": "6px", "min-width": "0"})
+        return pn.Column(area, copy, styles={"gap": "6px", "min-width": "0"}, **WIDE)
 
     def view(self) -> pn.Template:
         """The page."""
         template = pn.Template((HERE / "page.html").read_text(encoding="utf-8"))
         template.add_variable("style", (HERE / "page.css").read_text(encoding="utf-8"))
-        results = pn.Column(self.message, self.verdict, sizing_mode="stretch_width", margin=0)
+        results = pn.Column(self.message, self.verdict, **WIDE)
         parts = {"verdict": results, "pictures": self.pictures, "controls": self.controls}
         for name, part in (parts | {"figures": self.figures, "texts": self.texts}).items():
             template.add_panel(name, part)

@@ -85,11 +85,12 @@ class Settings:
         if order is not None:
             memory["order"] = order
         memory |= {"gain_regime": self.gain_regime} | self.parameters()
+        num_flips = self.num_flips if self.flipped is None else len(self.flipped)
         config = {
             "name": "explored",
             "patterns": self._ensemble(),
             "corruption": "flips",
-            "axes": {"num_patterns": self.num_patterns, "num_flips": self._distance()},
+            "axes": {"num_patterns": self.num_patterns, "num_flips": num_flips},
             "trials": TRIALS,
             "models": {"astrocyte": memory, "Hopfield": {"kind": "hopfield", "tau_x": self.tau_x, "slope": self.slope}},
             "retrieval": {"t1": memory.pop("t1")},
@@ -122,9 +123,6 @@ class Settings:
             'print(f"{status}: {error:g} of {target.size} wrong")',
         ]
         return "\n".join(lines) + "\n"
-
-    def _distance(self) -> int:
-        return self.num_flips if self.flipped is None else len(self.flipped)
 
     def _ensemble(self) -> dict[str, Any]:
         match self.source:

@@ -206,7 +206,9 @@ def html(page: Page) -> str:
         _embed(children, pictures)
         if children and children[0].type == "image":
             before.tag = after.tag = "figure"
-            _set_caption(children)
+            # What follows the image and the end of its line is its caption.
+            children[1:2] = [Token("figcaption_open", "figcaption", 1)]
+            children.append(Token("figcaption_close", "figcaption", -1))
     body = parser.renderer.render(tokens, parser.options, {})
     # What looks like a tag in the text is escaped: these are tags.
     body = body.replace("<table>", f"{FRAME}<table>").replace("</table>", "</table></div>")
@@ -290,9 +292,3 @@ def _embed(tokens: list[Token], pictures: dict[str, Picture]) -> None:
             token.attrSet(side, str(round(pixels * 96 / RESOLUTION)))
         token.attrSet("src", "data:image/png;base64," + b64encode(picture.content).decode())
         token.children = [Token("text", "", 0, content="".join(child.content for child in token.children or []))]
-
-
-def _set_caption(tokens: list[Token]) -> None:
-    """Make a caption of what follows an image and the end of its line."""
-    tokens[1:2] = [Token("figcaption_open", "figcaption", 1)]
-    tokens.append(Token("figcaption_close", "figcaption", -1))

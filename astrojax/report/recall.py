@@ -5,6 +5,7 @@ import math
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import matplotlib as mpl
@@ -78,7 +79,9 @@ class Drawing(Figure):
 
 def draw(film: Film) -> Figure:
     """The neurons, above gains, overlaps and energy: over time, or at the end where no states were saved."""
-    panels = curve_panels(film) if film.times is not None else _bar_panels(film)
+    ends = {"gain $p$": film.final_gains, "overlap $m/N$": film.final_overlaps}
+    bars = [partial(_bars, film=film, values=values, label=label) for label, values in ends.items() if values is not None]
+    panels: list[Any] = bars if film.times is None else curve_panels(film)
     height = 2.0 if film.picture_shape else 2.5
     figure = Drawing(figsize=(10.5, height + (2.7 if panels else 0)), layout="constrained")
     figure.suptitle(film.title)
@@ -92,11 +95,6 @@ def draw(film: Film) -> Figure:
     if panels:
         draw_panels(parts[1], panels)
     return figure
-
-
-def stills(states: np.ndarray, number: int) -> list[int]:
-    """Frames that share the way equally, so that pictures show where the state moves rather than where it rests."""
-    return evenly(way_of(states), number)
 
 
 def way_of(states: np.ndarray) -> np.ndarray:
@@ -136,7 +134,9 @@ def draw_picture(ax: Any, film: Film, values: np.ndarray, title: str, *, is_patt
 def _draw_pictures(part: Any, film: Film) -> None:
     pictures = [("query", film.query, True)] if film.query is not None else []
     if film.states is not None and film.times is not None:
-        pictures += [(f"t = {film.times[at]:.2g}", film.states[at], False) for at in stills(film.states, NUM_PICTURES)]
+        # Spread evenly over the way, they show where the state moves rather than where it rests.
+        places = evenly(way_of(film.states), NUM_PICTURES)
+        pictures += [(f"t = {film.times[at]:.2g}", film.states[at], False) for at in places]
     else:
         pictures += [("end", film.final, False)]
     pictures += [("target", film.target, True)] if film.target is not None else []
@@ -250,15 +250,6 @@ def draw_panels(part: Any, panels: list[Callable[[Any], None]]) -> list[Any]:
     if named:
         part.legend(named.values(), named.keys(), loc="outside upper center", ncols=len(named), fontsize="small", frameon=False)
     return axes
-
-
-def _bar_panels(film: Film) -> list[Callable[[Any], None]]:
-    panels: list[Callable[[Any], None]] = []
-    if film.final_gains is not None:
-        panels.append(lambda ax: _bars(ax, film, film.final_gains, "gain $p$"))
-    if film.final_overlaps is not None:
-        panels.append(lambda ax: _bars(ax, film, film.final_overlaps, "overlap $m/N$"))
-    return panels
 
 
 def _curves(ax: Any, film: Film, values: Any, label: str) -> None:

@@ -45,7 +45,8 @@ def run_page(
             f"trajectories. {code(f'astrojax run {shlex.quote(folder)}')} continues it; all that follows is of what is there."
         )
     else:
-        page.text(f"Finished: {content['trajectories']:,} trajectories, {_plural(sum(content['failed'].values()), 'failure')}.")
+        failed = sum(content["failed"].values())
+        page.text(f"Finished: {content['trajectories']:,} trajectories, {failed:,} failure{'' if failed == 1 else 's'}.")
     page.text("## Results")
     if content["trajectories"]:
         _add_overview(page, results, content)
@@ -142,7 +143,7 @@ def _add_failures(page: Page, results: xr.Dataset, content: dict[str, Any]) -> N
     page.text("Failed trajectories are NaN in the results, and left out of all means.")
     rows = []
     for model, reasons in content["failures"].items():
-        number = _number_computed(computed(results.status.sel(model=model)))
+        number = max(int((computed(results.status.sel(model=model)).values >= 0).sum()), 1)
         for reason, count in reasons.items():
             meaning = Markdown(Status[reason.upper()].meaning)
             rows.append([model, reason, f"{count:,}", f"{count / number:.2%}", meaning])
@@ -200,13 +201,5 @@ def _at(status: xr.DataArray, dim: str, place: int) -> str:
     return named or short(status[dim].values[place])
 
 
-def _number_computed(status: xr.DataArray) -> int:
-    return max(int((status.values >= 0).sum()), 1)
-
-
 def _cells(means: list[float | None], ends: list[list[float | None]]) -> list[str]:
     return [with_interval([mean, *pair], ".3g") for mean, pair in zip(means, ends, strict=True)]
-
-
-def _plural(number: int, name: str) -> str:
-    return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"

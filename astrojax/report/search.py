@@ -1,7 +1,6 @@
 """What a search found: its table for the terminal, as plain data too, and its figures."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,11 @@ from .figures import (
     COLOURS,
     add_legend,
     axis_label,
-    check_formats,
     curves,
     difference,
     heat_map,
     is_logarithmic,
     set_axis,
-    write_all,
 )
 from .statistics import discoveries, error_bars, mean_interval, paired_p_values, share_interval, with_interval
 from .tables import bounds_of, long_axes
@@ -55,8 +52,8 @@ def search_summary(history: xr.Dataset, heldout: xr.Dataset, parameters: Sequenc
     return {
         "best": _best(history, parameters),
         "looks": _looks(history),
-        "steps": {str(score): int(_last_step(history.sel(score=score))) for score in history.score.values},
-        "gradients": {name: int(np.nansum(history[f"num_{name}"].values)) for name in ("clipped", "non_finite", "failed")},
+        "steps": {str(score): last_step(history.sel(score=score)) for score in history.score.values},
+        "gradients": gradients_left_out(history),
         "errors": errors_on_fresh_problems(heldout),
         "cells": _cells(heldout),
     }
@@ -109,25 +106,20 @@ def sentences(content: dict[str, Any]) -> list[str]:
             f"more in {cells['worse']}; significantly less in {cells['significantly_better']}, "
             f"more in {cells['significantly_worse']}"
         )
-    if counts["clipped"] or counts["non_finite"] or counts["failed"]:
-        said.append(
-            f"gradients of single problems: {counts['clipped']:,} clipped; left out {counts['non_finite']:,} that were not "
-            f"finite, and {counts['failed']:,} of failed trajectories"
-        )
+    if any(counts.values()):
+        said.append(f"gradients of single problems: {gradients_in_words(counts)}")
     return said
 
 
-def draw_search(
-    history: xr.Dataset,
-    heldout: xr.Dataset,
-    landscape: xr.DataArray | None,
-    parameters: Sequence[str],
-    folder: Path,
-    formats: Sequence[str] = ("png",),
-) -> list[Path]:
-    """Write the figures of a search into `folder`, and return their paths."""
-    check_formats(formats)
-    return write_all(figures_of_search(history, heldout, landscape, parameters), folder, formats)
+def gradients_left_out(history: xr.Dataset) -> dict[str, int]:
+    """How many gradients of single problems were clipped, or left out and why."""
+    return {name: int(np.nansum(history[f"num_{name}"].values)) for name in ("clipped", "non_finite", "failed")}
+
+
+def gradients_in_words(counts: dict[str, int]) -> str:
+    return "{clipped:,} clipped; left out {non_finite:,} that were not finite, and {failed:,} of failed trajectories".format(
+        **counts
+    )
 
 
 def figures_of_search(
@@ -254,8 +246,9 @@ def _looks(history: xr.Dataset) -> list[dict[str, Any]]:
     return rows.to_dict("records")
 
 
-def _last_step(history: xr.Dataset) -> int:
-    return int(np.flatnonzero(np.isfinite(history.gradient_norm.values).any(axis=0)).max(initial=0))
+def last_step(history: xr.Dataset) -> int:
+    """The last step that was taken from one of the starts, or from a single one."""
+    return int(np.nonzero(np.isfinite(history.gradient_norm.transpose(..., "step").values))[-1].max(initial=0))
 
 
 def _cells(heldout: xr.Dataset) -> dict[str, int]:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from .page import Page, code, code_block, escape
-from .search import NAMES, figures_of_search, search_summary, sentences
+from .search import NAMES, figures_of_search, gradients_in_words, gradients_left_out, last_step, search_summary, sentences
 from .sections import KEEP, add_commands, add_provenance, add_settings, figure_name, short
 from .statistics import with_interval
 
@@ -115,8 +115,9 @@ def _add_history(page: Page, history: xr.Dataset) -> None:
                 continue
             at = int(np.lexsort((losses, line.validation_error.values))[0])
             values = [f"{float(line[name][at]):.4g}" for name in ("validation_loss", "validation_error")]
-            steps = int(np.flatnonzero(np.isfinite(line.gradient_norm.values)).max(initial=0))
-            rows.append([score, start, steps, f"{losses[0]:.4g}", at, *values, f"{float(line.validation_success[at]):.1%}"])
+            rows.append(
+                [score, start, last_step(line), f"{losses[0]:.4g}", at, *values, f"{float(line.validation_success[at]):.1%}"]
+            )
     headings = [
         "score",
         "start",
@@ -128,8 +129,5 @@ def _add_history(page: Page, history: xr.Dataset) -> None:
         "perfect there",
     ]
     page.table(headings, rows)
-    dropped = {name: int(np.nansum(history[f"num_{name}"].values)) for name in ("clipped", "non_finite", "failed")}
-    page.text(
-        f"All on the problems that choose. Gradients of single problems: {dropped['clipped']:,} clipped; "
-        f"left out {dropped['non_finite']:,} that were not finite, and {dropped['failed']:,} of failed trajectories."
-    )
+    told = gradients_in_words(gradients_left_out(history))
+    page.text(f"All on the problems that choose. Gradients of single problems: {told}.")

@@ -49,15 +49,13 @@ class Checkpoints:
                 if checksum != self._checksum(content):
                     raise ValueError("its checksum is another one")
                 with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-                    found.append((turn, {name: archive[name] for name in archive.files}))
-                    found[-1][1][order].item()
+                    arrays = {name: archive[name] for name in archive.files}
+                found.append((arrays[order].item(), turn, arrays))
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-                if found and found[-1][0] == turn:
-                    found.pop()
                 notice(f"{path} is damaged, and is not used: {' '.join(str(error).split()) or type(error).__name__}")
         if not found:
             return None
-        turn, newest = max(found, key=lambda one: one[1][order].item())
+        _, turn, newest = max(found, key=lambda one: one[0])
         self._turn = 1 - turn
         return newest
 

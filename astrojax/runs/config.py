@@ -6,7 +6,7 @@ Names of models, scores and solvers are written out here, so that reading a conf
 import abc
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -26,6 +26,9 @@ from .._errors import InputError, did_you_mean, shown
 from .._parameters import MOST_ORDER, MOST_STEPS, MOST_TRAJECTORIES
 from .definitions import DEFINITIONS
 from .files import file_sha256, json_sha256
+
+Fault = tuple[str, str]
+"""The path of a field and what is wrong with it."""
 
 
 class Section(BaseModel):
@@ -269,11 +272,12 @@ def integer_values(given: Any) -> Any:
     return list(dict.fromkeys(round(value) for value in values))
 
 
-def flattened(value: Any, path: str) -> dict[str, Any]:
-    """Values by dotted path; a range is a value."""
-    if not isinstance(value, dict) or "start" in value:
+def leaves(value: Any, path: str = "", is_leaf: Callable[[Any], bool] = lambda value: not value) -> dict[str, Any]:
+    """What nested mappings hold, by dotted path; some of these, by default empty ones, are leaves themselves."""
+    if not isinstance(value, dict) or is_leaf(value):
         return {path: value}
-    return {key: inner for name, below in value.items() for key, inner in flattened(below, f"{path}.{name}").items()}
+    inner = {f"{path}.{name}".removeprefix("."): below for name, below in value.items()}
+    return {key: leaf for name, below in inner.items() for key, leaf in leaves(below, name, is_leaf).items()}
 
 
 def _part_of_range(given: dict[str, Any], name: str) -> float:
@@ -350,7 +354,7 @@ class Axes(Section):
             return given
         flat: dict[Any, Any] = {}
         for key, value in given.items():
-            flat |= flattened(value, str(key)) if key in SECTIONS else {key: value}
+            flat |= leaves(value, str(key), lambda value: "start" in value) if key in SECTIONS else {key: value}
         return flat
 
     def coordinates(self) -> dict[str, dict[str, list[float | int]]]:
@@ -410,6 +414,10 @@ class Retrieval(Section):
             raise ValueError(f"num_steps must be at most max_steps, {self.max_steps}")
         return self
 
+    def settings(self) -> dict[str, Any]:
+        """Those of a single retrieval, by name."""
+        return self.model_dump(exclude={"outcome_error"})
+
 
 RESERVED = ("trial", "model", "decoder", "swept_axes", *DEFINITIONS)
 """Names in the results that no zipped axis may have."""
@@ -429,24 +437,27 @@ ModelName = Annotated[str, AfterValidator(_model_name), Field(json_schema_extra=
 class Root(Section):
     """What stands in one file."""
 
-    seed: int
-    precision: str
+    seed: Integer = Field(0, ge=0, lt=2**31, description="all random numbers follow from it")
+    precision: Literal["float32", "float64"] = Field("float32", description="of patterns, dynamics and results")
+    name: Name
+    patterns: Patterns = Field(RandomPatterns(), description="where patterns come from")
+    corruption: Literal["flips", "erasures", "noise"] = Field("flips", description="how a query differs from its pattern")
 
     @classmethod
     @abc.abstractmethod
-    def contradictions(cls, sections: dict[str, Any]) -> list[tuple[str, str]]:
+    def contradictions(cls, sections: dict[str, Any]) -> Iterator[Fault]:
         """Faults between sections that are each valid, as pairs of path and text; sections that are missing are passed over."""
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Any:
-        faults = self.contradictions({name: getattr(self, name) for name in type(self).model_fields})
+        faults = list(self.contradictions({name: getattr(self, name) for name in type(self).model_fields}))
         if faults:
             raise ValueError("; ".join(f"{path}: {text}" for path, text in faults))
         return self
 
     def files(self) -> dict[str, Path]:
         """Files that values are read from, by dotted key."""
-        return _files(self, "")
+        return {name: leaf for name, leaf in leaves(self.model_dump()).items() if isinstance(leaf, Path)}
 
     def with_files(self, paths: Mapping[str, Path]) -> Any:
         """The same configuration with other files, by dotted key."""
@@ -472,13 +483,6 @@ class Root(Section):
         return json_sha256(content.model_dump(mode="json"))
 
 
-def _files(value: Any, name: str) -> dict[str, Path]:
-    if isinstance(value, Path):
-        return {name: value}
-    inner = dict(value).items() if isinstance(value, BaseModel | dict) else ()
-    return {key: path for part, one in inner for key, path in _files(one, f"{name}.{part}".removeprefix(".")).items()}
-
-
 def _with_files(value: Any, name: str, paths: Mapping[str, Path]) -> Any:
     if name in paths:
         return paths[name]
@@ -492,10 +496,6 @@ class Config(Root):
     """Everything that determines the results of a run."""
 
     name: Name = Field("run", description="names the run folder; the file's name when left out")
-    seed: Integer = Field(0, ge=0, lt=2**31, description="all random numbers follow from it")
-    precision: Literal["float32", "float64"] = Field("float32", description="of patterns, dynamics and results")
-    patterns: Patterns = Field(RandomPatterns(), description="where patterns come from")
-    corruption: Literal["flips", "erasures", "noise"] = Field("flips", description="how a query differs from its pattern")
     axes: Axes = Field(description="what is varied; all combinations are computed")
     trials: Integer = Field(50, ge=1, le=MOST_TRAJECTORIES, description="independent samples at every point")
     models: dict[ModelName, Model] = Field(
@@ -505,8 +505,35 @@ class Config(Root):
     retrieval: Retrieval = Field(Retrieval(), description="how trajectories are integrated")
 
     @classmethod
-    def contradictions(cls, sections: dict[str, Any]) -> list[tuple[str, str]]:
-        return contradictions(sections)
+    def contradictions(cls, sections: dict[str, Any]) -> Iterator[Fault]:
+        axes, models = sections.get("axes"), sections.get("models")
+        if axes is None:
+            return
+        yield from _level_faults(axes, sections.get("corruption"))
+        yield from _shape_faults(axes, sections.get("trials") or 1)
+        seen: dict[str, str] = {}
+        for axis, coordinates in axes.coordinates().items():
+            for name, values in coordinates.items():
+                path = _path(axes, axis, name)
+                if name in seen:
+                    yield path, f"runs along {seen[name]} already"
+                seen[name] = path
+                if name in PARAMETERS and models:
+                    if not any(name in type(model).model_fields for model in models.values()):
+                        yield path, "is a parameter of none of the models"
+                elif not is_traced(name):
+                    yield from _field_faults(path, name, values, sections)
+        for name, path in seen.items():
+            parameter = name.rpartition(".")[2]
+            if name in _known(sections) and name != parameter and parameter in seen:
+                yield path, f"is set by {seen[parameter]} already"
+        if "num_patterns" not in seen:
+            yield "axes.num_patterns", "is missing"
+        yield from _pool_faults(models or {}, sections.get("patterns"))
+        if sections.get("precision") == "float32":
+            for name in ("models", "axes", "retrieval"):
+                yield from _precision_faults(name, sections.get(name))
+        yield from _flip_faults(axes, sections.get("patterns"))
 
     def swept_axes(self) -> dict[str, Mapping[str, Sequence[float | int]]]:
         """Values by coordinate, by axis, in the order of the results' dimensions, `trial` last."""
@@ -536,113 +563,84 @@ def is_traced(coordinate: str) -> bool:
     return coordinate in {"num_patterns", "trial", *LEVELS.values(), *PARAMETERS}
 
 
-def contradictions(sections: dict[str, Any]) -> list[tuple[str, str]]:
-    """Faults between sections that are each valid, as pairs of path and text; sections that are missing are passed over."""
-    axes, models = sections.get("axes"), sections.get("models")
-    if axes is None:
-        return []
-    faults = [*_level_faults(axes, sections.get("corruption")), *_shape_faults(axes, sections.get("trials") or 1)]
-    seen: dict[str, str] = {}
-    for axis, coordinates in axes.coordinates().items():
-        for name, values in coordinates.items():
-            path = _path(axes, axis, name)
-            if name in seen:
-                faults.append((path, f"runs along {seen[name]} already"))
-            seen[name] = path
-            if name in PARAMETERS and models:
-                if not any(name in type(model).model_fields for model in models.values()):
-                    faults.append((path, "is a parameter of none of the models"))
-            elif not is_traced(name):
-                faults += _field_faults(path, name, values, sections)
-    for name, path in seen.items():
-        parameter = name.rpartition(".")[2]
-        if name in _known(sections) and name != parameter and parameter in seen:
-            faults.append((path, f"is set by {seen[parameter]} already"))
-    if "num_patterns" not in seen:
-        faults.append(("axes.num_patterns", "is missing"))
-    faults += _pool_faults(models or {}, sections.get("patterns"))
-    if sections.get("precision") == "float32":
-        faults += [fault for name in ("models", "axes", "retrieval") for fault in _precision_faults(name, sections.get(name))]
-    return faults + _flip_faults(axes, sections.get("patterns"))
-
-
-def _pool_faults(models: Mapping[str, Any], patterns: Any) -> list[tuple[str, str]]:
+def _pool_faults(models: Mapping[str, Any], patterns: Any) -> Iterator[Fault]:
     """Parameters of single patterns make sense where these are the same in every problem."""
     if patterns is None or isinstance(patterns, DigitPatterns | FilePatterns):
-        return []
-    given = [
-        (model, name) for model, section in models.items() for name in OF_PATTERNS if getattr(section, name, None) is not None
-    ]
+        return
     text = f"belongs to patterns of a pool (kind digits or file); of kind {patterns.kind} new ones are drawn for every problem"
-    return [(f"models.{model}.{name}", text) for model, name in given]
+    for model, section in models.items():
+        yield from ((f"models.{model}.{name}", text) for name in OF_PATTERNS if getattr(section, name, None) is not None)
 
 
-def _precision_faults(path: str, value: Any) -> list[tuple[str, str]]:
+def _precision_faults(path: str, value: Any) -> Iterator[Fault]:
     """Numbers that are infinite or 0 in single precision."""
     if isinstance(value, BaseModel | dict):
-        inner = [(f"{path}.{name}", one) for name, one in dict(value).items() if name != "atol"]
+        for name, one in dict(value).items():
+            if name != "atol":
+                yield from _precision_faults(f"{path}.{name}", one)
     elif isinstance(value, list):
-        inner = [(f"{path}[{place}]", one) for place, one in enumerate(value)]
+        for place, one in enumerate(value):
+            yield from _precision_faults(f"{path}[{place}]", one)
     elif isinstance(value, float) and value and not FLOAT32[0] <= abs(value) <= FLOAT32[1]:
-        return [(path, f"must be between {FLOAT32[0]:g} and {FLOAT32[1]:g} with precision: float32; got {value:g}")]
-    else:
-        return []
-    return [fault for name, one in inner for fault in _precision_faults(name, one)]
+        yield path, f"must be between {FLOAT32[0]:g} and {FLOAT32[1]:g} with precision: float32; got {value:g}"
 
 
 def _path(axes: Axes, axis: str, name: str) -> str:
     return f"axes.zipped.{axis}.{name}" if axis in axes.zipped else f"axes.{name}"
 
 
-def _level_faults(axes: Axes, corruption: str | None) -> list[tuple[str, str]]:
+def _level_faults(axes: Axes, corruption: str | None) -> Iterator[Fault]:
     names = {name for coordinates in axes.coordinates().values() for name in coordinates}
-    faults = []
     for kind, level in LEVELS.items():
         if corruption == kind and level not in names:
-            faults.append((f"axes.{level}", f"is missing; corruption: {kind} needs it"))
+            yield f"axes.{level}", f"is missing; corruption: {kind} needs it"
         if corruption is not None and corruption != kind and level in names:
-            faults.append((f"axes.{level}", f"belongs to corruption: {kind}; the corruption is {corruption}"))
-    return faults
+            yield f"axes.{level}", f"belongs to corruption: {kind}; the corruption is {corruption}"
 
 
-def _shape_faults(axes: Axes, trials: int) -> list[tuple[str, str]]:
+def _shape_faults(axes: Axes, trials: int) -> Iterator[Fault]:
     """Faults of lengths, repetitions, and of zipped values, which no field has checked."""
-    faults = []
-    sizes, outer = [trials], 1
+    lanes, outer = trials, 1
     for axis, coordinates in axes.coordinates().items():
         path = f"axes.zipped.{axis}" if axis in axes.zipped else f"axes.{axis}"
         lengths = {name: len(values) for name, values in coordinates.items()}
         if len(set(lengths.values())) > 1:
-            faults.append((path, f"must have equally many values of each; got {lengths}"))
+            yield path, f"must have equally many values of each; got {lengths}"
         points = list(zip(*coordinates.values(), strict=False))
         if len(set(points)) < len(points):
-            faults.append((path, "lists a value twice; every value must be different"))
+            yield path, "lists a value twice; every value must be different"
         if axis in axes.zipped and axis in {*Axes.model_fields, *RESERVED}:
-            faults.append((path, "is the name of something else in the results; zipped axes need another"))
+            yield path, "is the name of something else in the results; zipped axes need another"
         for name, values in coordinates.items() if axis in axes.zipped else []:
             if name in Axes.model_fields and name != "zipped":
-                faults += _value_faults(f"{path}.{name}", Axes.model_fields[name], values)
-        sizes.append(len(points))
+                yield from _value_faults(f"{path}.{name}", Axes.model_fields[name], values)
+        lanes *= len(points)
         outer *= 1 if all(is_traced(name) for name in coordinates) else len(points)
-    lanes = math.prod(sizes)
     if lanes > MOST_TRAJECTORIES:
-        faults.append(("axes", f"and trials make {lanes:,} points; at most {MOST_TRAJECTORIES:,} can be computed in one run"))
+        yield "axes", f"and trials make {lanes:,} points; at most {MOST_TRAJECTORIES:,} can be computed in one run"
     if outer > MOST_VARIANTS:
-        faults.append(
-            ("axes", f"make {outer:,} different configurations; at most {MOST_VARIANTS:,} can be computed in one run")
-        )
-    return faults
+        yield "axes", f"make {outer:,} different configurations; at most {MOST_VARIANTS:,} can be computed in one run"
 
 
-def _field_faults(path: str, name: str, values: list[Any], sections: dict[str, Any]) -> list[tuple[str, str]]:
+def _field_faults(path: str, name: str, values: list[Any], sections: dict[str, Any]) -> Iterator[Fault]:
     """Faults of an axis over a field of the configuration: there must be such a number, and every value must be allowed."""
-    found = _field(name, sections)
-    if found is None:
-        return []
-    section, field = found
-    if section is None or not _is_numeric(section.model_fields.get(field)):
-        return [(path, "is neither an axis nor a number in this configuration" + did_you_mean(name, _known(sections)))]
-    return _value_faults(path, section.model_fields[field], values, one_by_one=True)
+    section: Any = None
+    match name.split("."):
+        case ["seed" as field]:
+            section = Config
+        case ["models", model, field] if "models" in sections:
+            section = type(sections["models"].get(model))
+        case ["patterns" | "retrieval" as part, field] if part in sections:
+            section = type(sections[part])
+        case ["models", _, _] | ["patterns" | "retrieval", _]:  # a section with faults of its own
+            return
+        case _:
+            field = name
+    known = getattr(section, "model_fields", {})
+    if _is_numeric(known.get(field)):
+        yield from _value_faults(path, known[field], values, one_by_one=True)
+    else:
+        yield path, "is neither an axis nor a number in this configuration" + did_you_mean(name, _known(sections))
 
 
 def _known(sections: dict[str, Any]) -> list[str]:
@@ -655,23 +653,6 @@ def _known(sections: dict[str, Any]) -> list[str]:
     return [*(axis for axis in Axes.model_fields if axis != "zipped"), "seed", *fields]
 
 
-def _field(name: str, sections: dict[str, Any]) -> tuple[type[BaseModel] | None, str] | None:
-    """The section that a dotted path leads to and the field's name in it; `None` where that section has faults of its own."""
-    match name.split("."):
-        case ["seed"]:
-            return Config, "seed"
-        case ["models", model, field]:
-            return (
-                (type(sections["models"][model]) if model in sections["models"] else None, field)
-                if "models" in sections
-                else None
-            )
-        case ["patterns" | "retrieval" as section, field]:
-            return (type(sections[section]), field) if section in sections else None
-        case _:
-            return None, name
-
-
 def _is_numeric(field: FieldInfo | None) -> bool:
     return field is not None and bool({int, float} & _types(field.annotation))
 
@@ -681,32 +662,35 @@ def _types(annotation: Any) -> set[Any]:
     return inner | {annotation} if isinstance(annotation, type) else inner
 
 
-def _value_faults(path: str, field: FieldInfo, values: list[Any], one_by_one: bool = False) -> list[tuple[str, str]]:
+def _value_faults(path: str, field: FieldInfo, values: list[Any], one_by_one: bool = False) -> Iterator[Fault]:
     declared: Any = Annotated[field.annotation, field]
     allowed = TypeAdapter(declared)
-    faults = []
     for place, value in enumerate(values) if one_by_one else [(None, values)]:
         try:
             allowed.validate_python(value)
         except ValidationError as error:
             for fault in error.errors():
                 index = f"[{place}]" if one_by_one else "".join(f"[{part}]" for part in fault["loc"] if isinstance(part, int))
-                text = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
-                faults.append((path + index, f"{text[:1].lower()}{text[1:]}; got {shown(fault['input'])}"))
-    return faults
+                yield path + index, f"{rule_of(fault)}; got {shown(fault['input'])}"
 
 
-def _flip_faults(axes: Axes, patterns: Any) -> list[tuple[str, str]]:
+def rule_of(fault: Any) -> str:
+    """What pydantic says of a fault, as the rest of a sentence."""
+    text = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"{text[:1].lower()}{text[1:]}"
+
+
+def _flip_faults(axes: Axes, patterns: Any) -> Iterator[Fault]:
     for together in axes.zipped.values():
         if {"num_flips", "patterns.num_neurons"} <= set(together):
             pairs = zip(together["num_flips"], together["patterns.num_neurons"], strict=False)
-            wrong = [f"{flips} of {num_neurons}" for flips, num_neurons in pairs if flips > num_neurons]
-            return [("axes.num_flips", f"at most num_neurons entries can be flipped; got {', '.join(wrong)}")] if wrong else []
+            if wrong := [f"{flips} of {num_neurons}" for flips, num_neurons in pairs if flips > num_neurons]:
+                yield "axes.num_flips", f"at most num_neurons entries can be flipped; got {', '.join(wrong)}"
+            return
     named = {name: values for coordinates in axes.coordinates().values() for name, values in coordinates.items()}
     num_neurons = 64 if isinstance(patterns, DigitPatterns) else getattr(patterns, "num_neurons", None)
-    if num_neurons is not None:
-        num_neurons = min(named.get("patterns.num_neurons", [num_neurons]))
-    if num_neurons is None or "num_flips" not in named or max(named["num_flips"]) <= num_neurons:
-        return []
-    text = f"got {max(named['num_flips'])}; at most num_neurons = {num_neurons} entries can be flipped"
-    return [("axes.num_flips", text)]
+    if num_neurons is None or "num_flips" not in named:
+        return
+    num_neurons, flips = min(named.get("patterns.num_neurons", [num_neurons])), max(named["num_flips"])
+    if flips > num_neurons:
+        yield "axes.num_flips", f"got {flips}; at most num_neurons = {num_neurons} entries can be flipped"

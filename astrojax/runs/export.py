@@ -11,7 +11,7 @@ import xarray as xr
 
 from .._errors import InputError, one_of
 from .._files import replacing
-from .files import StorageError
+from .files import storing
 from .store import load
 
 if TYPE_CHECKING:
@@ -47,12 +47,10 @@ def export(run: str | Path, format: str, out: str | Path | None = None) -> Path:
     if not path.parent.is_dir():
         raise InputError(f"--out: {path} must be a file in a folder that exists; there is no folder {path.parent}")
     try:
-        with replacing(path) as part:
+        with storing(path), replacing(path) as part:
             {"nc": _write_netcdf, "csv": _write_csv, "parquet": _write_parquet}[format](results, part)
     except ImportError as error:
         raise InputError(f"--format {format} needs an extra: python -m pip install 'astrojax-memory[export]'") from error
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
     return path
 
 

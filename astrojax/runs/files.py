@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +72,16 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file in a folder that is made if need be, whole or not at all. Raises `StorageError` if it cannot be written."""
-    try:
+    with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, content)
+
+
+@contextlib.contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Makes a `StorageError` of every failure to write."""
+    try:
+        yield
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import InputError
+from .files import refuse_special
 from .yaml_files import read_yaml
 
 CONFIG = "config.yaml"
@@ -20,6 +21,15 @@ def command_of(content: Any) -> str | None:
     if "parameters" in keys and "models" not in keys:
         return "tune"
     return "run" if "models" in keys and not keys & {"model", "parameters"} else None
+
+
+def existing(folder: str | Path) -> Path:
+    """A folder that may be a run folder; `InputError` (a ValueError) if there is none, or one that must not be read."""
+    path = Path(folder)
+    if not path.exists():
+        raise InputError(f"{path} does not exist{run_folders(path.parent)}")
+    refuse_special(path)
+    return path
 
 
 def is_search(folder: Path) -> bool:

@@ -10,13 +10,10 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .._errors import InputError, did_you_mean, shown
-from .config import NAME, Config, Root
+from .config import NAME, Config, Fault, Root, rule_of
 from .examples import PREFIX, located, names
 from .folders import command_of, files_like
 from .yaml_files import find_faults, parse_yaml, read_yaml
-
-Fault = tuple[str, str]
-"""The path of a field and what is wrong with it."""
 
 
 class ConfigError(InputError):
@@ -62,10 +59,9 @@ def read(path: str | Path, kind: type[Kind], overrides: Sequence[str] | Mapping[
     if not isinstance(raw, dict):
         raise ConfigError(source, find_faults(raw) or [("", f"must be a mapping of keys to values; got {shown(raw)}")])
     command = command_of(raw)
-    if command == "tune" and kind is Config:
-        raise ConfigError(source, [("", f"is the configuration of a search: astrojax tune {shlex.quote(source)}")])
-    if command == "run" and kind is not Config:
-        raise ConfigError(source, [("", f"is the configuration of a run: astrojax run {shlex.quote(source)}")])
+    if command is not None and (command == "run") != (kind is Config):
+        what = "run" if command == "run" else "search"
+        raise ConfigError(source, [("", f"is the configuration of a {what}: astrojax {command} {shlex.quote(source)}")])
     if "name" not in raw and re.match(NAME, path.stem):
         raw["name"] = path.stem
     faults: list[Fault] = []
@@ -105,31 +101,29 @@ def parse(
     return config.with_files({name: ((folder or Path()) / path).resolve() for name, path in config.files().items()})
 
 
-def _faults(raw: Mapping[Any, Any], kind: type[Root]) -> list[Fault]:
+def _faults(raw: Mapping[Any, Any], kind: type[Root]) -> Iterator[Fault]:
     """Every fault: of the fields, and between the sections that are valid by themselves."""
-    faults: list[Fault] = []
     sections: dict[str, Any] = {}
     for name in raw:
         if name not in kind.model_fields:
-            faults.append((str(name), "unknown key" + _hint(name, kind)))
+            yield str(name), "unknown key" + _hint(name, kind)
     for name, field in kind.model_fields.items():
-        if name not in raw:
-            if field.is_required():
-                faults.append((name, "is missing"))
-            else:
-                sections[name] = field.default
-            continue
-        try:
-            declared: Any = Annotated[field.annotation, field]
-            sections[name] = TypeAdapter(declared).validate_python(raw[name])
-        except ValidationError as error:
-            faults.extend(_described(name, fault, kind) for fault in error.errors())
-    return faults + kind.contradictions(sections)
+        if name in raw:
+            try:
+                declared: Any = Annotated[field.annotation, field]
+                sections[name] = TypeAdapter(declared).validate_python(raw[name])
+            except ValidationError as error:
+                yield from (_described(name, fault, kind) for fault in error.errors())
+        elif field.is_required():
+            yield name, "is missing"
+        else:
+            sections[name] = field.default
+    yield from kind.contradictions(sections)
 
 
 def _described(section: str, fault: Any, kind: type[Root]) -> Fault:
     path, parent = _walk((section, *fault["loc"]), kind)
-    text, given = fault["msg"], f"got {shown(fault['input'])}"
+    given = f"got {shown(fault['input'])}"
     match fault["type"]:
         case "extra_forbidden":
             return path, "unknown key" + _hint(fault["loc"][-1], parent)
@@ -146,8 +140,7 @@ def _described(section: str, fault: Any, kind: type[Root]) -> Fault:
             names = [name.strip("' ") for name in expected.replace(" or ", ", ").split(",")]
             return path, f"must be one of {', '.join(names)}; {given}{did_you_mean(fault['input'], names)}"
         case _:
-            rule = text.removeprefix("Value error, ").removeprefix("Input ")
-            return path, f"{rule[:1].lower()}{rule[1:]}; {given}"
+            return path, f"{rule_of(fault)}; {given}"
 
 
 def _walk(loc: Sequence[Any], kind: type[Root]) -> tuple[str, type[BaseModel] | None]:
@@ -159,7 +152,7 @@ def _walk(loc: Sequence[Any], kind: type[Root]) -> tuple[str, type[BaseModel] | 
     sections: list[type[BaseModel]] = [kind]
     in_mapping, parent = False, None
     for part in loc:
-        tagged = [section for section in sections if _kind(section) == part]
+        tagged = [section for section in sections if kind_of(section) == part]
         if tagged and len(sections) > 1 and not in_mapping:
             sections = tagged
             continue
@@ -171,19 +164,21 @@ def _walk(loc: Sequence[Any], kind: type[Root]) -> tuple[str, type[BaseModel] | 
         fields = parent.model_fields if parent is not None else {}
         annotation = fields[part].annotation if part in fields else None
         in_mapping = get_origin(annotation) is dict
-        sections = list(_sections_in(annotation))
+        sections = list(sections_in(annotation))
     return "".join(parts).removeprefix(".").removesuffix(".[key]"), parent
 
 
-def _sections_in(annotation: Any) -> Iterator[type[BaseModel]]:
+def sections_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The sections that may stand for a field, of which a mapping may hold several."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     elif get_origin(annotation) in (Annotated, Union, UnionType, dict):
         for inner in get_args(annotation):
-            yield from _sections_in(inner)
+            yield from sections_in(inner)
 
 
-def _kind(section: type[BaseModel]) -> str | None:
+def kind_of(section: type[BaseModel]) -> str | None:
+    """The `kind` that tells a section from others in its place, if it has one."""
     field = section.model_fields.get("kind")
     return get_args(field.annotation)[0] if field is not None else None
 

@@ -4,7 +4,6 @@ Chunks of different tasks never share a file. A task's values are written first 
 a flag tells the truth at every moment. Every chunk ends in a checksum; a flag is the checksum of a cell (cells.py).
 """
 
-import contextlib
 import hashlib
 import itertools
 import math
@@ -24,7 +23,7 @@ from zarr.storage import LocalStore, MemoryStore
 
 from .._errors import InputError
 from .cells import Cells, Grid, Region, is_whole
-from .files import StorageError, write_bytes
+from .files import StorageError, storing, write_bytes
 
 RESULTS, DONE = "results.zarr", "done.zarr"
 
@@ -34,19 +33,12 @@ NOT_COMPUTED = -1
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable to be stored: names and lengths of its dimensions, lengths of its chunks, type and attributes."""
+    """A variable to be stored: how it is divided, its type and its attributes."""
 
     name: str
-    dims: tuple[str, ...]
-    shape: tuple[int, ...]
-    chunks: tuple[int, ...]
+    grid: Grid
     dtype: np.dtype
     attributes: Mapping[str, str]
-
-    @property
-    def grid(self) -> Grid:
-        """How it is divided."""
-        return Grid(self.dims, self.shape, self.chunks)
 
 
 class Results:
@@ -66,7 +58,7 @@ class Results:
         self.path, self._folder = folder / RESULTS, folder
         self._coordinates, self._variables = coordinates, {variable.name: variable for variable in variables}
         self._cells = Cells(self.path, run, {name: variable.grid for name, variable in self._variables.items()})
-        self._flags = Variable("", ("cell",), (self._cells.size,), (1,), np.dtype(np.uint64), {})
+        self._flags = Variable("", Grid(("cell",), (self._cells.size,), (1,)), np.dtype(np.uint64), {})
         self._arrays: dict[str, Any] = {}
 
     def open(self, notice: Callable[[str], None]) -> dict[str, str]:
@@ -76,7 +68,7 @@ class Results:
             The SHA-256 of every file that stays as it is now, descriptions and coordinates, by its path in the folder.
         """
         is_new = not self.path.exists()
-        with _storing(self.path):
+        with storing(self.path):
             files = self._layout()
             for name, content in files.items():
                 path = self._folder / name
@@ -108,7 +100,7 @@ class Results:
 
     def write(self, regions: Mapping[str, Region], values: Mapping[str, np.ndarray]) -> None:
         """Write the values of a task, each variable into its region of whole chunks, then its flags."""
-        with _storing(self.path):
+        with storing(self.path):
             for name, region in regions.items():
                 array, whole = self._arrays[name], np.broadcast_to(values[name], [part.stop - part.start for part in region])
                 # One after another: where values are repeated the whole may be large.
@@ -129,7 +121,7 @@ class Results:
 
     def forget(self, regions: Mapping[str, Region]) -> None:
         """Take back the flags of a task."""
-        with _storing(self._folder / DONE):
+        with storing(self._folder / DONE):
             for cell in self._numbers(regions):
                 self._done[cell] = 0
 
@@ -215,16 +207,6 @@ def add_to_store(dataset: xr.Dataset, files: dict[str, Any]) -> None:
         dataset.to_zarr(MemoryStore(files), mode="a", zarr_format=3, consolidated=True)
 
 
-def read_flags(folder: Path) -> np.ndarray:
-    """The flags of a run folder, as `Results.done`; `InputError` (a ValueError) if they cannot be read."""
-    try:
-        return np.asarray(zarr.open_array(folder / DONE, mode="r")[:])
-    except Exception as error:  # of whatever kind: zarr raises what it likes on damaged files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        again = f"astrojax run {shlex.quote(str(folder))} mends it"
-        raise InputError(f"{folder / DONE} is damaged and cannot be read: {reason}; {again}") from error
-
-
 def grids_of(path: Path, names: Sequence[str]) -> dict[str, Grid]:
     """The grids of stored variables, by name, in a dataset whose descriptions can be trusted."""
     arrays: dict[str, Any] = {name: zarr.open_array(path / name, mode="r") for name in names}
@@ -237,7 +219,7 @@ def _opened(path: Path, variable: Variable, mode: str) -> Any:
         array: Any = zarr.open_array(path, mode=mode).with_config({"write_empty_chunks": True})
     except Exception as error:  # of whatever kind: zarr raises what it likes on damaged descriptions
         raise StorageError(f"{path} is damaged") from error
-    if (array.shape, array.chunks, array.dtype) != (variable.shape, variable.chunks, variable.dtype):
+    if (array.shape, array.chunks, array.dtype) != (*variable.grid[1:], variable.dtype):
         raise StorageError(f"{path} is damaged")
     return array
 
@@ -246,12 +228,12 @@ def _create(store: MemoryStore, variable: Variable) -> None:
     zarr.create_array(
         store,
         name=variable.name or None,
-        shape=variable.shape,
-        chunks=variable.chunks,
+        shape=variable.grid.shape,
+        chunks=variable.grid.chunks,
         dtype=variable.dtype,
         fill_value=math.nan if variable.dtype.kind == "f" else (0 if variable.dtype.kind == "u" else NOT_COMPUTED),
         compressors=[ZstdCodec(level=1), Crc32cCodec()],
-        dimension_names=variable.dims,
+        dimension_names=variable.grid.dims,
         attributes=dict(variable.attributes),
         zarr_format=3,
     )
@@ -279,12 +261,3 @@ def _make_room(path: Path) -> None:
     for parent in path.parents[:2]:
         if parent.is_file():
             parent.unlink()
-
-
-@contextlib.contextmanager
-def _storing(path: Path) -> Iterator[None]:
-    """Makes a `StorageError` of every failure to write."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -11,8 +11,8 @@ import xarray as xr
 
 from .._arrays import read_array
 from .._errors import InputError
-from .files import StorageError, read_sealed_json, refuse_special, write_bytes, write_sealed_json
-from .folders import CONFIG, is_search, run_folders
+from .files import read_sealed_json, storing, write_bytes, write_sealed_json
+from .folders import CONFIG, existing, is_search, run_folders
 from .record import check_files, read_record, recorded_files, run_again
 from .results import add_to_store
 from .store import load
@@ -113,14 +113,10 @@ class SearchFolder:
 
     def landscape(self) -> xr.DataArray | None:
         """The loss on a plane of two parameters through the result, if it was mapped."""
-        if not self.has_landscape():
+        if not (self.folder / LANDSCAPE).exists():
             return None
         content = self._read(LANDSCAPE)
         return xr.DataArray(np.array(content["loss"], float), coords=content["values"], dims=list(content["values"]))
-
-    def has_landscape(self) -> bool:
-        """Whether the landscape was mapped."""
-        return (self.folder / LANDSCAPE).exists()
 
     def write_history(self, histories: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         """Store what happened, by score and name, each an array of shape (steps + 1, starts)."""
@@ -138,11 +134,9 @@ class SearchFolder:
         scores = np.array(list(histories), dtype=object)
         files: dict[str, Any] = {}
         add_to_store(xr.Dataset(variables, {"score": scores}, {"choice": CHOICE}), files)
-        try:
+        with storing(self.folder / HISTORY):
             if (self.folder / HISTORY).exists():
                 shutil.rmtree(self.folder / HISTORY)
-        except OSError as error:
-            raise StorageError(f"{self.folder / HISTORY} cannot be written: {error.strerror or error}") from error
         for name, content in files.items():
             write_bytes(self.folder / HISTORY / name, content.to_bytes())
 
@@ -181,10 +175,7 @@ def load_search(folder: str | Path) -> SearchFolder:
 
 def find_search(folder: str | Path) -> Path:
     """The run folder of a search; `InputError` (a ValueError) if it is none."""
-    path = Path(folder)
-    if not path.exists():
-        raise InputError(f"{path} does not exist{run_folders(path.parent)}")
-    refuse_special(path)
+    path = existing(folder)
     if not is_search(path):
         if (path / CONFIG).is_file():
             text = f"is not the folder of a search; it holds a run, which astrojax run {shlex.quote(str(path))} continues"

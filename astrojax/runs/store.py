@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+import zarr
 from filelock import FileLock, Timeout
 
 from .._errors import InputError
@@ -15,12 +16,12 @@ from .._files import is_part
 from .cells import Cells
 from .config import Config, Root
 from .definitions import DEFINITIONS
-from .files import json_sha256, refuse_links, refuse_special
+from .files import json_sha256, refuse_links
 from .files import read_json as read_json
-from .folders import CONFIG, is_search, run_folders
+from .folders import CONFIG, existing, is_search, run_folders
 from .record import PROVENANCE as PROVENANCE
 from .record import check_files, config_changed, read_provenance, read_record, recorded_files, run_again
-from .results import DONE, RESULTS, ReadOnly, grids_of, read_flags
+from .results import DONE, RESULTS, ReadOnly, grids_of
 from .stored_config import sha256_beside_results
 from .yaml_files import read_yaml
 
@@ -106,15 +107,20 @@ def coordinates_of(
 
 def is_done(run: str | Path) -> np.ndarray:
     """Which cells of a run are done, shape (cells,), boolean. `InputError` (a ValueError) if that cannot be read."""
-    return read_flags(Path(run)) != 0
+    return _flags(Path(run)) != 0
+
+
+def _flags(folder: Path) -> np.ndarray:
+    """The flags of a run folder, as `Results.done`."""
+    try:
+        return np.asarray(zarr.open_array(folder / DONE, mode="r")[:])
+    except Exception as error:  # of whatever kind: zarr raises what it likes on damaged files
+        raise _damaged(folder, DONE, error) from error
 
 
 def find_run(run: str | Path) -> Path:
     """The folder of a run that was begun; `InputError` (a ValueError) if there is none."""
-    folder = Path(run)
-    if not folder.exists():
-        raise InputError(f"{folder} does not exist{run_folders(folder.parent)}")
-    refuse_special(folder)
+    folder = existing(run)
     if not (folder / CONFIG).is_file():
         raise InputError(f"{folder} is not a run folder: it holds no {CONFIG}{run_folders(folder)}")
     if not (folder / RESULTS).is_dir() and is_search(folder):
@@ -149,7 +155,7 @@ def load(run: str | Path, *, partial: bool = False) -> xr.Dataset:
         raise InputError(f"{folder}: the run was not begun; {run_again(folder)} begins it")
     elif strangers := [name for name in written if f"{RESULTS}/{name}/zarr.json" not in files]:
         raise InputError(f"{folder / RESULTS / strangers[0]} was not written by the run; remove it")
-    flags = read_flags(folder)
+    flags = _flags(folder)
     done = flags != 0
     if not partial and not done.all():
         again = f"{run_again(folder)} continues it"
@@ -159,7 +165,7 @@ def load(run: str | Path, *, partial: bool = False) -> xr.Dataset:
         names = [name for name in DEFINITIONS if name in written]
         cells = Cells(folder / RESULTS, str(record.get("config_sha256")), grids_of(folder / RESULTS, names))
     except Exception as error:  # of whatever kind, where no digest of the descriptions was recorded
-        raise _damaged(folder, error) from error
+        raise _damaged(folder, RESULTS, error) from error
     missing = [name for name in NEEDED if name not in names]
     if missing:
         raise InputError(f"{folder / RESULTS} is damaged: {', '.join(missing)} is missing; {run_again(folder)} mends it")
@@ -180,7 +186,7 @@ def load(run: str | Path, *, partial: bool = False) -> xr.Dataset:
         for name in results.coords:
             results[name].load()
     except Exception as error:  # of whatever kind: xarray and zarr raise what they like on damaged files
-        raise _damaged(folder, error) from error
+        raise _damaged(folder, RESULTS, error) from error
     return results[names]
 
 
@@ -195,9 +201,9 @@ def _check_config(folder: Path) -> None:
         raise config_changed(folder)
 
 
-def _damaged(folder: Path, error: Exception) -> InputError:
+def _damaged(folder: Path, name: str, error: Exception) -> InputError:
     reason = " ".join(str(error).split()) or type(error).__name__
-    return InputError(f"{folder / RESULTS} is damaged and cannot be read: {reason}; {run_again(folder)} mends it")
+    return InputError(f"{folder / name} is damaged and cannot be read: {reason}; {run_again(folder)} mends it")
 
 
 def _strings(names: Iterable[str]) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from .._errors import InputError, shown
-from .config import Root
+from .config import Root, leaves
 from .files import file_sha256, read_json, sha256_by_name, write_bytes, write_text
 from .folders import CONFIG
 from .reading import ConfigError, read
@@ -75,7 +75,7 @@ def _continued(folder: Path, config: Kind, before: Mapping[str, Any], notice: Ca
         stored = read(folder / CONFIG, type(config))
     except ConfigError as error:
         fault = error
-    if stored is not None and (not known or _is_as_recorded(folder, before)):
+    if stored is not None and (not known or _has_digest(folder / CONFIG, (recorded_files(before) or {}).get(CONFIG, ""))):
         recorded = before.get("input_files") or stored.file_digests()
         different = differences(stored, config, recorded)
         if different:
@@ -138,10 +138,6 @@ def _has_digest(path: Path, digest: str | None) -> bool:
         return False
 
 
-def _is_as_recorded(folder: Path, before: Mapping[str, Any]) -> bool:
-    return _has_digest(folder / CONFIG, (recorded_files(before) or {}).get(CONFIG, ""))
-
-
 def sha256_beside_results(folder: Path) -> str | None:
     """SHA-256 of the configuration as the dataset tells it, or `None`."""
     try:
@@ -159,7 +155,7 @@ def differences(there: Root, here: Root, recorded: Mapping[str, str]) -> list[st
     digests = here.file_digests()
     there = there.with_files({name: Path(recorded.get(name, str(path))) for name, path in there.files().items()})
     here = here.with_files({name: Path(digest) for name, digest in digests.items()})
-    first, second = (_leaves(config.model_dump(mode="json"), "") for config in (there, here))
+    first, second = (leaves(config.model_dump(mode="json")) for config in (there, here))
     missing = object()
     lines = []
     for path in sorted(first.keys() | second.keys()):
@@ -172,12 +168,6 @@ def differences(there: Root, here: Root, recorded: Mapping[str, str]) -> list[st
         words = ["nothing" if value is missing else shown(value) for value in (one, other)]
         lines.append(f"{path}: {words[0]} there, {words[1]} here")
     return lines
-
-
-def _leaves(value: Any, path: str) -> dict[str, Any]:
-    if isinstance(value, dict) and value:
-        return {key: leaf for name, inner in value.items() for key, leaf in _leaves(inner, f"{path}.{name}").items()}
-    return {path.removeprefix("."): value}
 
 
 def as_yaml(config: Root, beside: Path | None = None) -> str:

@@ -1,30 +1,28 @@
 """The configuration of a search: what may stand in the YAML file of `astrojax tune`, checked all at once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from .._errors import did_you_mean
-from .._parameters import DIMENSIONS, MOST_TRAJECTORIES, SEARCHED, TRANSIENT
+from .._parameters import DIMENSIONS, MOST_TRAJECTORIES, SEARCHED, TRANSIENT, OptimiserName, ScheduleName
 from .config import (
     LEVELS,
     Astrocyte,
     Axes,
     Config,
+    Fault,
     Integer,
     Model,
     ModernHopfield,
     Name,
     Number,
-    Patterns,
     Positive,
-    RandomPatterns,
     Real,
     Retrieval,
     Root,
     Section,
-    contradictions,
 )
 
 LossName = Literal["direction", "softsign", "logistic", "soft_hamming", "gain"]
@@ -52,10 +50,6 @@ def _searched(given: Any) -> Any:
     return filled
 
 
-def _weights(given: Any) -> Any:
-    return {given: 1.0} if isinstance(given, str) else given
-
-
 MOST_STEPS = 1_000_000
 """Most steps of a search."""
 
@@ -65,23 +59,14 @@ Argument = Annotated[Number, Field(ge=-1e15, le=1e15)]
 class Schedule(Section):
     """A schedule of optax; its values are factors of the learning rate."""
 
-    name: Literal[
-        "constant_schedule",
-        "cosine_decay_schedule",
-        "exponential_decay",
-        "linear_schedule",
-        "polynomial_schedule",
-        "warmup_cosine_decay_schedule",
-    ]
+    name: ScheduleName
     arguments: dict[str, Argument] = Field({}, description="its arguments, by their names in optax")
 
 
 class Optimiser(Section):
     """An optimiser of optax."""
 
-    name: Literal["adabelief", "adam", "adamax", "adamw", "amsgrad", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi"] = (
-        "adam"
-    )
+    name: OptimiserName = "adam"
     learning_rate: Positive = Field(0.3, description="in unconstrained numbers: 0.3 of a logarithm is a change by a third")
     arguments: dict[str, Argument] = Field({}, description="further arguments, by their names in optax")
     schedule: Schedule | None = Field(None, description="how the learning rate changes with the steps")
@@ -121,10 +106,6 @@ class TuneConfig(Root):
     """Everything that determines the result of a search."""
 
     name: Name = Field("tune", description="names the run folder; the file's name when left out")
-    seed: Integer = Field(0, ge=0, lt=2**31, description="all random numbers follow from it")
-    precision: Literal["float32", "float64"] = Field("float32", description="of patterns, dynamics and results")
-    patterns: Patterns = Field(RandomPatterns(), description="where patterns come from")
-    corruption: Literal["flips", "erasures", "noise"] = Field("flips", description="how a query differs from its pattern")
     axes: Axes = Field(description="memory loads and levels of corruption; problems of all pairs are equally frequent")
     model: Model = Field(description="the memory; its values are where the search starts")
     scores: list[Literal["squared", "linear", "power"]] = Field(
@@ -135,7 +116,10 @@ class TuneConfig(Root):
     )
     loss: Annotated[
         dict[LossName, Annotated[Real, Field(ge=0)]],
-        BeforeValidator(_weights, json_schema_input_type=LossName | dict[LossName, float]),
+        BeforeValidator(
+            lambda given: {given: 1.0} if isinstance(given, str) else given,
+            json_schema_input_type=LossName | dict[LossName, float],
+        ),
     ] = Field({"softsign": 1.0}, min_length=1, description="a loss, or weights of several")
     gradient: Literal["auto", "forward", "reverse", "implicit"] = Field("auto", description="how gradients are found")
     optimiser: Optimiser = Optimiser()
@@ -146,8 +130,31 @@ class TuneConfig(Root):
     heldout_trials: Integer = Field(1000, ge=1, le=MOST_TRAJECTORIES, description="fresh problems of each load and level")
 
     @classmethod
-    def contradictions(cls, sections: dict[str, Any]) -> list[tuple[str, str]]:
-        return _contradictions(sections)
+    def contradictions(cls, sections: dict[str, Any]) -> Iterator[Fault]:
+        model, axes = sections.get("model"), sections.get("axes")
+        coordinates = [*axes.coordinates(), *axes.zipped] if axes is not None else []
+        others = [name for name in coordinates if name != "num_patterns" and name not in LEVELS.values()]
+        for name in others:
+            text = "is not an axis of a search: its problems differ in num_patterns and the level of corruption alone"
+            yield f"axes.{name}", text
+        if not others:
+            models = None if model is None else {"model": model}
+            for path, text in Config.contradictions({**sections, "models": models, "trials": sections.get("heldout_trials")}):
+                yield path.removeprefix("models."), text
+        if model is None:
+            return
+        scores = sections.get("scores") or []
+        if scores and not isinstance(model, Astrocyte):
+            yield "scores", f"belong to the kind astrocyte; the model is of kind {model.kind}"
+        if len(set(scores)) < len(scores):
+            yield "scores", "list a score twice"
+        yield from _faults_of_loss(sections.get("loss") or {}, model)
+        yield from _faults_of_size(sections)
+        if getattr(sections.get("retrieval"), "convergence_speed", None) is not None:
+            yield "retrieval.convergence_speed", "does not belong to a search"
+        for name, how in (sections.get("parameters") or {}).items():
+            if fault := _parameter_fault(name, how, model, sections):
+                yield f"parameters.{name}", fault
 
     def levels(self) -> tuple[str, list[float | int]]:
         """The axis of the corruption, and its values."""
@@ -168,18 +175,9 @@ class TuneConfig(Root):
 
     def heldout(self, name: str, model: Any, *, t1: float | None = None, decoders: bool = False) -> Config:
         """A run of a memory on fresh problems: those that any run of the same seed meets, none of which the search has seen."""
-        return Config(
-            name=name,
-            seed=self.seed,
-            precision=self.precision,
-            patterns=self.patterns,
-            corruption=self.corruption,
-            axes=self.axes,
-            trials=self.heldout_trials,
-            models={name: model},
-            decoders=decoders,
-            retrieval=self.retrieval if t1 is None else self.retrieval.model_copy(update={"t1": t1}),
-        )
+        given = {field: getattr(self, field) for field in Root.model_fields} | {"name": name, "trials": self.heldout_trials}
+        retrieval = self.retrieval if t1 is None else self.retrieval.model_copy(update={"t1": t1})
+        return Config(**given, axes=self.axes, models={name: model}, decoders=decoders, retrieval=retrieval)
 
 
 def _start(model: Any, retrieval: Any, name: str) -> float:
@@ -191,66 +189,31 @@ def _with_score(model: Any, score: str) -> Astrocyte:
     return Astrocyte.model_validate(values | ({} if score == "power" else {"order": None}))
 
 
-def _contradictions(sections: dict[str, Any]) -> list[tuple[str, str]]:
-    """Faults between sections that are each valid; sections that are missing are passed over."""
-    model, axes = sections.get("model"), sections.get("axes")
-    faults = []
-    for name in [*axes.coordinates(), *axes.zipped] if axes is not None else []:
-        if name != "num_patterns" and name not in LEVELS.values():
-            text = "is not an axis of a search: its problems differ in num_patterns and the level of corruption alone"
-            faults.append((f"axes.{name}", text))
-    if not faults:
-        models = None if model is None else {"model": model}
-        parts = {**sections, "models": models, "trials": sections.get("heldout_trials")}
-        renamed = {"models.model": "model"}
-        faults += [(_renamed(path, renamed), text) for path, text in contradictions(parts)]
-    if model is None:
-        return faults
-    if sections.get("scores") and not isinstance(model, Astrocyte):
-        faults.append(("scores", f"belong to the kind astrocyte; the model is of kind {model.kind}"))
-    if len(set(sections.get("scores") or [])) < len(sections.get("scores") or []):
-        faults.append(("scores", "list a score twice"))
-    faults += _faults_of_loss(sections.get("loss") or {}, model) + _faults_of_size(sections)
-    if getattr(sections.get("retrieval"), "convergence_speed", None) is not None:
-        faults.append(("retrieval.convergence_speed", "does not belong to a search"))
-    for name, how in (sections.get("parameters") or {}).items():
-        fault = _parameter_fault(name, how, model, sections)
-        if fault:
-            faults.append((f"parameters.{name}", fault))
-    return faults
-
-
-def _faults_of_loss(loss: Mapping[str, float], model: Any) -> list[tuple[str, str]]:
-    faults = []
+def _faults_of_loss(loss: Mapping[str, float], model: Any) -> Iterator[Fault]:
     if loss and not any(loss.values()):
-        faults.append(("loss", "needs a weight above 0"))
+        yield "loss", "needs a weight above 0"
     if "gain" in loss and not isinstance(model, Astrocyte | ModernHopfield):
-        faults.append(("loss", f"gain needs a memory with gains; the kind {model.kind} has none"))
+        yield "loss", f"gain needs a memory with gains; the kind {model.kind} has none"
     if "gain" in loss and getattr(model, "gain_regime", None) == "frozen":
-        faults.append(("loss", "gain is the same whatever is recalled in the gain regime frozen"))
-    return faults
+        yield "loss", "gain is the same whatever is recalled in the gain regime frozen"
 
 
-def _faults_of_size(sections: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _faults_of_size(sections: Mapping[str, Any]) -> Iterator[Fault]:
     """What would be too many trajectories at once, and settings that do not go together."""
     search, landscape, compare = sections.get("search"), sections.get("landscape"), sections.get("compare")
-    parameters = sections.get("parameters") or {}
-    faults = []
     if search is not None:
         starts = search.random_starts + 1
         for name in ("batch_size", "validation_size"):
-            number = getattr(search, name) * starts
-            if number > MOST_TRAJECTORIES:
+            if (number := getattr(search, name) * starts) > MOST_TRAJECTORIES:
                 text = f"with {starts:,} starts makes {number:,} trajectories; at most {MOST_TRAJECTORIES:,} are possible"
-                faults.append((f"search.{name}", text))
+                yield f"search.{name}", text
         if search.smoothing > 0 and search.batch_size % 2:
-            faults.append(("search.batch_size", f"must be even with search.smoothing; got {search.batch_size}"))
+            yield "search.batch_size", f"must be even with search.smoothing; got {search.batch_size}"
     if landscape is not None and (number := landscape.size**2 * landscape.problems) > MOST_TRAJECTORIES:
-        faults.append(("landscape", f"makes {number:,} trajectories; at most {MOST_TRAJECTORIES:,} are possible"))
-    entries = [name for name in parameters if name in DIMENSIONS]
+        yield "landscape", f"makes {number:,} trajectories; at most {MOST_TRAJECTORIES:,} are possible"
+    entries = [name for name in sections.get("parameters") or {} if name in DIMENSIONS]
     if compare is not None and compare.methods and entries:
-        faults.append(("compare.methods", f"cannot search {entries[0]}, which has an entry for each pattern; leave them out"))
-    return faults
+        yield "compare.methods", f"cannot search {entries[0]}, which has an entry for each pattern; leave them out"
 
 
 def _parameter_fault(name: str, how: Searched, model: Any, sections: Mapping[str, Any]) -> str | None:
@@ -285,10 +248,3 @@ def _parameter_fault(name: str, how: Searched, model: Any, sections: Mapping[str
     if how.transform in ("logit", "log_logit") and start in (how.low, how.high):
         return f"starts at {start:g}, on a bound, which the transform {how.transform} never reaches"
     return None
-
-
-def _renamed(path: str, names: Mapping[str, str]) -> str:
-    for old, new in names.items():
-        if path == old or path.startswith(f"{old}."):
-            return new + path[len(old) :]
-    return path

@@ -94,8 +94,8 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         self.depth += 1
         if self.depth > MAX_DEPTH + 1:
-            raise yaml.composer.ComposerError(
-                None, None, "too many collections inside one another", self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(
+                problem="too many collections inside one another", problem_mark=self.peek_event().start_mark
             )
         node = super().compose_node(parent, index)
         self.depth -= 1

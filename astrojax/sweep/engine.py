@@ -4,7 +4,7 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -148,10 +148,7 @@ class Engine:
             coordinates = {name: values[places] for name, values in lanes.coordinates.items()}
             values = session.compute(lanes._replace(coordinates=coordinates, capacities=lanes.capacities[places]))
             with lock:
-                for name, value in values.items():
-                    if name not in results:
-                        results[name] = empty((lanes.capacities.size, *value.shape[1:]), value.dtype)
-                    results[name][places] = value
+                _put(results, values, places, lanes.capacities.size)
 
         session.run([functools.partial(compute, places) for places in parts if places.size])
         return results
@@ -235,10 +232,7 @@ class Session:
                 if self._stop.is_set():
                     raise CancelledError
                 done, values = self._within_memory(lanes, sample, int(capacity), places)
-                for name, value in values.items():
-                    if name not in results:
-                        results[name] = empty((lanes.capacities.size, *value.shape[1:]), value.dtype)
-                    results[name][places[:done]] = value
+                _put(results, values, places[:done], lanes.capacities.size)
                 places = places[done:]
         return results
 
@@ -318,3 +312,11 @@ class Session:
 
     def _count(self, name: str, counts: Clock) -> None:
         self.engine._count(self.clocks, name, counts)
+
+
+def _put(results: dict[str, np.ndarray], values: Mapping[str, np.ndarray], places: np.ndarray, number: int) -> None:
+    """Put values of lanes at given places into the results of so many."""
+    for name, value in values.items():
+        if name not in results:
+            results[name] = empty((number, *value.shape[1:]), value.dtype)
+        results[name][places] = value

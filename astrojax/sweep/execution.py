@@ -1,6 +1,7 @@
 """Sweeps whose results are kept in memory. Runs in a folder are made of the same parts; see `experiment.py`."""
 
 import functools
+import itertools
 import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -89,12 +90,10 @@ class Sweep:
 
 def largest_first(programs: Iterable[Lanes]) -> list[Lanes]:
     """Programs in the order in which they are compiled: that of the largest capacity of each name before all others."""
-    ranks: dict[str, int] = {}
-    ranked = []
+    named: dict[str, list[Lanes]] = {}
     for lanes in programs:
-        ranks[lanes.name] = ranks.get(lanes.name, -1) + 1
-        ranked.append((ranks[lanes.name], lanes))
-    return [lanes for _, lanes in sorted(ranked, key=lambda pair: pair[0])]
+        named.setdefault(lanes.name, []).append(lanes)
+    return [lanes for rank in itertools.zip_longest(*named.values()) for lanes in rank if lanes is not None]
 
 
 @dataclass

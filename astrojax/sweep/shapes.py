@@ -5,8 +5,6 @@ import numpy as np
 MULTIPLE = 8
 """Capacities are multiples of this, which keeps batched products of patterns fast."""
 
-MAX_SHAPES = 3
-
 PROGRAM_COST, CHEAP_LANES_PROGRAM_COST = 10_000, 40_000
 """Compiling one more program costs as much as running so many lanes of the largest load: of most memories, and of what is done
 with a lane in a quarter of the time. Programs are kept, so this is a part of what it takes once (benchmarks/engine.py)."""
@@ -50,21 +48,11 @@ class Shapes:
 
 
 def _cheapest(candidates: np.ndarray, loads: np.ndarray, counts: np.ndarray, program_cost: float | int) -> np.ndarray:
-    """The subset of at most `MAX_SHAPES` candidates that costs least, found by dynamic programming over the largest."""
+    """The subset of at most three candidates, the last among them, that costs least; of several the smallest."""
     lanes_up_to = np.array([counts[loads <= size].sum() for size in candidates], float)
-    program = program_cost * float(candidates[-1])
-    cost = candidates * lanes_up_to + program
-    chosen = [[index] for index in range(candidates.size)]
-    best, best_cost = chosen[-1], cost[-1]
-    for _ in range(MAX_SHAPES - 1):
-        # One capacity more: all lanes beyond a smaller capacity go into this one.
-        steps = [
-            cost[:index] + candidates[index] * (lanes_up_to[index] - lanes_up_to[:index]) + program
-            for index in range(candidates.size)
-        ]
-        below = [int(step.argmin()) if step.size else -1 for step in steps]
-        cost = np.array([step[at] if at >= 0 else np.inf for step, at in zip(steps, below, strict=True)])
-        chosen = [[*chosen[at], index] if at >= 0 else [] for index, at in enumerate(below)]
-        if cost[-1] < best_cost:
-            best, best_cost = chosen[-1], cost[-1]
-    return candidates[best]
+    first, second = np.triu_indices(candidates.size)
+    lanes = np.diff([lanes_up_to[first], lanes_up_to[second], np.full(first.size, lanes_up_to[-1])], axis=0, prepend=0)
+    number = 1 + (first < second) + (second < candidates.size - 1)
+    cost = np.array([candidates[first], candidates[second], np.full(first.size, candidates[-1])]) * lanes
+    best = np.lexsort((number, cost.sum(axis=0) + number * program_cost * float(candidates[-1])))[0]
+    return candidates[np.unique([first[best], second[best], candidates.size - 1])]

@@ -1,6 +1,6 @@
 """Searches without gradients, for comparison at equal cost: random search and a grid."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -64,9 +64,12 @@ def random_search(
     Raises:
         InputError (a ValueError): if the trajectories do not suffice for one candidate, and for parameters of patterns.
     """
-    number = _number(objective, parameters, num_solves, problems_per_candidate)
-    shares = np.asarray(jax.random.uniform(jax.random.fold_in(key, CANDIDATES), (number, len(parameters)), jnp.float32))
-    return _tried(objective, parameters, shares.astype(np.float64), key, problems_per_candidate, engine)
+
+    def shares(number: int) -> np.ndarray:
+        drawn = jax.random.uniform(jax.random.fold_in(key, CANDIDATES), (number, len(parameters)), jnp.float32)
+        return np.asarray(drawn, np.float64)
+
+    return _tried(objective, parameters, shares, key, num_solves, problems_per_candidate, engine)
 
 
 def grid_search(
@@ -82,32 +85,32 @@ def grid_search(
 
     Arguments and errors as for `random_search`.
     """
-    number = _number(objective, parameters, num_solves, problems_per_candidate)
-    side = int(number ** (1 / len(parameters)) + 1e-9)
-    middles = (np.arange(side) + 0.5) / side
-    shares = np.stack(np.meshgrid(*[middles] * len(parameters), indexing="ij"), axis=-1).reshape(-1, len(parameters))
-    return _tried(objective, parameters, shares, key, problems_per_candidate, engine)
+
+    def shares(number: int) -> np.ndarray:
+        side = int(number ** (1 / len(parameters)) + 1e-9)
+        middles = (np.arange(side) + 0.5) / side
+        return np.stack(np.meshgrid(*[middles] * len(parameters), indexing="ij"), axis=-1).reshape(-1, len(parameters))
+
+    return _tried(objective, parameters, shares, key, num_solves, problems_per_candidate, engine)
 
 
-def _number(objective: Objective, parameters: Mapping[str, Parameter], num_solves: int, problems_per_candidate: int) -> int:
+def _tried(
+    objective: Objective,
+    parameters: Mapping[str, Parameter],
+    shares_of: Callable[[int], np.ndarray],
+    key: RandomKey,
+    num_solves: int,
+    problems_per_candidate: int,
+    engine: Engine | None,
+) -> Candidates:
+    """The losses of as many candidates as can be tried, at shares of the way between the bounds, shape (C, parameters)."""
     objective.check(list(parameters))
     at_least("problems_per_candidate", problems_per_candidate, 1)
     at_least("num_solves", num_solves, problems_per_candidate, LARGEST_SIZE)
     for name in parameters:
         if name in DIMENSIONS:
             raise InputError(f"{name} has too many entries for a search without gradients")
-    return num_solves // problems_per_candidate
-
-
-def _tried(
-    objective: Objective,
-    parameters: Mapping[str, Parameter],
-    shares: np.ndarray,
-    key: RandomKey,
-    problems_per_candidate: int,
-    engine: Engine | None,
-) -> Candidates:
-    """The losses of candidates at shares of the way between the bounds, shape (C, parameters)."""
+    shares = shares_of(num_solves // problems_per_candidate)
     values = {name: jnp.asarray(parameter.spread(shares[:, at])) for at, (name, parameter) in enumerate(parameters.items())}
     root, numbers = jax.random.fold_in(key, TRAINING), np.arange(problems_per_candidate)
     found = measure(objective, values, root, numbers, engine or Engine(), name="comparison")

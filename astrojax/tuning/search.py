@@ -3,7 +3,7 @@
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ import optax
 
 from .. import _shown
 from .._checks import InputError, at_least, concrete, one_of, positive, random_key, real, shown
-from .._parameters import DIMENSIONS
+from .._parameters import DIMENSIONS, OptimiserName, ScheduleName
 from .._random import pinned
 from .._types import RandomKey
 from ..retrieval import Status
@@ -20,18 +20,8 @@ from ..sweep.engine import Engine
 from .objective import Objective, means, measure
 from .transforms import PARAMETERS, Parameter
 
-OPTIMISERS = ("adabelief", "adam", "adamax", "adamw", "amsgrad", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi")
-"""Optimisers of optax that can be named."""
-
-SCHEDULES = (
-    "constant_schedule",
-    "cosine_decay_schedule",
-    "exponential_decay",
-    "linear_schedule",
-    "polynomial_schedule",
-    "warmup_cosine_decay_schedule",
-)
-"""Schedules of optax that can be named: of the learning rate along the steps."""
+OPTIMISERS, SCHEDULES = get_args(OptimiserName), get_args(ScheduleName)
+"""Optimisers and schedules of optax that can be named."""
 
 TRAINING, VALIDATION, SCATTER = 1, 2, 5
 """What the random keys of problems are derived for; runs draw theirs from the root key itself."""
@@ -228,9 +218,10 @@ class Search:
 
     def step(self, state: SearchState) -> SearchState:
         """One step: problems, their losses and gradients, and the optimiser's update; now and then the held-out problems."""
-        numbers = self._problems(state)
         mode = self.objective.mode_for({name: value[0] for name, value in state.values.items()})
         scatter = self._scatter(state)
+        # With smoothing every problem is met twice.
+        numbers = (int(state.step) * self.batch_size + np.arange(self.batch_size)) // (1 if scatter is None else 2)
         raw, each = (state.raw, False) if scatter is None else (self._scattered(_as_jax(state.raw), scatter), True)
         values = state.values if scatter is None else self._values(raw)
         found = measure(self.objective, values, self.keys[TRAINING], numbers, self.engine, mode=mode, each=each)
@@ -282,11 +273,6 @@ class Search:
 
     def _is_smoothed(self, state: SearchState) -> bool:
         return self.smoothing > 0 and not any(DIMENSIONS.get(name, 0) for name in state.raw)
-
-    def _problems(self, state: SearchState) -> np.ndarray:
-        """Numbers of the problems of the next step: with smoothing every one is met twice, see `_scatter`."""
-        times = 2 if self._is_smoothed(state) else 1
-        return (int(state.step) * self.batch_size + np.arange(self.batch_size)) // times
 
     @pinned
     def _scatter(self, state: SearchState) -> dict[str, np.ndarray] | None:

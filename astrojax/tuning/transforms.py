@@ -27,10 +27,6 @@ class Transform(NamedTuple):
     bounded: bool
 
 
-def _inverse_softplus(value: jax.Array) -> jax.Array:
-    return value + jnp.log(-jnp.expm1(-value))
-
-
 def _share_of_logs(value: jax.Array, low: float, high: float) -> jax.Array:
     return (jnp.log(value) - math.log(low)) / (math.log(high) - math.log(low))
 
@@ -41,7 +37,10 @@ TRANSFORMS: dict[str, Transform] = {
         lambda raw, low, high: jnp.exp(raw), lambda value, low, high: jnp.log(value), positive=True, bounded=False
     ),
     "softplus": Transform(
-        lambda raw, low, high: jax.nn.softplus(raw), lambda value, low, high: _inverse_softplus(value), True, bounded=False
+        lambda raw, low, high: jax.nn.softplus(raw),
+        lambda value, low, high: value + jnp.log(-jnp.expm1(-value)),
+        positive=True,
+        bounded=False,
     ),
     "logit": Transform(
         lambda raw, low, high: low + (high - low) * jax.nn.sigmoid(raw),
