@@ -1,8 +1,6 @@
 """Grids of time steps and the method that takes them: accurate to their order, the same however they are used, and refined."""
 
-import contextlib
 import functools
-import json
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -20,9 +18,7 @@ from astrojax import retrieval
 from astrojax.adams import Adams
 from astrojax.exponential import exponential_drive
 from astrojax.grid import ends_of_steps, integrate, scale_of_grid
-from astrojax.runs.reading import parse_config
 from astrojax.sweep.engine import Engine
-from astrojax.tuning.objective import measure
 
 from .systems import equations
 from .test_exponential import RATES, field, known
@@ -221,5 +217,3 @@ def test_grids_that_are_too_coarse_are_told_and_refined():
     bounded = swept(sample(num_steps=1, max_steps=1), axes)
     np.testing.assert_array_equal(bounded["status"].ravel() == aj.Status.MAX_STEPS, too_coarse)
     assert np.isnan(bounded["hamming_error"].ravel()[too_coarse]).all()
-
-
