@@ -24,7 +24,7 @@ CPU_WIDTH = 64
 """Most lanes that step together on a CPU: enough to pay for an operation."""
 
 CPU_CACHE = 720_000
-"""Bytes of a core's own cache that lanes may fill: as many step together as fit. More would be read from memory in every step."""
+"""Bytes of a core's own cache that lanes may fill: as many step together as fit. More are read from memory in every step."""
 
 ACCELERATOR_WIDTH = 4096
 """The same on an accelerator: enough to hide the latency of small operations, few enough to be filled by a chunk."""
