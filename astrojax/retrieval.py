@@ -182,8 +182,9 @@ def prepare(
     name, method = _as_solver(solver)
     if num_steps is None or isinstance(num_steps, int):
         num_steps = _checked_num_steps(num_steps, method)
-    if isinstance(method, Adams) and not (rtol is None and atol is None):
-        raise InputError("rtol and atol are for adaptive solvers; the solver adams has num_steps")
+    for of_adaptive, given in (("rtol", rtol), ("atol", atol)):
+        if isinstance(method, Adams) and given is not None:
+            raise InputError(f"{of_adaptive} is for adaptive solvers; got {given} for the solver adams, which has num_steps")
     relative = jax.lax.stop_gradient(_default_rtol(memory, method, end) if rtol is None else positive("rtol", rtol, dtype))
     if atol is not None:
         absolute = jax.lax.stop_gradient(positive("atol", atol, dtype))

@@ -1,6 +1,8 @@
 """Grids of time steps and the method that takes them: accurate to their order, the same however they are used, and refined."""
 
+import contextlib
 import functools
+import json
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -18,7 +20,9 @@ from astrojax import retrieval
 from astrojax.adams import Adams
 from astrojax.exponential import exponential_drive
 from astrojax.grid import ends_of_steps, integrate, scale_of_grid
+from astrojax.runs.reading import parse_config
 from astrojax.sweep.engine import Engine
+from astrojax.tuning.objective import measure
 
 from .systems import equations
 from .test_exponential import RATES, field, known
@@ -111,6 +115,7 @@ def test_grids_end_at_the_horizon_and_grow_by_a_constant_factor():
         np.testing.assert_allclose(steps[1:] / steps[:-1], (1 + t1 / 2) ** (1 / 30), rtol=1e-6)
 
 
+QUERY = np.random.default_rng(1).normal(size=NEURONS)
 SIMPLE = SimpleNamespace(patterns=np.random.default_rng(2).choice([-1.0, 1.0], (NEURONS, LOAD)))
 VALUES = {
     "temperature": 0.7,
@@ -118,7 +123,7 @@ VALUES = {
     "tau_p": 1.3,
     "slope": 1.4,
     "logit_bias": np.random.default_rng(0).normal(0, 0.1, LOAD),
-    "query": np.random.default_rng(1).normal(size=NEURONS),
+    "query": QUERY,
 }
 
 
@@ -139,20 +144,16 @@ def differences(values, num_steps, step=1e-5):
 
 def test_derivatives_in_both_modes_and_in_batches_are_those_of_differences():
     """The grid itself is not differentiated, so those by parameters that it follows from agree as far as it is fine."""
-    values, fine, coarse = jax.tree.map(jnp.asarray, VALUES), 400, 12
-    for num_steps, of_grid in ((coarse, None), (fine, 1e-3)):
-        by_differences = differences(values, num_steps)
-        two = jax.tree.map(lambda value: jnp.stack([value, 1.1 * value]), values)
-        reverse = jax.jit(jax.vmap(jax.grad(lambda at, number=num_steps: ended(at, number))))(two)
-        alone = jax.jit(jax.grad(lambda at, number=num_steps: ended(at, number)))(values)
-        along = jax.tree.map(jnp.cos, values)
-        slope = jax.jvp(lambda at, number=num_steps: ended(at, number), (values,), (along,))[1]
-        np.testing.assert_allclose(slope, sum(jnp.vdot(alone[name], along[name]) for name in values), rtol=1e-9)
-        for name in values:
-            np.testing.assert_allclose(reverse[name][0], alone[name], rtol=1e-9)
-            accuracy = of_grid if name in ("temperature", "tau_x", "tau_p") else 1e-6
-            if accuracy is not None:
-                np.testing.assert_allclose(alone[name], by_differences[name], rtol=accuracy, atol=accuracy * 1e-2)
+    values, num_steps = jax.tree.map(jnp.asarray, VALUES), 100
+    by_differences = differences(values, num_steps)
+    two = jax.tree.map(lambda value: jnp.stack([value, 1.1 * value]), values)
+    reverse = jax.tree.map(lambda leaf: leaf[0], jax.jit(jax.vmap(jax.grad(lambda at: ended(at, num_steps))))(two))
+    along = jax.tree.map(jnp.cos, values)
+    forward = jax.jit(lambda at: jax.jvp(lambda at: ended(at, num_steps), (at,), (along,)))(values)[1]
+    np.testing.assert_allclose(forward, sum(jnp.vdot(reverse[name], along[name]) for name in values), rtol=1e-9)
+    for name in values:
+        rtol = 1e-4 if name in ("temperature", "tau_x", "tau_p") else 1e-6
+        np.testing.assert_allclose(reverse[name], by_differences[name], rtol=rtol)
 
 
 def sample(**settings):
@@ -167,13 +168,15 @@ def swept(trial, axes, **settings):
 AXES = {"num_patterns": [4, 12], "num_flips": [1, 3], "tau_x": [0.03, 1.0], "trial": range(12)}
 """Fewer and more patterns than neurons, clear and unclear queries, neurons that are faster than gains: several grids."""
 
-SETTINGS = {"whole": (99, 2, None), "parts": (7, 1, None), "single": (1, 2, None)}
 
-
+@pytest.mark.as_used
 def test_results_are_the_same_bit_for_bit_where_problems_of_several_grids_are_mixed():
-    for width in (4, 16):
+    task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=13), aj.Flips())
+    trial = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), PARAMETERS, t1=HORIZON)
+    axes = AXES | {"num_patterns": [9, 40]}
+    for width in (16, None):
         found = [
-            swept(sample(), AXES, lanes_per_chunk=chunk, engine=Engine(num_threads=threads, lanes_per_step=width))
+            swept(trial, axes, lanes_per_chunk=chunk, engine=Engine(num_threads=threads, lanes_per_step=width))
             for chunk, threads in ((1000, 1), (1000, 2), (7, 2), (1, 1))
         ]
         assert len(np.unique(found[0]["num_steps"])) >= 4
@@ -200,20 +203,158 @@ def test_a_sweep_gives_what_retrieve_gives_on_the_grid_that_it_tells():
 
 
 def test_grids_that_are_too_coarse_are_told_and_refined():
-    axes = {"num_patterns": [LOAD], "num_flips": [1], "trial": range(16)}
-    trial = sample(num_steps=1, max_steps=1000)
+    axes, fast = {"num_patterns": [LOAD], "num_flips": [1], "trial": range(16)}, PARAMETERS | {"tau_p": 0.03}
+    build = eqx.Partial(aj.AstrocyteMemory)
     problems = [posed(number) for number in axes["trial"]]
-    exact = np.array([scipy_end(problem) for problem in problems])
-    refused = [aj.retrieve(memory_of(p), p.query, t1=HORIZON, solver="adams", num_steps=1).status for p in problems]
-    found = {name: values.ravel() for name, values in swept(trial, axes).items()}
+    exact = np.array([scipy_end(problem, tau_p=0.03) for problem in problems])
+    wrong = [np.sum(np.sign(end) != problem.target) for end, problem in zip(exact, problems, strict=True)]
+    memories = [memory_of(problem, tau_p=0.03) for problem in problems]
+    refused = [
+        aj.retrieve(memory, problem.query, t1=HORIZON, solver="adams", num_steps=2).status
+        for memory, problem in zip(memories, problems, strict=True)
+    ]
     too_coarse = np.array(refused) == aj.Status.MAX_STEPS
-    assert too_coarse.mean() > 0.5
+    assert too_coarse.sum() > 0
+    trial = aj.RecallTrial(TASK, build, fast, t1=HORIZON, num_steps=2, max_steps=1000)
+    found = {name: values.ravel() for name, values in swept(trial, axes).items()}
     np.testing.assert_array_equal(found["refined"], too_coarse)
-    np.testing.assert_array_equal(found["num_steps"] > 1, too_coarse)
+    np.testing.assert_array_equal(found["num_steps"] > 2, too_coarse)
     assert np.all(np.log2(found["num_steps"]) % 1 == 0)
     assert not found["status"].any()
-    print(found["num_steps"], found["hamming_error"], exact)
+    np.testing.assert_array_equal(found["hamming_error"][too_coarse], np.array(wrong)[too_coarse])
     # Without room for more steps the status stays.
-    bounded = swept(sample(num_steps=1, max_steps=1), axes)
+    bounded = swept(aj.RecallTrial(TASK, build, fast, t1=HORIZON, num_steps=2, max_steps=3), axes)
     np.testing.assert_array_equal(bounded["status"].ravel() == aj.Status.MAX_STEPS, too_coarse)
     assert np.isnan(bounded["hamming_error"].ravel()[too_coarse]).all()
+
+
+def test_queries_of_retrieve_many_are_refined_one_by_one():
+    problem = posed(load=4)
+    memory = memory_of(problem, tau_p=0.03)
+    queries = np.stack([posed(number, load=4).query for number in range(12)])
+    exact = [scipy_end(SimpleNamespace(patterns=problem.patterns, query=query), tau_p=0.03) for query in queries]
+    found = aj.retrieve_many(memory, queries, t1=HORIZON, num_steps=2)
+    numbers = found.stats["num_accepted_steps"]
+    assert not found.status.any()
+    assert numbers.max() > 2
+    np.testing.assert_array_equal(np.sign(found.x), np.sign(exact))
+    for number in np.unique(numbers):
+        (first, *_) = np.flatnonzero(numbers == number)
+        alone = aj.retrieve(memory, queries[first], t1=HORIZON, solver="adams", num_steps=int(number))
+        np.testing.assert_allclose(found.x[first], alone.x, rtol=1e-9)
+        if number > 2:
+            before = aj.retrieve(memory, queries[first], t1=HORIZON, solver="adams", num_steps=int(number) // 2)
+            assert before.status == aj.Status.MAX_STEPS
+
+
+def test_gradients_of_a_search_are_the_same_in_both_modes_whatever_the_grids():
+    objective = aj.Objective(TASK, aj.AstrocyteMemory, num_patterns=[4, 12], levels=[1, 3], t1=HORIZON)
+    values = {"temperature": np.array([0.2, 0.4]), "tau_x": np.array([1.0, 0.05]), "slope": np.array([2.0, 1.0])}
+    forward, reverse = (
+        measure(objective, values, jax.random.key(0), np.arange(8), Engine(), mode=mode) for mode in ("forward", "reverse")
+    )
+    assert len(np.unique(forward["num_steps"])) >= 4
+    np.testing.assert_array_equal(forward["num_steps"], reverse["num_steps"])
+    for name in values:
+        np.testing.assert_allclose(forward[f"gradient_{name}"], reverse[f"gradient_{name}"], rtol=1e-6, atol=1e-9)
+    assert np.abs(forward["gradient_slope"]).max() > 1e-3
+
+
+RAW = {
+    "patterns": {"kind": "random", "num_neurons": 9},
+    "axes": {"num_patterns": 12, "num_flips": [1, 2]},
+    "trials": 20,
+    "models": {"a": {"kind": "astrocyte", "tau_x": 0.001}, "h": {"kind": "hopfield"}},
+    "retrieval": {"t1": 5, "outcome_error": 0.004},
+    "decoders": False,
+}
+
+
+@pytest.fixture(scope="module")
+def refined(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("astrojax.report.figures.draw_all", lambda results, folder: [])
+        folder = tmp_path_factory.mktemp("refined") / "run"
+        yield folder, aj.run(parse_config(RAW), folder)
+
+
+def grids_of(folder):
+    return json.loads((folder / "provenance.json").read_text())["grids"]
+
+
+def test_a_run_refines_the_grids_of_a_model_until_outcomes_agree(refined):
+    folder, results = refined
+    grids = grids_of(folder)
+    assert grids["a"]["refinement"] > 1
+    assert grids["h"]["refinement"] == 1
+    for grid in grids.values():
+        assert grid["pilots"] == 512
+        assert grid["differ"] <= 0.004
+    usual = RAW | {"retrieval": {"t1": 5}}
+    plain = aj.run(parse_config(usual), folder.parent / "plain")
+    first = {name: found.num_steps.where(found.refined == 0) for name, found in (("fine", results), ("plain", plain))}
+    ratio = (first["fine"] / first["plain"]).sel(model="a").values
+    np.testing.assert_allclose(ratio[np.isfinite(ratio)], grids["a"]["refinement"], rtol=0.02)
+    assert grids_of(folder.parent / "plain")["a"]["refinement"] == 1
+    assert grids_of(folder.parent / "plain")["a"]["differ"] > 0.004
+
+
+def test_a_run_that_goes_on_and_one_that_is_verified_keep_the_refinement(refined, monkeypatch):
+    folder, results = refined
+    interrupted = folder.parent / "interrupted"
+
+    def stop(name, number):
+        raise KeyboardInterrupt
+
+    with contextlib.suppress(KeyboardInterrupt):
+        aj.run(parse_config(RAW), interrupted, execution=aj.Execution(lanes_per_chunk=8), on_chunk=stop)
+    assert grids_of(interrupted) == grids_of(folder)
+    monkeypatch.setattr("astrojax.experiment.calibrated", None)  # nothing is measured once more
+    again = aj.run(parse_config(RAW), interrupted)
+    assert grids_of(interrupted) == grids_of(folder)
+    for name in results.data_vars:
+        assert again[name].values.tobytes() == results[name].values.tobytes(), name
+    assert all(found["different"] == 0 for found in aj.verify(folder, share=1.0).values())
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"solver": "adams", "rtol": 0.1}, "retrieval: rtol is not for the solver adams.* got .*0.1"),
+        ({"solver": "etd3", "num_steps": 30}, "retrieval: num_steps is not for the solver etd3.* got .*30"),
+        ({"atol": 0.1, "outcome_error": 0.2}, "retrieval: outcome_error is not for the solver etd3.* got .*0.2"),
+        ({"num_steps": 30, "outcome_error": 0.2}, "retrieval: num_steps and outcome_error exclude each other.* got .*30"),
+        ({"num_steps": 30, "max_steps": 20}, "retrieval: num_steps must be at most max_steps, 20; got .*30"),
+        ({"num_steps": 0}, "retrieval.num_steps: .*; got 0"),
+        ({"outcome_error": 1.5}, "retrieval.outcome_error: .*; got 1.5"),
+    ],
+)
+def test_settings_that_do_not_fit_the_solver_are_named(settings, words):
+    with pytest.raises(aj.InputError, match=words):
+        parse_config(RAW | {"retrieval": settings})
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"solver": "adams", "rtol": 0.1}, "rtol is for adaptive solvers; got 0.1 for the solver adams"),
+        ({"solver": Adams(), "atol": 0.2}, "atol is for adaptive solvers; got 0.2 for the solver adams"),
+        ({"solver": "etd3", "num_steps": 30}, "num_steps is for the solver adams; got 30"),
+        ({"solver": "adams", "num_steps": 0}, "num_steps must be an integer of at least 1; got 0"),
+    ],
+)
+def test_arguments_that_do_not_fit_the_solver_are_named(settings, words):
+    for retrieve, query in ((aj.retrieve, QUERY), (aj.retrieve_many, QUERY[None])):
+        with pytest.raises(aj.InputError, match=words):
+            retrieve(memory_of(SIMPLE), query, t1=1.0, **settings)
+
+
+def test_outcomes_at_the_defaults_of_the_paper_are_those_of_a_fine_solution():
+    task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=20), aj.Flips())
+    axes = {"num_patterns": [100], "num_flips": [3], "trial": range(256)}
+    coarse, fine = (
+        swept(aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), {}, **settings), axes)["hamming_error"]
+        for settings in ({}, {"solver": "dopri8", "rtol": 1e-8, "atol": 1e-8})
+    )
+    assert fine.std() > 0
+    assert np.mean(coarse != fine) <= 0.01
