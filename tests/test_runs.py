@@ -94,7 +94,11 @@ def test_no_trajectory_failed_and_the_gains_have_a_perplexity(run):
 
 
 def test_failed_trajectories_are_nan_with_their_status(tmp_path):
-    raw = TINY | {"retrieval": {"t1": 2, "max_steps": 2, "solver": "etd3"}, "models": {"a": {"kind": "astrocyte"}}, "decoders": False}
+    raw = TINY | {
+        "retrieval": {"t1": 2, "max_steps": 2, "solver": "etd3"},
+        "models": {"a": {"kind": "astrocyte"}},
+        "decoders": False,
+    }
     results = aj.run(parse_config(raw), tmp_path / "failing")
     assert bool((results.status == int(aj.Status.MAX_STEPS)).all())
     assert bool(results.hamming_error.isnull().all())
