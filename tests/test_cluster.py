@@ -205,9 +205,9 @@ def test_a_worker_reads_and_compares_a_pattern_file_once(tmp_path, monkeypatch):
     monkeypatch.setattr(Config, "file_digests", lambda self: hashed.append(self) or dict(digests))
     cluster._prepared.cache_clear()
     for index in range(3):
-        values, _ = cluster._compute(given.model_dump_json(), digests, 50, (), index)
+        values, _ = cluster._compute(given.model_dump_json(), digests, 50, ((), ()), index)
         assert values["hamming_error"].shape == (50,)
     assert len(hashed) == 1
     other = (("patterns.path", "0" * 64),)
     with pytest.raises(aj.InputError, match=r"patterns\.path: .*own\.npy is another file on the worker"):
-        cluster._compute(given.model_dump_json(), other, 50, (), 0)
+        cluster._compute(given.model_dump_json(), other, 50, ((), ()), 0)

@@ -248,12 +248,12 @@ def test_queries_of_retrieve_many_are_refined_one_by_one():
 
 
 def test_gradients_of_a_search_are_the_same_in_both_modes_whatever_the_grids():
-    objective = aj.Objective(TASK, aj.AstrocyteMemory, num_patterns=[4, 12], levels=[1, 3], t1=HORIZON)
+    objective = aj.Objective(TASK, aj.AstrocyteMemory, num_patterns=[12], levels=[1], t1=HORIZON)
     values = {"temperature": np.array([0.2, 0.4]), "tau_x": np.array([1.0, 0.05]), "slope": np.array([2.0, 1.0])}
     forward, reverse = (
         measure(objective, values, jax.random.key(0), np.arange(8), Engine(), mode=mode) for mode in ("forward", "reverse")
     )
-    assert len(np.unique(forward["num_steps"])) >= 4
+    assert len(np.unique(forward["num_steps"])) == 2
     np.testing.assert_array_equal(forward["num_steps"], reverse["num_steps"])
     for name in values:
         np.testing.assert_allclose(forward[f"gradient_{name}"], reverse[f"gradient_{name}"], rtol=1e-6, atol=1e-9)

@@ -28,7 +28,7 @@ SMALL = {
     "trials": 6,
     "models": {"a|b": {"kind": "hopfield"}},
     "decoders": False,
-    "retrieval": {"max_steps": 12},
+    "retrieval": {"max_steps": 12, "solver": "etd3"},
 }
 
 
