@@ -8,7 +8,7 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Int8
+from jaxtyping import Array, Float, Int
 
 from . import _shown
 from ._checks import InputError, did_you_mean
@@ -20,7 +20,7 @@ from .decoders import bayes_decoder, nearest_pattern
 from .grid import common_num_steps
 from .models.base import AbstractMemory
 from .observables import hamming_error, overlap, perplexity, soft_hamming_error, success
-from .patterns import biased_patterns, hierarchical_patterns, pooled_columns, pooled_patterns, random_patterns
+from .patterns import pooled_columns, pooled_patterns
 from .retrieval import Recall, Status, default_solver, is_on_grid, prepare, recall_of
 
 Coordinates = Mapping[str, jax.Array]
@@ -30,13 +30,10 @@ Observables = dict[str, jax.Array]
 """Scalars measured in one sample, by name."""
 
 
-BINARY_ENSEMBLES = (random_patterns, biased_patterns, hierarchical_patterns)
-
-
 class Problem(eqx.Module):
     """What a memory is asked: patterns to store, and a query that is a corrupted target, the first pattern."""
 
-    patterns: Patterns | Int8[Array, "neurons patterns"]
+    patterns: Patterns
     stored: Stored
     target: Neurons
     query: Neurons
@@ -78,7 +75,7 @@ class Task(eqx.Module):
         patterns = self.ensemble(pattern_key, num_patterns=capacity)
         target = patterns[:, 0]
         return Problem(
-            patterns=patterns.astype(jnp.int8) if self.binary else patterns,
+            patterns=patterns,
             stored=jnp.arange(capacity, dtype=num_patterns.dtype) < num_patterns,
             target=target,
             query=self.corruption(corruption_key, target, level),
@@ -90,11 +87,6 @@ class Task(eqx.Module):
     def coordinate_names(self) -> tuple[str, str, str]:
         """Names of the coordinates that a problem has: the load, the level of corruption and the trial."""
         return "num_patterns", self.corruption.level_name, "trial"
-
-    @property
-    def binary(self) -> bool:
-        """Whether all entries are ±1 by construction. Then problems keep a byte for each: writing them takes time."""
-        return isinstance(self.ensemble, eqx.Partial) and self.ensemble.func in BINARY_ENSEMBLES
 
     @property
     def pool(self) -> Patterns | None:
@@ -236,7 +228,7 @@ class RecallTrial(eqx.Module):
         others = {name: value for name, value in coordinates.items() if name not in self.task.coordinate_names}
         parameters: dict[str, Any] = self.parameters | {n: v for n, v in others.items() if n in taken or self._takes_any}
         parameters |= {name: values[..., problem.columns] for name, values in self.per_pattern.items()}
-        patterns = parameters.pop("patterns", problem.patterns.astype(problem.query.dtype))
+        patterns = parameters.pop("patterns", problem.patterns)
         return self.build(patterns, stored=problem.stored, **parameters)
 
     @property
@@ -281,7 +273,7 @@ class DecoderTrial(eqx.Module):
         """Errors by decoder."""
         level = coordinates[self.task.corruption.level_name]
         evidence = self.task.corruption.evidence(level, problem.query.shape[0])
-        given = (problem.patterns.astype(problem.query.dtype), problem.query)
+        given = (problem.patterns, problem.query)
         answers = {
             "nearest_signed": nearest_pattern(problem.tie_key, *given, signed=True, stored=problem.stored),
             "nearest_unsigned": nearest_pattern(problem.tie_key, *given, signed=False, stored=problem.stored),

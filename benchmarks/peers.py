@@ -59,9 +59,9 @@ class Given(eqx.Module):
 
     def draw(self, root_key: Any, coordinates: Mapping[str, jax.Array], capacity: int) -> Problem:
         """The problem of a trial. Patterns have been padded."""
-        patterns, query = self.patterns[coordinates["trial"]], self.queries[coordinates["trial"]]
+        patterns, query = self.patterns[coordinates["trial"]].astype(self.queries.dtype), self.queries[coordinates["trial"]]
         stored = jnp.arange(capacity, dtype=jnp.int32) < coordinates["num_patterns"]
-        return Problem(patterns, stored, patterns[:, 0].astype(query.dtype), query, root_key, None)
+        return Problem(patterns, stored, patterns[:, 0], query, root_key, None)
 
 
 def problems(num_patterns: int, number: int) -> tuple[np.ndarray, np.ndarray]:

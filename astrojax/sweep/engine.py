@@ -20,10 +20,10 @@ from .._types import RandomKey
 from .memory import OutOfMemoryError, default_budget, empty, is_out_of_memory
 from .programs import Layout, Programs, arranged, call, kind_of, lane_bytes, traced
 
-CPU_WIDTH = 64
+CPU_WIDTH = 128
 """Most lanes that step together on a CPU: enough to pay for an operation."""
 
-CPU_CACHE = 720_000
+CPU_CACHE = 2**20
 """Bytes of a core's own cache that lanes may fill: as many step together as fit. More are read from memory in every step."""
 
 ACCELERATOR_WIDTH = 4096
