@@ -61,8 +61,8 @@ def integrate(
 ) -> tuple[PyTree, Scalar]:
     """The state at the horizon, and the largest error of a step in units of what `tolerances`, rtol and atol, allow.
 
-    The error is that of the neurons, relative to the largest of them. One that relaxes within its step counts for as much of
-    the step as it lasts. A number of steps that is not traced allows both modes of differentiation, a traced one forward mode.
+    The error is that of the neurons, relative to the largest of them. Where it relaxes sooner than the query is decided, it
+    counts for the share of its step that it lasts, or of the grid's scale where steps are longer. A number of steps that is not traced allows both modes of differentiation, a traced one forward mode.
     """
     scale = scale_of_grid(memory, y0)
     rate, (rtol, atol) = memory.relaxation_rates().x, tolerances
@@ -71,7 +71,8 @@ def integrate(
         y, solver_state, largest = state
         start, end = (ends_of_steps(number + i, num_steps, scale, t1) for i in (0, 1))
         y, error, _, solver_state, _ = solver.step(term, start, end, y, memory, solver_state, made_jump=False)
-        size = jnp.max(jnp.abs(error.x)) / (1 + rate * (end - start)) / (atol + rtol * jnp.max(jnp.abs(y.x)))
+        lasting = jnp.max(jnp.abs(error.x)) / (1 + rate * jnp.minimum(end - start, scale))
+        size = lasting / (atol + rtol * jnp.max(jnp.abs(y.x)))
         return y, solver_state, jnp.maximum(largest, jax.lax.stop_gradient(size))
 
     state = y0, solver.init(term, jnp.zeros_like(t1), t1, y0, memory), jnp.zeros_like(t1)
