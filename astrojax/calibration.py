@@ -1,6 +1,7 @@
 """How well the grids of time steps of a run agree with much finer ones, on pilot problems that no run meets."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -51,9 +52,7 @@ def calibrated(
 
 def _compared(parts: Sequence[Part], session: Session, refinement: float) -> dict[str, float | int]:
     each = -(-NUM_PILOTS // len(parts))
-    outcomes = [
-        (_outcomes(part, session, each, refinement), _outcomes(part, session, each, FINER * refinement)) for part in parts
-    ]
+    outcomes = [_pair(part, session, each, refinement) for part in parts]
     (errors, overlaps), (finer_errors, finer_overlaps) = (
         [np.concatenate([pair[i][name] for pair in outcomes]) for name in ("hamming_error", "overlap")] for i in (0, 1)
     )
@@ -67,8 +66,18 @@ def _compared(parts: Sequence[Part], session: Session, refinement: float) -> dic
     }
 
 
-def _outcomes(part: Part, session: Session, number: int, refinement: float) -> Mapping[str, np.ndarray]:
+Outcomes = Mapping[str, np.ndarray]
+
+
+def _pair(part: Part, session: Session, number: int, refinement: float) -> tuple[Outcomes, Outcomes]:
     sample = dataclasses.replace(part.sweep.sample, refinement=float(refinement))
+    own = _outcomes(part, session, number, sample)
+    # Finer grids may have more steps than those of a run.
+    most = max(sample.max_steps, 2 ** math.ceil(math.log2(FINER * own["num_steps"].max())))
+    return own, _outcomes(part, session, number, dataclasses.replace(sample, refinement=FINER * refinement, max_steps=most))
+
+
+def _outcomes(part: Part, session: Session, number: int, sample: RecallTrial) -> Outcomes:
     places = np.arange(number)
     lanes = part.lanes((places * part.sweep.grid.size) // number)
     trials: dict[str, Any] = {"trial": (LAST_TRIAL - places).astype(np.int32)}

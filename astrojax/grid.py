@@ -62,7 +62,9 @@ def integrate(
     """The state at the horizon, and the largest error of a step in units of what `tolerances`, rtol and atol, allow.
 
     The error is that of the neurons, relative to the largest of them. Where it relaxes sooner than the query is decided, it
-    counts for the share of its step that it lasts, or of the grid's scale where steps are longer. A number of steps that is not traced allows both modes of differentiation, a traced one forward mode.
+    counts for the share of its step that it lasts, or of the grid's scale where steps are longer.
+
+    A number of steps that is not traced allows both modes of differentiation, a traced one forward mode.
     """
     scale = scale_of_grid(memory, y0)
     rate, (rtol, atol) = memory.relaxation_rates().x, tolerances
