@@ -44,11 +44,24 @@ def softmax(logits: PerPattern, stored: Stored | None = None) -> PerPattern:
     It is `jax.nn.softmax`, written so that a CPU's vector units have something to do: compilers keep to the order of a
     reduction, and would take the largest and the sum of the entries one by one.
     """
+    weights, total, _ = _exponentials(logits, stored)
+    return weights / total
+
+
+def log_partition(logits: PerPattern, stored: Stored | None = None) -> Scalar:
+    """log Σ exp of the stored entries: what logits are less by than logarithms of their softmax. It shares its exponentials."""
+    _, total, largest = _exponentials(logits, stored)
+    return largest + jnp.log(total)
+
+
+def _exponentials(logits: PerPattern, stored: Stored | None) -> tuple[PerPattern, Scalar, Scalar]:
+    """Exponentials of logits less the largest, their sum, and the largest."""
     if stored is not None:
         # So low that what is left of it after the exponential is 0, and no infinity comes near a gradient.
         logits = jnp.where(stored, logits, jnp.finfo(logits.dtype).min)
-    weights = jnp.exp(logits - jax.lax.stop_gradient(largest_entry(logits)))
-    return weights / jnp.matmul(weights, jnp.ones_like(weights), precision=jax.lax.Precision.HIGHEST)
+    largest = jax.lax.stop_gradient(largest_entry(logits))
+    weights = jnp.exp(logits - largest)
+    return weights, jnp.matmul(weights, jnp.ones_like(weights), precision=jax.lax.Precision.HIGHEST), largest
 
 
 def largest_entry(values: Float[Array, "*shape"]) -> Scalar:

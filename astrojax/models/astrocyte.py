@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from .. import _shown
 from .._checks import InputError, finite, one_of, positive, real, shaped
 from .._types import BoolScalar, MaskLike, Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
-from ..activations import softmax
+from ..activations import log_partition, softmax
 from ..compact import CompactPatterns
 from ..scores import COUPLINGS, AbstractScore, LinearScore, SquaredScore, as_score, score_name
 from .base import LOOSEST_TOLERANCE, TOLERANCE, AbstractMemory, checked_patterns, checked_query, largest
@@ -141,7 +141,9 @@ class AstrocyteMemory(AbstractMemory):
         return self._softmax(self._logits(state, self.scores(state)))
 
     def log_gains(self, state: AstrocyteState) -> PerPattern:
-        return jax.nn.log_softmax(self._logits(state, self.scores(state)), where=self.stored)
+        logits = self._logits(state, self.scores(state))
+        log_gains = logits - log_partition(logits, self.stored)
+        return log_gains if self.stored is None else jnp.where(self.stored, log_gains, -jnp.inf)
 
     def scores(self, state: AstrocyteState) -> PerPattern:
         """Scores g(m) of the patterns with their bias, shape (K,)."""
@@ -152,7 +154,7 @@ class AstrocyteMemory(AbstractMemory):
         logits = self._logits(state, scores)
         gains = self._softmax(logits)
         # ⟨p, log p⟩ from the logits: no logarithm of a gain that has underflowed, and no −inf from columns not stored.
-        negative_entropy = gains @ logits - jax.nn.logsumexp(logits, where=self.stored)
+        negative_entropy = gains @ logits - log_partition(logits, self.stored)
         free_energy = self.temperature * negative_entropy - gains @ scores
         return self.coupling_constant() * free_energy + self.neuron_energy(state.x)
 
