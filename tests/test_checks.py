@@ -32,7 +32,7 @@ CASES = {
     "aj.retrieve(memory, query, t1='long')": "t1 must be a positive number; got 'long'",
     "aj.retrieve(memory, query, t1=1.0, ts=['soon'])": "ts must be an array of real numbers",
     "aj.retrieve(memory, query, t1=1.0, max_steps=2.5)": "max_steps must be an integer of at least 1; got 2.5",
-    "aj.retrieve(memory, query, t1=1.0, solver=3)": "solver must be one of auto, etd2",
+    "aj.retrieve(memory, query, t1=1.0, solver=3)": "solver must be one of auto, adams, etd2",
     "aj.retrieve(memory, query, t1=1.0, adjoint='forward')": "adjoint must be a diffrax adjoint; got 'forward'",
     "aj.hamming_error(query, query[1:])": "x must have shape (8,), that of the target; got (7,)",
     "aj.soft_hamming_error(query, query[1:])": "readout must have shape (8,)",

@@ -380,12 +380,12 @@ def test_what_is_swept_and_searched_is_told_in_a_line():
     assert repr(task) == "Task(random_patterns(num_neurons=20), Flips())"
     assert repr(aj.DecoderTrial(task)) == f"DecoderTrial({task})"
     trial = aj.RecallTrial(task, aj.AstrocyteMemory, {"temperature": 0.1})
-    assert repr(trial) == f"RecallTrial({task}, AstrocyteMemory, temperature=0.1, t1=10, etd3)"
+    assert repr(trial) == f"RecallTrial({task}, AstrocyteMemory, temperature=0.1, t1=10, adams)"
     sweep = aj.Sweep(trial, {"num_patterns": [5, 9], "num_flips": [1], "both": {"tau_x": [1.0, 2.0], "tau_p": [3.0, 4.0]}})
     assert repr(sweep) == f"Sweep(num_patterns=5…9 (2), num_flips=1, tau_x=1…2 (2), tau_p=3…4 (2), {trial})"
     build = eqx.Partial(aj.AstrocyteMemory, gain_regime="adiabatic")
     objective = aj.Objective(task, build, num_patterns=[5], levels=[1, 2, 3])
-    inner = f"RecallTrial({task}, AstrocyteMemory(gain_regime='adiabatic'), t1=10, rtol=0.001, atol=0.001, etd3)"
+    inner = f"RecallTrial({task}, AstrocyteMemory(gain_regime='adiabatic'), t1=10, adams)"
     assert repr(objective) == f"Objective(1 softsign, auto gradient, num_patterns=5, levels=1…3 (3), {inner})"
 
 

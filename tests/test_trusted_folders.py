@@ -138,6 +138,9 @@ def test_descriptions_of_variables_are_those_that_were_written(finished, run, ke
 
 
 def test_chunks_of_two_places_cannot_be_exchanged(finished, run):
+    energy = aj.load(run).energy.values[0, 0, 0]  # of six trials in two chunks; recalls that end alike have the same
+    different = 2 * int((energy[:3] != energy[3:]).sum())
+    assert different > 0
     one, other = sorted(path for path in (run / "results.zarr" / "energy" / "c").rglob("*") if path.is_file())[:2]
     both = one.read_bytes(), other.read_bytes()
     one.write_bytes(both[1])
@@ -145,7 +148,7 @@ def test_chunks_of_two_places_cannot_be_exchanged(finished, run):
     with pytest.raises(aj.InputError, match=r"are not those that were computed; astrojax run .* computes them again"):
         aj.load(run)
     # Both are compared as a whole, however small the share.
-    assert aj.verify(run, share=1e-9, seed=0)["energy"]["different"] == 6
+    assert aj.verify(run, share=1e-9, seed=0)["energy"]["different"] == different
     aj.run(CONFIG, run)
     assert energies(run) == energies(finished)
 
