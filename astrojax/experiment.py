@@ -194,7 +194,7 @@ def run(
         try:
             if execution.cluster is None:
                 _compute_here(engine, jobs, pending, write)
-                if not grids:
+                if pending and not grids:
                     record.keep(grids=_calibrate(plan, engine.session(), None))
             else:
                 settings = execution.engine_settings()

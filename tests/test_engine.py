@@ -263,13 +263,13 @@ def test_steps_shrink_to_the_memory_that_may_be_used():
     task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=13), aj.Flips())
     sweep = aj.Sweep(aj.DecoderTrial(task), AXES)
     lanes = next(iter(sweep.preparations("d", jax.random.key(0)).values()))
-    one = 13 * 40  # a byte an element
+    one = 4 * 13 * 40  # four bytes an element
     sizes = {}
     for memory in (10**9, 200 * one, 20 * one):
         engine = aj.Engine(memory=memory, num_threads=1)
         layout = engine._layout(lanes, lanes.sample, 40)
         sizes[memory] = layout.width * layout.steps
-    assert sizes[10**9] == 64 * 64
+    assert sizes[10**9] == 128 * 64
     assert sizes[200 * one] * one <= 200 * one
     assert sizes[20 * one] <= 20
     with pytest.raises(OutOfMemoryError, match="d: a single trajectory of 40 patterns takes at least"):
