@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
+from ._status import Status
 from ._types import IntScalar, Scalar, ScalarLike
 from .adams import Adams
 from .models.base import AbstractMemory
@@ -32,6 +33,11 @@ def common_num_steps(number: ScalarLike, most: int) -> IntScalar:
     """The number of steps of a grid that has at least so many, or a hundredth less, and at most `most`."""
     doublings = jnp.ceil(4 * jnp.log2(jnp.asarray(number) / FEWEST_STEPS) - 0.06) / 4
     return jnp.clip(jnp.nan_to_num(jnp.round(FEWEST_STEPS * 2**doublings)), 1, most).astype(jnp.int32)
+
+
+def can_be_refined(status: Any, num_steps: Any, max_steps: int) -> Any:
+    """Whether trajectories of such statuses are to be solved again with twice as many steps; NumPy or JAX arrays."""
+    return (status == Status.MAX_STEPS) & (num_steps <= max_steps // 2)
 
 
 def scale_of_grid(memory: AbstractMemory, y0: PyTree) -> Scalar:

@@ -13,8 +13,9 @@ from jaxtyping import Array, Float
 from ._checks import LARGEST_SIZE, InputError, at_least, finite, not_traced, real, shown
 from ._signs import refuse_bit_queries, refuse_booleans
 from ._types import ScalarLike
+from .grid import can_be_refined
 from .models.base import AbstractMemory, check_memory
-from .retrieval import Recall, Retrieval, Status, default_solver, is_on_grid, prepare, recall_of
+from .retrieval import Recall, Retrieval, default_solver, is_on_grid, prepare, recall_of
 from .sweep.memory import OutOfMemoryError, default_budget
 
 UNKNOWN = 0.0
@@ -86,11 +87,11 @@ def retrieve_many(
         return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(queries)], *parts)
 
     recall = recalled(retrieval, array)
-    while is_on_grid(method) and 2 * int(retrieval.num_steps) <= max_steps:
-        retrieval = replace(retrieval, num_steps=2 * retrieval.num_steps)
-        places = np.flatnonzero(recall.status == Status.MAX_STEPS)
+    while is_on_grid(method):
+        places = np.flatnonzero(can_be_refined(recall.status, int(retrieval.num_steps), max_steps))
         if not places.size:
             break
+        retrieval = replace(retrieval, num_steps=2 * retrieval.num_steps)
         for old, new in zip(jax.tree.leaves(recall), jax.tree.leaves(recalled(retrieval, array[places])), strict=True):
             old[places] = new
     return recall

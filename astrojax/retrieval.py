@@ -265,12 +265,12 @@ def recall_of(
         retrieval = replace(retrieval, status=status)
     states, result, stats = _states(retrieval, ts, adjoint)
     state = jax.tree.map(lambda leaf: leaf[0], states["end"])
-    recall = finalize(retrieval, state, result, stats, adjoint)
+    recall = _finalize(retrieval, state, result, stats, adjoint)
     along = None if ts is None else _guarded(states["along"], recall.status, retrieval.status)
     return replace(recall, ts=ts, states=along)
 
 
-def finalize(
+def _finalize(
     retrieval: Retrieval,
     state: PyTree,
     result: diffrax.RESULTS,

@@ -19,8 +19,8 @@ import numpy as np
 from jax.sharding import AbstractMesh, Mesh, PartitionSpec
 
 from .._random import pinned
-from .._status import Status
 from .._types import RandomKey
+from ..grid import can_be_refined
 
 Coordinates = Mapping[str, jax.Array]
 
@@ -278,7 +278,7 @@ def _in_steps(
         lanes = {name: values[order] for name, values in coordinates.items()}
         found = in_steps(lanes, place[-1] + 1, num_steps)
         results = jax.tree.map(lambda new, old: jnp.where(chosen[:, None], new[place], old), found, results)
-        too_coarse = (results.unpacked()["status"] == Status.MAX_STEPS) & (num_steps <= sample.max_steps // 2)
+        too_coarse = can_be_refined(results.unpacked()["status"], num_steps, sample.max_steps)
         return jnp.where(chosen, jnp.where(too_coarse, 2 * num_steps, done), pending), results
 
     places = jnp.arange(number, dtype=filled.dtype)

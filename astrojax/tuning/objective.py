@@ -17,6 +17,7 @@ from .._checks import InputError, at_least, one_of, shown
 from .._parameters import DIMENSIONS, TRANSIENT
 from .._types import IntScalar, RandomKey, Scalar, ScalarLike
 from ..equilibria import equilibrium
+from ..grid import can_be_refined
 from ..models.base import AbstractMemory
 from ..observables import hamming_error
 from ..retrieval import Status, default_solver, is_on_grid
@@ -341,7 +342,7 @@ def _measure_on_grids(lanes: Lanes, engine: Engine) -> dict[str, np.ndarray]:
         values = engine.compute_side_by_side(part)
         for key, value in values.items():
             found.setdefault(key, np.zeros((pending.size, *value.shape[1:]), value.dtype))[chosen] = value
-        too_coarse = (values["status"] == Status.MAX_STEPS) & (num_steps <= sample.max_steps // 2)
+        too_coarse = can_be_refined(values["status"], num_steps, sample.max_steps)
         pending[chosen] = np.where(too_coarse, 2 * num_steps, done)
     return found
 
