@@ -160,13 +160,16 @@ class RecallTrial(eqx.Module):
 
     def first_num_steps(self, coordinates: Coordinates, capacity: int) -> IntScalar:
         """Steps of the coarsest grid that suits problems at the given coordinates, whatever their patterns."""
-        if self.num_steps is not None:
-            return jnp.asarray(self.num_steps, jnp.int32)
         shapes = jax.eval_shape(lambda: self.draw(seed_key(0), coordinates, capacity))
         like = jax.tree.map(lambda leaf: jnp.ones(leaf.shape, leaf.dtype), eqx.tree_at(lambda p: p.tie_key, shapes, None))
+        return self._num_steps_for(self.memory(like, coordinates), coordinates)
+
+    def _num_steps_for(self, memory: AbstractMemory, coordinates: Coordinates) -> IntScalar:
+        if self.num_steps is not None:
+            return jnp.asarray(self.num_steps, jnp.int32)
         corruption, level = self.task.corruption, coordinates.get(self.task.corruption.level_name)
-        similarity = 0.0 if level is None else corruption.similarity(level, like.target.size)
-        number = self.memory(like, coordinates).num_steps(coordinates["num_patterns"], similarity) * self.refinement
+        similarity = 0.0 if level is None else corruption.similarity(level, memory.num_neurons)
+        number = memory.num_steps(coordinates["num_patterns"], similarity) * self.refinement
         return common_num_steps(number, self.max_steps)
 
     def attempt(self, problem: Problem, coordinates: Coordinates, num_steps: IntScalar | None) -> Observables:
@@ -175,7 +178,7 @@ class RecallTrial(eqx.Module):
         measured = observe(memory, problem.target, self.recall(memory, problem, diffrax.ForwardMode(), num_steps))
         if num_steps is None:
             return measured
-        first = self.first_num_steps(coordinates, problem.stored.size)
+        first = self._num_steps_for(memory, coordinates)
         return measured | {"refined": (num_steps > first).astype(problem.query.dtype)}
 
     def solve(self, problem: Problem, coordinates: Coordinates) -> Observables:
