@@ -4,15 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .plan import DECODERS, Part, Plan
-
-LANE_SECONDS, DRAW_SECONDS, STEP_SECONDS, COMPILE_SECONDS = 2e-6, 4e-9, 2e-10, 4.5
-"""Core-seconds on a CPU of 2024, about: for any trajectory; to draw an entry of a pattern; for an entry, or a product of two,
-at a step of the solver; and for a program that must be compiled. Measured on Fig. 4: slow models they fit within a third."""
-
-USUAL_STEPS = 40.0
-"""Steps of a trajectory, about."""
-
+from .costs import COMPILE_SECONDS, lane_seconds
+from .plan import Part, Plan
 
 @dataclass(frozen=True)
 class Row:
@@ -85,10 +78,5 @@ def _row(name: str, parts: list[Part]) -> Row:
 
 def _core_seconds(plan: Plan, part: Part) -> float:
     loads, counts = part.sweep.grid.values_of("num_patterns")
-    entries = part.num_neurons * part.sweep.shapes.of(loads).astype(float)
-    steps, per_step = 0.0, entries
-    if part.name != DECODERS:
-        steps = float(part.sweep.sample.num_steps or USUAL_STEPS)
-        if plan.config.models[part.name].kind == "neuron_astrocyte":
-            per_step = entries * (part.num_neurons + 1) / 2
-    return float((LANE_SECONDS + DRAW_SECONDS * entries + STEP_SECONDS * steps * per_step) @ counts)
+    num_steps = plan.config.retrieval.num_steps
+    return float(lane_seconds(plan.kind_of(part.name), part.num_neurons, part.sweep.shapes.of(loads), num_steps) @ counts)

@@ -4,7 +4,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from ._checks import InputError
 from ._errors import shown_bytes
 from ._random import seed_key
 from .corruption import CORRUPTIONS
+from .costs import lane_seconds, lanes_of_a_program
 from .models import AbstractMemory, AstrocyteMemory, DenseMemory, HopfieldMemory, ModernHopfieldMemory, NeuronAstrocyteMemory
 from .patterns import biased_patterns, digits, hierarchical_patterns, load_patterns, pooled_patterns, random_patterns
 from .runs.cells import Grid, Region
@@ -31,11 +32,10 @@ from .runs.store import coordinates_of
 from .runs.tuning import TuneConfig
 from .scores import PowerScore
 from .sweep.chunks import Block, blocks, chunk_shape, grown
-from .sweep.dependence import effective_coordinates
+from .sweep.dependence import LOAD, effective_coordinates
 from .sweep.engine import Lanes
 from .sweep.execution import Sweep
 from .sweep.programs import outputs
-from .sweep.shapes import CHEAP_LANES_PROGRAM_COST, PROGRAM_COST
 from .trial import DecoderTrial, RecallTrial, Task
 
 BUILDERS: dict[str, Callable[..., Any]] = {
@@ -192,6 +192,10 @@ class Plan:
         about = {"config_sha256": self.config.sha256(), "solver": solver, **self.problem_sizes()}
         return coordinates_of(self.axes, matter, decoders).assign_attrs(about)
 
+    def kind_of(self, name: str) -> str:
+        """The kind of a model by its name, or `DECODERS`."""
+        return DECODERS if name == DECODERS else self.config.models[name].kind
+
     def jobs(self, lanes_per_chunk: int) -> list[Job]:
         """The tasks of a run with such chunks, always in the same order."""
         return list(itertools.chain.from_iterable(self._jobs(part, lanes_per_chunk) for part in self.parts))
@@ -260,7 +264,6 @@ class Plan:
             traced = {key: value for key, value in named.items() if is_traced(key)}
             config = _variant(self.config, fields) if fields else self.config
             task, num_neurons = task_of(config, self._load)
-            pool_size = task.pool_size
             sample: Any = DecoderTrial(task)
             if name != DECODERS:
                 build, parameters, per_pattern = memory_of(config.models[name], f"models.{name}", task, config.name)
@@ -268,9 +271,10 @@ class Plan:
                 sample = RecallTrial(task, build, parameters, per_pattern=per_pattern, **how)
             # A coordinate that runs along with a field is an axis of one value within the part.
             axes: dict[str, Any] = {**inner, **{key: [value] for key, value in traced.items()}}
-            is_cheap = name == DECODERS or config.models[name].kind == "hopfield"
-            program_cost = CHEAP_LANES_PROGRAM_COST if is_cheap else PROGRAM_COST
-            yield Part(name, Sweep(sample, axes, pool_size, program_cost), place, seed_key(config.seed), num_neurons)
+            sweep = Sweep(sample, axes, task.pool_size)
+            loads, _ = sweep.grid.values_of(LOAD)
+            lane = lane_seconds(self.kind_of(name), num_neurons, loads[-1], config.retrieval.num_steps)
+            yield Part(name, replace(sweep, program_cost=lanes_of_a_program(lane)), place, seed_key(config.seed), num_neurons)
 
     def _outputs(self, name: str) -> dict[str, np.dtype]:
         if name not in self._measured:

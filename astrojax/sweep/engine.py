@@ -295,11 +295,10 @@ class Session:
     ) -> tuple[int, dict[str, np.ndarray]]:
         chosen = places if places.size else np.zeros(1, int)
         coordinates = {name: values[chosen] for name, values in lanes.coordinates.items()}
-        started = time.perf_counter()
         arguments, order = arranged(coordinates, layout)
-        program, compiled = PROGRAMS.get(sample, (lanes.root_key, *arguments), capacity, layout)
-        if compiled:
-            self._count(lanes.name, Clock(compile_seconds=time.perf_counter() - started, num_programs=1))
+        program, compile_seconds = PROGRAMS.get(sample, (lanes.root_key, *arguments), capacity, layout)
+        if compile_seconds is not None:
+            self._count(lanes.name, Clock(compile_seconds=compile_seconds, num_programs=1))
             needed, allowed = program.memory_analysis(), self.engine.memory_per_thread
             if needed is not None and needed.temp_size_in_bytes > allowed:
                 raise OutOfMemoryError(f"the program takes {needed.temp_size_in_bytes:,} bytes of {allowed:,}")

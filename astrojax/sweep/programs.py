@@ -7,6 +7,7 @@ Neither the number of lanes that are filled nor their order changes what is comp
 
 import math
 import threading
+import time
 from collections.abc import Hashable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -99,13 +100,17 @@ def lane_bytes(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.nd
 
 def outputs(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray], capacity: int) -> dict[str, np.dtype]:
     """Names and types of what a sample measures."""
-
-    def measured(key: RandomKey, lane: Coordinates) -> dict[str, jax.Array]:
-        problem = sample.draw(key, lane, capacity)
-        return sample.solve(problem, lane)
-
-    shapes = eqx.filter_eval_shape(measured, root_key, one_lane(coordinates))
+    number = jax.ShapeDtypeStruct((), np.int32) if is_on_grid(sample) else None
+    shapes = pinned(eqx.filter_eval_shape)(_measured, traced(sample), root_key, one_lane(coordinates), number, capacity)
     return {name: np.dtype(leaf.dtype) for name, leaf in shapes.items()}
+
+
+@eqx.filter_jit  # traced once, for the names and shapes of its results and for each loop that calls it
+def _measured(
+    sample: Sample, root_key: RandomKey, lane: Coordinates, num_steps: jax.Array | None, capacity: int
+) -> dict[str, jax.Array]:
+    problem = sample.draw(root_key, lane, capacity)
+    return sample.attempt(problem, lane, num_steps) if is_on_grid(sample) else sample.solve(problem, lane)
 
 
 def in_precision(coordinates: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -132,30 +137,34 @@ class Programs:
 
     def __init__(self) -> None:
         self._compiled: dict[Hashable, Future[Any]] = {}
-        self._lock = threading.Lock()
+        self._lock, self._tracing = threading.Lock(), threading.Lock()
 
     def clear(self) -> None:
         """Forget all programs: thousands of them exhaust the memory maps that a process may have."""
         with self._lock:
             self._compiled.clear()
 
-    def get(self, sample: Any, arguments: tuple[Any, ...], capacity: int, layout: Layout) -> tuple[Any, bool]:
-        """A program for a traced sample and arguments like the given ones; and whether it was compiled just now."""
+    def get(self, sample: Any, arguments: tuple[Any, ...], capacity: int, layout: Layout) -> tuple[Any, float | None]:
+        """A program for a traced sample and arguments like the given ones; and the seconds if it was compiled just now."""
         dynamic, static = eqx.partition(sample, eqx.is_array)
         key = kind_of((sample, arguments)), capacity, layout, jnp.result_type(float)
         with self._lock:
             known = key in self._compiled
             future = self._compiled.setdefault(key, Future())
+        seconds = None
         if not known:
             try:
-                program = pinned(jax.jit(_on_all_devices(static, capacity, layout)).lower)(dynamic, *arguments)
+                with self._tracing:  # one after another, as Python's own lock has it anyway: the first is compiled meanwhile
+                    started = time.perf_counter()
+                    program = pinned(jax.jit(_on_all_devices(static, capacity, layout)).lower)(dynamic, *arguments)
                 future.set_result(program.compile())
+                seconds = time.perf_counter() - started
             except BaseException as error:
                 with self._lock:
                     del self._compiled[key]
                 future.set_exception(error)
                 raise
-        return future.result(), not known
+        return future.result(), seconds
 
 
 def call(program: Any, sample: Any, root_key: RandomKey, arguments: tuple[Any, np.ndarray], order: np.ndarray) -> Any:
@@ -248,14 +257,12 @@ def _in_steps(
 ) -> Packed:
     """All lanes of one device: the first `filled` of them are computed, and the others only where they share a step."""
     number = len(next(iter(coordinates.values())))
-    first_lane = {name: values[0] for name, values in coordinates.items()}
 
-    @jax.jit  # traced once, for the shapes of its results and for the loop
     def solve(lane: Coordinates, num_steps: jax.Array | None) -> dict[str, jax.Array]:
-        problem = sample.draw(root_key, lane, capacity)
-        return sample.attempt(problem, lane, num_steps) if is_on_grid(sample) else sample.solve(problem, lane)
+        return _measured(sample, root_key, lane, num_steps, capacity)
 
-    empty = Packed.zeros(jax.eval_shape(solve, first_lane, filled), number)
+    first_lane, first_number = {name: values[0] for name, values in coordinates.items()}, filled if is_on_grid(sample) else None
+    empty = Packed.zeros(jax.eval_shape(solve, first_lane, first_number), number)
 
     def in_steps(lanes: Coordinates, number: jax.Array, num_steps: jax.Array | None) -> Packed:
         # The number of steps is traced, so that the compiler cannot treat a single step in another way than many.
@@ -272,14 +279,13 @@ def _in_steps(
     def next_grid(state: tuple[jax.Array, Packed]) -> tuple[jax.Array, Packed]:
         pending, results = state
         num_steps = jnp.min(pending)
-        chosen = pending == num_steps
-        place = jnp.cumsum(chosen, dtype=places.dtype) - 1
-        order = jnp.zeros_like(place).at[jnp.where(chosen, place, number)].set(places, mode="drop")
-        lanes = {name: values[order] for name, values in coordinates.items()}
-        found = in_steps(lanes, place[-1] + 1, num_steps)
-        results = jax.tree.map(lambda new, old: jnp.where(chosen[:, None], new[place], old), found, results)
-        too_coarse = can_be_refined(results.unpacked()["status"], num_steps, sample.max_steps)
-        return jnp.where(chosen, jnp.where(too_coarse, 2 * num_steps, done), pending), results
+        order = jnp.argsort(pending)
+        chosen = jnp.sum(pending == num_steps, dtype=places.dtype)
+        found = in_steps({name: values[order] for name, values in coordinates.items()}, chosen, num_steps)
+        too_coarse = can_be_refined(found.unpacked()["status"], num_steps, sample.max_steps)
+        targets = jnp.where(places < chosen, order, number)
+        results = jax.tree.map(lambda new, old: old.at[targets].set(new, mode="drop"), found, results)
+        return pending.at[targets].set(jnp.where(too_coarse, 2 * num_steps, done), mode="drop"), results
 
     places = jnp.arange(number, dtype=filled.dtype)
     first = jax.vmap(lambda lane: sample.first_num_steps(lane, capacity))(coordinates).astype(filled.dtype)

@@ -5,9 +5,8 @@ import numpy as np
 MULTIPLE = 8
 """Capacities are multiples of this, which keeps batched products of patterns fast."""
 
-PROGRAM_COST, CHEAP_LANES_PROGRAM_COST = 10_000, 40_000
-"""Compiling one more program costs as much as running so many lanes of the largest load: of most memories, and of what is done
-with a lane in a quarter of the time. Programs are kept, so this is a part of what it takes once (benchmarks/engine.py)."""
+PROGRAM_COST = 50_000
+"""Compiling one more program costs as much as running so many lanes of the largest load, unless it is known better."""
 
 MOST_CANDIDATES = 64
 
