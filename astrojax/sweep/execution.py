@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 MEMORY_CHUNK = 8192
-"""Lanes of a chunk of a sweep whose results stay in memory."""
+"""Most lanes of a chunk of a sweep whose results stay in memory."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def run_sweeps(
     root_key: RandomKey,
     *,
     engine: Engine | None = None,
-    lanes_per_chunk: int = MEMORY_CHUNK,
+    lanes_per_chunk: int | None = None,
     on_chunk: Callable[[str, int], None] | None = None,
 ) -> dict[str, SweepResult]:
     """Take every sample of every sweep, and keep the observables in memory.
@@ -141,7 +141,7 @@ def run_sweeps(
         sweeps: what to compute, by name.
         root_key: the key that all random keys are derived from.
         engine: what computes; an `Engine` with its default settings when left out.
-        lanes_per_chunk: how many trajectories are computed as one. Results do not depend on it.
+        lanes_per_chunk: how many trajectories are computed as one; chosen when left out. Results do not depend on it.
         on_chunk: called with a sweep's name and a number of trajectories whenever these are done, by one thread at a time.
 
     Returns:
@@ -176,7 +176,8 @@ def run_sweeps(
     chunks = []
     for name, sweep in sweeps.items():
         shape = sweep.grid.shape
-        chunks += [(name, block) for block in blocks(shape, chunk_shape(shape, lanes_per_chunk))]
+        lanes = lanes_per_chunk or min(MEMORY_CHUNK, -(-sweep.grid.size // engine.num_threads))  # so that all have some
+        chunks += [(name, block) for block in blocks(shape, chunk_shape(shape, lanes))]
     # Programs first, so that threads compile different ones side by side.
     programs = [lanes for name, sweep in sweeps.items() for lanes in sweep.preparations(name, root_key).values()]
     session.run(
