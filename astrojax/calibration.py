@@ -72,8 +72,9 @@ Outcomes = Mapping[str, np.ndarray]
 def _pair(part: Part, session: Session, number: int, refinement: float) -> tuple[Outcomes, Outcomes]:
     sample = dataclasses.replace(part.sweep.sample, refinement=float(refinement))
     own = _outcomes(part, session, number, sample)
-    # Finer grids may have more steps than those of a run.
-    most = max(sample.max_steps, 2 ** math.ceil(math.log2(FINER * own["num_steps"].max())))
+    # Finer grids may have more steps than those of a run, where it is not only a few pilots that need so many.
+    first = np.max(own["num_steps"], initial=1, where=own["refined"] == 0)
+    most = max(sample.max_steps, 2 ** math.ceil(math.log2(FINER * first)))
     return own, _outcomes(part, session, number, dataclasses.replace(sample, refinement=FINER * refinement, max_steps=most))
 
 

@@ -54,6 +54,9 @@ SETTINGS: dict[str, tuple[str, dict[str, float], int, int]] = {
     "Hopfield, K = 10": ("Hopfield", {}, 10, 3),
     "dense, K = 50, 5 flips": ("dense", {}, 50, 5),
     "neuron-astrocyte, K = 50, 5 flips": ("neuron-astrocyte", {}, 50, 5),
+    "neuron-astrocyte, K = 50, 1 flip": ("neuron-astrocyte", {}, 50, 1),
+    "neuron-astrocyte, K = 100, 5 flips": ("neuron-astrocyte", {}, 100, 5),
+    "neuron-astrocyte, K = 200, 5 flips": ("neuron-astrocyte", {}, 200, 5),
 }
 """Memory, parameters other than the paper's, load and flips of 20 neurons (digits have 64)."""
 

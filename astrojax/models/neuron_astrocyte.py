@@ -15,6 +15,9 @@ from ..activations import activation, activation_slope, lagrangian
 from ..compact import CompactPatterns
 from .base import AbstractMemory, checked_patterns, checked_query, largest
 
+CLEAR = 0.85
+"""Cosine similarity with its target beyond which a query decides at once."""
+
 CLIP = 1e-6
 """Arguments of artanh in the initial state are kept this far inside (−1, 1)."""
 
@@ -130,8 +133,11 @@ class NeuronAstrocyteMemory(AbstractMemory):
         return self.shortest_time()
 
     def num_steps(self, num_patterns: ScalarLike, similarity: ScalarLike) -> ScalarLike:
-        """More than elsewhere: trajectories pass saddles, each at its own time."""
-        return 96
+        """More than elsewhere where a query is not clear: trajectories pass saddles, each at its own time. The more patterns there
+        are beyond four for each neuron, the sooner they are past."""
+        load = jnp.asarray(num_patterns) / (4 * self.num_neurons)
+        number = jnp.clip(96 / jnp.maximum(load, 1) ** 1.5, 28)
+        return jnp.where(jnp.asarray(similarity) > CLEAR, 28, number)
 
     def speed(self, state: NeuronAstrocyteState) -> Scalar:
         derivative = self.vector_field(state)
