@@ -7,6 +7,7 @@ from typing import Any
 from .costs import COMPILE_SECONDS, lane_seconds
 from .plan import Part, Plan
 
+
 @dataclass(frozen=True)
 class Row:
     """What one model, or the decoders, will take."""

@@ -10,9 +10,10 @@ from typing import Any
 import jax
 import numpy as np
 import xarray as xr
+from intervals import median_interval
 
 import astrojax as aj
-from astrojax.report.statistics import UNKNOWN, Bounds, mean_interval, median_interval, share_interval, with_interval
+from astrojax.report.statistics import UNKNOWN, Bounds, mean_interval, share_interval, with_interval
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 RUNS = Path("runs") / "reproduction"

@@ -7,16 +7,15 @@ import pytest
 from scipy import stats
 
 from astrojax.report.statistics import (
-    bootstrap_interval,
     discoveries,
     lead,
     mean_interval,
-    median_interval,
     paired_p_values,
     quantiles,
     share_interval,
     with_interval,
 )
+from experiments.intervals import bootstrap_interval, median_interval
 
 CLAIMED = 0.93
 """What 95% intervals must cover at least."""

@@ -133,11 +133,10 @@ class NeuronAstrocyteMemory(AbstractMemory):
         return self.shortest_time()
 
     def num_steps(self, num_patterns: ScalarLike, similarity: ScalarLike) -> ScalarLike:
-        """More than elsewhere where a query is not clear: trajectories pass saddles, each at its own time. The more patterns there
-        are beyond four for each neuron, the sooner they are past."""
-        load = jnp.asarray(num_patterns) / (4 * self.num_neurons)
-        number = jnp.clip(96 / jnp.maximum(load, 1) ** 1.5, 28)
-        return jnp.where(jnp.asarray(similarity) > CLEAR, 28, number)
+        """More than elsewhere, unless a query is clear: trajectories pass saddles, each at its own time. Beyond four patterns
+        for each neuron, the more there are, the sooner that is."""
+        excess = jnp.maximum(num_patterns / (4 * self.num_neurons), 1)
+        return jnp.where(similarity > CLEAR, 28, jnp.maximum(96 / excess**1.5, 28))
 
     def speed(self, state: NeuronAstrocyteState) -> Scalar:
         derivative = self.vector_field(state)
