@@ -23,11 +23,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "the defaults": {},
     "`adjoint=RecursiveCheckpointAdjoint()`": {"adjoint": CHECKPOINTED},
     '… and `solver="etd3"`': {"adjoint": CHECKPOINTED, "solver": "etd3"},
-    '`solver="adams"`': {"solver": "adams"},
-    '`solver="adams"`, `num_steps=10`': {"solver": "adams", "num_steps": 10},
     '… and `solver="tsit5"`, `rtol=1e-3`, `atol=1e-3`': {
         "adjoint": CHECKPOINTED, "solver": "tsit5", "rtol": 1e-3, "atol": 1e-3
     },
+    '`solver="adams"`': {"solver": "adams"},
+    '`solver="adams"`, `num_steps=10`': {"solver": "adams", "num_steps": 10},
 }  # fmt: skip
 NUM_INPUTS, NUM_NEURONS, NUM_PATTERNS, NUM_CLASSES, BATCH = 10, 16, 8, 4, 64
 

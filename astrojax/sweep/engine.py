@@ -24,7 +24,7 @@ CPU_WIDTH = 128
 """Most lanes that step together on a CPU: enough to pay for an operation."""
 
 CPU_CACHE = 2**20
-"""Bytes of a core's own cache that lanes may fill: as many step together as fit. More are read from memory in every step."""
+"""Bytes of a core's own cache that lanes may fill, about: as many step together. More are read from memory in every step."""
 
 ACCELERATOR_WIDTH = 4096
 """The same on an accelerator: enough to hide the latency of small operations, few enough to be filled by a chunk."""
@@ -174,7 +174,7 @@ class Engine:
         """Lanes of that size that should step together."""
         if self.devices[0].platform != "cpu":
             return ACCELERATOR_WIDTH
-        return int(np.clip(2 ** int(np.log2(max(CPU_CACHE // size, 1))), 1, CPU_WIDTH))
+        return int(np.clip(2 ** round(np.log2(CPU_CACHE / size)), 1, CPU_WIDTH))
 
     def _halve(self, name: str, key: tuple[Hashable, int], layout: Layout, error: Exception) -> None:
         capacity = key[1]
