@@ -36,6 +36,7 @@ SETTINGS: dict[str, tuple[str, dict[str, float], int, int]] = {
     "squared, K = 100": ("squared", {}, 100, 3),
     "squared, K = 200": ("squared", {}, 200, 3),
     "squared, K = 50, 5 flips": ("squared", {}, 50, 5),
+    "squared, K = 200, 5 flips": ("squared", {}, 200, 5),
     "τx = 100": ("squared", {"tau_x": 100.0}, 100, 3),
     "τx = 0.1": ("squared", {"tau_x": 0.1}, 100, 3),
     "τx = 0.01": ("squared", {"tau_x": 0.01}, 100, 3),
