@@ -49,7 +49,7 @@ def softmax(logits: PerPattern, stored: Stored | None = None) -> PerPattern:
 
 
 def log_partition(logits: PerPattern, stored: Stored | None = None) -> Scalar:
-    """log Σ exp of the stored entries: what logits are less by than logarithms of their softmax. It shares its exponentials."""
+    """log Σ exp of the stored entries: logits less that are the logarithms of their softmax. It shares its exponentials."""
     _, total, largest = _exponentials(logits, stored)
     return largest + jnp.log(total)
 

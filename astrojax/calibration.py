@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,23 +26,22 @@ LAST_TRIAL = 2**31 - 1
 
 def on_grids(parts: Sequence[Part]) -> list[Part]:
     """Those parts of a plan whose trajectories are solved on grids that suit each problem."""
-    return [part for part in parts if isinstance(part.sweep.sample, RecallTrial) and part.sweep.sample.grid_is_chosen]
+    samples = [part.sweep.sample for part in parts]
+    return [p for p, s in zip(parts, samples, strict=True) if isinstance(s, RecallTrial) and s.on_grid and s.num_steps is None]
 
 
-def calibrated(
-    parts: Sequence[Part], session: Session, outcome_error: float | None, refinement: float = 1.0
-) -> dict[str, float | int]:
+def calibrated(parts: Sequence[Part], session: Session, outcome_error: float | None) -> dict[str, float | int]:
     """How many times as many steps the grids of a model need, and how well they agree then with finer ones.
 
     Arguments:
         parts: those of one model. session: what computes.
         outcome_error: refine until at most this share of the pilots ends otherwise; do not refine when left out.
-        refinement: where to begin.
 
     Returns:
         `refinement`; `pilots`, their number; `differ`, the share of those whose Hamming error is another on the finer grid, and
         `overlap_error`, the largest difference of overlaps among 99% of those whose error is the same.
     """
+    refinement = 1.0
     while True:
         found = _compared(parts, session, refinement)
         if outcome_error is None or found["differ"] <= outcome_error or 2 * refinement > FINEST:
@@ -66,11 +65,8 @@ def _compared(parts: Sequence[Part], session: Session, refinement: float) -> dic
     }
 
 
-Outcomes = Mapping[str, np.ndarray]
-
-
-def _pair(part: Part, session: Session, number: int, refinement: float) -> tuple[Outcomes, Outcomes]:
-    sample = dataclasses.replace(part.sweep.sample, refinement=float(refinement))
+def _pair(part: Part, session: Session, number: int, refinement: float) -> tuple[dict[str, Any], dict[str, Any]]:
+    sample = dataclasses.replace(part.sweep.sample, refinement=refinement)
     own = _outcomes(part, session, number, sample)
     # Finer grids may have more steps than those of a run, where it is not only a few pilots that need so many.
     first = np.max(own["num_steps"], initial=1, where=own["refined"] == 0)
@@ -78,7 +74,7 @@ def _pair(part: Part, session: Session, number: int, refinement: float) -> tuple
     return own, _outcomes(part, session, number, dataclasses.replace(sample, refinement=FINER * refinement, max_steps=most))
 
 
-def _outcomes(part: Part, session: Session, number: int, sample: RecallTrial) -> Outcomes:
+def _outcomes(part: Part, session: Session, number: int, sample: RecallTrial) -> dict[str, Any]:
     places = np.arange(number)
     lanes = part.lanes((places * part.sweep.grid.size) // number)
     trials: dict[str, Any] = {"trial": (LAST_TRIAL - places).astype(np.int32)}

@@ -174,6 +174,12 @@ def run(
         grids = begun.before.get("grids") or {}
         if config.retrieval.outcome_error is not None and not grids:
             grids = _calibrate(plan, engine.session(), config.retrieval.outcome_error)
+            for name, grid in grids.items():
+                if grid["differ"] > config.retrieval.outcome_error:
+                    text = (
+                        f"{grid['differ']:.2%} of its pilots end otherwise even with {grid['refinement']:g} times as many steps"
+                    )
+                    notice(f"retrieval.outcome_error is not reached by {name}: {text}")
         refinements = refinements_of(grids)
         plan = Plan(config, refinements=refinements) if refinements else plan
         jobs = plan.jobs(chunk)
@@ -194,7 +200,7 @@ def run(
         try:
             if execution.cluster is None:
                 _compute_here(engine, jobs, pending, write)
-                if pending and not grids:
+                if not grids and (pending or not begun.before.get("finished", True)):
                     record.keep(grids=_calibrate(plan, engine.session(), None))
             else:
                 settings = execution.engine_settings()

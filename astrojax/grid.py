@@ -17,12 +17,11 @@ from .adams import Adams
 from .models.base import AbstractMemory
 
 LARGEST_ERROR = 0.5
-"""Largest error of a step by default, relative to the largest neuron or, where all are small, to a pattern's entries. Beyond
-it the grid is too coarse for the trajectory."""
+"""Largest error of a step by default, relative to 1 + max |x|. Beyond it the grid is too coarse for the trajectory."""
 
 SUDDEN = 4.0
-"""How much stronger than its own state the drive of a neuron may be at the start. Where it is stronger, as for correlated
-patterns whose drives add up, neurons move sooner, and the grid begins with shorter steps."""
+"""How fast neurons may change at the start, in their own sizes per time constant. Where it is faster, as for correlated
+patterns whose drives add up, the grid begins with shorter steps."""
 
 
 FEWEST_STEPS = 20
@@ -30,7 +29,7 @@ FEWEST_STEPS = 20
 
 
 def common_num_steps(number: ScalarLike, most: int) -> IntScalar:
-    """The number of steps of a grid that has at least so many, or a hundredth less, and at most `most`."""
+    """So many steps or more, or 1% fewer, such as grids have; at most `most`."""
     doublings = jnp.ceil(4 * jnp.log2(jnp.asarray(number) / FEWEST_STEPS) - 0.06) / 4
     return jnp.clip(jnp.nan_to_num(jnp.round(FEWEST_STEPS * 2**doublings)), 1, most).astype(jnp.int32)
 

@@ -93,14 +93,13 @@ def retrieve(
         rtol: relative tolerance of one step, on the component with the largest error; that of a neuron is relative to the
             largest neuron (`AbstractMemory.magnitudes`). Padding a memory does not change this norm. Left out, it is such that
             `auto` is accurate: states to 1e-3, in single precision to 2e-3, gradients in double precision to 2e-3
-            (docs/accuracy.md). With an exponential solver it is the looser one of sweeps (`AbstractMemory.tolerance`), with
-            any other 1e-4.
+            (docs/accuracy.md). With an exponential solver it is `AbstractMemory.tolerance`, for outcomes, with any other 1e-4.
         atol: absolute tolerance of neurons; other variables have the natural unit 1, in which `rtol` is absolute too. Left out,
             there is practically none, so that queries however small are recalled by their direction; with an exponential
             solver it is `rtol`, in units of a binary pattern's entries.
         max_steps: largest number of steps, accepted and rejected.
-        num_steps: steps of the grid of `adams`, 40 when left out. The status is `MAX_STEPS` where they were too few: where a
-            step erred by more than half of the largest neuron. `adams` has no tolerances.
+        num_steps: steps of the grid of `adams`, at most `max_steps`; 40 when left out. The status is `MAX_STEPS` where a neuron
+            erred by more than ½(1 + max |x|) in a step, so that they were too few. `adams` has no tolerances.
         convergence_speed: when given, the trajectory is solved once more, more tightly than this speed by far, until an
             event finds the time at which neurons and gains both move more slowly than it. Rounding alone moves a neuron at
             about ε|x|/τx, with ε = 1e-7 in float32: a speed below that is never seen.
@@ -181,7 +180,7 @@ def prepare(
     speed = None if convergence_speed is None else positive("convergence_speed", convergence_speed, dtype)
     name, method = _as_solver(solver)
     if num_steps is None or isinstance(num_steps, int):
-        num_steps = _checked_num_steps(num_steps, method)
+        num_steps = _checked_num_steps(num_steps, method, max_steps)
     for of_adaptive, given in (("rtol", rtol), ("atol", atol)):
         if isinstance(method, Adams) and given is not None:
             raise InputError(f"{of_adaptive} is for adaptive solvers; got {given} for the solver adams, which has num_steps")
@@ -214,10 +213,10 @@ def prepare(
     )
 
 
-def _checked_num_steps(num_steps: int | None, solver: diffrax.AbstractAdaptiveSolver) -> int:
+def _checked_num_steps(num_steps: int | None, solver: diffrax.AbstractAdaptiveSolver, max_steps: int) -> int:
     if num_steps is None:
-        return NUM_STEPS
-    at_least("num_steps", num_steps, 1, MOST_STEPS)
+        return min(NUM_STEPS, max_steps)
+    at_least("num_steps", num_steps, 1, min(MOST_STEPS, max_steps))
     if not isinstance(solver, Adams):
         raise InputError(f"num_steps is for the solver adams; got {num_steps} for the solver {shown(solver)}")
     return num_steps
@@ -288,10 +287,13 @@ def _finalize(
         other, second_result, more = _states(jax.lax.stop_gradient(tighter), None, diffrax.ForwardMode())
         end = jax.tree.map(lambda leaf: leaf[0], other["end"])
         # Below the absolute tolerance, where a memory falls silent, there is nothing to be told apart.
-        margin = jnp.maximum(CONFIRMED * jnp.max(jnp.abs(state.x)), retrieval.atol)
+        is_grid = isinstance(retrieval.solver, Adams)  # which has none
+        margin = jnp.maximum(CONFIRMED * jnp.max(jnp.abs(state.x)), usual if is_grid else retrieval.atol)
         confirmed = jnp.max(jnp.abs(end.x - state.x)) <= margin
         second = _status(retrieval, end, second_result)
-        second = jnp.where((second == Status.OK) & ~confirmed, Status.UNCONFIRMED, second)
+        # `MAX_STEPS` would say that the grid had too few.
+        failed = (second == Status.MAX_STEPS) & is_grid
+        second = jnp.where((second == Status.OK) & ~confirmed | failed, Status.UNCONFIRMED, second)
         stats = {name: number + more[name] for name, number in stats.items()}
         status = jnp.where(status == Status.OK, second, status)
     state = _guarded(state, status, retrieval.status)
@@ -340,15 +342,8 @@ def _states(retrieval: Retrieval, ts: Float[Array, " times"] | None, adjoint: di
 
 
 def _on_grid(retrieval: Retrieval, solver: Adams) -> Solved:
-    y1, error = integrate(
-        solver,
-        TERM,
-        retrieval.memory,
-        retrieval.y0,
-        retrieval.t1,
-        (retrieval.rtol, retrieval.atol),
-        retrieval.num_steps,
-    )
+    tolerances = retrieval.rtol, retrieval.atol
+    y1, error = integrate(solver, TERM, retrieval.memory, retrieval.y0, retrieval.t1, tolerances, retrieval.num_steps)
     results = diffrax.RESULTS
     result = results.where(error <= 1, results.successful, results.max_steps_reached)
     steps = jnp.asarray(retrieval.num_steps, jnp.int32)

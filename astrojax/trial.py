@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from . import _shown
-from ._checks import InputError, did_you_mean
+from ._checks import InputError, at_least, did_you_mean
 from ._random import folded, pinned, seed_key
 from ._signs import refuse_bits
 from ._types import IntScalar, Neurons, Patterns, RandomKey, Scalar, ScalarLike, Stored
@@ -145,11 +145,6 @@ class RecallTrial(eqx.Module):
         return is_on_grid(self.solver_name)
 
     @property
-    def grid_is_chosen(self) -> bool:
-        """Whether these grids are such as suit each problem."""
-        return self.on_grid and self.num_steps is None
-
-    @property
     def solver_name(self) -> str:
         """The solver that is used."""
         return self.solver or default_solver(self.rtol, self.atol)
@@ -166,6 +161,7 @@ class RecallTrial(eqx.Module):
 
     def _num_steps_for(self, memory: AbstractMemory, coordinates: Coordinates) -> IntScalar:
         if self.num_steps is not None:
+            at_least("num_steps", self.num_steps, 1, self.max_steps)
             return jnp.asarray(self.num_steps, jnp.int32)
         corruption, level = self.task.corruption, coordinates.get(self.task.corruption.level_name)
         similarity = 0.0 if level is None else corruption.similarity(level, memory.num_neurons)

@@ -155,7 +155,7 @@ def exactness(page: Page, results: xr.Dataset) -> None:
     sweep = aj.load_config(CONFIG).retrieval
     page.text(
         f"The first {TRIALS} problems at each of K = {', '.join(map(str, COMPARED['num_patterns']))} and n = "
-        f"{', '.join(map(str, COMPARED['num_flips']))}: this sweep (solver {sweep.solver} at tolerance {sweep.rtol:g}), "
+        f"{', '.join(map(str, COMPARED['num_flips']))}: this sweep (solver {sweep.solver}, on the grids of sweeps), "
         "explicit Euler steps of 0.001 and Tsit5 at tolerance 10⁻⁷."
     )
 

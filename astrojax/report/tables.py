@@ -124,7 +124,7 @@ def about_grids(grids: Mapping[str, Mapping[str, float]], refined: Mapping[str, 
     return [
         f"{name}: {grid['differ']:.1%} of {grid['pilots']} pilot problems end otherwise on grids of more time steps"
         + (f" than these, {grid['refinement']:g} times as many as usual" if grid["refinement"] != 1 else "")
-        + f"; {refined.get(name, 0):,} trajectories were solved again on such grids"
+        + f"; {refined.get(name, 0):,} trajectories were solved again with more steps"
         for name, grid in grids.items()
     ]
 

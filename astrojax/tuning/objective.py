@@ -32,7 +32,7 @@ Values = Mapping[str, Any]
 
 GRADIENTS = ("auto", "forward", "reverse", "implicit")
 
-MOST_FORWARD = 8
+MOST_FORWARD = 4
 """Most numbers for which `auto` is forward mode: each costs about a solve, and reverse mode about five whatever they are."""
 
 TOLERANCE = 1e-3
@@ -318,13 +318,9 @@ def measure(
     capacities = np.full(starts * numbers.size, objective.capacity)
     sample = LossTrial(objective, tuple(alone), per_pattern, mode)
     lanes = Lanes(name, sample, root_key, coordinates, capacities)
-    found = _measure_on_grids(lanes, engine) if needs_known_grids(sample) else engine.compute_side_by_side(lanes)
+    has_known_grids = objective.trial.on_grid and mode == "reverse"  # steps must be known before a program is compiled
+    found = _measure_on_grids(lanes, engine) if has_known_grids else engine.compute_side_by_side(lanes)
     return {key: column.reshape(starts, numbers.size, *column.shape[1:]) for key, column in found.items()}
-
-
-def needs_known_grids(sample: LossTrial) -> bool:
-    """Whether steps of grids must be known before a program is compiled."""
-    return sample.objective.trial.on_grid and sample.mode == "reverse"
 
 
 def _measure_on_grids(lanes: Lanes, engine: Engine) -> dict[str, np.ndarray]:
