@@ -19,7 +19,7 @@ from .retrieval import Recall, Retrieval, default_solver, is_on_grid, prepare, r
 from .sweep.memory import OutOfMemoryError, default_budget
 
 UNKNOWN = 0.0
-"""Similarity of queries with targets that nobody has named: as if there were none."""
+"""Similarity of queries with their targets, which nobody has named: as if there were none."""
 
 
 def retrieve_many(
@@ -44,8 +44,9 @@ def retrieve_many(
         queries: shape (B, N), one query per row.
         t1, solver, rtol, atol, max_steps: as for `retrieve`, but the solver is `adams` when left out, or `etd3` where a
             tolerance is given. Implicit ones are not taken.
-        num_steps: steps of the grid of `adams`; those that suit the memory when left out. Where they are too few, queries are
-            recalled again with twice as many, up to `max_steps`.
+        num_steps: steps of the grid of `adams`; those that suit the memory at a load of N when left out, which is enough unless
+            queries are far from their targets among many more patterns (docs/accuracy.md#sweeps). Where some are too few,
+            queries are recalled again with twice as many, up to `max_steps`.
         max_bytes: memory of each device that may be used for patterns, states and everything in between; a safe share of
             what the device has when left out. As many queries are recalled at a time as fit.
 
@@ -72,7 +73,8 @@ def retrieve_many(
     if isinstance(retrieval.solver, diffrax.AbstractImplicitSolver):
         raise InputError(f"solver must not be an implicit one here; got {shown(method)} (use jax.vmap over retrieve)")
     if num_steps is None and is_on_grid(method):
-        num_steps = min(round(float(memory.num_steps(memory.num_patterns, UNKNOWN))), max_steps)
+        # Few memories as large as those that this is for are asked what hangs on all of their patterns.
+        num_steps = min(round(float(memory.num_steps(memory.num_neurons, UNKNOWN))), max_steps)
     retrieval = replace(retrieval, num_steps=jnp.asarray(num_steps or retrieval.num_steps, jnp.int32))
     array = array.astype(memory.patterns.dtype)
     (patterns, *_) = jax.tree.leaves(eqx.filter(memory.patterns, eqx.is_array))

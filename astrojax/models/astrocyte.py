@@ -198,12 +198,12 @@ class AstrocyteMemory(AbstractMemory):
     def num_steps(self, num_patterns: ScalarLike, similarity: ScalarLike) -> ScalarLike:
         """Twice as many for each factor of ten by which neurons are faster than gains; fewer where the query is close to its
         target (unless a power sharpens scores), and fewer still where no more patterns are stored than there are neurons. More,
-        as the square root of the load, where it is beyond five patterns for each neuron, or ten where the query is close."""
+        as the square root of the load, from five patterns for each neuron on, or ten where the query is close, up to forty."""
         if self.gain_regime != "dynamic":
             return super().num_steps(num_patterns, similarity)
         load = jnp.asarray(num_patterns) / self.num_neurons
-        clear = jnp.where(load > 1, 28 * jnp.sqrt(jnp.maximum(load / 10, 1)), 20)
-        unclear = 40 * jnp.sqrt(jnp.maximum(load / 5, 1))
+        clear = jnp.where(load > 1, 28 * jnp.sqrt(jnp.clip(load / 10, 1, 4)), 20)
+        unclear = 40 * jnp.sqrt(jnp.clip(load / 5, 1, 8))
         is_clear = jnp.asarray(similarity) > (CLEAR if isinstance(self.score, SquaredScore | LinearScore) else 1)
         return jnp.where(is_clear, clear, unclear) * jnp.maximum(1, self.tau_p / self.tau_x) ** math.log10(2)
 
