@@ -68,9 +68,9 @@ def _compared(parts: Sequence[Part], session: Session, refinement: float) -> dic
 def _pair(part: Part, session: Session, number: int, refinement: float) -> tuple[dict[str, Any], dict[str, Any]]:
     sample = dataclasses.replace(part.sweep.sample, refinement=refinement)
     own = _outcomes(part, session, number, sample)
-    # Finer grids may have more steps than those of a run, where it is not only a few pilots that need so many.
-    first = np.max(own["num_steps"], initial=1, where=own["refined"] == 0)
-    most = max(sample.max_steps, 2 ** math.ceil(math.log2(FINER * first)))
+    # Finer grids may have more steps than those of a run, unless it is only a few pilots that need so many.
+    usual = np.quantile(own["num_steps"], 0.99)
+    most = max(sample.max_steps, 2 ** math.ceil(math.log2(FINER * usual)))
     return own, _outcomes(part, session, number, dataclasses.replace(sample, refinement=FINER * refinement, max_steps=most))
 
 

@@ -79,5 +79,5 @@ def _row(name: str, parts: list[Part]) -> Row:
 
 def _core_seconds(plan: Plan, part: Part) -> float:
     loads, counts = part.sweep.grid.values_of("num_patterns")
-    num_steps = plan.config.retrieval.num_steps
+    num_steps = getattr(part.sweep.sample, "num_steps", None)
     return float(lane_seconds(plan.kind_of(part.name), part.num_neurons, part.sweep.shapes.of(loads), num_steps) @ counts)

@@ -273,7 +273,7 @@ class Plan:
             axes: dict[str, Any] = {**inner, **{key: [value] for key, value in traced.items()}}
             sweep = Sweep(sample, axes, task.pool_size)
             loads, _ = sweep.grid.values_of(LOAD)
-            lane = lane_seconds(self.kind_of(name), num_neurons, loads[-1], config.retrieval.num_steps)
+            lane = lane_seconds(self.kind_of(name), num_neurons, float(loads[-1]), config.retrieval.num_steps)
             yield Part(name, replace(sweep, program_cost=lanes_of_a_program(lane)), place, seed_key(config.seed), num_neurons)
 
     def _outputs(self, name: str) -> dict[str, np.dtype]:

@@ -294,6 +294,27 @@ def test_settings_out_of_range_are_refused(settings, words):
         aj.Engine(**settings)
 
 
+class Projected(eqx.Module):
+    """A sample that calls LAPACK."""
+
+    def draw(self, root_key, coordinates, capacity):
+        return jax.random.normal(jax.random.fold_in(root_key, coordinates["trial"]), (64, capacity))
+
+    def solve(self, problem, coordinates):
+        return {"trace": jnp.trace(problem @ jnp.linalg.pinv(problem)) + 0 * coordinates["num_patterns"]}
+
+
+def test_programs_that_call_lapack_do_not_wait_for_each_other():
+    code = """
+import numpy as np, jax, astrojax as aj
+from tests.test_engine import Projected
+sweep = aj.Sweep(Projected(), {"num_patterns": [16], "trial": range(4096)})
+traces = aj.run_sweeps({"a": sweep}, jax.random.key(0), lanes_per_chunk=64, engine=aj.Engine(num_threads=2))["a"].observables
+np.testing.assert_allclose(traces["trace"], 16, rtol=1e-3)  # the rank
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300, cwd=Path(__file__).parents[1])
+
+
 COLD = """
 import json, pathlib, sys, astrojax as aj
 config = aj.load_config(sys.argv[1])

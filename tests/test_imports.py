@@ -35,7 +35,7 @@ LAYERS = [
     {"trial", "equilibria"},
     {"sweep"},
     {"many"},
-    {"tuning"},
+    {"tuning", "costs"},
     {"plan", "compiling"},
     {"outline", "cluster", "search_results", "calibration"},
     {"experiment"},

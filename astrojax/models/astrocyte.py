@@ -201,7 +201,7 @@ class AstrocyteMemory(AbstractMemory):
         as the square root of the load, from five patterns for each neuron on, or ten where the query is close, up to forty."""
         if self.gain_regime != "dynamic":
             return super().num_steps(num_patterns, similarity)
-        load = jnp.asarray(num_patterns) / self.num_neurons
+        load = jnp.asarray(num_patterns, self.tau_p.dtype) / self.num_neurons
         clear = jnp.where(load > 1, 28 * jnp.sqrt(jnp.clip(load / 10, 1, 4)), 20)
         unclear = 40 * jnp.sqrt(jnp.clip(load / 5, 1, 8))
         is_clear = jnp.asarray(similarity) > (CLEAR if isinstance(self.score, SquaredScore | LinearScore) else 1)

@@ -18,6 +18,9 @@ from .base import AbstractMemory, checked_patterns, checked_query, largest
 CLEAR = 0.85
 """Cosine similarity with its target beyond which a query decides at once."""
 
+SLOW = 1.05
+"""Beyond so many times the shortest other time constant that of the processes counts as slow."""
+
 CLIP = 1e-6
 """Arguments of artanh in the initial state are kept this far inside (−1, 1)."""
 
@@ -133,10 +136,12 @@ class NeuronAstrocyteMemory(AbstractMemory):
         return self.shortest_time()
 
     def num_steps(self, num_patterns: ScalarLike, similarity: ScalarLike) -> ScalarLike:
-        """More than elsewhere, unless a query is clear: trajectories pass saddles, each at its own time. Beyond four patterns
-        for each neuron, the more there are, the sooner that is."""
-        excess = jnp.maximum(num_patterns / (4 * self.num_neurons), 1)
-        return jnp.where(similarity > CLEAR, 28, jnp.maximum(96 / excess**1.5, 28))
+        """More than elsewhere, and up to twice as many where processes are the slowest: trajectories pass saddles, each at its
+        own time. Otherwise fewer if the query is clear, or the more patterns there are beyond four for each neuron."""
+        slow = self.tau_a / jnp.minimum(self.tau_x, self.tau_s)
+        excess = jnp.maximum(jnp.asarray(num_patterns, self.tau_a.dtype) / (4 * self.num_neurons), 1)
+        level = jnp.where(similarity > CLEAR, 28, jnp.maximum(96 / excess**1.5, 28))
+        return jnp.where(slow > SLOW, 96 * jnp.clip(slow, 1, 2), level)
 
     def speed(self, state: NeuronAstrocyteState) -> Scalar:
         derivative = self.vector_field(state)

@@ -176,7 +176,8 @@ def run_sweeps(
     chunks = []
     for name, sweep in sweeps.items():
         shape = sweep.grid.shape
-        lanes = lanes_per_chunk or min(MEMORY_CHUNK, -(-sweep.grid.size // engine.num_threads))  # so that all have some
+        if (lanes := lanes_per_chunk) is None:  # so that all threads have some
+            lanes = min(MEMORY_CHUNK, -(-sweep.grid.size // engine.num_threads))
         chunks += [(name, block) for block in blocks(shape, chunk_shape(shape, lanes))]
     # Programs first, so that threads compile different ones side by side.
     programs = [lanes for name, sweep in sweeps.items() for lanes in sweep.preparations(name, root_key).values()]

@@ -30,8 +30,9 @@ Coordinates = Mapping[str, jax.Array]
 class Sample(Protocol):
     """What a sweep takes: a pytree whose array leaves and floats are traced, so that changing a number compiles nothing.
 
-    What `solve` returns must depend on every coordinate. A sample may instead have `determinants(problem, coordinates)`, a
-    pytree of arrays that decide the outcome and cost less to trace; and `coordinate_names`, those that it can have.
+    Its methods take no sweeps. What `solve` returns must depend on every coordinate. A sample may instead have
+    `determinants(problem, coordinates)`, a pytree of arrays that decide the outcome and cost less to trace; and
+    `coordinate_names`, those that it can have.
     """
 
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Any:
@@ -140,7 +141,7 @@ class Programs:
         self._lock, self._tracing = threading.Lock(), threading.Lock()
 
     def clear(self) -> None:
-        """Forget all programs: thousands of them exhaust the memory maps that a process may have."""
+        """Forget all programs, but not their traces: thousands exhaust the memory maps that a process may have."""
         with self._lock:
             self._compiled.clear()
 
@@ -156,8 +157,9 @@ class Programs:
             try:
                 with self._tracing:  # one after another, as Python's own lock has it anyway: the first is compiled meanwhile
                     started = time.perf_counter()
-                    program = pinned(jax.jit(_on_all_devices(static, capacity, layout)).lower)(dynamic, *arguments)
-                future.set_result(program.compile())
+                    lowered = pinned(jax.jit(_on_all_devices(static, capacity, layout)).lower)(dynamic, *arguments)
+                program = lowered.compile()
+                future.set_result(_Alone(program) if "@lapack_" in lowered.as_text() else program)
                 seconds = time.perf_counter() - started
             except BaseException as error:
                 with self._lock:
@@ -165,6 +167,22 @@ class Programs:
                 future.set_exception(error)
                 raise
         return future.result(), seconds
+
+
+class _Alone:
+    """A program that runs while no other of its kind does.
+
+    On CPUs batches of LAPACK's routines share the threads that programs run on, and two of them wait for each other forever.
+    """
+
+    lock = threading.Lock()
+
+    def __init__(self, program: Any) -> None:
+        self.program, self.memory_analysis = program, program.memory_analysis
+
+    def __call__(self, *arguments: Any) -> Any:
+        with self.lock:
+            return jax.block_until_ready(self.program(*arguments))
 
 
 def call(program: Any, sample: Any, root_key: RandomKey, arguments: tuple[Any, np.ndarray], order: np.ndarray) -> Any:
