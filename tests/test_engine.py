@@ -137,9 +137,8 @@ def test_sweeping_the_temperature_compiles_as_many_programs_as_there_are_shapes(
     other = aj.RecallTrial(
         task, eqx.Partial(aj.AstrocyteMemory), parameters | {"tau_p": 3.0}, 0.2, 0.02, 0.03, None, "heun", 4096
     )
-    assert (
-        compiled_during(lambda: aj.run_sweeps({"a": aj.Sweep(other, axes | {"temperature": [0.5]}, program_cost=10_000)}, jax.random.key(1))) == []
-    )
+    sweep = aj.Sweep(other, axes | {"temperature": [0.5]}, program_cost=10_000)
+    assert compiled_during(lambda: aj.run_sweeps({"a": sweep}, jax.random.key(1))) == []
 
 
 class Graded(eqx.Module):
