@@ -176,10 +176,8 @@ def run(
             grids = _calibrate(plan, engine.session(), config.retrieval.outcome_error)
             for name, grid in grids.items():
                 if grid["differ"] > config.retrieval.outcome_error:
-                    text = (
-                        f"{grid['differ']:.2%} of its pilots end otherwise even with {grid['refinement']:g} times as many steps"
-                    )
-                    notice(f"retrieval.outcome_error is not reached by {name}: {text}")
+                    found = f"{grid['differ']:.2%} of the pilots end otherwise with {grid['refinement']:g} times as many steps"
+                    notice(f"retrieval.outcome_error is not reached by {name}: {found}")
         refinements = refinements_of(grids)
         plan = Plan(config, refinements=refinements) if refinements else plan
         jobs = plan.jobs(chunk)

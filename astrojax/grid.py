@@ -29,7 +29,7 @@ FEWEST_STEPS = 20
 
 
 def common_num_steps(number: ScalarLike, most: int) -> IntScalar:
-    """So many steps or more, or 1% fewer, such as grids have; at most `most`."""
+    """Round a number of steps up, or down by up to 1%, to one that grids have; at most `most`."""
     doublings = jnp.ceil(4 * jnp.log2(jnp.asarray(number) / FEWEST_STEPS) - 0.06) / 4
     return jnp.clip(jnp.nan_to_num(jnp.round(FEWEST_STEPS * 2**doublings)), 1, most).astype(jnp.int32)
 

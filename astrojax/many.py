@@ -73,7 +73,7 @@ def retrieve_many(
     if isinstance(retrieval.solver, diffrax.AbstractImplicitSolver):
         raise InputError(f"solver must not be an implicit one here; got {shown(method)} (use jax.vmap over retrieve)")
     if num_steps is None and is_on_grid(method):
-        # Few memories as large as those that this is for are asked what hangs on all of their patterns.
+        # At a load of N, whatever it is: queries of memories as large as this is for are mostly close to their targets.
         num_steps = min(round(float(memory.num_steps(memory.num_neurons, UNKNOWN))), max_steps)
     retrieval = replace(retrieval, num_steps=jnp.asarray(num_steps or retrieval.num_steps, jnp.int32))
     array = array.astype(memory.patterns.dtype)
