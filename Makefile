@@ -27,6 +27,7 @@ test: .venv/dev         ## all tests
 check: .venv/dev        ## style, and types as the oldest Python has them and each newer one that is here
 	@$(BIN)/ruff check $(STYLED)
 	@$(BIN)/ruff format --check $(STYLED)
+	@$(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/mypy
 	@for python in 3.12 3.13; do \
 	  if python$$python -c '' 2> /dev/null; then $(BIN)/mypy --python-version $$python || exit 1; fi; done

@@ -18,9 +18,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from astrojax.explore.compute import answer, posed
 from astrojax.explore.diagnosis import explain
 from astrojax.explore.presentation import course_of, pictures_of, readout
-from astrojax.explore.recall import answer, posed
 from astrojax.explore.settings import Settings
 
 SETTINGS = {

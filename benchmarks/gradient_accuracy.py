@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import astrojax as aj
-from astrojax.compiling import keep_compiled_programs
-from astrojax.search_results import objective_of
+from astrojax._internal.compilation_cache import keep_compiled_programs
+from astrojax.runs.tune_results import objective_of
 from astrojax.tuning.objective import measure
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "tune"

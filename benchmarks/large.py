@@ -20,7 +20,7 @@ import numpy as np
 from harness import Contender, described, machine, race, spread, table, times_slower
 
 import astrojax as aj
-from astrojax.compact import BLOCK
+from astrojax.models.packed import BLOCK
 
 NUM_FLIPS_SHARE = 0.1
 GIBIBYTE = 2**30

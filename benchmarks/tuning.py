@@ -17,9 +17,9 @@ import numpy as np
 import optuna
 
 import astrojax as aj
-from astrojax.compiling import keep_compiled_programs
+from astrojax._internal.compilation_cache import keep_compiled_programs
 from astrojax.report.statistics import mean_interval
-from astrojax.search_results import objective_of
+from astrojax.runs.tune_results import objective_of
 from astrojax.sweep.engine import Engine
 from astrojax.tuning.objective import means, measure
 from astrojax.tuning.search import TRAINING

@@ -11,7 +11,7 @@ from medians import EXPLAINED, described
 from protocol import TRIALS, euler
 
 import astrojax as aj
-from astrojax.report.page import Page
+from astrojax.report.html.document import Page
 
 PRECISE = {"solver": "tsit5", "rtol": 1e-7, "atol": 1e-7, "max_steps": 1_000_000, "convergence_speed": None}
 """Settings of retrieval at high precision: another solver than that of the sweep."""

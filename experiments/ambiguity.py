@@ -9,7 +9,7 @@ from measures import PERPLEXITIES, Claim, batched, fewer, mean, share, verdict
 from medians import described, judged, middle
 
 import astrojax as aj
-from astrojax.report.page import Page
+from astrojax.report.html.document import Page
 
 NUM_NEURONS, NUM_PATTERNS, NUM_FLIPS = 30, 100, 6
 

@@ -9,8 +9,8 @@ from measures import Claim, fewer, stored
 from scipy.optimize import brentq, isotonic_regression
 from scipy.stats import binom
 
-from astrojax.cli import run_config
-from astrojax.report.page import Page
+from astrojax.cli.run import run_config
+from astrojax.report.html.document import Page
 
 NEEDED, RESAMPLES = 0.9, 300
 

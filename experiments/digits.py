@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 import astrojax as aj
-from astrojax.cli import run_config
+from astrojax.cli.run import run_config
 from astrojax.report.statistics import share_interval, with_interval
 
 CONFIG = Path(__file__).parents[1] / "configs" / "digits.yaml"

@@ -6,8 +6,8 @@ from measures import CHANGES, ERRORS, HEADLINE, Claim, compared, mean, medians_c
 from medians import along, described, judged
 from protocol import DT
 
-from astrojax.cli import run_config
-from astrojax.report.page import Page
+from astrojax.cli.run import run_config
+from astrojax.report.html.document import Page
 
 REFERENCES = {1.0: 0.94, 3.0: 1.5, 10.0: 5.5, 1000.0: 5.96}
 GAINS = {1.0: 1, 3.0: 15.5, 10.0: 99.5}

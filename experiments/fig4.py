@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from measures import mean, share
 
-from astrojax.cli import run_config
+from astrojax.cli.run import run_config
 from astrojax.report.statistics import mean_interval
 
 CONFIG = Path(__file__).parents[1] / "configs" / "fig4.yaml"

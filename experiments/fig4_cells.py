@@ -8,8 +8,8 @@ from measures import RUNS, Claim, fewer, interval, mean, stored
 from protocol import TRIALS, euler_of_memories
 
 import astrojax as aj
-from astrojax.cli import run_config
-from astrojax.report.page import Page
+from astrojax.cli.run import run_config
+from astrojax.report.html.document import Page
 from astrojax.report.statistics import discoveries, lead, paired_p_values
 
 CONFIG = "configs/fig4.yaml"

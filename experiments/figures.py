@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from astrojax._checks import InputError, one_of
+from astrojax._internal.checks import InputError, one_of
 from astrojax.report.figures import COLOURS, REFERENCES, add_legend, axis_label, draw_grid, observable_label, plain, set_axis
 from astrojax.report.statistics import (
     Bounds,

@@ -8,7 +8,7 @@ import numpy as np
 from measures import Claim
 
 import astrojax as aj
-from astrojax.report.page import Page
+from astrojax.report.html.document import Page
 from astrojax.report.statistics import share_interval
 
 NUM_NEURONS, NUM_STARTS, NUM_QUERIES = 30, 200, 200

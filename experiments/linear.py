@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from measures import Claim, batched, drawn, mean, stored
 
 import astrojax as aj
-from astrojax.cli import run_config
+from astrojax.cli.run import run_config
 from astrojax.report.figures import COLOURS, add_legend
-from astrojax.report.page import Page
+from astrojax.report.html.document import Page
 from astrojax.report.statistics import error_bars, mean_interval
 
 NEURONS = 20

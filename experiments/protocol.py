@@ -14,10 +14,10 @@ from explicit_euler import euler_on_gains
 from measures import CONFIGS
 
 import astrojax as aj
+from astrojax.config.run import Config
 from astrojax.models.base import AbstractMemory
-from astrojax.plan import BUILDERS
-from astrojax.runs.config import Config
-from astrojax.trial import Problem
+from astrojax.runs.plan import BUILDERS
+from astrojax.sweep.trials import Problem
 
 TRIALS = 50
 """As in the paper."""

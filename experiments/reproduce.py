@@ -29,7 +29,7 @@ import thresholds
 from measures import DONE, HEADLINE, Claim, Done
 from medians import EXPLAINED
 
-from astrojax.report.page import Page, badge, write
+from astrojax.report.html.document import Page, badge, write
 from astrojax.sweep.engine import PROGRAMS
 
 SECTIONS = (

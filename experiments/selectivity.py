@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from measures import CHANGES, ERRORS, Claim, interval, mean, stored, verdict
 from medians import described, judged, middle
 
-from astrojax.cli import run_config
+from astrojax.cli.run import run_config
 from astrojax.report.figures import COLOURS, MARKERS, add_legend
-from astrojax.report.page import Page
+from astrojax.report.html.document import Page
 
 COLD, WARM = 0.01, 10.0
 """The paper's temperature, and one at which the gains are nearly uniform."""

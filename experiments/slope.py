@@ -3,9 +3,9 @@
 import numpy as np
 from measures import ERRORS, HEADLINE, Claim, mean, median, stored
 
-from astrojax.cli import run_config
+from astrojax.cli.run import run_config
 from astrojax.report.figures import curves
-from astrojax.report.page import Page
+from astrojax.report.html.document import Page
 
 
 def report(page: Page, trials: int) -> list[Claim]:

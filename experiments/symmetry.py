@@ -6,8 +6,8 @@ from figures import COMMITTED, HORIZON
 from measures import PERPLEXITIES, Claim, mean, share, stored, verdict
 from medians import along, middle
 
-from astrojax.cli import run_config
-from astrojax.report.page import Page
+from astrojax.cli.run import run_config
+from astrojax.report.html.document import Page
 
 PAPER = 10.0
 """The paper's time limit."""

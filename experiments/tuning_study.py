@@ -15,7 +15,7 @@ import optax
 from measures import mean, share
 
 import astrojax as aj
-from astrojax.compiling import keep_compiled_programs
+from astrojax._internal.compilation_cache import keep_compiled_programs
 from astrojax.sweep.engine import Engine
 from astrojax.tuning.objective import measure
 

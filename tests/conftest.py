@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from astrojax.compiling import keep_compiled_programs
+from astrojax._internal.compilation_cache import keep_compiled_programs
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import astrojax as aj
-from astrojax.runs.config import Config
-from astrojax.runs.reading import read_config
-from astrojax.searching import load_search_config
+from astrojax.config.load import read_config
+from astrojax.config.run import Config
+from astrojax.runs.tune import load_search_config
 
 from .fuzz_arrays import check_file, mutate_file
 
@@ -126,7 +126,7 @@ def time_limit() -> Iterator[None]:
 
 def fuzz_configurations(number: int, plans: int, seed: int) -> list[str]:
     """Escapes of so many random configurations, of which some that are valid are planned as well."""
-    from astrojax.experiment import Execution, outline_of
+    from astrojax.runs.run import Execution, outline_of
 
     rng, escapes, valid = random.Random(seed), [], 0
     with tempfile.TemporaryDirectory() as folder:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from astrojax._errors import InputError
-from astrojax.explore.recall import read_upload
-from astrojax.patterns import load_patterns
+from astrojax._internal.errors import InputError
+from astrojax.explore.compute import read_upload
+from astrojax.problems.patterns import load_patterns
 
 LONGEST, MOST_MEMORY = 5.0, 2**28
 """Seconds and bytes that the reading of a file may take; the files have some kilobytes."""

@@ -9,8 +9,8 @@ import pytest
 import scipy.io
 
 import astrojax as aj
-from astrojax._arrays import LONGEST_LINE, MOST_BYTES, read_array
-from astrojax.runs.files import file_sha256
+from astrojax._internal.arrays import LONGEST_LINE, MOST_BYTES, read_array
+from astrojax._internal.files import file_sha256
 
 from .fuzz import fuzz_files
 

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from astrojax.cli import main
-from astrojax.runs.config import Config
-from astrojax.runs.reading import ConfigError, read_config
-from astrojax.runs.tuning import TuneConfig
+from astrojax.config.load import ConfigError, read_config
+from astrojax.config.run import Config
+from astrojax.config.tune import TuneConfig
 
 GOOD = {
     "patterns": {"kind": "random", "num_neurons": 8},
@@ -304,7 +304,7 @@ def test_what_cannot_fit_is_refused_before_anything_is_computed_or_written(case,
 
 
 def test_a_run_that_the_disk_has_no_room_for_is_refused(config, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("astrojax.experiment.shutil.disk_usage", lambda path: types.SimpleNamespace(free=10))
+    monkeypatch.setattr("astrojax.runs.run.shutil.disk_usage", lambda path: types.SimpleNamespace(free=10))
     assert "10 B are free" in refused(capsys, ["run", str(config), "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
 

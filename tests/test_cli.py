@@ -22,12 +22,11 @@ import yaml
 from jax.experimental.compilation_cache import compilation_cache
 
 import astrojax as aj
-from astrojax import cli
-from astrojax.cli import main
-from astrojax.commands import completion, progress
-from astrojax.commands.output import Output, print_json
-from astrojax.runs.config import Axes, Config, Retrieval
-from astrojax.runs.tuning import SearchSettings
+from astrojax.cli import completion, main, progress
+from astrojax.cli.main import COMMANDS, _raise_interruption
+from astrojax.cli.output import Output, print_json
+from astrojax.config.run import Axes, Config, Retrieval
+from astrojax.config.tune import SearchSettings
 
 TINY = {
     "patterns": {"num_neurons": 8},
@@ -112,7 +111,7 @@ def test_stored_runs_answer_machines(run, capsys):
 def test_a_run_that_is_finished_is_told_again_and_neither_computed_nor_drawn(run, capsys, monkeypatch):
     folder = run[0]
     monkeypatch.chdir(folder.parents[1])
-    for name in ("astrojax.experiment.run", "astrojax.report.figures.draw_all"):
+    for name in ("astrojax.runs.run.run", "astrojax.report.figures.draw_all"):
         monkeypatch.setattr(name, lambda *arguments, **options: pytest.fail("done again"))
     assert main(["run", "tiny.yaml"]) == 0
     printed = capsys.readouterr().out
@@ -150,7 +149,7 @@ def test_a_page_is_written_where_it_is_asked_for(run, tmp_path, capsys, monkeypa
         path.write_text(f"page of {folder}")
         return path
 
-    monkeypatch.setitem(sys.modules, "astrojax.pages", types.SimpleNamespace(write_run_page=write_run_page))
+    monkeypatch.setitem(sys.modules, "astrojax.report.html.write", types.SimpleNamespace(write_run_page=write_run_page))
     folder = run[0]
     assert document(capsys, "show", str(folder), "--html")["page"] == str(folder / "report.html")
     assert main(["show", str(folder), "--html", str(tmp_path / "page.html")]) == 0
@@ -197,14 +196,14 @@ def test_the_exit_status_tells_what_went_wrong(error, status, monkeypatch, capsy
     def fails(options):
         raise error
 
-    monkeypatch.setitem(cli.COMMANDS, "info", fails)
+    monkeypatch.setitem(COMMANDS, "info", fails)
     assert main(["info"]) == status
     assert capsys.readouterr().err == f"astrojax: {error if status != 130 else 'interrupted'}\n"
 
 
 def test_values_that_differ_give_status_1(run, capsys, monkeypatch):
     tally = {"compared": 4, "different": 1, "beyond": 1, "largest": float("inf")}
-    monkeypatch.setattr("astrojax.verification.verify", lambda folder, **given: {"hamming_error": tally})
+    monkeypatch.setattr("astrojax.runs.verify.verify", lambda folder, **given: {"hamming_error": tally})
     assert main(["verify", str(run[0]), "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert not found["repeats"]
@@ -343,7 +342,7 @@ def test_an_interruption_where_python_would_only_print_it_is_raised_again(capsys
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # servers of other tests set their own
     try:
         with pytest.raises(KeyboardInterrupt):  # noqa: PT012
-            cli._raise_interruption(types.SimpleNamespace(exc_type=KeyboardInterrupt))
+            _raise_interruption(types.SimpleNamespace(exc_type=KeyboardInterrupt))
             time.sleep(1)
     finally:
         signal.signal(signal.SIGINT, before)
@@ -489,7 +488,7 @@ def test_completing_refusing_and_telling_what_is_done_wait_for_no_numerical_libr
     code = (
         "import sys\n"
         "from astrojax.cli import main\n"
-        "from astrojax.commands.completion import keys\n"
+        "from astrojax.cli.completion import keys\n"
         "list(keys('run', {}))\n"
         "main(['run', 'example:first', '--trials', 'many'])\n"
         "print([name for name in ('jax', 'numpy', 'xarray') if name in sys.modules])\n"

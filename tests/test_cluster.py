@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import astrojax as aj
-from astrojax import cluster
 from astrojax.cli import main
-from astrojax.runs.config import Config
-from astrojax.runs.reading import parse_config
+from astrojax.config.load import parse_config
+from astrojax.config.run import Config
+from astrojax.runs import cluster
 
 pytestmark = [pytest.mark.as_used, pytest.mark.usefixtures("no_figures")]
 
@@ -93,11 +93,11 @@ NOBODY_LEFT = """
 import sys
 from distributed import LocalCluster
 import astrojax as aj
-import astrojax.cluster
+import astrojax.runs.cluster
 
 def main():
-    astrojax.cluster.PATIENCE = 3
-    astrojax.cluster.GATHERING = 1
+    astrojax.runs.cluster.PATIENCE = 3
+    astrojax.runs.cluster.GATHERING = 1
     config = aj.load_config(sys.argv[1])
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
         how = aj.Execution(lanes_per_chunk=4, cluster=cluster.scheduler_address)
@@ -161,7 +161,7 @@ def test_a_cluster_that_makes_no_sense_is_refused(config, tmp_path, capsys, wher
 
 
 def test_a_cluster_that_is_not_there_is_told(config, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("astrojax.cluster.PATIENCE", 2)
+    monkeypatch.setattr("astrojax.runs.cluster.PATIENCE", 2)
     assert main(["run", str(config), "--out", str(tmp_path / "run"), "--cluster", "tcp://127.0.0.1:9"]) == 1
     assert "no cluster with workers at tcp://127.0.0.1:9" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
@@ -192,7 +192,7 @@ def test_a_worker_that_imports_a_script_without_a_main_guard_ends_without_noise(
 
 
 def test_dask_is_imported_only_when_asked_for():
-    code = "import sys, astrojax.cli, astrojax.experiment; print('distributed' in sys.modules, 'dask' in sys.modules)"
+    code = "import sys, astrojax.cli.main, astrojax.runs.run; print('distributed' in sys.modules, 'dask' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False False\n"
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import astrojax as aj
-from astrojax.exponential import ETD3
+from astrojax.solve.exponential import ETD3
 
 pytestmark = pytest.mark.as_used
 

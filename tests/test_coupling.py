@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import astrojax as aj
-from astrojax.runs.config import Config
-from astrojax.runs.tuning import TuneConfig
+from astrojax.config.run import Config
+from astrojax.config.tune import TuneConfig
 
 from .systems import equations
 

@@ -14,11 +14,11 @@ import yaml
 from markdown_it import MarkdownIt
 
 import astrojax as aj
-from astrojax.cli import COMMANDS
-from astrojax.commands.parser import make_parser
-from astrojax.runs.config import Config
-from astrojax.runs.reading import parse, read
-from astrojax.runs.tuning import TuneConfig
+from astrojax.cli.main import COMMANDS
+from astrojax.cli.parser import make_parser
+from astrojax.config.load import parse, read
+from astrojax.config.run import Config
+from astrojax.config.tune import TuneConfig
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").rglob("*.md") if "generated" not in path.parts)]

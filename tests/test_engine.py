@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 import astrojax as aj
+from astrojax._internal.device_memory import OutOfMemoryError, default_budget
 from astrojax.sweep.engine import PROGRAMS
-from astrojax.sweep.memory import OutOfMemoryError, default_budget
 
 pytestmark = pytest.mark.as_used
 

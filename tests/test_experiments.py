@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import astrojax as aj
-from astrojax.runs.reading import read_config
+from astrojax.config.load import read_config
 
 ROOT = Path(__file__).parents[1]
 

@@ -23,13 +23,15 @@ import yaml
 from tornado.httpclient import AsyncHTTPClient
 
 import astrojax as aj
-from astrojax.explore import _check, page, recall, serve, server
+from astrojax.config.load import parse_config
+from astrojax.explore import _check, serve, server
+from astrojax.explore import app as page
+from astrojax.explore import compute as recall
+from astrojax.explore.compute import Problem, answer, posed, program, read_upload
 from astrojax.explore.diagnosis import MOST_TRIED, explain
 from astrojax.explore.presentation import pictures_of
-from astrojax.explore.recall import Problem, answer, posed, program, read_upload
 from astrojax.explore.settings import SCORES, SOURCES, Settings
 from astrojax.models.astrocyte import GAIN_REGIMES
-from astrojax.runs.reading import parse_config
 
 UPLOADED = np.asarray(aj.random_patterns(jax.random.key(5), num_neurons=25, num_patterns=40), np.float32)
 """One shape for all tests, so that one program is compiled."""

@@ -11,7 +11,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import astrojax as aj
-from astrojax.exponential import ETD2, ETD3, phi
+from astrojax.solve.exponential import ETD2, ETD3, phi
 
 SOLVERS = pytest.mark.parametrize("solver", [ETD2(lambda args: args), ETD3(lambda args: args)], ids=["etd2", "etd3"])
 RATES = (jnp.asarray(3.0), jnp.asarray(0.5))

@@ -6,8 +6,8 @@ import yaml
 
 import astrojax as aj
 from astrojax.cli import main
-from astrojax.plan import Plan
-from astrojax.runs.reading import parse_config
+from astrojax.config.load import parse_config
+from astrojax.runs.plan import Plan
 
 RAW = {
     "patterns": {"kind": "random", "num_neurons": 10},

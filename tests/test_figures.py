@@ -9,9 +9,9 @@ from matplotlib.transforms import Bbox
 
 import astrojax as aj
 from astrojax.cli import main
+from astrojax.config.load import parse_config
 from astrojax.report.figures import draw_all, draw_grid, file_name
-from astrojax.report.search import along_the_search, landscape_with_path
-from astrojax.runs.reading import parse_config
+from astrojax.report.tune import along_the_search, landscape_with_path
 from experiments.figures import convergence
 
 NAMES = ["$x^$", "_a", "a/b", "a:b", r"\frac", "x" * 250, "模型 память", "\u202eabc\x00"]

@@ -16,11 +16,11 @@ from jax.flatten_util import ravel_pytree
 from scipy.integrate import solve_ivp
 
 import astrojax as aj
-from astrojax import retrieval
-from astrojax.adams import Adams
-from astrojax.exponential import exponential_drive
-from astrojax.grid import ends_of_steps, integrate, scale_of_grid
-from astrojax.runs.reading import parse_config
+from astrojax.config.load import parse_config
+from astrojax.solve import retrieve as retrieval
+from astrojax.solve.adams import Adams
+from astrojax.solve.exponential import exponential_drive
+from astrojax.solve.grid import ends_of_steps, integrate, scale_of_grid
 from astrojax.sweep.engine import Engine
 from astrojax.tuning.objective import measure
 
@@ -309,7 +309,7 @@ def test_a_run_that_goes_on_and_one_that_is_verified_keep_the_refinement(refined
     with contextlib.suppress(KeyboardInterrupt):
         aj.run(parse_config(RAW), interrupted, execution=aj.Execution(lanes_per_chunk=8), on_chunk=stop)
     assert grids_of(interrupted) == grids_of(folder)
-    monkeypatch.setattr("astrojax.experiment.calibrated", None)  # nothing is measured once more
+    monkeypatch.setattr("astrojax.runs.run.calibrated", None)  # nothing is measured once more
     again = aj.run(parse_config(RAW), interrupted)
     assert grids_of(interrupted) == grids_of(folder)
     for name in results.data_vars:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import astrojax as aj
-from astrojax.adams import Adams
+from astrojax.solve.adams import Adams
 
 pytestmark = pytest.mark.as_used
 

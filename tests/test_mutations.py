@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 import astrojax as aj
-from astrojax.runs.reading import parse_config
+from astrojax.config.load import parse_config
 
 MUTATIONS = int(os.environ.get("ASTROJAX_MUTATIONS", "40"))
 """How many damaged folders are read and continued; 500 take some minutes."""

@@ -14,14 +14,14 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import astrojax as aj
-from astrojax import _version
-from astrojax.cli import COMMANDS
-from astrojax.commands.parser import NAMES, make_parser
-from astrojax.runs import examples
-from astrojax.runs.config import Config
-from astrojax.runs.provenance import versions
-from astrojax.runs.reading import read
-from astrojax.runs.tuning import TuneConfig
+from astrojax._internal import version as _version
+from astrojax.cli.main import COMMANDS
+from astrojax.cli.parser import NAMES, make_parser
+from astrojax.config import examples
+from astrojax.config.load import read
+from astrojax.config.run import Config
+from astrojax.config.tune import TuneConfig
+from astrojax.storage.provenance import versions
 
 from . import bounds
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import astrojax as aj
-from astrojax import _random
-from astrojax._random import folded, random_order, random_words, seed_key
-from astrojax.patterns import pooled_columns
+from astrojax._internal import random as _random
+from astrojax._internal.random import folded, random_order, random_words, seed_key
+from astrojax.problems.patterns import pooled_columns
 
 DRAW = """
 import sys, jax, jax.numpy as jnp, numpy as np, equinox as eqx, astrojax as aj
@@ -23,8 +23,8 @@ class Own(eqx.Module):
     def draw(self, root_key, coordinates, capacity):
         return jax.random.normal(jax.random.fold_in(root_key, coordinates["trial"]), (4,), jnp.float32)
     def solve(self, problem, coordinates): return {"sum": problem.sum()}
-from astrojax.plan import Plan
-from astrojax.runs.reading import parse_config
+from astrojax.runs.plan import Plan
+from astrojax.config.load import parse_config
 key = jax.random.key(3, impl="threefry2x32")
 many = jax.jit(lambda key: aj.biased_patterns(key, num_neurons=40, num_patterns=5, mean=0.2))(key)
 found = {

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import astrojax as aj
-from astrojax.report import animation
+from astrojax.solve import recall_animation as animation
 from astrojax.tuning.search import Record
 
 PATTERNS = aj.random_patterns(jax.random.key(0), num_neurons=16, num_patterns=6)
@@ -258,8 +258,8 @@ def test_one_retrieval_is_drawn_not_a_batch_nor_a_traced_one(recall, batch, memo
     with pytest.raises(aj.InputError, match="cannot be called inside jax"):
         jax.jit(lambda recall: recall.plot())(recall)
     assert isinstance(jax.tree.map(lambda leaf: leaf[0], batch).plot(), Figure)
-    monkeypatch.delitem(sys.modules, "astrojax.report.recall", raising=False)
-    monkeypatch.delattr("astrojax.report.recall", raising=False)
+    monkeypatch.delitem(sys.modules, "astrojax.solve.recall_figure", raising=False)
+    monkeypatch.delattr("astrojax.solve.recall_figure", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(aj.InputError, match="animate needs matplotlib, which is not installed"):
         aj.animate(recall, tmp_path / "film.gif")

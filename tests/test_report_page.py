@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 
 from astrojax.report.figures import render as png
-from astrojax.report.page import VERDICTS, Markdown, Page, badge, escape, html, markdown, write
+from astrojax.report.html.document import VERDICTS, Markdown, Page, badge, escape, html, markdown, write
 
 AWKWARD = [
     "a|b",

@@ -10,9 +10,9 @@ import xarray as xr
 from scipy.stats import binomtest, chi2_contingency
 
 import astrojax as aj
-from astrojax.experiment import Execution, outline_of
-from astrojax.report.page import Page
-from astrojax.runs.reading import read_config
+from astrojax.config.load import read_config
+from astrojax.report.html.document import Page
+from astrojax.runs.run import Execution, outline_of
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))

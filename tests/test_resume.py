@@ -20,9 +20,9 @@ import zarr
 
 import astrojax as aj
 from astrojax.cli import main
-from astrojax.runs import results as storage
-from astrojax.runs import store
-from astrojax.runs.reading import parse_config
+from astrojax.config.load import parse_config
+from astrojax.storage import folder as store
+from astrojax.storage import results as storage
 
 pytestmark = [pytest.mark.as_used, pytest.mark.usefixtures("no_figures")]
 
@@ -64,7 +64,18 @@ def finished(config, folder, *more):
 
 
 def start(config, folder, *more, **popen):
-    command = [sys.executable, "-m", "astrojax.cli", "run", str(config), "--out", str(folder), "--chunk", str(CHUNK), *more]
+    command = [
+        sys.executable,
+        "-m",
+        "astrojax.cli",
+        "run",
+        str(config),
+        "--out",
+        str(folder),
+        "--chunk",
+        str(CHUNK),
+        *more,
+    ]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, **popen)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import astrojax as aj
-from astrojax import retrieval
-from astrojax._checks import positive
+from astrojax._internal.checks import positive
+from astrojax.solve import retrieve as retrieval
 
 PATTERNS = aj.random_patterns(jax.random.key(0), num_neurons=12, num_patterns=5)
 QUERY = aj.flip(jax.random.key(1), PATTERNS[:, 0], 2)

@@ -9,15 +9,15 @@ import pytest
 import xarray as xr
 
 import astrojax as aj
-from astrojax.pages import write_run_page
-from astrojax.report.page import html, markdown
-from astrojax.report.run_page import run_page
-from astrojax.report.search_page import search_page
+from astrojax.config.load import parse, parse_config
+from astrojax.config.tune import TuneConfig
+from astrojax.report.html.document import html, markdown
+from astrojax.report.html.run import run_page
+from astrojax.report.html.tune import search_page
+from astrojax.report.html.write import write_run_page
 from astrojax.report.statistics import mean_interval, with_interval
-from astrojax.runs import store
-from astrojax.runs.reading import parse, parse_config
-from astrojax.runs.stored_config import as_yaml
-from astrojax.runs.tuning import TuneConfig
+from astrojax.storage import folder as store
+from astrojax.storage.stored_config import as_yaml
 
 from .test_report_page import Tags
 
@@ -245,8 +245,8 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_text_of_a_folder_is_shown_as_text_and_changes_nothing_else(folder, monkeypatch, text):
-    monkeypatch.setattr("astrojax.report.run_page.figures_of", lambda results: {})
-    monkeypatch.setattr("astrojax.report.search_page.figures_of_search", lambda *given: {})
+    monkeypatch.setattr("astrojax.report.html.run.figures_of", lambda results: {})
+    monkeypatch.setattr("astrojax.report.html.tune.figures_of_search", lambda *given: {})
     results = aj.load(folder).load()
 
     def run(text):

@@ -16,13 +16,13 @@ import xarray as xr
 
 import astrojax as aj
 from astrojax.cli import main
-from astrojax.corruption import CORRUPTIONS
+from astrojax.config import run as settings
+from astrojax.config.load import parse_config
 from astrojax.models.astrocyte import GAIN_REGIMES
-from astrojax.plan import BUILDERS, Plan
-from astrojax.retrieval import SOLVERS
-from astrojax.runs import config as settings
-from astrojax.runs.reading import parse_config
-from astrojax.scores import SCORES
+from astrojax.models.scores import SCORES
+from astrojax.problems.corruption import CORRUPTIONS
+from astrojax.runs.plan import BUILDERS, Plan
+from astrojax.solve.retrieve import SOLVERS
 
 TINY = {
     "patterns": {"kind": "random", "num_neurons": 8},

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import astrojax as aj
-from astrojax.patterns import as_patterns
+from astrojax.problems.patterns import as_patterns
 
 SIGNS = np.asarray(aj.random_patterns(jax.random.key(0), num_neurons=12, num_patterns=3))
 BITS = (SIGNS + 1) / 2

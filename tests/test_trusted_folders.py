@@ -11,15 +11,15 @@ import yaml
 import zarr
 
 import astrojax as aj
-from astrojax import _files
+from astrojax._internal import files
 from astrojax.cli import main
-from astrojax.runs import files, stored_config
-from astrojax.runs.provenance import RANDOM_NUMBERS
-from astrojax.runs.reading import parse, parse_config
-from astrojax.runs.record import SEALED, read_record
-from astrojax.runs.store import find_run
-from astrojax.runs.tuning import TuneConfig
-from astrojax.searching import run_search
+from astrojax.config.load import parse, parse_config
+from astrojax.config.tune import TuneConfig
+from astrojax.runs.tune import run_search
+from astrojax.storage import stored_config
+from astrojax.storage.folder import find_run
+from astrojax.storage.provenance import RANDOM_NUMBERS
+from astrojax.storage.record import SEALED, read_record
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -491,14 +491,14 @@ def test_nothing_is_written_through_links_of_a_folder_received_from_elsewhere(ru
 def test_a_file_is_written_exclusively_and_replaces_a_link_instead_of_following_it(tmp_path, monkeypatch):
     (tmp_path / "precious").write_text("precious")
     (tmp_path / "new.json").symlink_to(tmp_path / "precious")
-    monkeypatch.setattr(_files.secrets, "token_hex", lambda length: "0" * 16)
+    monkeypatch.setattr(files.secrets, "token_hex", lambda length: "0" * 16)
     part = tmp_path / ".0000000000000000.part.json"
     part.symlink_to(tmp_path / "precious")
     with pytest.raises(FileExistsError):
-        _files.write_file(tmp_path / "new.json", b"new")
+        files.write_file(tmp_path / "new.json", b"new")
     assert (tmp_path / "precious").read_text() == "precious"
     part.unlink(missing_ok=True)
-    _files.write_file(tmp_path / "new.json", b"new")
+    files.write_file(tmp_path / "new.json", b"new")
     assert (tmp_path / "new.json").read_text() == "new"
     assert not (tmp_path / "new.json").is_symlink()
     assert (tmp_path / "precious").read_text() == "precious"
@@ -554,5 +554,5 @@ def test_a_page_is_written_again(run, tmp_path):
 def test_no_file_is_written_in_place_of_a_pipe(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="not a file"):
-        _files.write_file(tmp_path / "pipe", b"")
+        files.write_file(tmp_path / "pipe", b"")
     assert (tmp_path / "pipe").is_fifo()

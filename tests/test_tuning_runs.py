@@ -18,14 +18,14 @@ import xarray as xr
 import yaml
 
 import astrojax as aj
+from astrojax._internal.files import write_json, write_sealed_json
 from astrojax.cli import main
-from astrojax.pages import write_run_page
-from astrojax.runs.checkpoints import Checkpoints
-from astrojax.runs.files import write_json, write_sealed_json
-from astrojax.runs.reading import parse
-from astrojax.runs.search_results import SearchFolder
-from astrojax.runs.tuning import LossName, Optimiser, Schedule, Searched, TuneConfig
-from astrojax.searching import objective_of, run_search
+from astrojax.config.load import parse
+from astrojax.config.tune import LossName, Optimiser, Schedule, Searched, TuneConfig
+from astrojax.report.html.write import write_run_page
+from astrojax.runs.tune import objective_of, run_search
+from astrojax.storage.checkpoints import Checkpoints
+from astrojax.storage.tune_results import SearchFolder
 from astrojax.tuning.losses import LOSSES
 from astrojax.tuning.search import OPTIMISERS, SCHEDULES, TRAINING, VALIDATION
 from astrojax.tuning.transforms import TRANSFORMS
@@ -222,7 +222,7 @@ def test_the_tuned_configuration_gives_the_error_that_was_reported(searched, tmp
 def test_a_search_that_is_finished_is_told_again_and_not_made_again(searched, tmp_path, capsys, monkeypatch):
     shutil.copytree(searched, tmp_path / "runs" / "small")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("astrojax.searching.run_search", lambda *arguments, **options: pytest.fail("searched again"))
+    monkeypatch.setattr("astrojax.runs.tune.run_search", lambda *arguments, **options: pytest.fail("searched again"))
     assert main(["tune", str(written(tmp_path))]) == 0
     printed = capsys.readouterr().out
     assert "runs/small holds this run already, finished on 20" in printed

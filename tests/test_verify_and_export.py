@@ -12,8 +12,8 @@ import zarr
 
 import astrojax as aj
 from astrojax.cli import main
-from astrojax.runs import export as exporting
-from astrojax.runs.reading import parse_config
+from astrojax.config.load import parse_config
+from astrojax.storage import export as exporting
 
 RAW = {
     "patterns": {"kind": "random", "num_neurons": 11},

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 import astrojax as aj
-from astrojax.runs.reading import parse_config, read_config
-from astrojax.runs.yaml_files import MAX_BYTES, MAX_DEPTH, MAX_VALUES, dump_yaml, find_faults, parse_yaml, read_yaml
+from astrojax.config.load import parse_config, read_config
+from astrojax.config.yaml_files import MAX_BYTES, MAX_DEPTH, MAX_VALUES, dump_yaml, find_faults, parse_yaml, read_yaml
 
 from .fuzz import escape_of, fuzz_configurations
 

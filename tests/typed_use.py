@@ -12,9 +12,9 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 import astrojax as aj
-from astrojax.runs.config import Config
-from astrojax.runs.tuning import TuneConfig
-from astrojax.search_results import Best
+from astrojax.config.run import Config
+from astrojax.config.tune import TuneConfig
+from astrojax.runs.tune_results import Best
 from astrojax.tuning.baselines import Candidates
 
 key = jax.random.key(0)

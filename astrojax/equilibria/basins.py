@@ -10,19 +10,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from .. import _shown
-from .._checks import InputError, at_least, concrete, finite, not_traced, positive, random_key, real, shown
-from .._random import pinned, seed_key
-from .._signs import refuse_bit_queries, refuse_booleans
-from .._types import BoolScalar, IntScalar, Neurons, RandomKey, Scalar, ScalarLike
-from ..corruption import flip
-from ..labelled import dataset
+from .._internal import reprs as _shown
+from .._internal.checks import InputError, at_least, concrete, finite, not_traced, positive, random_key, real, shown
+from .._internal.datasets import dataset
+from .._internal.random import pinned, seed_key
+from .._internal.signs import refuse_bit_queries, refuse_booleans
+from .._internal.types import BoolScalar, IntScalar, Neurons, RandomKey, Scalar, ScalarLike
 from ..models.base import AbstractMemory, check_memory
-from ..observables import hamming_error
-from ..retrieval import Status, retrieve
+from ..problems.corruption import flip
+from ..problems.observables import hamming_error
+from ..solve.retrieve import Status, retrieve
+from .classification import EquilibriumKind, Identity, identify, pattern_array
 from .datasets import variable, variables
 from .fixed_points import Equilibrium, Spectrum, equilibrium, spectrum
-from .identity import EquilibriumKind, Identity, identify, pattern_array
 
 if TYPE_CHECKING:
     import xarray as xr

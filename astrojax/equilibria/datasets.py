@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import equinox as eqx
 import numpy as np
 
-from .._checks import not_traced
-from ..labelled import batch_dims, dataset
+from .._internal.checks import not_traced
+from .._internal.datasets import batch_dims, dataset
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -11,10 +11,10 @@ import optimistix as optx
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
-from .. import _shown
-from .._checks import InputError, at_least, real
-from .._types import BoolScalar, IntScalar, PerPattern, Scalar
-from ..labelled import listed
+from .._internal import reprs as _shown
+from .._internal.checks import InputError, at_least, real
+from .._internal.datasets import listed
+from .._internal.types import BoolScalar, IntScalar, PerPattern, Scalar
 from ..models.base import AbstractMemory, check_memory
 from .datasets import Labelled, Row
 

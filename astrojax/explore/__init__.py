@@ -7,10 +7,10 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._checks import InputError, shown
+from .._internal.checks import InputError, shown
 
 if TYPE_CHECKING:
-    from .recall import Start
+    from .compute import Start
 
 
 def serve(
@@ -83,7 +83,7 @@ def _check(address: object, port: object, patterns: object) -> None:
 
 
 def _read(path: Path, array: str | None, threshold: float | None, max_duplicates: int) -> "Start":
-    from .recall import LARGEST_UPLOAD, Start, read_upload, too_large
+    from .compute import LARGEST_UPLOAD, Start, read_upload, too_large
 
     try:
         if path.exists() and not path.is_file():  # a pipe or a device may never end

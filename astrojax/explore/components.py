@@ -7,7 +7,7 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
-from .recall import LARGEST_UPLOAD
+from .compute import LARGEST_UPLOAD
 
 HERE = Path(__file__).parent
 STYLES = (HERE / "components.css").read_text(encoding="utf-8")

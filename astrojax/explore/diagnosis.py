@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..retrieval import Status
-from .recall import Answer, Problem
+from ..solve.retrieve import Status
+from .compute import Answer, Problem
 from .settings import NUMBERS, Settings, spread
 
 MOST_TRIED = 3

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..retrieval import Status
-from .recall import NUM_SHOWN, Answer, Problem
+from ..solve.retrieve import Status
+from .compute import NUM_SHOWN, Answer, Problem
 from .settings import Settings
 
 COLOURS = ["#2f83cc", "#e07b39", *["#8b949e"] * (NUM_SHOWN - 2)]

@@ -10,9 +10,9 @@ from tornado.netutil import is_valid_ip
 from tornado.routing import Matcher, Rule
 from tornado.web import HTTPError, RequestHandler
 
-from ..compiling import keep_compiled_programs
-from .page import Explorer, prepare
-from .recall import Start
+from .._internal.compilation_cache import keep_compiled_programs
+from .app import Explorer, prepare
+from .compute import Start
 
 LOOPBACK = ("127.0.0.1", "localhost")
 

@@ -7,13 +7,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .. import _shown
-from .._checks import InputError, finite, one_of, positive, real, shaped
-from .._types import BoolScalar, MaskLike, Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
-from ..activations import log_partition, softmax
-from ..compact import CompactPatterns
-from ..scores import COUPLINGS, AbstractScore, LinearScore, SquaredScore, as_score, score_name
+from .._internal import reprs as _shown
+from .._internal.checks import InputError, finite, one_of, positive, real, shaped
+from .._internal.types import BoolScalar, MaskLike, Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
+from .activations import log_partition, softmax
 from .base import LOOSEST_TOLERANCE, TOLERANCE, AbstractMemory, checked_patterns, checked_query, largest
+from .packed import CompactPatterns
+from .scores import COUPLINGS, AbstractScore, LinearScore, SquaredScore, as_score, score_name
 
 CLEAR = 0.65
 """Cosine similarity of a query with its target above which it is clear what is asked for: 3 flips of 20 entries leave 0.7."""

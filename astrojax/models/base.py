@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from .. import _shown
-from .._checks import InputError, concrete, finite, pattern_matrix, real, shaped
-from .._signs import refuse_bit_queries, refuse_bits, refuse_booleans
-from .._types import BoolScalar, MaskLike, Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
-from ..activations import activation, activation_slope, lagrangian
-from ..compact import CompactPatterns, all_finite
+from .._internal import reprs as _shown
+from .._internal.checks import InputError, concrete, finite, pattern_matrix, real, shaped
+from .._internal.signs import refuse_bit_queries, refuse_bits, refuse_booleans
+from .._internal.types import BoolScalar, MaskLike, Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
+from .activations import activation, activation_slope, lagrangian
+from .packed import CompactPatterns, all_finite
 
 TOLERANCE, LOOSEST_TOLERANCE = 1e-3, 2.5e-2
 """Tolerances of the exponential solver: where errors grow along the way, and where they are forgotten."""

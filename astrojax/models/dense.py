@@ -4,11 +4,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._checks import at_least, positive
-from .._parameters import MOST_ORDER
-from .._types import MaskLike, Neurons, Patterns, Scalar, ScalarLike, Stored
-from ..compact import CompactPatterns
+from .._internal.checks import at_least, positive
+from .._internal.parameters import MOST_ORDER
+from .._internal.types import MaskLike, Neurons, Patterns, Scalar, ScalarLike, Stored
 from .base import AbstractMemory, NeuronState, checked_patterns, checked_query, largest
+from .packed import CompactPatterns
 
 
 class DenseMemory(AbstractMemory):

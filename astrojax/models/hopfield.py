@@ -4,10 +4,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._checks import InputError, positive
-from .._types import MaskLike, Neurons, Patterns, Scalar, ScalarLike, Stored
-from ..compact import CompactPatterns, squared_sums
+from .._internal.checks import InputError, positive
+from .._internal.types import MaskLike, Neurons, Patterns, Scalar, ScalarLike, Stored
 from .base import AbstractMemory, NeuronState, checked_patterns, checked_query, largest
+from .packed import CompactPatterns, squared_sums
 
 
 class HopfieldMemory(AbstractMemory):

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import InputError, positive
-from .._types import Couplings, MaskLike, Neurons, Patterns, PerPair, Scalar, ScalarLike, Stored
-from ..activations import activation, activation_slope, lagrangian
-from ..compact import CompactPatterns
+from .._internal.checks import InputError, positive
+from .._internal.types import Couplings, MaskLike, Neurons, Patterns, PerPair, Scalar, ScalarLike, Stored
+from .activations import activation, activation_slope, lagrangian
 from .base import AbstractMemory, checked_patterns, checked_query, largest
+from .packed import CompactPatterns
 
 CLEAR = 0.85
 """Cosine similarity with its target beyond which a query decides at once."""

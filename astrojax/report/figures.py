@@ -17,8 +17,8 @@ from matplotlib.mathtext import MathTextParser
 from matplotlib.ticker import LogLocator, MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
-from .._checks import InputError, one_of, shown
-from .._files import write_file
+from .._internal.checks import InputError, one_of, shown
+from .._internal.files import write_file
 from . import statistics
 from .tables import PIECE, distinct, long_axes, mean_and_interval
 

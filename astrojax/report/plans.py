@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from .._errors import shown_bytes
+from .._internal.errors import shown_bytes
 
 
 def print_outline(console: Console, title: str, outline: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from .._errors import InputError
+from .._internal.errors import InputError
 
 CELLS = 256
 """Cells that are compared at a time, so that memory stays within some ten megabytes."""

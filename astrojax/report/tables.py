@@ -12,8 +12,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from .._errors import InputError, one_of
-from .._status import Status
+from .._internal.errors import InputError, one_of
+from .._internal.status import Status
 from .statistics import UNKNOWN, Bounds, extremes_of, interval_from_moments, mean
 
 MAX_ROWS, MAX_COLUMNS = 8, 16

@@ -1,1 +1,1 @@
-"""Configuration, provenance and storage of runs: arrays and settings, no models."""
+"""From a configuration to a run folder, and back."""

@@ -1,7 +1,7 @@
 """Batched sweeps of samples over axes."""
 
+from .._internal.device_memory import OutOfMemoryError as OutOfMemoryError
 from .engine import Engine as Engine
 from .execution import Sweep as Sweep
 from .execution import SweepResult as SweepResult
 from .execution import run_sweeps as run_sweeps
-from .memory import OutOfMemoryError as OutOfMemoryError

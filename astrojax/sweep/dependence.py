@@ -8,10 +8,10 @@ import jax
 import numpy as np
 from jax.extend.core import Jaxpr, Literal
 
-from .._checks import InputError, did_you_mean
-from .._random import pinned
-from .._types import RandomKey
-from .axes import Grid
+from .._internal.checks import InputError, did_you_mean
+from .._internal.random import pinned
+from .._internal.types import RandomKey
+from .grid import Grid
 from .programs import kind_of, one_lane, traced
 
 LOAD = "num_patterns"

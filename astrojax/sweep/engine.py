@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from .._checks import LARGEST_SIZE, InputError, at_least, random_key
-from .._devices import local_devices
-from .._errors import shown_bytes
-from .._parameters import MOST_THREADS, MOST_TRAJECTORIES
-from .._types import RandomKey
-from .memory import OutOfMemoryError, default_budget, empty, is_out_of_memory
+from .._internal.checks import LARGEST_SIZE, InputError, at_least, random_key
+from .._internal.device_memory import OutOfMemoryError, default_budget, empty, is_out_of_memory
+from .._internal.devices import local_devices
+from .._internal.errors import shown_bytes
+from .._internal.parameters import MOST_THREADS, MOST_TRAJECTORIES
+from .._internal.types import RandomKey
 from .programs import Layout, Programs, arranged, call, kind_of, lane_bytes, traced
 
 CPU_WIDTH = 128

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _shown
-from .._checks import InputError, random_key
-from .._parameters import MOST_TRAJECTORIES
-from .._types import RandomKey
-from ..labelled import dataset
-from .axes import Axes, Grid
+from .._internal import reprs as _shown
+from .._internal.checks import InputError, random_key
+from .._internal.datasets import dataset
+from .._internal.device_memory import empty
+from .._internal.parameters import MOST_TRAJECTORIES
+from .._internal.types import RandomKey
 from .chunks import Block, blocks, chunk_shape
 from .dependence import LOAD, refuse_idle_axes
 from .engine import Clock, Engine, Lanes
-from .memory import empty
+from .grid import Axes, Grid
 from .programs import kind_of, traced
 from .shapes import PROGRAM_COST, Shapes
 

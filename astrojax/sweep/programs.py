@@ -19,9 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AbstractMesh, Mesh, PartitionSpec
 
-from .._random import pinned
-from .._types import RandomKey
-from ..grid import can_be_refined
+from .._internal.random import pinned
+from .._internal.types import RandomKey
+from ..solve.grid import can_be_refined
 
 Coordinates = Mapping[str, jax.Array]
 

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import LARGEST_SIZE, InputError, at_least
-from .._parameters import DIMENSIONS
-from .._random import pinned
-from .._types import RandomKey
+from .._internal.checks import LARGEST_SIZE, InputError, at_least
+from .._internal.parameters import DIMENSIONS
+from .._internal.random import pinned
+from .._internal.types import RandomKey
 from ..sweep.engine import Engine
 from .objective import Objective, means, measure
 from .search import TRAINING, ranked

@@ -10,10 +10,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._checks import InputError, concrete, one_of, real
-from .._types import Neurons, Scalar, ScalarLike
+from .._internal.checks import InputError, concrete, one_of, real
+from .._internal.types import Neurons, Scalar, ScalarLike
 from ..models.base import AbstractMemory
-from ..observables import soft_hamming_error
+from ..problems.observables import soft_hamming_error
 
 SILENT = 1e-6
 """Root mean square of x below which a state has no direction."""

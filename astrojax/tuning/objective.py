@@ -12,19 +12,19 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from .. import _shown
-from .._checks import InputError, at_least, one_of, shown
-from .._parameters import DIMENSIONS, TRANSIENT
-from .._types import IntScalar, RandomKey, Scalar, ScalarLike
+from .._internal import reprs as _shown
+from .._internal.checks import InputError, at_least, one_of, shown
+from .._internal.parameters import DIMENSIONS, TRANSIENT
+from .._internal.types import IntScalar, RandomKey, Scalar, ScalarLike
 from ..equilibria import equilibrium
-from ..grid import can_be_refined
 from ..models.base import AbstractMemory
-from ..observables import hamming_error
-from ..retrieval import Status, default_solver, is_on_grid
+from ..problems.observables import hamming_error
+from ..solve.grid import can_be_refined
+from ..solve.retrieve import Status, default_solver, is_on_grid
 from ..sweep.engine import Engine, Lanes
 from ..sweep.programs import in_precision
 from ..sweep.shapes import Shapes
-from ..trial import Coordinates, Observables, Problem, RecallTrial, Task
+from ..sweep.trials import Coordinates, Observables, Problem, RecallTrial, Task
 from .losses import Loss, as_loss
 
 Values = Mapping[str, Any]

@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from .. import _shown
-from .._checks import InputError, at_least, concrete, one_of, positive, random_key, real, shown
-from .._parameters import DIMENSIONS, OptimiserName, ScheduleName
-from .._random import pinned
-from .._types import RandomKey
-from ..retrieval import Status
+from .._internal import reprs as _shown
+from .._internal.checks import InputError, at_least, concrete, one_of, positive, random_key, real, shown
+from .._internal.parameters import DIMENSIONS, OptimiserName, ScheduleName
+from .._internal.random import pinned
+from .._internal.types import RandomKey
+from ..solve.retrieve import Status
 from ..sweep.engine import Engine
 from .objective import Objective, means, measure
 from .transforms import PARAMETERS, Parameter

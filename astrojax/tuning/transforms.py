@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._checks import InputError, one_of
-from .._parameters import SEARCHED
+from .._internal.checks import InputError, one_of
+from .._internal.parameters import SEARCHED
 
 
 class Transform(NamedTuple):

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from astrojax.cli import COMMANDS
-from astrojax.commands.parser import make_parser
-from astrojax.runs.config import Config
-from astrojax.runs.tuning import Searched, TuneConfig
+from astrojax.cli.main import COMMANDS
+from astrojax.cli.parser import make_parser
+from astrojax.config.run import Config
+from astrojax.config.tune import Searched, TuneConfig
 
 DOCS = Path(__file__).parents[1]
 CONFIGURATION = DOCS / "configuration.md"

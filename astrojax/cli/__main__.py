@@ -1,0 +1,5 @@
+"""`python -m astrojax.cli` is the command `astrojax`."""
+
+from .main import entry
+
+entry()

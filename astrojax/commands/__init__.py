@@ -1,1 +1,0 @@
-"""The commands of the command line, each imported when it is called."""

@@ -1,0 +1,225 @@
+"""Reading a configuration: YAML, overrides from the command line, and one report of everything that is wrong."""
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from .._internal.errors import InputError, did_you_mean, shown
+from .detect import command_of, files_like
+from .examples import PREFIX, located, names
+from .run import NAME, Config, Fault, Root, rule_of
+from .yaml_files import find_faults, parse_yaml, read_yaml
+
+
+class ConfigError(InputError):
+    """A configuration that cannot be used; `faults` lists everything wrong with it as pairs of path and text."""
+
+    def __init__(self, source: str, faults: Sequence[Fault]) -> None:
+        self.faults = list(faults)
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        lines = [f"  {path}: {text}" if path else f"  {text}" for path, text in self.faults]
+        super().__init__("\n".join([f"{source} has {count}:", *lines]))
+
+
+Kind = TypeVar("Kind", bound=Root)
+
+
+def read_config(path: str | Path, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Config:
+    """The configuration of a run in a YAML file, with overrides; see `read`."""
+    return read(path, Config, overrides)
+
+
+def parse_config(raw: Mapping[Any, Any], *, folder: Path | None = None) -> Config:
+    """The configuration of a run from a mapping; see `parse`."""
+    return parse(raw, Config, folder=folder)
+
+
+def read(path: str | Path, kind: type[Kind], overrides: Sequence[str] | Mapping[str, Any] = ()) -> Kind:
+    """The configuration of some kind in a YAML file, with overrides.
+
+    These are words of a command line such as `["--retrieval.t1", "20", "--trials=10"]`, or values by dotted key. The path
+    `example:NAME` stands for a configuration that comes with the package.
+
+    Raises:
+        ConfigError (an InputError): with every fault, if the file cannot be read or anything in it is wrong.
+    """
+    source, path = str(path), located(path)
+    if path.suffix in (".npy", ".npz", ".csv") and path.is_file():
+        text = f"is a file of patterns; a configuration names it: patterns: {{kind: file, path: {path.name}}}"
+        raise ConfigError(source, [("", text)])
+    try:
+        raw = read_yaml(path)
+    except InputError as error:
+        raise ConfigError(source, [("", _reason(source, path, error))]) from error
+    if not isinstance(raw, dict):
+        raise ConfigError(source, find_faults(raw) or [("", f"must be a mapping of keys to values; got {shown(raw)}")])
+    command = command_of(raw)
+    if command is not None and (command == "run") != (kind is Config):
+        what = "run" if command == "run" else "search"
+        raise ConfigError(source, [("", f"is the configuration of a {what}: astrojax {command} {shlex.quote(source)}")])
+    if "name" not in raw and re.match(NAME, path.stem):
+        raw["name"] = path.stem
+    faults: list[Fault] = []
+    pairs = overrides if isinstance(overrides, Mapping) else _pairs(overrides, faults)
+    _apply(raw, pairs, faults)
+    return parse(raw, kind, source=source, folder=path.parent, faults=faults)
+
+
+def _reason(source: str, path: Path, error: InputError) -> str:
+    """Why a file cannot be read, with a hint where one is at hand."""
+    match error.__cause__:
+        case FileNotFoundError():
+            return "there is no such file" + (f" (did you mean '{PREFIX}{source}'?)" if source in names() else files_like(path))
+        case _ if path.is_dir():
+            return "is a folder; give a file"
+        case _:
+            return str(error)
+
+
+def parse(
+    raw: Mapping[Any, Any],
+    kind: type[Kind],
+    *,
+    source: str = "configuration",
+    folder: Path | None = None,
+    faults: Sequence[Fault] = (),
+) -> Kind:
+    """A configuration from a mapping; relative paths in it start at `folder`. Raises `ConfigError` with every fault."""
+    if unreadable := find_faults(raw):
+        raise ConfigError(source, [*faults, *unreadable])
+    if isinstance(raw.get("patterns"), dict):
+        raw = {**raw, "patterns": {"kind": "random"} | raw["patterns"]}
+    found = [*faults, *_faults(raw, kind)]
+    if found:
+        raise ConfigError(source, found)
+    config = kind.model_validate(raw)
+    return config.with_files({name: ((folder or Path()) / path).resolve() for name, path in config.files().items()})
+
+
+def _faults(raw: Mapping[Any, Any], kind: type[Root]) -> Iterator[Fault]:
+    """Every fault: of the fields, and between the sections that are valid by themselves."""
+    sections: dict[str, Any] = {}
+    for name in raw:
+        if name not in kind.model_fields:
+            yield str(name), "unknown key" + _hint(name, kind)
+    for name, field in kind.model_fields.items():
+        if name in raw:
+            try:
+                declared: Any = Annotated[field.annotation, field]
+                sections[name] = TypeAdapter(declared).validate_python(raw[name])
+            except ValidationError as error:
+                yield from (_described(name, fault, kind) for fault in error.errors())
+        elif field.is_required():
+            yield name, "is missing"
+        else:
+            sections[name] = field.default
+    yield from kind.contradictions(sections)
+
+
+def _described(section: str, fault: Any, kind: type[Root]) -> Fault:
+    path, parent = _walk((section, *fault["loc"]), kind)
+    given = f"got {shown(fault['input'])}"
+    match fault["type"]:
+        case "extra_forbidden":
+            return path, "unknown key" + _hint(fault["loc"][-1], parent)
+        case "missing" | "union_tag_not_found":
+            field = "" if fault["type"] == "missing" else ".kind"
+            return path + field, "is missing"
+        case "union_tag_invalid":
+            expected = fault["ctx"]["expected_tags"].replace("'", "")
+            return f"{path}.kind", f"must be one of {expected}; got {fault['ctx']['tag']!r}" + did_you_mean(
+                fault["ctx"]["tag"], expected.split(", ")
+            )
+        case "literal_error":
+            expected = fault["ctx"]["expected"]
+            names = [name.strip("' ") for name in expected.replace(" or ", ", ").split(",")]
+            return path, f"must be one of {', '.join(names)}; {given}{did_you_mean(fault['input'], names)}"
+        case _:
+            return path, f"{rule_of(fault)}; {given}"
+
+
+def _walk(loc: Sequence[Any], kind: type[Root]) -> tuple[str, type[BaseModel] | None]:
+    """The path of a field as the user wrote it, and the section it stands in.
+
+    Pydantic puts the kind of a pattern or a model into a location; the user did not write it there.
+    """
+    parts: list[str] = []
+    sections: list[type[BaseModel]] = [kind]
+    in_mapping, parent = False, None
+    for part in loc:
+        tagged = [section for section in sections if kind_of(section) == part]
+        if tagged and len(sections) > 1 and not in_mapping:
+            sections = tagged
+            continue
+        parts.append(f"[{part}]" if isinstance(part, int) else f".{part}")
+        if in_mapping:
+            in_mapping = False
+            continue
+        parent = sections[0] if len(sections) == 1 else None
+        fields = parent.model_fields if parent is not None else {}
+        annotation = fields[part].annotation if part in fields else None
+        in_mapping = get_origin(annotation) is dict
+        sections = list(sections_in(annotation))
+    return "".join(parts).removeprefix(".").removesuffix(".[key]"), parent
+
+
+def sections_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The sections that may stand for a field, of which a mapping may hold several."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) in (Annotated, Union, UnionType, dict):
+        for inner in get_args(annotation):
+            yield from sections_in(inner)
+
+
+def kind_of(section: type[BaseModel]) -> str | None:
+    """The `kind` that tells a section from others in its place, if it has one."""
+    field = section.model_fields.get("kind")
+    return get_args(field.annotation)[0] if field is not None else None
+
+
+def _hint(key: object, section: type[BaseModel] | None) -> str:
+    if section is None:
+        return ""
+    names = list(section.model_fields)
+    return did_you_mean(key, names) or f"; allowed are {', '.join(names)}"
+
+
+def _pairs(words: Sequence[str], faults: list[Fault]) -> dict[str, Any]:
+    """Values by dotted key from the words of a command line; words that are no override become faults."""
+    pairs: dict[str, Any] = {}
+    remaining = iter(words)
+    for word in remaining:
+        if not word.startswith("--") or word == "--":
+            faults.append((word, "is not an override; one is written --dotted.key value"))
+            continue
+        key, equals, value = word[2:].partition("=")
+        if not equals:
+            following = next(remaining, None)
+            if following is None:
+                faults.append((key, "has no value; an override is written --dotted.key value"))
+                continue
+            value = following
+        try:
+            pairs[key] = parse_yaml(value)
+        except InputError:
+            faults.append((key, f"is not YAML; got {shown(value)}"))
+    return pairs
+
+
+def _apply(raw: dict[Any, Any], pairs: Mapping[str, Any], faults: list[Fault]) -> None:
+    """Put values by dotted key into a raw configuration; those that cannot be put become faults."""
+    for key, value in pairs.items():
+        *parents, last = key.split(".")
+        section: Any = raw
+        for parent in parents:
+            section = section.setdefault(parent, {}) if isinstance(section, dict) else None
+        if isinstance(section, dict):
+            section[last] = value
+        else:
+            faults.append((key, f"cannot be set: {'.'.join(parents)} is not a mapping"))

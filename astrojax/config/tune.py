@@ -1,0 +1,250 @@
+"""The configuration of a search: what may stand in the YAML file of `astrojax tune`, checked all at once."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from .._internal.errors import did_you_mean
+from .._internal.parameters import DIMENSIONS, MOST_TRAJECTORIES, SEARCHED, TRANSIENT, OptimiserName, ScheduleName
+from .run import (
+    LEVELS,
+    Astrocyte,
+    Axes,
+    Config,
+    Fault,
+    Integer,
+    Model,
+    ModernHopfield,
+    Name,
+    Number,
+    Positive,
+    Real,
+    Retrieval,
+    Root,
+    Section,
+)
+
+LossName = Literal["direction", "softsign", "logistic", "soft_hamming", "gain"]
+
+
+class Searched(Section):
+    """How one parameter is searched."""
+
+    transform: Literal["identity", "log", "softplus", "logit", "log_logit"]
+    low: Real = Field(description="lowest value")
+    high: Real = Field(description="highest value")
+
+
+def _searched(given: Any) -> Any:
+    """Parameters by name, with what is left out filled in; a list of names will do."""
+    if isinstance(given, list) and all(isinstance(name, str) for name in given):
+        given = dict.fromkeys(given)
+    if not isinstance(given, dict):
+        return given
+    filled = {}
+    for name, section in given.items():
+        known = SEARCHED.get(name, ("identity", -1.0, 1.0))
+        defaults = dict(zip(Searched.model_fields, known, strict=True))
+        filled[name] = defaults | (section or {}) if isinstance(section, dict | None) else section
+    return filled
+
+
+MOST_STEPS = 1_000_000
+"""Most steps of a search."""
+
+Argument = Annotated[Number, Field(ge=-1e15, le=1e15)]
+
+
+class Schedule(Section):
+    """A schedule of optax; its values are factors of the learning rate."""
+
+    name: ScheduleName
+    arguments: dict[str, Argument] = Field({}, description="its arguments, by their names in optax")
+
+
+class Optimiser(Section):
+    """An optimiser of optax."""
+
+    name: OptimiserName = "adam"
+    learning_rate: Positive = Field(0.3, description="in unconstrained numbers: 0.3 of a logarithm is a change by a third")
+    arguments: dict[str, Argument] = Field({}, description="further arguments, by their names in optax")
+    schedule: Schedule | None = Field(None, description="how the learning rate changes with the steps")
+
+
+class SearchSettings(Section):
+    """How the search goes on and when it ends."""
+
+    num_steps: Integer = Field(100, ge=1, le=MOST_STEPS, description="most steps")
+    batch_size: Integer = Field(128, ge=1, le=MOST_TRAJECTORIES, description="trajectories of a step at each start")
+    random_starts: Integer = Field(0, ge=0, le=10_000, description="starts drawn within the bounds, besides the model's values")
+    max_gradient_norm: Positive = Field(1.0, description="beyond it the gradient of one problem is scaled down")
+    smoothing: Real = Field(
+        0.5, ge=0, description="spread of random moves of unconstrained numbers, each in a problem of its own"
+    )
+    validation_size: Integer = Field(512, ge=1, le=MOST_TRAJECTORIES, description="held-out problems that choose the best")
+    validate_every: Integer = Field(5, ge=1, le=MOST_STEPS, description="steps between looking at them")
+    patience: Integer = Field(10, ge=1, le=MOST_STEPS, description="looks without improvement that end the search")
+    checkpoint_every: Integer = Field(5, ge=1, le=MOST_STEPS, description="steps that a kill may cost")
+
+
+class Comparison(Section):
+    """Searches without gradients that get as many solved trajectories."""
+
+    methods: list[Literal["random", "grid"]] = Field([], description="which")
+    problems_per_candidate: Integer = Field(128, ge=1, le=MOST_TRAJECTORIES)
+
+
+class Landscape(Section):
+    """The loss on a plane of two parameters through the result."""
+
+    size: Integer = Field(15, ge=0, le=1000, description="points along each parameter; 0 for no landscape")
+    problems: Integer = Field(64, ge=1, le=MOST_TRAJECTORIES, description="problems at each point")
+
+
+class TuneConfig(Root):
+    """Everything that determines the result of a search."""
+
+    name: Name = Field("tune", description="names the run folder; the file's name when left out")
+    axes: Axes = Field(description="memory loads and levels of corruption; problems of all pairs are equally frequent")
+    model: Model = Field(description="the memory; its values are where the search starts")
+    scores: list[Literal["squared", "linear", "power"]] = Field(
+        [], description="scores that are searched one after the other; the one with the lowest held-out error is taken"
+    )
+    parameters: Annotated[dict[str, Searched], BeforeValidator(_searched, json_schema_input_type=Any)] = Field(
+        min_length=1, description="what is searched: names, with transform and bounds where others than usual are wanted"
+    )
+    loss: Annotated[
+        dict[LossName, Annotated[Real, Field(ge=0)]],
+        BeforeValidator(
+            lambda given: {given: 1.0} if isinstance(given, str) else given,
+            json_schema_input_type=LossName | dict[LossName, float],
+        ),
+    ] = Field({"softsign": 1.0}, min_length=1, description="a loss, or weights of several")
+    gradient: Literal["auto", "forward", "reverse", "implicit"] = Field("auto", description="how gradients are found")
+    optimiser: Optimiser = Optimiser()
+    search: SearchSettings = SearchSettings()
+    compare: Comparison = Comparison()
+    landscape: Landscape = Landscape()
+    retrieval: Retrieval = Retrieval()
+    heldout_trials: Integer = Field(1000, ge=1, le=MOST_TRAJECTORIES, description="fresh problems of each load and level")
+
+    @classmethod
+    def contradictions(cls, sections: dict[str, Any]) -> Iterator[Fault]:
+        model, axes = sections.get("model"), sections.get("axes")
+        coordinates = [*axes.coordinates(), *axes.zipped] if axes is not None else []
+        others = [name for name in coordinates if name != "num_patterns" and name not in LEVELS.values()]
+        for name in others:
+            text = "is not an axis of a search: its problems differ in num_patterns and the level of corruption alone"
+            yield f"axes.{name}", text
+        if not others:
+            models = None if model is None else {"model": model}
+            for path, text in Config.contradictions({**sections, "models": models, "trials": sections.get("heldout_trials")}):
+                yield path.removeprefix("models."), text
+        if model is None:
+            return
+        scores = sections.get("scores") or []
+        if scores and not isinstance(model, Astrocyte):
+            yield "scores", f"belong to the kind astrocyte; the model is of kind {model.kind}"
+        if len(set(scores)) < len(scores):
+            yield "scores", "list a score twice"
+        yield from _faults_of_loss(sections.get("loss") or {}, model)
+        yield from _faults_of_size(sections)
+        if getattr(sections.get("retrieval"), "convergence_speed", None) is not None:
+            yield "retrieval.convergence_speed", "does not belong to a search"
+        for name, how in (sections.get("parameters") or {}).items():
+            if fault := _parameter_fault(name, how, model, sections):
+                yield f"parameters.{name}", fault
+
+    def levels(self) -> tuple[str, list[float | int]]:
+        """The axis of the corruption, and its values."""
+        name = LEVELS[self.corruption]
+        return name, self.axes.coordinates()[name][name]
+
+    def start(self) -> dict[str, float]:
+        """The values of single numbers among the parameters where the search starts."""
+        return {name: _start(self.model, self.retrieval, name) for name in self.parameters if name not in DIMENSIONS}
+
+    def models(self) -> dict[str, Any]:
+        """The memories that are searched, by score."""
+        return {score: _with_score(self.model, score) for score in self.scores} or {self.own_score(): self.model}
+
+    def own_score(self) -> str:
+        """The score of the model, or the model's kind where it has none."""
+        return getattr(self.model, "score", self.model.kind)
+
+    def heldout(self, name: str, model: Any, *, t1: float | None = None, decoders: bool = False) -> Config:
+        """A run of a memory on fresh problems: those that any run of the same seed meets, none of which the search has seen."""
+        given = {field: getattr(self, field) for field in Root.model_fields} | {"name": name, "trials": self.heldout_trials}
+        retrieval = self.retrieval if t1 is None else self.retrieval.model_copy(update={"t1": t1})
+        return Config(**given, axes=self.axes, models={name: model}, decoders=decoders, retrieval=retrieval)
+
+
+def _start(model: Any, retrieval: Any, name: str) -> float:
+    return float(retrieval.t1 if name == "t1" else getattr(model, name))
+
+
+def _with_score(model: Any, score: str) -> Astrocyte:
+    values = model.model_dump() | {"score": score}
+    return Astrocyte.model_validate(values | ({} if score == "power" else {"order": None}))
+
+
+def _faults_of_loss(loss: Mapping[str, float], model: Any) -> Iterator[Fault]:
+    if loss and not any(loss.values()):
+        yield "loss", "needs a weight above 0"
+    if "gain" in loss and not isinstance(model, Astrocyte | ModernHopfield):
+        yield "loss", f"gain needs a memory with gains; the kind {model.kind} has none"
+    if "gain" in loss and getattr(model, "gain_regime", None) == "frozen":
+        yield "loss", "gain is the same whatever is recalled in the gain regime frozen"
+
+
+def _faults_of_size(sections: Mapping[str, Any]) -> Iterator[Fault]:
+    """What would be too many trajectories at once, and settings that do not go together."""
+    search, landscape, compare = sections.get("search"), sections.get("landscape"), sections.get("compare")
+    if search is not None:
+        starts = search.random_starts + 1
+        for name in ("batch_size", "validation_size"):
+            if (number := getattr(search, name) * starts) > MOST_TRAJECTORIES:
+                text = f"with {starts:,} starts makes {number:,} trajectories; at most {MOST_TRAJECTORIES:,} are possible"
+                yield f"search.{name}", text
+        if search.smoothing > 0 and search.batch_size % 2:
+            yield "search.batch_size", f"must be even with search.smoothing; got {search.batch_size}"
+    if landscape is not None and (number := landscape.size**2 * landscape.problems) > MOST_TRAJECTORIES:
+        yield "landscape", f"makes {number:,} trajectories; at most {MOST_TRAJECTORIES:,} are possible"
+    entries = [name for name in sections.get("parameters") or {} if name in DIMENSIONS]
+    if compare is not None and compare.methods and entries:
+        yield "compare.methods", f"cannot search {entries[0]}, which has an entry for each pattern; leave them out"
+
+
+def _parameter_fault(name: str, how: Searched, model: Any, sections: Mapping[str, Any]) -> str | None:
+    """What is wrong with a parameter, if anything."""
+    own = [field for field in type(model).model_fields if field in SEARCHED]
+    allowed = [*own, "t1"]
+    patterns = sections.get("patterns")
+    if name not in allowed:
+        return f"is not a parameter of the kind {model.kind}; allowed are {', '.join(allowed)}{did_you_mean(name, allowed)}"
+    if not how.low < how.high:
+        return f"needs low < high; got low {how.low:g} and high {how.high:g}"
+    if (how.transform in ("log", "softplus", "log_logit") or name not in DIMENSIONS) and how.low <= 0:
+        return f"needs a positive low; got {how.low:g}"
+    if sections.get("gradient") == "implicit" and name in TRANSIENT:
+        return "does not move an equilibrium, so that gradient: implicit cannot find it"
+    if isinstance(model, Astrocyte):
+        needed = {"tau_p": ["dynamic"], "initial_gain_logits": ["dynamic", "frozen"]}.get(name)
+        needed = needed or (["dynamic", "adiabatic"] if name in ("logit_bias", "temperature") else None)
+        if needed and model.gain_regime not in needed:
+            return f"has no effect in the gain regime {model.gain_regime}"
+    if name in DIMENSIONS:
+        if patterns is not None and patterns.kind not in ("digits", "file"):
+            return f"belongs to patterns of a pool (kind digits or file); of kind {patterns.kind} new ones are drawn every time"
+        return None
+    if name == "t1" and "retrieval" not in sections:
+        return None
+    if name == "coupling" and not isinstance(model.coupling, float):
+        return f"starts from a number; model.coupling is {model.coupling or 'left out'}"
+    start = _start(model, sections.get("retrieval"), name)
+    if not how.low <= start <= how.high:
+        return f"starts at {start:g}, outside its bounds [{how.low:g}, {how.high:g}]"
+    if how.transform in ("logit", "log_logit") and start in (how.low, how.high):
+        return f"starts at {start:g}, on a bound, which the transform {how.transform} never reaches"
+    return None

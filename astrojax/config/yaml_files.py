@@ -1,0 +1,175 @@
+"""Reading YAML: plain data, bounded in size and depth, with numbers as YAML 1.2 and JSON write them.
+
+Text goes through YAML's own scanner, so anchors, merges and comments work. Dates, sets and binary data are not read, numbers
+such as `1e3` are numbers, and `010` and `1:30` are not some other number.
+"""
+
+import re
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .._internal.errors import InputError, shown
+
+MAX_BYTES = 4 * 2**20
+"""Bytes of the largest file."""
+
+MAX_DEPTH = 50
+"""Most collections inside one another."""
+
+MAX_VALUES = 400_000
+"""Most values, where every alias counts with all that it stands for."""
+
+MAX_MERGED = 100
+"""Most mappings that one mapping merges."""
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file. Raises InputError (a ValueError), which says what is wrong but does not name the file."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InputError("is not a regular file")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise InputError(f"is too large: a configuration has at most {MAX_BYTES // 2**20} MiB")
+        return parse_yaml(content.decode("utf-8"))
+    except (OSError, UnicodeError) as error:
+        raise InputError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def parse_yaml(text: str) -> Any:
+    """The content of a YAML text. Raises InputError (a ValueError)."""
+    try:
+        return yaml.load(text, _Loader)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InputError("is not YAML: " + " ".join(str(error).split())) from error
+
+
+def dump_yaml(content: Any) -> str:
+    """Plain data as YAML: mappings as blocks, collections without others inside on one line."""
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
+
+
+def find_faults(content: Any) -> list[tuple[str, str]]:
+    """What a configuration cannot hold wherever it stands, as pairs of path and text: too much, too deep, keys that are not
+    text, characters that text cannot have, and numbers beyond double precision."""
+    faults: list[tuple[str, str]] = []
+    pending: list[tuple[str, Any, int]] = [("", content, 0)]
+    count = 0
+    while pending:
+        path, value, depth = pending.pop()
+        count += 1
+        if count > MAX_VALUES:
+            return [("", f"has more than {MAX_VALUES:,} values")]
+        if isinstance(value, dict | list | tuple) and depth == MAX_DEPTH:
+            return [(path.split(".")[0].split("[")[0], f"has more than {MAX_DEPTH} collections inside one another")]
+        if isinstance(value, dict):
+            faults += [(path, f"keys must be text; got {shown(key)}") for key in value if not isinstance(key, str)]
+            keys = [key for key in value if isinstance(key, str)]
+            faults += [(path, f"a key {text}") for key in keys if (text := _text_fault(key))]
+            pending += [(f"{path}.{key}".removeprefix("."), value[key], depth + 1) for key in keys]
+        elif isinstance(value, list | tuple):
+            pending += [(f"{path}[{place}]", inner, depth + 1) for place, inner in enumerate(value)]
+        elif isinstance(value, str) and (text := _text_fault(value)):
+            faults.append((path, text))
+        elif isinstance(value, int) and abs(value) > sys.float_info.max:
+            faults.append((path, f"must be a number within double precision, at most {sys.float_info.max:.2g}"))
+    return faults
+
+
+def _text_fault(text: str) -> str | None:
+    found = re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]", text)
+    return f"must not have the character {found[0]!a}; got {text[:60]!a}" if found else None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key may be given only once, nesting is bounded, and scalars are text, numbers, booleans or null."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH + 1:
+            raise yaml.MarkedYAMLError(
+                problem="too many collections inside one another", problem_mark=self.peek_event().start_mark
+            )
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        for key, value in node.value:
+            if key.tag == MERGE and isinstance(value, yaml.SequenceNode) and len(value.value) > MAX_MERGED:
+                raise yaml.constructor.ConstructorError(None, None, f"merges more than {MAX_MERGED} mappings", key.start_mark)
+        super().flatten_mapping(node)
+        if len(node.value) > MAX_VALUES:
+            raise yaml.constructor.ConstructorError(None, None, f"merges more than {MAX_VALUES:,} keys", node.start_mark)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be text", key.start_mark)
+            if key.value in seen and key.tag != MERGE:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} stands twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+    def construct_int(self, node: yaml.ScalarNode) -> int:
+        text = self.construct_scalar(node)
+        try:
+            return int(text, 0 if re.match(r"[-+]?0[xo]", text) else 10)
+        except ValueError:
+            raise yaml.constructor.ConstructorError(None, None, f"not an integer: {text[:60]!r}", node.start_mark) from None
+
+    def construct_float(self, node: yaml.ScalarNode) -> float:
+        text = self.construct_scalar(node).lower()
+        try:
+            return float(re.sub(r"\.(?=inf|nan)", "", text))
+        except ValueError:
+            raise yaml.constructor.ConstructorError(None, None, f"not a number: {text[:60]!r}", node.start_mark) from None
+
+    def construct_bool(self, node: yaml.ScalarNode) -> bool:
+        text = self.construct_scalar(node).lower()
+        if text not in self.bool_values:
+            raise yaml.constructor.ConstructorError(None, None, f"not a boolean: {text[:60]!r}", node.start_mark)
+        return self.bool_values[text]
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes text in quotes wherever this reader, or one of YAML 1.1, would take it for something else."""
+
+
+_TAG = "tag:yaml.org,2002:"
+MERGE = _TAG + "merge"
+
+_DIGITS = r"[0-9]+(?:_[0-9]+)*"
+_SCALARS = {
+    "bool": (r"yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF", "yYnNtTfFoO"),
+    "int": (rf"[-+]?(?:{_DIGITS}|0o[0-7]+|0x[0-9a-fA-F]+)", "-+0123456789"),
+    "float": (
+        rf"[-+]?(?:(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][-+]?[0-9]+)?|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)",
+        "-+0123456789.",
+    ),
+    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    "merge": (r"<<", "<"),
+}
+_Loader.yaml_implicit_resolvers = {}
+for _name, (_pattern, _first) in _SCALARS.items():
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(_TAG + _name, re.compile(rf"^(?:{_pattern})$"), list(_first))
+_CONSTRUCTORS: dict[str | None, Any] = {
+    _TAG + "null": yaml.SafeLoader.construct_yaml_null,
+    _TAG + "str": yaml.SafeLoader.construct_yaml_str,
+    _TAG + "seq": yaml.SafeLoader.construct_yaml_seq,
+    _TAG + "map": yaml.SafeLoader.construct_yaml_map,
+    _TAG + "bool": _Loader.construct_bool,
+    _TAG + "int": _Loader.construct_int,
+    _TAG + "float": _Loader.construct_float,
+    None: yaml.SafeLoader.construct_undefined,
+}
+_Loader.yaml_constructors = _CONSTRUCTORS

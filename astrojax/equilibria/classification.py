@@ -1,0 +1,145 @@
+"""Identity: what a memory recalls at a state."""
+
+from enum import IntEnum
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Int, PyTree
+
+from .._internal import reprs as _shown
+from .._internal.checks import InputError
+from .._internal.datasets import listed
+from .._internal.types import BoolScalar, IntScalar, Patterns, Scalar
+from ..models.base import AbstractMemory
+from ..models.packed import CompactPatterns
+from .datasets import Labelled, Row
+from .fixed_points import checked, imbalance
+
+SILENT_RATE = 1e-4
+"""A state is silent when no firing rate is larger: x = 0, up to what float32 leaves of it."""
+
+AGREEMENT = 0.9
+"""Least agreement of signs with a memory or a mixture, in [−1, 1]: at most one neuron in 20 may differ."""
+
+ODD = 1e-3
+"""Equations count as odd in x where x → −x changes them by less, in units of the state: rounding in float32 is far below."""
+
+COPY = 1e-5
+"""Weights of two patterns that are not each other's copies are larger by far: at least about 1/N."""
+
+SHARE = 0.5
+"""Weight, relative to the leading pattern's, from which a pattern takes part: nearer to an equal share than to none."""
+
+
+class EquilibriumKind(IntEnum):
+    """What a state recalls."""
+
+    SILENT = 0
+    """Nothing, since x = 0."""
+    MEMORY = 1
+    """One stored pattern, or its negative where the memory does not tell the two apart."""
+    MIXTURE = 2
+    """Several stored patterns at once."""
+    SPURIOUS = 3
+    """Something that is not near to any stored pattern, nor to a mixture of a few."""
+
+
+class Identity(Labelled):
+    """What a state recalls.
+
+    Arguments:
+        kind: an `EquilibriumKind` as an integer.
+        pattern: the pattern that leads in a memory or a mixture, −1 for other states.
+        signs: +1 for each pattern that takes part, −1 if its negative does, 0 for all others, shape (K,).
+        overlap: cosine between the firing rates and the nearest pattern, or its negative where that counts.
+    """
+
+    kind: IntScalar
+    pattern: IntScalar
+    signs: Int[Array, " patterns"]
+    overlap: Scalar
+
+    def __repr__(self) -> str:
+        parts = [*_shown.batch(_shown.shape(self.kind)), _shown.counts("kind", self.kind, EquilibriumKind)]
+        if _shown.known(self.pattern) and np.ndim(self.pattern) == 0 and self.pattern >= 0:
+            parts.append(f"pattern {int(self.pattern)}")
+        return f"Identity({', '.join(parts)}, overlap {_shown.number(self.overlap)})"
+
+    def _rows(self) -> list[Row]:
+        """What is recalled as variables of a dataset."""
+        return [
+            ("kind", (), self.kind, listed(EquilibriumKind)),
+            ("leader", (), self.pattern, "pattern that leads in a memory or a mixture, -1 for other states"),
+            ("sign", ("pattern",), self.signs, "1 for patterns that take part, -1 for negatives, else 0"),
+            ("overlap", (), self.overlap, "cosine between firing rates and the nearest pattern"),
+        ]
+
+
+def identify(memory: AbstractMemory, state: PyTree) -> Identity:
+    """What a state recalls: one pattern, a mixture of several, nothing, or none of these.
+
+    The overlap of a pattern is the cosine between it and the firing rates φ(x); where x → −x leaves the equations as they are,
+    that of the pattern or its negative, whichever is nearer. The pattern with the largest overlap leads. Another takes part if
+    its weight is more than `SHARE` of the leader's when the rates are written as a combination of the two by least squares; a
+    pattern that is merely correlated with the leader, or a copy of it, does not. Then, in this order, the state is
+
+    - silent, if no firing rate exceeds `SILENT_RATE`;
+    - a memory, if the leader alone takes part and the signs of x have the `AGREEMENT` with it: a Hamming error of at most N/20,
+      more than retrieval leaves in a Hopfield network below its capacity;
+    - a mixture, if several take part, the signs of x have this agreement with the sum of these patterns where it is not zero,
+      and the leader's overlap exceeds √(2 log(2K)/N), about the largest that K random patterns have with any state by chance;
+      without this, every state of a crowded memory would be the mixture of many patterns;
+    - spurious otherwise.
+
+    The columns that are not `stored` never take part.
+
+    Raises:
+        InputError (a ValueError): for something that is not a memory or a state of it.
+    """
+    return _identify(*checked(memory, state))
+
+
+@eqx.filter_jit
+def _identify(memory: AbstractMemory, state: PyTree) -> Identity:
+    rates, patterns = memory.readout(state), pattern_array(memory.patterns)
+    tiny = jnp.finfo(patterns.dtype).tiny
+    directions = patterns / jnp.maximum(jnp.linalg.norm(patterns, axis=0, keepdims=True), tiny)
+    overlaps = rates @ directions / jnp.maximum(jnp.linalg.norm(rates), tiny)
+    stored = jnp.ones(overlaps.shape, bool) if memory.stored is None else memory.stored
+    signs = jnp.where(_is_odd(memory, state) & (overlaps < 0), -1, 1)
+    nearness = signs * overlaps
+    leader = jnp.argmax(jnp.where(stored, nearness, -2))
+
+    # Least squares with the leader and one other, both weights times 1 − correlation²: zero for a copy of the leader.
+    correlation = signs * signs[leader] * (directions[:, leader] @ directions)
+    weight, leading_weight = nearness - correlation * nearness[leader], nearness[leader] - correlation * nearness
+    takes_part = (stored & (weight > SHARE * leading_weight + COPY)).at[leader].set(True)
+    signs = jnp.where(takes_part, signs, 0)
+    sum_signs = jnp.sign(patterns @ signs.astype(patterns.dtype))
+    agreement = jnp.sign(state.x) @ sum_signs / jnp.maximum(jnp.sum(jnp.abs(sum_signs)), 1)
+    by_chance = jnp.sqrt(2 * jnp.log(2 * memory.num_patterns) / memory.num_neurons)
+
+    single = jnp.sum(takes_part) == 1
+    silent = jnp.max(jnp.abs(rates)) <= SILENT_RATE
+    recalled = ~silent & (agreement >= AGREEMENT) & (single | (nearness[leader] > by_chance))
+    kind = jnp.where(single, EquilibriumKind.MEMORY, EquilibriumKind.MIXTURE)
+    kind = jnp.where(recalled, kind, jnp.where(silent, EquilibriumKind.SILENT, EquilibriumKind.SPURIOUS))
+    return Identity(kind, jnp.where(recalled, leader, -1), jnp.where(recalled, signs, 0), nearness[leader])
+
+
+def _is_odd(memory: AbstractMemory, state: PyTree) -> BoolScalar:
+    """Whether x → −x turns dx/dt into its negative here, and leaves all other rates of change as they are."""
+
+    def mirrored(tree: PyTree) -> PyTree:
+        return eqx.tree_at(lambda s: s.x, tree, -tree.x)
+
+    here, there = imbalance(state, memory), mirrored(imbalance(mirrored(state), memory))
+    return jnp.max(jnp.abs(ravel_pytree(here)[0] - ravel_pytree(there)[0])) <= ODD
+
+
+def pattern_array(patterns: Patterns | CompactPatterns) -> Patterns:
+    if isinstance(patterns, CompactPatterns):
+        raise InputError("memory must hold its patterns as an array here, not compact")
+    return patterns

@@ -1,0 +1,391 @@
+"""The page: controls, pictures and figures of one session."""
+
+import base64
+import contextlib
+import functools
+import html
+import logging
+import math
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import panel as pn
+from bokeh.models import ColumnDataSource, DataRange1d, Range1d
+from bokeh.models.annotations import Span
+from bokeh.plotting import figure
+
+from .._internal.checks import InputError
+from ..models.astrocyte import GAIN_REGIMES
+from .components import BUTTONS, COPY, INPUTS, WIDE, Pictures, Slider, Upload, button, fit, integers, markup, side_by_side
+from .compute import LARGEST_UPLOAD, NUM_SHOWN, Answer, Problem, Start, answer, posed, program, read_upload, too_large
+from .diagnosis import explain
+from .presentation import COLOURS, course_of, legend, numbers_of, pictures_of, readout
+from .settings import MOST_PATTERNS, NUM_NEURONS, NUMBERS, SCORES, SOURCES, Settings, spread
+
+HERE = Path(__file__).parent
+ENERGY = "#3a9d7e"
+SAME_IN = {"temperature": ("frozen",), "tau_p": ("adiabatic", "frozen")}
+"""Numbers without effect in some gain regimes."""
+
+COMPILING = (
+    '<div role="status"><strong>Compiling</strong> the program of this score, regime and size: some seconds, once.</div>'
+)
+
+NO_ANSWER = "No answer"
+"""Begins what is said of a failure, until the next answer."""
+
+_logger = logging.getLogger(__name__)
+_workers = ThreadPoolExecutor(4, thread_name_prefix="explore")
+"""Shared by all sessions: each has at most one answer under way."""
+
+
+def prepare() -> None:
+    """Compile in the background, one after the other, what most sessions want first: digits, with every score."""
+
+    def compile_all() -> None:
+        with contextlib.suppress(RuntimeError):  # at the end of the process nothing new can be compiled
+            for score in SCORES:
+                settings = Settings(score=score)
+                program(settings, posed(settings, None)).result()
+
+    threading.Thread(target=compile_all, daemon=True).start()
+
+
+class Wanted(NamedTuple):
+    """A setting to be answered, with the patterns of a file, and with the query drawn by hand in so many strokes."""
+
+    settings: Settings
+    uploaded: np.ndarray | None
+    drawn: str | None
+    strokes: int
+
+
+class Explorer:
+    """The explorer of one session. A file given at the start is read as if it had been uploaded."""
+
+    def __init__(self, start: Start | None = None) -> None:
+        self._document = pn.state.curdoc
+        self._lock = threading.Lock()
+        self._offered: tuple[str, bytes] | None = None
+        self._uploaded: np.ndarray | None = None
+        self._of_file: dict[str, Any] = {}
+        self._drawn: str | None = None
+        self._strokes = 0
+        self._wanted: Wanted | None = None
+        self._busy = self._quiet = False
+        self._build_controls()
+        self._build_results()
+        if start is not None:
+            self._offered = start.name, start.data
+            self.array.value, self.duplicates.value = start.array or "", start.max_duplicates
+            self.threshold.value = "" if start.threshold is None else f"{start.threshold!r}"
+            self.source.value = "file"
+            self._read()
+        else:
+            self._source_changed()
+        pn.state.on_session_destroyed(self._end)
+
+    # Controls
+
+    def _build_controls(self) -> None:
+        begin = Settings()
+        written: dict[str, Any] = WIDE | {"stylesheets": [INPUTS]}
+        select: Any = functools.partial(pn.widgets.Select, **written)
+        text: Any = functools.partial(pn.widgets.TextInput, **written)
+        self.source = pn.widgets.RadioButtonGroup(options=list(SOURCES), value=begin.source, stylesheets=[BUTTONS], **WIDE)
+        self.neurons = select(name="N: neurons", options=list(NUM_NEURONS), value=begin.num_neurons)
+        self.upload = Upload(**WIDE)
+        self.threshold = text(name="Threshold: larger entries become +1", placeholder="none: entries are ±1")
+        self.array = text(name="Array of an .npz file", placeholder="needed where it holds several")
+        self.duplicates = pn.widgets.IntInput(name="Rows that may repeat an earlier one", value=0, start=0, **written)
+        self.load = integers("K", "memory load: patterns stored", 1, MOST_PATTERNS, begin.num_patterns)
+        self.target = integers("Target", "number of the pattern to recall", 0, begin.num_patterns - 1, begin.target)
+        self.flips = integers("n", "random flips of the query", 0, begin.num_neurons, begin.num_flips)
+        self.numbers = {
+            name: Slider(label=symbol, help=meaning, values=spread(low, high), value=getattr(begin, name), **WIDE)
+            for name, (symbol, meaning, low, high) in NUMBERS.items()
+        }
+        self.score = select(name="Score: how overlaps feed the gains", options=list(SCORES), value=begin.score)
+        self.regime = select(
+            name="Gain regime: how gains follow the scores", options=list(GAIN_REGIMES), value=begin.gain_regime
+        )
+        self.redraw = button("New patterns", "Draw other patterns")
+        fresh = button("New flips", "Flip other entries of the target")
+        clear = button("Clear", "Make every entry of the query −1, to draw on")
+        following = button("Next target", "Recall the next pattern")
+
+        self.seeds: dict[str, Any] = {"seed": 0, "flip_seed": 0}
+        self.redraw.on_click(lambda _: self._renew("seed"))
+        fresh.on_click(lambda _: self._renew("flip_seed"))
+        clear.on_click(lambda _: self._draw("-" * self._size()[0]))
+        following.on_click(lambda _: setattr(self.target, "value", (self.target.value + 1) % self.load.value))
+        self.upload.param.watch(self._received, "file")
+        watched: dict[Callable[..., None], list[Any]] = {
+            self._source_changed: [self.source, self.neurons],
+            self._read: [self.threshold, self.array, self.duplicates],
+            self._corrupt: [self.target, self.flips],
+            self._changed: [self.load, self.score, self.regime, *self.numbers.values()],
+        }
+        for react, controls in watched.items():
+            for control in controls:
+                control.param.watch(react, "value")
+        reading = (self.upload, self.threshold, self.array, self.duplicates)
+        self.from_file = pn.Column(*reading, styles={"gap": "8px"}, **WIDE)
+        buttons = pn.Row(fresh, clear, following, styles={"gap": "6px"}, **WIDE)
+        groups = {
+            "Patterns": [self.source, self.neurons, self.from_file, self.load, self.redraw],
+            "Query": [self.target, self.flips, buttons],
+            "Memory": [*[self.numbers[name] for name in NUMBERS], self.score, self.regime],
+        }
+        parts = [part for title, group in groups.items() for part in (markup(f"<h2>{title}</h2>"), *group)]
+        self.controls = pn.Column(*parts, styles={"gap": "8px"}, **WIDE)
+
+    # Results
+
+    def _build_results(self) -> None:
+        self.verdict = markup("", css_classes=["verdict"])
+        self.message = markup("", css_classes=["message"])
+        self.pictures = Pictures(**WIDE)
+        self.pictures.param.watch(lambda event: self._draw(**event.new), "drawn")
+        columns = [f"{kind}{place}" for kind in ("gain", "overlap") for place in range(NUM_SHOWN)]
+        self.course = ColumnDataSource(dict.fromkeys(("t", *columns, "energy"), ()))
+        self.now = now = Span(dimension="height", line_color=COLOURS[-1], line_dash="dashed")
+        self.pictures.jscallback(frame="now.location = course.data.t[cb_obj.frame]", args={"now": now, "course": self.course})
+        gains = self._figure("gain p", [f"gain{place}" for place in range(NUM_SHOWN)], now, (-0.03, 1.03))
+        overlaps = self._figure("overlap ⟨ξ, φ(x)⟩/N", [f"overlap{place}" for place in range(NUM_SHOWN)], now, (-1.05, 1.05))
+        energy = self._figure("energy E", ["energy"], now, None)
+        self.legend = markup("", css_classes=["legend"])
+        panes = [pn.pane.Bokeh(plot, height=220, **WIDE) for plot in (gains, overlaps, energy)]
+        self.figures = pn.Column(self.legend, pn.Row(*panes, styles=side_by_side(250), **WIDE), **WIDE)
+        area = functools.partial(pn.widgets.TextAreaInput, rows=26, max_length=100_000, stylesheets=[INPUTS], **WIDE)
+        self.yaml, self.python = (area(name=name) for name in ("YAML, for astrojax run", "Python"))
+        self.texts = pn.Row(self._copied(self.yaml), self._copied(self.python), styles=side_by_side(300), **WIDE)
+
+    def _figure(self, label: str, names: list[str], now: Span, limits: tuple[float, float] | None) -> figure:
+        plot = figure(
+            x_axis_type="log", x_axis_label="time t", y_axis_label=label, height=220, sizing_mode="stretch_width",
+            toolbar_location=None, tools="", x_range=DataRange1d(range_padding=0),
+            y_range=DataRange1d() if limits is None else Range1d(start=limits[0], end=limits[1]),
+        )  # fmt: skip
+        plot.grid.grid_line_alpha = 0.4
+        plot.axis.axis_label_text_font_style = "normal"
+        for place, name in reversed(list(enumerate(names))):  # the target is drawn last, above the others
+            colour, width = COLOURS[place] if len(names) > 1 else ENERGY, 2.2 if place < 2 else 1.1
+            plot.line("t", name, source=self.course, color=colour, line_width=width)
+        plot.add_layout(now)
+        return plot
+
+    def _copied(self, area: Any) -> pn.Column:
+        copy = button("Copy", f"Copy the {area.name.split(',')[0]} text")
+        copy.js_on_click(args={"area": area, "button": copy}, code=COPY)
+        return pn.Column(area, copy, styles={"gap": "6px", "min-width": "0"}, **WIDE)
+
+    def view(self) -> pn.Template:
+        """The page."""
+        template = pn.Template((HERE / "page.html").read_text(encoding="utf-8"))
+        template.add_variable("style", (HERE / "page.css").read_text(encoding="utf-8"))
+        results = pn.Column(self.message, self.verdict, **WIDE)
+        parts = {"verdict": results, "pictures": self.pictures, "controls": self.controls}
+        for name, part in (parts | {"figures": self.figures, "texts": self.texts}).items():
+            template.add_panel(name, part)
+        return template
+
+    # What happens
+
+    def settings(self) -> Settings:
+        """What is chosen now."""
+        numbers: dict[str, Any] = {name: float(slider.value) for name, slider in self.numbers.items()}
+        return Settings(
+            source=self.source.value,
+            **(self._of_file if self.source.value == "file" else {}),
+            num_neurons=self._size()[0],
+            num_patterns=int(self.load.value),
+            target=int(self.target.value),
+            num_flips=int(self.flips.value),
+            score=self.score.value,
+            gain_regime=self.regime.value,
+            **self.seeds,
+            **numbers,
+        )
+
+    def _size(self) -> tuple[int, int]:
+        """Numbers of neurons, and of patterns that can be stored."""
+        if self.source.value == "file":
+            return self._uploaded.shape if self._uploaded is not None else (0, 0)
+        return (64 if self.source.value == "digits" else self.neurons.value), MOST_PATTERNS
+
+    def _source_changed(self, *_: Any) -> None:
+        source, (num_neurons, capacity) = self.source.value, self._size()
+        self.neurons.visible, self.from_file.visible = source == "random", source == "file"
+        self.redraw.visible = source != "file"
+        self._refuse("")
+        if capacity:
+            self._quiet = True
+            fit(self.load, 1, capacity)
+            fit(self.flips, 0, num_neurons)
+            self._quiet = False
+            self._corrupt()
+        else:
+            self._clear()
+            self.verdict.object = '<div role="status">Choose a pattern file.</div>'
+
+    def _corrupt(self, *_: Any) -> None:
+        """Random flips in place of what was drawn by hand."""
+        self._drawn = None
+        self._changed()
+
+    def _renew(self, name: str) -> None:
+        self.seeds[name] += 1
+        self._corrupt()
+
+    def _draw(self, signs: str, strokes: int | None = None) -> None:
+        """A query that was drawn by hand."""
+        self._strokes = self._strokes if strokes is None else strokes
+        self._drawn = signs
+        self._changed()
+
+    def _changed(self, *_: Any) -> None:
+        if self._quiet:
+            return
+        self._quiet = True
+        fit(self.target, 0, int(self.load.value) - 1)
+        for name, regimes in SAME_IN.items():
+            self.numbers[name].disabled = self.regime.value in regimes
+        self._quiet = False
+        if not self._size()[0]:
+            return
+        with self._lock:
+            self._wanted = Wanted(self.settings(), self._uploaded, self._drawn, self._strokes)
+            if self._busy:
+                return
+            self._busy = True
+        _workers.submit(self._work)
+
+    def _received(self, _: Any) -> None:
+        file = self.upload.file
+        if file["size"] > LARGEST_UPLOAD:
+            self._refuse_file(too_large(file["name"], file["size"]))
+            return
+        self._offered = file["name"], base64.b64decode(file["data"])
+        self._read()
+
+    def _read(self, *_: Any) -> None:
+        """Take the patterns of the file that is offered; if they cannot be used, say why not, and show nothing."""
+        if self._offered is None:
+            return
+        name, data = self._offered
+        try:
+            how: dict[str, Any] = {
+                "array": self.array.value or None,
+                "threshold": _threshold(self.threshold.value),
+                "max_duplicates": self.duplicates.value or 0,
+            }
+            self._uploaded = read_upload(name, data, **how)
+        except InputError as error:
+            self._refuse_file(str(error))
+            return
+        self._of_file = {"file": name, **how}
+        self._source_changed()
+
+    def _refuse_file(self, text: str) -> None:
+        self._uploaded = None
+        if self.source.value == "file":
+            self._clear()
+        self._refuse(text)
+
+    def _clear(self) -> None:
+        """Show no results: none belong to what is chosen."""
+        self.verdict.object = ""
+        nothing = dict.fromkeys(self.course.data, ())
+        self._later(lambda: setattr(self.course, "data", nothing))  # Bokeh's own models may change in a turn of theirs alone
+        self._mark_results("empty")
+
+    def _mark_results(self, *classes: str) -> None:
+        """Those marked as empty are not displayed, and neither are their sections."""
+        for part in (self.pictures, self.figures, self.texts):
+            part.css_classes = list(classes)
+
+    def _refuse(self, text: str) -> None:
+        self.message.object = f'<div role="alert">{html.escape(text)}</div>' if text else ""
+
+    def _work(self) -> None:
+        """Answer what is wanted until nothing is: of several changes in the meantime, the last counts."""
+        while True:
+            with self._lock:
+                wanted, self._wanted = self._wanted, None
+                if wanted is None:
+                    self._busy = False
+                    return
+            try:
+                self._answer(wanted)
+            except Exception as error:  # the page lives on, and says what happened
+                self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        _logger.error("no answer", exc_info=error)
+        self._later(functools.partial(self._refuse, f"{NO_ANSWER}: {error}"))
+        self._later(lambda: setattr(self.verdict, "object", ""))
+
+    def _answer(self, wanted: Wanted) -> None:
+        settings, uploaded, drawn, strokes = wanted
+        problem = posed(settings, uploaded)
+        if drawn is not None and len(drawn) == len(problem.target):
+            flipped = np.flatnonzero(numbers_of(drawn) != problem.target)
+            settings = replace(settings, flipped=tuple(flipped.tolist()))
+            problem = posed(settings, uploaded)
+        compiled = program(settings, problem)
+        if compiled.done():
+            compiled.result()  # raises what went wrong while it was compiled
+            found = answer(settings, problem)
+            why = explain(settings, problem, found, lambda changed: answer(changed, problem))
+            self._later(functools.partial(self._show, settings, problem, found, why, strokes))
+        else:
+            self._later(lambda: setattr(self.verdict, "object", COMPILING))
+            compiled.add_done_callback(self._compiled)
+
+    def _compiled(self, program: Future[None]) -> None:
+        error = program.exception()
+        if error is None:
+            self._later(self._changed)
+        else:  # said once, not tried again by itself
+            self._fail(error)
+
+    def _later(self, show: Callable[[], None]) -> None:
+        if self._document is not None:
+            self._document.add_next_tick_callback(show)
+
+    def _end(self, _: Any) -> None:
+        self._document = None
+
+    def _show(self, settings: Settings, problem: Problem, found: Answer, why: str, strokes: int) -> None:
+        if not self._size()[0]:  # of what was chosen before
+            return
+        with pn.io.hold():
+            self._mark_results()
+            if NO_ANSWER in self.message.object:
+                self._refuse("")
+            self.course.data = course_of(found)
+            self.now.location = float(found.times[self.pictures.frame])
+            self.pictures.param.update(
+                **pictures_of(settings, problem, found), strokes=strokes, version=self.pictures.version + 1
+            )
+            self.verdict.object = readout(settings, problem, found, why)
+            self.legend.object = legend(found)
+            self.yaml.value, self.python.value = settings.yaml(), settings.python()
+
+
+def _threshold(text: str | None) -> float | None:
+    if not text or not text.strip():
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"threshold must be a finite number, or nothing; got {text!r}")
+    return number

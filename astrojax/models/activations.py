@@ -1,0 +1,71 @@
+"""The firing rate and its Lagrangian, and the softmax of the gains."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._internal.types import PerPattern, Scalar, Stored
+
+MOST_PARTS = 8
+"""Of so many parts of an array the largest entries are found side by side."""
+
+
+def activation(x: Float[Array, "*shape"], slope: Scalar) -> Float[Array, "*shape"]:
+    """Firing rate, entry by entry.
+
+        φ(x) = tanh(σx)
+
+    It lies in (−1, 1); σ is the `slope`.
+    """
+    return jnp.tanh(slope * x)
+
+
+def lagrangian(x: Float[Array, "*shape"], slope: Scalar) -> Float[Array, "*shape"]:
+    """Lagrangian, entry by entry: its derivative is the firing rate.
+
+        L(x) = log cosh(σx)/σ
+
+    Written with `logaddexp`, so that it neither overflows at large |x| nor loses its second derivative at 0.
+    """
+    y = slope * x
+    return (jnp.logaddexp(y, -y) - jnp.log(2.0).astype(y.dtype)) / slope
+
+
+def activation_slope(x: Float[Array, "*shape"], slope: Scalar) -> Float[Array, "*shape"]:
+    """Derivative φ′(x) = σ(1 − φ(x)²) of the firing rate."""
+    return slope * (1 - activation(x, slope) ** 2)
+
+
+def softmax(logits: PerPattern, stored: Stored | None = None) -> PerPattern:
+    """Softmax of the stored entries, shape (K,); 0 for the others.
+
+    It is `jax.nn.softmax`, written so that a CPU's vector units have something to do: compilers keep to the order of a
+    reduction, and would take the largest and the sum of the entries one by one.
+    """
+    weights, total, _ = _exponentials(logits, stored)
+    return weights / total
+
+
+def log_partition(logits: PerPattern, stored: Stored | None = None) -> Scalar:
+    """log Σ exp of the stored entries: logits less that are the logarithms of their softmax. It shares its exponentials."""
+    _, total, largest = _exponentials(logits, stored)
+    return largest + jnp.log(total)
+
+
+def _exponentials(logits: PerPattern, stored: Stored | None) -> tuple[PerPattern, Scalar, Scalar]:
+    """Exponentials of logits less the largest, their sum, and the largest."""
+    if stored is not None:
+        # So low that what is left of it after the exponential is 0, and no infinity comes near a gradient.
+        logits = jnp.where(stored, logits, jnp.finfo(logits.dtype).min)
+    largest = jax.lax.stop_gradient(largest_entry(logits))
+    weights = jnp.exp(logits - largest)
+    return weights, jnp.matmul(weights, jnp.ones_like(weights), precision=jax.lax.Precision.HIGHEST), largest
+
+
+def largest_entry(values: Float[Array, "*shape"]) -> Scalar:
+    """The largest of the entries; NaN if one is."""
+    values = values.ravel()
+    parts = next(number for number in range(MOST_PARTS, 0, -1) if values.size % number == 0)
+    return jnp.max(functools.reduce(jnp.maximum, jnp.split(values, parts)))

@@ -1,0 +1,164 @@
+"""Large memories: patterns kept as one byte per entry, expanded block by block, and spread over devices."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int8
+
+from .._internal.checks import InputError, at_least, not_traced, pattern_matrix, shown
+from .._internal.signs import refuse_bits
+from .._internal.types import Neurons, Patterns, PerPattern
+
+BLOCK = 1024
+"""Patterns of a block: enough for a matrix product to run at full speed, few enough to stay near the processor."""
+
+DEVICE_AXIS = "patterns"
+"""Name of the axis along which patterns are spread over devices."""
+
+
+class CompactPatterns(eqx.Module):
+    """Patterns with entries that are small integers, one byte each, in place of an array of shape (N, K).
+
+    Made by `compact_patterns`. Memories take them as they take an array, since all they do with patterns are the products
+    `patterns @ w` and `φ @ patterns`. Under `jax.vmap` over queries a block is expanded once for all of them.
+
+    Arguments:
+        blocks: shape (devices, blocks of a device, N, patterns of a block); places after the last pattern are zeros.
+        num_patterns: K.
+        dtype: precision of everything that is computed.
+    """
+
+    blocks: Int8[Array, "devices blocks neurons block"]
+    num_patterns: int = eqx.field(static=True)
+    dtype: Any = eqx.field(static=True)
+
+    def __repr__(self) -> str:
+        devices, *_ = self.blocks.shape
+        spread = f", spread over {devices} devices" if devices > 1 else ""
+        return f"CompactPatterns({self.shape[0]} neurons, {self.num_patterns:,} patterns{spread}, one byte each, {self.dtype})"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(N, K)."""
+        return self.blocks.shape[2], self.num_patterns
+
+    def __matmul__(self, weights: PerPattern) -> Neurons:
+        """Ξw, shape (N,)."""
+        devices, blocks, num_neurons, block = self.blocks.shape
+        padding = devices * blocks * block - self.num_patterns
+        parts = jnp.pad(weights, (0, padding)).reshape(devices, blocks, block)
+
+        def add(at: jax.Array, total: Neurons) -> Neurons:
+            if devices == 1:  # a single matrix is multiplied fastest as such
+                return total + self._expanded(at)[0] @ parts[0, at]
+            return total + jnp.einsum("dnk,dk->n", self._expanded(at), parts[:, at])
+
+        return jax.lax.fori_loop(0, blocks, add, jnp.zeros(num_neurons, weights.dtype))
+
+    def __rmatmul__(self, rates: Neurons) -> PerPattern:
+        """φΞ = Ξᵀφ, shape (K,)."""
+        devices, blocks, _, block = self.blocks.shape
+
+        def put(at: jax.Array, products: Float[Array, "devices blocks block"]) -> Float[Array, "devices blocks block"]:
+            if devices == 1:
+                return products.at[0, at].set(rates @ self._expanded(at)[0])
+            return products.at[:, at].set(jnp.einsum("n,dnk->dk", rates, self._expanded(at)))
+
+        products = jax.lax.fori_loop(0, blocks, put, jnp.zeros((devices, blocks, block), rates.dtype))
+        return products.ravel()[: self.num_patterns]
+
+    def squared_sums(self) -> Neurons:
+        """Σ_μ ξ² for each neuron, shape (N,)."""
+
+        def add(at: jax.Array, total: Neurons) -> Neurons:
+            return total + jnp.sum(self._expanded(at) ** 2, axis=(0, 2))
+
+        return jax.lax.fori_loop(0, self.blocks.shape[1], add, jnp.zeros(self.shape[0], self.dtype))
+
+    def _expanded(self, at: jax.Array) -> Float[Array, "devices neurons block"]:
+        return self.blocks[:, at].astype(self.dtype)
+
+
+def compact_patterns(
+    patterns: jax.typing.ArrayLike, *, devices: Sequence[jax.Device] | None = None, block: int = BLOCK
+) -> CompactPatterns:
+    """Patterns as one byte per entry, for memories that would not fit, or not be read fast enough, as floats.
+
+    Arguments:
+        patterns: shape (N, K), entries −127 … 127, integers; ±1 in the paper. A NumPy array on disk (`numpy.load` with
+            `mmap_mode="r"`) is read block by block.
+        devices: spread the patterns over these, each with its share; what depends on patterns is spread with them.
+        block: how many patterns are expanded at a time, at least 1.
+
+    Raises:
+        InputError (a ValueError): for patterns of another shape, with other entries, of 0 and 1 alone, or traced; for devices
+            that are none.
+    """
+    not_traced("compact_patterns", patterns)
+    try:
+        array = patterns if isinstance(patterns, np.ndarray) else np.asarray(patterns)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"patterns must be an array of integers; got {shown(patterns)}") from error
+    pattern_matrix(array.shape)
+    if array.dtype == np.bool_:
+        refuse_bits("patterns", array)
+    at_least("block", block, 1)
+    _check_devices(devices)
+    num_neurons, num_patterns = array.shape
+    num_devices = len(devices) if devices else 1
+    per_device = -(-num_patterns // num_devices)
+    block = min(block, per_device)
+    blocks = -(-per_device // block)
+    block = -(-per_device // blocks)  # as even as can be: places after the last pattern cost as much as patterns
+    lowest, highest = 127, -127
+    kept = np.zeros((num_devices * blocks, num_neurons, block), np.int8)
+    for number, first in enumerate(range(0, num_patterns, block)):
+        part = array[:, first : first + block]
+        _refuse_other_than_small_integers(part, first)
+        kept[number, :, : part.shape[1]] = part
+        lowest, highest = min(lowest, int(part.min())), max(highest, int(part.max()))
+    if lowest == 0 and highest <= 1:
+        refuse_bits("patterns", np.array([lowest, highest]))
+    shaped = kept.reshape(num_devices, blocks, num_neurons, block)
+    if devices is None:
+        stored = jnp.asarray(shaped)
+    else:
+        mesh = jax.sharding.Mesh(np.array(devices), (DEVICE_AXIS,))
+        stored = jax.device_put(shaped, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(DEVICE_AXIS)))
+    return CompactPatterns(stored, num_patterns, jnp.result_type(float))
+
+
+def _check_devices(devices: object) -> None:
+    if devices is None:
+        return
+    listed = isinstance(devices, Sequence) and len(devices) > 0 and all(isinstance(one, jax.Device) for one in devices)
+    if not listed or len(set(devices)) < len(devices):  # type: ignore[call-overload, arg-type]
+        raise InputError(f"devices must be a list of different devices, such as jax.devices(); got {shown(devices)}")
+
+
+def _refuse_other_than_small_integers(part: np.ndarray, first: int) -> None:
+    if part.dtype == np.int8 and part.min() >= -127:
+        return
+    if not np.issubdtype(part.dtype, np.number) or np.iscomplexobj(part):
+        raise InputError(f"patterns must be real numbers; got {part.dtype}")
+    bad = ~((part == np.rint(part)) & (np.abs(part.astype(float)) <= 127))
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise InputError(
+            f"patterns must be integers between -127 and 127 to be kept as bytes; "
+            f"entry ({row}, {first + column}) is {part[row, column]}"
+        )
+
+
+def squared_sums(patterns: Patterns | CompactPatterns) -> Neurons:
+    """Σ_μ ξ² for each neuron, shape (N,)."""
+    return patterns.squared_sums() if isinstance(patterns, CompactPatterns) else jnp.sum(patterns**2, axis=1)
+
+
+def all_finite(patterns: Patterns | CompactPatterns) -> jax.Array:
+    """Whether all entries are finite, as integers are."""
+    return jnp.asarray(True) if isinstance(patterns, CompactPatterns) else jnp.all(jnp.isfinite(patterns))

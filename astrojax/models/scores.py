@@ -1,0 +1,109 @@
+"""Scores: how much a pattern's overlap with the neurons feeds the gain of that pattern.
+
+A score is a differentiable function g of the overlap m together with a coupling constant c. The neurons receive the drive
+c Ξ (p ⊙ g′(m)); g′ is derived from g by automatic differentiation.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .._internal.checks import InputError, at_least, one_of
+from .._internal.parameters import MOST_ORDER
+from .._internal.types import PerPattern, Scalar
+
+
+class AbstractScore(eqx.Module):
+    """A score g(m) and its coupling constant c."""
+
+    @abstractmethod
+    def __call__(self, overlaps: PerPattern, num_neurons: int) -> PerPattern:
+        """Scores g(m) of the unnormalised overlaps m in [−N, N]."""
+
+    @abstractmethod
+    def coupling(self, num_patterns: Scalar) -> Scalar:
+        """Coupling constant c for a memory load of `num_patterns`."""
+
+    def with_derivative(self, overlaps: PerPattern, num_neurons: int) -> tuple[PerPattern, PerPattern]:
+        """Scores g(m) and their derivatives g′(m)."""
+        return jax.jvp(lambda m: self(m, num_neurons), (overlaps,), (jnp.ones_like(overlaps),))
+
+
+class SquaredScore(AbstractScore):
+    """The paper's score, blind to the sign of a pattern.
+
+        g(m) = m²/(2N),  c = K
+
+    Source: Vivet and Arenas (2026), arXiv:2604.25481, Eqs. 4-8.
+    """
+
+    def __call__(self, overlaps: PerPattern, num_neurons: int) -> PerPattern:
+        return overlaps**2 / (2 * num_neurons)
+
+    def coupling(self, num_patterns: Scalar) -> Scalar:
+        return num_patterns
+
+
+class LinearScore(AbstractScore):
+    """The score that tells a pattern from its negative.
+
+        g(m) = m,  c = 1
+
+    The drive is Ξp: with instantaneous gains the readout of softmax attention.
+    """
+
+    def __call__(self, overlaps: PerPattern, num_neurons: int) -> PerPattern:
+        return overlaps
+
+    def coupling(self, num_patterns: Scalar) -> Scalar:
+        return jnp.ones_like(num_patterns)
+
+
+class PowerScore(AbstractScore):
+    """A power of the overlap, of an even order a ≥ 2.
+
+        g(m) = mᵃ/(a Nᵃ⁻¹),  c = K
+
+    Order 2 is the squared score; higher ones route more sharply.
+    """
+
+    order: int = eqx.field(static=True, default=4)
+
+    def __check_init__(self) -> None:
+        at_least("order of a power score", self.order, 2, MOST_ORDER)
+        if self.order % 2:
+            raise InputError(f"order of a power score must be even; got {self.order}")
+
+    def __call__(self, overlaps: PerPattern, num_neurons: int) -> PerPattern:
+        return num_neurons * (overlaps / num_neurons) ** self.order / self.order
+
+    def coupling(self, num_patterns: Scalar) -> Scalar:
+        return num_patterns
+
+
+COUPLINGS: dict[str, Callable[[Scalar, int], Scalar]] = {
+    "K": lambda num_patterns, num_neurons: num_patterns,
+    "N": lambda num_patterns, num_neurons: jnp.full_like(num_patterns, num_neurons),
+    "1": lambda num_patterns, num_neurons: jnp.ones_like(num_patterns),
+}
+"""Coupling constants c by name, functions of the memory load and the number of neurons; a memory may take one in place of the
+score's own."""
+
+SCORES: dict[str, type[AbstractScore]] = {"squared": SquaredScore, "linear": LinearScore, "power": PowerScore}
+
+
+def score_name(score: object) -> str:
+    """What a score is called: its name, with its order where it has one; how it shows itself if it has no name."""
+    name = next((name for name, kind in SCORES.items() if type(score) is kind), repr(score))
+    return f"{name} {score.order}" if isinstance(score, PowerScore) else name
+
+
+def as_score(score: str | AbstractScore) -> AbstractScore:
+    """A score given by name (`squared`, `linear`, `power`) or as an object; `InputError` for any other name."""
+    if isinstance(score, AbstractScore):
+        return score
+    one_of("score", score, SCORES)
+    return SCORES[score]()

@@ -1,0 +1,1 @@
+"""What is to be recalled: patterns, corrupted queries, reference decoders, observables."""

@@ -1,0 +1,147 @@
+"""Corruption: how a query comes from a pattern, and what that says to a decoder."""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Num
+
+from .._internal.checks import InputError, concrete, random_key, real, within
+from .._internal.random import pinned, random_order
+from .._internal.signs import refuse_bits, refuse_booleans
+from .._internal.types import Neurons, RandomKey, Scalar, ScalarLike
+
+Level = Num[Array, ""]
+"""A level of corruption: how many flips, which fraction, which scale."""
+
+LEAST_NOISE = 1e-6
+"""Noise levels are kept this far from 0 and 1 in a Bayes decoder, where they would make its evidence infinite."""
+
+
+@pinned
+def flip(key: RandomKey, pattern: Neurons, num_flips: ScalarLike) -> Neurons:
+    """Change the sign of exactly `num_flips` entries of a pattern, shape (N,), chosen at random.
+
+    Raises:
+        InputError (a ValueError): unless `num_flips` is an integer between 0 and N, and for a pattern of 0 and 1 alone.
+    """
+    pattern = _checked(key, pattern)
+    within("num_flips", num_flips, 0, pattern.shape[0])
+    if concrete(jnp.asarray(num_flips) == jnp.round(jnp.asarray(num_flips))) is False:
+        raise InputError(f"num_flips must be an integer; got {num_flips}")
+    return jnp.where(random_order(key, pattern.shape[0]) < _count(num_flips), -pattern, pattern)
+
+
+@pinned
+def erase(key: RandomKey, pattern: Neurons, fraction: ScalarLike) -> Neurons:
+    """Set a `fraction` of the entries of a pattern, shape (N,), to 0, chosen at random.
+
+    Their number is the whole number that is nearest to `fraction` times N; halves are rounded up, so 0.5 of 5 entries is 3.
+    Products count as halves within their rounding in single precision, in which 0.35 of 10 entries is a little less than 3.5.
+
+    Raises:
+        InputError (a ValueError): unless `fraction` lies within [0, 1], and for a pattern of 0 and 1 alone.
+    """
+    pattern = _checked(key, pattern)
+    within("fraction", fraction, 0, 1)
+    # In single precision always, so that a fraction means the same number in every precision.
+    product = jnp.asarray(fraction, jnp.float32) * jnp.float32(pattern.shape[0])
+    rounding = 2 * jnp.finfo(jnp.float32).eps * product
+    num_erased = jnp.floor(product + (0.5 + rounding)).astype(jnp.int32)
+    return jnp.where(random_order(key, pattern.shape[0]) < num_erased, jnp.zeros_like(pattern), pattern)
+
+
+@pinned
+def add_noise(key: RandomKey, pattern: Neurons, scale: ScalarLike) -> Neurons:
+    """Add independent Gaussian noise of standard deviation `scale` to a pattern, shape (N,).
+
+    Raises:
+        InputError (a ValueError): for a negative `scale`, and for a pattern of 0 and 1 alone.
+    """
+    pattern = _checked(key, pattern)
+    within("scale", scale, 0, jnp.inf)
+    noise = jax.random.normal(key, pattern.shape, jnp.float32).astype(pattern.dtype)
+    return pattern + jnp.asarray(scale, pattern.dtype) * noise
+
+
+class AbstractCorruption(eqx.Module):
+    """A kind of corruption with a level, as an axis of a sweep."""
+
+    level_name: eqx.AbstractClassVar[str]
+
+    @abstractmethod
+    def __call__(self, key: RandomKey, pattern: Neurons, level: Level) -> Neurons:
+        """Query of shape (N,) from a pattern of shape (N,)."""
+
+    @abstractmethod
+    def evidence(self, level: Level, num_neurons: int) -> Scalar:
+        """The β for which a pattern ξ has the likelihood exp(β⟨ξ, query⟩), up to a constant; for `bayes_decoder`."""
+
+    def similarity(self, level: Level, num_neurons: int) -> ScalarLike:
+        """Expected cosine similarity of a query with its pattern of ±1, or less: memories are given more time steps then."""
+        return 0.0
+
+
+class Flips(AbstractCorruption):
+    """Exactly `num_flips` entries change sign. β = ½ log((1−η)/η) at the noise level η = num_flips/N."""
+
+    level_name: ClassVar[str] = "num_flips"
+
+    def __call__(self, key: RandomKey, pattern: Neurons, level: Level) -> Neurons:
+        return flip(key, pattern, level)
+
+    def evidence(self, level: Level, num_neurons: int) -> Scalar:
+        noise_level = jnp.clip(level / num_neurons, LEAST_NOISE, 1 - LEAST_NOISE)
+        return (jnp.log1p(-noise_level) - jnp.log(noise_level)) / 2
+
+    def similarity(self, level: Level, num_neurons: int) -> ScalarLike:
+        return 1 - 2 * level / num_neurons
+
+
+class Erasures(AbstractCorruption):
+    """The share `erased_fraction` of the entries becomes 0; the others are certain, so β is as large as it gets."""
+
+    level_name: ClassVar[str] = "erased_fraction"
+
+    def __call__(self, key: RandomKey, pattern: Neurons, level: Level) -> Neurons:
+        return erase(key, pattern, level)
+
+    def evidence(self, level: Level, num_neurons: int) -> Scalar:
+        return Flips().evidence(jnp.zeros_like(level), num_neurons)
+
+    def similarity(self, level: Level, num_neurons: int) -> ScalarLike:
+        return jnp.sqrt(1 - level)
+
+
+class GaussianNoise(AbstractCorruption):
+    """Gaussian noise of standard deviation `noise_scale` is added. β = 1/noise_scale²."""
+
+    level_name: ClassVar[str] = "noise_scale"
+
+    def __call__(self, key: RandomKey, pattern: Neurons, level: Level) -> Neurons:
+        return add_noise(key, pattern, level)
+
+    def evidence(self, level: Level, num_neurons: int) -> Scalar:
+        return 1 / jnp.maximum(level**2, LEAST_NOISE)
+
+    def similarity(self, level: Level, num_neurons: int) -> ScalarLike:
+        return 1 / jnp.sqrt(1 + level**2)
+
+
+CORRUPTIONS: dict[str, type[AbstractCorruption]] = {"flips": Flips, "erasures": Erasures, "noise": GaussianNoise}
+
+
+def _count(number: jax.typing.ArrayLike) -> jax.Array:
+    return jnp.round(jnp.asarray(number)).astype(jnp.int32)
+
+
+def _checked(key: RandomKey, pattern: Neurons) -> Neurons:
+    random_key(key)
+    refuse_booleans("pattern", pattern)
+    array = real("pattern", pattern)
+    refuse_bits("pattern", array)
+    if array.ndim != 1:
+        raise InputError(f"pattern must have shape (num_neurons,); got {array.shape} (corrupt many with jax.vmap)")
+    return array

@@ -1,0 +1,79 @@
+"""Observables: what is measured of a recalled state. Functions of arrays; errors count neurons, from 0 to N."""
+
+import jax
+import jax.numpy as jnp
+
+from .._internal.checks import shaped
+from .._internal.signs import refuse_bits, require_signs
+from .._internal.types import Neurons, PerPattern, Scalar
+
+
+def hamming_error(target: Neurons, x: Neurons) -> Scalar:
+    """Hamming error, in [0, N]; an entry of exactly 0 counts as half an error.
+
+        ½ Σ |ξ − sign(x)|
+
+    Arguments: the target pattern ξ of ±1 and the neuronal state x, both of shape (N,).
+
+    Raises:
+        InputError (a ValueError): for a target with other entries; where JAX traces the target, the error is NaN instead.
+
+    Source: Vivet and Arenas (2026), arXiv:2604.25481, Eq. 15.
+    """
+    shaped("x", x, target.shape, "that of the target")
+    return _of_signs(target, jnp.sum(jnp.abs(target - jnp.sign(x))) / 2)
+
+
+def soft_hamming_error(target: Neurons, readout: Neurons) -> Scalar:
+    """Soft Hamming error, in [0, N], of firing rates φ(x) of shape (N,).
+
+        ½ Σ |ξ − φ(x)|
+
+    Raises: as `hamming_error`, and NaN in the same case.
+    Source: Vivet and Arenas (2026), arXiv:2604.25481, Eq. 13.
+    """
+    shaped("readout", readout, target.shape, "that of the target")
+    return _of_signs(target, jnp.sum(jnp.abs(target - readout)) / 2)
+
+
+def overlap(target: Neurons, readout: Neurons) -> Scalar:
+    """Overlap with the target.
+
+        ⟨ξ, φ(x)⟩/N
+
+    It lies in [−1, 1] for targets of ±1.
+
+    Raises:
+        InputError (a ValueError): for a target of 0 and 1 alone.
+    """
+    shaped("readout", readout, target.shape, "that of the target")
+    refuse_bits("target", target)
+    return target @ readout / target.shape[0]
+
+
+def success(target: Neurons, x: Neurons) -> Scalar:
+    """1 where the Hamming error is 0, else 0; NaN where that is NaN, and errors as for it."""
+    error = hamming_error(target, x)
+    return jnp.where(jnp.isnan(error), error, (error == 0).astype(error.dtype))
+
+
+def perplexity(log_gains: PerPattern) -> Scalar:
+    """Perplexity of the gains, in [1, K]: how many patterns share them.
+
+        exp(−Σ p log p)
+
+    Arguments: log p, shape (K,), with −inf for columns that are not stored (see `AbstractMemory.log_gains`).
+    Source: Vivet and Arenas (2026), arXiv:2604.25481, Eq. 14.
+    """
+    shaped("log_gains", log_gains, (log_gains.size,), "one entry per pattern")
+    present = jnp.isfinite(log_gains)
+    safe = jnp.where(present, log_gains, 0)
+    return jnp.exp(-jnp.sum(jnp.where(present, jnp.exp(safe) * safe, 0)))
+
+
+def _of_signs(target: Neurons, error: Scalar) -> Scalar:
+    """An error that has a meaning only for targets of ±1."""
+    require_signs("target", target)
+    if not isinstance(target, jax.core.Tracer):
+        return error
+    return jnp.where(jnp.all(jnp.abs(target) == 1), error, jnp.nan)

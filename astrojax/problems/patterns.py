@@ -1,0 +1,237 @@
+"""Ensembles of patterns, drawn from a key or read from a file. Patterns are columns: shape (num_neurons, num_patterns).
+
+Pattern number μ is drawn from a key of its own, derived from the given key and μ. So the first K of K′ patterns are the K
+patterns that the same key gives, whatever the padding, the batch or the floating-point precision.
+"""
+
+import math
+import os
+from importlib.metadata import distribution
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from .._internal.arrays import read_array, transposition
+from .._internal.checks import InputError, at_least, random_key, within
+from .._internal.random import folded, pinned, random_order, random_words
+from .._internal.signs import refuse_bits
+from .._internal.types import Patterns, RandomKey, ScalarLike
+
+WORD = 32
+"""Bits of a random word."""
+
+
+@pinned
+def random_patterns(key: RandomKey, *, num_neurons: int, num_patterns: int) -> Patterns:
+    """Independent random patterns, each entry −1 or +1 with equal probability.
+
+    Arguments:
+        key: a key from `jax.random.key`.
+        num_neurons, num_patterns: N and K, at least 1.
+
+    Returns:
+        Patterns, shape (N, K), ±1.
+
+    Raises:
+        InputError (a ValueError): for sizes below 1.
+    """
+    _check(key, num_neurons, num_patterns)
+    # Every bit of a random word is a sign: drawing a word for each would take a third of the time of a sweep.
+    words = random_words(key, jnp.arange(num_patterns), jnp.arange(-(-num_neurons // WORD))[:, None])
+    bits = words[:, None] >> jnp.arange(WORD, dtype=jnp.uint32)[None, :, None]
+    return _signs(bits.reshape(-1, num_patterns)[:num_neurons] % 2 == 1)
+
+
+@pinned
+def biased_patterns(key: RandomKey, *, num_neurons: int, num_patterns: int, mean: ScalarLike) -> Patterns:
+    """Independent random patterns whose entries are ±1 with the given `mean`, within [−1, 1].
+
+    Two such patterns overlap by mean² on average. Otherwise as `random_patterns`.
+    """
+    _check(key, num_neurons, num_patterns)
+    within("mean", mean, -1, 1)
+    return _biased_signs(key, num_neurons, num_patterns, mean)
+
+
+@pinned
+def hierarchical_patterns(
+    key: RandomKey, *, num_neurons: int, num_patterns: int, num_prototypes: int, overlap: ScalarLike
+) -> Patterns:
+    """Correlated patterns: pattern μ is a noisy copy of prototype μ mod `num_prototypes`.
+
+    Prototypes are random. Each entry of a copy agrees with its prototype with probability (1 + √overlap)/2, so that two
+    copies of one prototype have the expected `overlap` ⟨ξ, ξ′⟩/N within [0, 1], and copies of different ones have none.
+    Otherwise as `random_patterns`.
+    """
+    _check(key, num_neurons, num_patterns)
+    at_least("num_prototypes", num_prototypes, 1)
+    within("overlap", overlap, 0, 1)
+    prototype_key, copy_key = jax.random.split(key)
+    prototypes = random_patterns(prototype_key, num_neurons=num_neurons, num_patterns=num_prototypes)
+    mean = jnp.sqrt(jnp.asarray(overlap, jnp.float32))
+    agreement = _biased_signs(copy_key, num_neurons, num_patterns, mean)
+    return prototypes[:, jnp.arange(num_patterns) % num_prototypes] * agreement
+
+
+@pinned
+def pooled_patterns(key: RandomKey, *, pool: Float[Array, "neurons pool"], num_patterns: int) -> Patterns:
+    """`num_patterns` different columns of a `pool` of patterns, shape (N, M), in random order.
+
+    Raises:
+        InputError (a ValueError): if the pool holds fewer patterns than asked for, or bits in place of signs.
+    """
+    random_key(key)
+    if pool.ndim != 2:
+        raise InputError(f"pool must have shape (num_neurons, size of the pool); got {pool.shape}")
+    refuse_bits("pool", pool)
+    return pool[:, pooled_columns(key, size=pool.shape[1], num_patterns=num_patterns)]
+
+
+@pinned
+def pooled_columns(key: RandomKey, *, size: int, num_patterns: int) -> Int[Array, " patterns"]:
+    """Which columns of a pool of that size `pooled_patterns` takes, in its order, shape (num_patterns,).
+
+    Raises:
+        InputError (a ValueError): if the pool holds fewer patterns than asked for.
+    """
+    random_key(key)
+    at_least("num_patterns", num_patterns, 1)
+    if num_patterns > size:
+        raise InputError(f"num_patterns must be at most {size}, the size of the pool; got {num_patterns}")
+    # As jax.random.permutation does, which sorts again where words of one round may be equal.
+    columns = jnp.arange(size)
+    for _ in range(math.ceil(3 * math.log(size) / math.log(2**32 - 1))):
+        key, order_key = folded(key, jnp.arange(2))
+        columns = columns[random_order(order_key, size)]
+    return columns[:num_patterns]
+
+
+def digits(*, threshold: ScalarLike = 7) -> Patterns:
+    """Handwritten digits, 8×8 pixels, as binary patterns: entries above the `threshold` (of 16 grey levels) are +1.
+
+    Returns:
+        The distinct patterns of scikit-learn's bundled set, in its order, shape (64, 1750) at the default threshold, ±1.
+
+    Raises:
+        InputError (a ValueError): for a threshold outside [0, 15], which would leave no pixel or no difference.
+
+    Source: Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, doi:10.24432/C50P49.
+    """
+    within("threshold", threshold, 0, 15)
+    # Read from its file, since scikit-learn takes a second to import.
+    file = distribution("scikit-learn").locate_file("sklearn/datasets/data/digits.csv.gz")
+    rows = np.where(np.loadtxt(str(file), delimiter=",")[:, :-1] > threshold, 1.0, -1.0)
+    distinct = _originals(rows) == np.arange(len(rows))
+    return jnp.asarray(rows[distinct].T, jnp.result_type(float))
+
+
+def load_patterns(
+    path: str | os.PathLike[str],
+    *,
+    array: str | None = None,
+    threshold: ScalarLike | None = None,
+    binary: bool = True,
+    max_duplicates: int = 0,
+) -> Patterns:
+    """Patterns from a file with one pattern per row, or one picture: `.npy`, `.npz` or `.csv`.
+
+    Columns of a `.csv` file stand between commas, semicolons, tabs or spaces, with or without a line of names above them;
+    what follows a `#` is a comment. Booleans mean +1 and −1. Numbers 0 and 1 are refused unless there is a threshold.
+
+    Arguments:
+        path: the file. Pickled arrays are never loaded.
+        array: which array of an `.npz` file; not needed if it holds one. Its shape is (K, N), or (K, height, width).
+        threshold: when given, entries above it become +1 and the others −1.
+        binary: whether every entry must be −1 or +1.
+        max_duplicates: how many rows may repeat an earlier one.
+
+    Returns:
+        Patterns as columns, shape (N, K).
+
+    Raises:
+        InputError (a ValueError): for a file that is missing or cannot be read, and for rows that are not numbers, not
+            finite, not ±1, or too often the same; the message names file, row and column.
+    """
+    rows = read_array(path, array)
+    return as_patterns(rows, str(path), array=array, threshold=threshold, binary=binary, max_duplicates=max_duplicates)
+
+
+def as_patterns(
+    rows: np.ndarray,
+    path: str,
+    *,
+    array: str | None = None,
+    threshold: ScalarLike | None = None,
+    binary: bool = True,
+    max_duplicates: int = 0,
+) -> Patterns:
+    """Rows of a file as patterns, shape (N, K), as `load_patterns` makes and refuses them."""
+    where = f"patterns in {path}"
+    at_least("max_duplicates", max_duplicates, 0)
+    if threshold is not None:
+        within("threshold", threshold, -math.inf, math.inf)
+    if rows.ndim not in (2, 3) or 0 in rows.shape:
+        raise InputError(f"{where} must be a table with one pattern per row, or a stack of pictures; got shape {rows.shape}")
+    rows = rows.reshape(len(rows), -1)
+    rows = np.where(rows, 1.0, -1.0) if rows.dtype == np.bool_ else rows.astype(np.float64)
+    precision = jnp.result_type(float)
+    _refuse_entries(where, rows, ~(np.abs(rows) <= float(jnp.finfo(precision).max)), f"must be finite in {precision}")
+    if threshold is not None:
+        rows = np.where(rows > threshold, 1.0, -1.0)
+    if np.isin(rows, (0, 1)).all() and (rows == 0).any():
+        raise InputError(f"{where} must be of -1 and +1; got 0 and 1 alone: give a threshold of 0.5 (threshold: 0.5)")
+    if binary:
+        middle = (rows.min() + rows.max()) / 2
+        hint = f"; give a threshold, for instance {middle:g}, to make them binary" if rows.min() < rows.max() else ""
+        _refuse_entries(where, rows, np.abs(rows) != 1, "must be -1 or +1", hint)
+    repeats, originals = _repeats(rows)
+    if len(repeats) > max_duplicates:
+        hint = ""
+        if len(rows) > rows.shape[1] and len(_repeats(rows.T)[0]) <= max_duplicates:
+            hint = f"; if its columns are the patterns: {transposition(path, array, threshold)}"
+        raise InputError(
+            f"{where}: {len(repeats)} rows repeat an earlier one, at most {max_duplicates} may (max_duplicates); "
+            f"the first is row {repeats[0] + 1}, the same as row {originals[repeats[0]] + 1}{hint}"
+        )
+    return jnp.asarray(rows.T, precision)
+
+
+def _repeats(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of rows that repeat an earlier one, and of each row the first that is the same."""
+    originals = _originals(rows)
+    return np.flatnonzero(originals != np.arange(len(rows))), originals
+
+
+def _originals(rows: np.ndarray) -> np.ndarray:
+    """The number of the first row that is the same as each row."""
+    seen: dict[bytes, int] = {}
+    return np.array([seen.setdefault((row + 0.0).tobytes(), number) for number, row in enumerate(rows)], int)  # −0.0 is 0.0
+
+
+def _signs(up: Bool[Array, "*shape"]) -> Float[Array, "*shape"]:
+    one = jnp.ones((), jnp.result_type(float))
+    return jnp.where(up, one, -one)
+
+
+def _biased_signs(key: RandomKey, num_neurons: int, num_patterns: int, mean: ScalarLike) -> Patterns:
+    # Compared in single precision always, so that a key means the same patterns in every precision.
+    words = random_words(key, jnp.arange(num_patterns), jnp.arange(num_neurons)[:, None])
+    uniform = (words >> 9).astype(jnp.float32) * jnp.float32(2**-23)  # what jax.random.uniform makes of them
+    return _signs(uniform < (1 + jnp.asarray(mean, jnp.float32)) / 2)
+
+
+def _check(key: RandomKey, num_neurons: int, num_patterns: int) -> None:
+    random_key(key)
+    at_least("num_neurons", num_neurons, 1)
+    at_least("num_patterns", num_patterns, 1)
+
+
+def _refuse_entries(where: str, rows: np.ndarray, bad: np.ndarray, rule: str, hint: str = "") -> None:
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise InputError(
+            f"{where} {rule}: {int(bad.sum())} entries are not, the first at row {row + 1}, column {column + 1} "
+            f"is {rows[row, column]:g}{hint}"
+        )

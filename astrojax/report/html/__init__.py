@@ -1,0 +1,1 @@
+"""Pages that need nothing else: Markdown and HTML of runs and searches."""

@@ -1,0 +1,83 @@
+"""How well the grids of time steps of a run agree with much finer ones, on pilot problems that no run meets."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..sweep.engine import Session
+from ..sweep.trials import RecallTrial
+from .plan import Part
+
+NUM_PILOTS = 512
+"""Pilot problems of a model, spread evenly over its axes."""
+
+FINER = 8
+"""How many times as many steps the grids have that are compared with."""
+
+FINEST = 32
+"""Most times as many steps as grids have at first."""
+
+LAST_TRIAL = 2**31 - 1
+"""Pilots are the last trials there can be."""
+
+
+def on_grids(parts: Sequence[Part]) -> list[Part]:
+    """Those parts of a plan whose trajectories are solved on grids that suit each problem."""
+    samples = [part.sweep.sample for part in parts]
+    return [p for p, s in zip(parts, samples, strict=True) if isinstance(s, RecallTrial) and s.on_grid and s.num_steps is None]
+
+
+def calibrated(parts: Sequence[Part], session: Session, outcome_error: float | None) -> dict[str, float | int]:
+    """How many times as many steps the grids of a model need, and how well they agree then with finer ones.
+
+    Arguments:
+        parts: those of one model. session: what computes.
+        outcome_error: refine until at most this share of the pilots ends otherwise; do not refine when left out.
+
+    Returns:
+        `refinement`; `pilots`, their number; `differ`, the share of those whose Hamming error is another on the finer grid, and
+        `overlap_error`, the largest difference of overlaps among 99% of those whose error is the same.
+    """
+    refinement = 1.0
+    while True:
+        found = _compared(parts, session, refinement)
+        if outcome_error is None or found["differ"] <= outcome_error or 2 * refinement > FINEST:
+            return {"refinement": refinement} | found
+        refinement *= 2
+
+
+def _compared(parts: Sequence[Part], session: Session, refinement: float) -> dict[str, float | int]:
+    each = -(-NUM_PILOTS // len(parts))
+    outcomes = [_pair(part, session, each, refinement) for part in parts]
+    (errors, overlaps), (finer_errors, finer_overlaps) = (
+        [np.concatenate([pair[i][name] for pair in outcomes]) for name in ("hamming_error", "overlap")] for i in (0, 1)
+    )
+    known = np.isfinite(errors) & np.isfinite(finer_errors)
+    differ = known & (errors != finer_errors)
+    gaps = np.abs(overlaps - finer_overlaps)[known & ~differ]
+    return {
+        "pilots": int(known.sum()),
+        "differ": float(differ.sum() / max(known.sum(), 1)),
+        "overlap_error": float(np.quantile(gaps, 0.99)) if gaps.size else 0.0,
+    }
+
+
+def _pair(part: Part, session: Session, number: int, refinement: float) -> tuple[dict[str, Any], dict[str, Any]]:
+    sample = dataclasses.replace(part.sweep.sample, refinement=refinement)
+    own = _outcomes(part, session, number, sample)
+    # Finer grids may have more steps than those of a run, unless it is only a few pilots that need so many.
+    usual = np.quantile(own["num_steps"], 0.99)
+    most = max(sample.max_steps, 2 ** math.ceil(math.log2(FINER * usual)))
+    return own, _outcomes(part, session, number, dataclasses.replace(sample, refinement=FINER * refinement, max_steps=most))
+
+
+def _outcomes(part: Part, session: Session, number: int, sample: RecallTrial) -> dict[str, Any]:
+    places = np.arange(number)
+    lanes = part.lanes((places * part.sweep.grid.size) // number)
+    trials: dict[str, Any] = {"trial": (LAST_TRIAL - places).astype(np.int32)}
+    # Under a name of their own, so that the clock of a model counts its run alone.
+    name = f"{lanes.name}, pilots"
+    return session.compute(lanes._replace(name=name, sample=sample, coordinates=lanes.coordinates | trials))

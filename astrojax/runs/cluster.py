@@ -1,0 +1,276 @@
+"""Many machines: chunks as tasks of a Dask cluster, one worker process for each accelerator. Needs the extra `cluster`.
+
+Workers only compute. This process stores what they send back, so the flags in the run folder stay the truth whatever happens
+to a worker, and no shared file system is needed but for pattern files.
+"""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import functools
+import logging
+import multiprocessing
+import re
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from .._internal.checks import InputError, RunError
+from .._internal.compilation_cache import keep_compiled_programs
+from ..config.run import Config
+from ..storage.provenance import versions
+from ..sweep.engine import Clock, Engine
+from .plan import Job, Plan
+
+TASKS_PER_THREAD = 3
+"""Tasks handed to the cluster at a time, for each of its threads: enough to keep them busy."""
+
+ATTEMPTS = 3
+"""How often a chunk is handed out again after the workers that had it died."""
+
+PATIENCE = 60
+"""Seconds to wait for a cluster, and for a worker where there is none."""
+
+GATHERING = 10
+"""Seconds in which a result must have come from the worker that has it."""
+
+GLANCE = 2
+"""Seconds after which the cluster is looked at, if nothing has come from it."""
+
+LOCAL = re.compile(r"local:([1-9]\d{0,3})")
+
+Computed = tuple[dict[str, np.ndarray], dict[str, Clock]]
+
+
+class ClusterError(RunError):
+    """A cluster that cannot be reached, or that is gone."""
+
+
+def check(cluster: str) -> None:
+    """Raise `InputError` unless this is how a cluster can be named; see `connected`."""
+    if LOCAL.fullmatch(cluster) or re.match(r"\w+://.", cluster) or Path(cluster).is_file():
+        return
+    if "/" in cluster or cluster.endswith(".json"):
+        raise InputError(f"--cluster: there is no scheduler file {cluster}")
+    raise InputError(f"--cluster must be an address such as tcp://10.0.0.1:8786, a scheduler file, or local:4; got {cluster!r}")
+
+
+def local_workers(cluster: str) -> int:
+    """How many workers are started on this machine; 0 for any other cluster."""
+    found = LOCAL.fullmatch(cluster)
+    return int(found[1]) if found else 0
+
+
+@contextlib.contextmanager
+def connected(cluster: str, notice: Callable[[str], None]) -> Iterator[Any]:
+    """A client of a Dask cluster.
+
+    Arguments:
+        cluster: the address of its scheduler such as `tcp://10.0.0.1:8786`, the path of its scheduler file, or `local:4`,
+            which starts four workers on this machine.
+        notice: told in words if workers have other versions of what computes.
+
+    Raises:
+        InputError (a ValueError): for anything else, or if the extra is not installed.
+        ClusterError: if there is no such cluster, or it has no workers.
+    """
+    try:
+        import dask
+        import distributed
+    except ImportError as error:
+        text = "--cluster needs Dask, which is an extra: python -m pip install 'astrojax-memory[cluster]'"
+        raise InputError(text) from error
+    workers = local_workers(cluster)
+    if workers and getattr(multiprocessing.current_process(), "_inheriting", False):
+        # A worker imports the script that starts it, which has no main guard. The process that waits for it says so.
+        raise SystemExit(1)
+    settings = {
+        "distributed.scheduler.allowed-failures": 100,  # a worker may die for reasons that have nothing to do with its task
+        "distributed.worker.multiprocessing-method": "spawn",  # JAX does not survive a fork
+        "distributed.comm.timeouts.connect": PATIENCE,
+    }
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(dask.config.set(settings))
+        try:
+            where = {"address" if "://" in cluster else "scheduler_file": cluster}
+            opened = _local_client(workers) if workers else distributed.Client(**where, timeout=PATIENCE)
+            client = stack.enter_context(opened)
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except RuntimeError as error:
+            ask = 'does this script act under `if __name__ == "__main__":` only, as workers need, and is there memory for them?'
+            raise ClusterError(f"{cluster}: workers end while they start; {ask}") from error
+        except (OSError, TimeoutError, ValueError) as error:
+            raise ClusterError(f"no cluster with workers at {cluster} within {PATIENCE} s: {error}") from error
+        _compare_versions(client, notice)
+        yield client
+
+
+def _compare_versions(client: Any, notice: Callable[[str], None]) -> None:
+    here = versions()
+    others = {
+        f"{name} {there[name]} (here {here[name]})"
+        for there in client.run(versions).values()
+        for name in here
+        if there[name] != here[name]
+    }
+    if others:
+        notice(f"workers have other versions, and may give other values: {', '.join(sorted(others))}")
+
+
+@contextlib.contextmanager
+def _local_client(workers: int) -> Iterator[Any]:
+    """A client of a cluster of workers on this machine."""
+    import distributed
+
+    # A warning tells of other clusters here, which have taken a port that this one does not need.
+    with _ignore_sigint(), warnings.catch_warnings(action="ignore", category=UserWarning):
+        cluster = distributed.LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+        )
+    client = None
+    try:
+        client = distributed.Client(cluster)
+        yield client
+    finally:
+        with _ignore_sigint():  # interrupted while it ends, it would wait for ever
+            if client is not None:
+                client.close()
+            cluster.close()
+
+
+@contextlib.contextmanager
+def _ignore_sigint() -> Iterator[None]:
+    """Processes started here ignore Ctrl-C, which reaches them too: whoever started them ends them in good order."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def compute_on_cluster(
+    client: Any,
+    config: Config,
+    lanes_per_chunk: int,
+    engine_settings: Mapping[str, int | None],
+    refinements: Mapping[str, float],
+    pending: Sequence[int],
+    write: Callable[[int, Mapping[str, np.ndarray]], None],
+    clocks: dict[str, Clock],
+    notice: Callable[[str], None],
+) -> None:
+    """Compute the pending tasks of a run on a cluster.
+
+    Arguments:
+        client: see `connected`.
+        config, lanes_per_chunk: what is computed, in which chunks.
+        engine_settings: settings of each worker's engine.
+        refinements: as of `Plan`.
+        pending: numbers of tasks.
+        write: stores what was computed of a task.
+        clocks: times by name, to which the workers' are added.
+        notice: told in words of workers that died.
+
+    Raises:
+        ClusterError: if the cluster is gone, or workers die whenever they are given a certain chunk.
+        InputError, RunError: as the workers raise them.
+    """
+    from distributed import KilledWorker
+
+    settings = tuple(engine_settings.items()), tuple(refinements.items())
+    task = (config.model_dump_json(), tuple(config.file_digests().items()), lanes_per_chunk, settings)
+    waiting, attempts = list(reversed(pending)), dict.fromkeys(pending, 0)
+    futures: dict[Any, int] = {}
+
+    def submit(index: int) -> None:
+        futures[client.submit(_compute, *task, index, pure=False, retries=ATTEMPTS)] = index
+
+    try:
+        while waiting or futures:
+            # Workers may join meanwhile.
+            room = TASKS_PER_THREAD * max(sum(client.nthreads().values()), 1) - len(futures)
+            for _ in range(min(room, len(waiting))):
+                submit(waiting.pop())
+            for future in _completed(client, futures, notice):
+                index = futures[future]
+                try:
+                    values, times = future.result(timeout=GATHERING)
+                except TimeoutError:
+                    continue  # its worker died with the result: it is computed again, or no worker is left
+                except (concurrent.futures.CancelledError, asyncio.CancelledError):
+                    # Taken back with the worker that had it, or with the cluster.
+                    if client.status != "running":
+                        raise ClusterError("the cluster is gone") from None
+                    del futures[future]
+                    submit(index)
+                    continue
+                except KilledWorker as error:
+                    del futures[future]
+                    attempts[index] += 1
+                    if attempts[index] >= ATTEMPTS:
+                        raise ClusterError(f"workers die whenever they compute chunk {index}: {error}") from error
+                    notice(f"workers died while they computed chunk {index}; it is handed out again")
+                    submit(index)
+                    continue
+                del futures[future]
+                write(index, values)
+                for name, clock in times.items():
+                    clocks.setdefault(name, Clock()).add(clock)
+    except (OSError, TimeoutError) as error:
+        raise ClusterError(f"the cluster is gone: {error}") from error
+    finally:
+        if client.status == "running":
+            client.cancel(list(futures))
+
+
+def _completed(client: Any, futures: Mapping[Any, int], notice: Callable[[str], None]) -> list[Any]:
+    """Futures that are completed, at least one. Without any worker it waits for one, but not for ever."""
+    from distributed import wait
+
+    deadline = None
+    while True:
+        try:
+            return list(wait(list(futures), timeout=GLANCE, return_when="FIRST_COMPLETED").done)
+        except TimeoutError:
+            if client.status != "running":
+                raise ClusterError("the cluster is gone") from None
+        if client.nthreads():
+            deadline = None
+        elif deadline is None:
+            notice(f"the cluster has no workers left; waiting {PATIENCE} s for new ones")
+            deadline = time.monotonic() + PATIENCE
+        elif time.monotonic() > deadline:
+            raise ClusterError(f"the cluster has had no workers for {PATIENCE} s")
+
+
+def _compute(config: str, digests: tuple[tuple[str, str], ...], lanes_per_chunk: int, settings: Any, index: int) -> Computed:
+    """What a worker does: one task."""
+    with jax.enable_x64(Config.model_validate_json(config).precision == "float64"):
+        jobs, engine = _prepared(config, digests, lanes_per_chunk, settings)
+        session = engine.session()
+        return session.compute(jobs[index].lanes()), session.clocks
+
+
+@functools.lru_cache(maxsize=1)
+def _prepared(
+    config: str, digests: tuple[tuple[str, str], ...], lanes_per_chunk: int, settings: Any
+) -> tuple[list[Job], Engine]:
+    """Tasks and engine, made once by each worker, which reads the files that the configuration names at the same time."""
+    given = Config.model_validate_json(config)
+    here = given.file_digests()
+    for name, digest in digests:
+        if here[name] != digest:
+            raise InputError(f"{name}: {given.files()[name]} is another file on the worker; all must see the same one")
+    keep_compiled_programs()
+    engine_settings, refinements = map(dict, settings)
+    return Plan(given, refinements=refinements).jobs(lanes_per_chunk), Engine(**engine_settings)

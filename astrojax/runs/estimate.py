@@ -1,0 +1,83 @@
+"""What a run will take, worked out before anything is computed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..sweep.costs import COMPILE_SECONDS, lane_seconds
+from .plan import Part, Plan
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one model, or the decoders, will take."""
+
+    name: str
+    num_trajectories: int
+    capacities: list[int]
+    padding: float
+    """Share of the patterns computed that is padding."""
+    num_programs: int
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a run will take."""
+
+    rows: list[Row]
+    pool: tuple[int, int] | None
+    """How many patterns there are to draw from, and of how many neurons, where that is limited."""
+    num_chunks: int
+    lanes_per_chunk: int
+    stored_bytes: int
+    """Of results, before compression."""
+    num_files: int
+    """Of chunks and their flags; descriptions, coordinates and figures are a few dozen more."""
+    budget_bytes: int
+    """Of each device's memory."""
+    devices: list[str]
+    """Kinds of the devices of this process that are used; none for a run on a cluster."""
+    compile_seconds: float | None
+    """If nothing was compiled before; `None` where no such thing was measured."""
+    run_seconds: float | None
+    num_trajectories: int
+    num_programs: int
+    """Of all rows together, like the trajectories."""
+
+
+def outline(plan: Plan, devices: Sequence[Any], num_threads: int, memory: int, lanes_per_chunk: int | None) -> Outline:
+    """What a run of a plan will take on some devices. Arguments otherwise as for `Execution`."""
+    on_cpu = devices[0].platform == "cpu"
+    chunk = plan.chunk_length(lanes_per_chunk or plan.default_chunk())
+    rows = [_row(name, [part for part in plan.parts if part.name == name]) for name in plan.dims]
+    sizes = plan.problem_sizes()
+    stored_bytes, num_files = plan.stored_size(chunk)
+    programs = sum(row.num_programs for row in rows)
+    return Outline(
+        rows=rows,
+        pool=(sizes["pool_size"], sizes["num_neurons"]) if len(sizes) == 2 else None,
+        num_chunks=len(plan.jobs(chunk)),
+        lanes_per_chunk=chunk,
+        stored_bytes=stored_bytes,
+        num_files=num_files,
+        budget_bytes=memory,
+        devices=[device.device_kind for device in devices],
+        compile_seconds=COMPILE_SECONDS * programs / num_threads if on_cpu else None,
+        run_seconds=sum(_core_seconds(plan, part) for part in plan.parts) / num_threads if on_cpu else None,
+        num_trajectories=plan.num_trajectories,
+        num_programs=programs,
+    )
+
+
+def _row(name: str, parts: list[Part]) -> Row:
+    capacities = sorted({int(capacity) for part in parts for capacity in part.sweep.shapes.capacities})
+    sizes = [part.sweep.grid.size for part in parts]
+    padding = sum(part.sweep.shapes.padding * size for part, size in zip(parts, sizes, strict=True)) / sum(sizes)
+    programs = {key for part in parts for key in part.sweep.preparations(name, part.root_key)}
+    return Row(name, sum(sizes), capacities, padding, len(programs))
+
+
+def _core_seconds(plan: Plan, part: Part) -> float:
+    loads, counts = part.sweep.grid.values_of("num_patterns")
+    num_steps = getattr(part.sweep.sample, "num_steps", None)
+    return float(lane_seconds(plan.kind_of(part.name), part.num_neurons, part.sweep.shapes.of(loads), num_steps) @ counts)

@@ -1,0 +1,270 @@
+"""From a configuration to a run folder, begun or continued: what is not done yet is computed and stored chunk by chunk."""
+
+import contextlib
+import functools
+import shutil
+import threading
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from .._internal.checks import LARGEST_INTEGER, LARGEST_SIZE, InputError, RunError, at_least
+from .._internal.compilation_cache import keep_compiled_programs
+from .._internal.device_memory import machine_memory
+from .._internal.errors import shown_bytes
+from .._internal.parameters import MOST_THREADS, MOST_TRAJECTORIES
+from ..config.load import read_config
+from ..config.run import Config
+from ..storage import folder as store
+from ..storage.record import Record
+from ..storage.results import Results
+from ..storage.stored_config import begin
+from ..sweep.engine import Engine, Lanes, Session
+from ..sweep.execution import largest_first
+from .calibration import calibrated, on_grids
+from .estimate import Outline, outline
+from .plan import Job, Part, Plan
+
+
+def load_config(path: str | Path, **overrides: Any) -> Config:
+    """The configuration in a YAML file, with overrides by dotted key: `load_config(path, **{"retrieval.t1": 20})`.
+
+    Raises:
+        ConfigError (an InputError and a ValueError): with everything that is wrong, at once.
+    """
+    return read_config(path, overrides)
+
+
+LEAST_MEMORY = 2**20
+"""Bytes with which nothing can be done."""
+
+MOST_FILES = 10_000_000
+"""Most files of chunks that a run may have."""
+
+COMPRESSION = 4
+"""About how much smaller results become at most."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a run is computed. None of it changes what is computed, beyond rounding with another number of devices in a process,
+    another kind of device, or another number of trajectories that step together (docs/guides/resuming.md).
+
+    Arguments:
+        lanes_per_chunk: how many trajectories are computed, stored and, after an interruption, repeated as one; chosen when
+            left out. A run folder keeps the number it was begun with.
+        memory: bytes of a device's memory that may be used; a safe share of what there is when left out.
+        num_devices: how many devices of this machine are used; all when left out.
+        num_threads: how many calls run side by side; chosen for the device when left out.
+        lanes_per_step: how many trajectories step together; chosen for the device when left out.
+        cluster: computes on a Dask cluster instead of in this process: the address of its scheduler, the path of its
+            scheduler file, or `local:4` for four workers here.
+
+    Raises:
+        InputError (a ValueError): for numbers that are too small, and for a cluster that cannot be named so.
+    """
+
+    lanes_per_chunk: int | None = None
+    memory: int | None = None
+    num_devices: int | None = None
+    num_threads: int | None = None
+    lanes_per_step: int | None = None
+    cluster: str | None = None
+
+    def __post_init__(self) -> None:
+        bounds = {
+            "lanes_per_chunk (--chunk)": (self.lanes_per_chunk, 1, MOST_TRAJECTORIES),
+            "num_devices (--devices)": (self.num_devices, 1, LARGEST_INTEGER),
+            "num_threads (--threads)": (self.num_threads, 1, MOST_THREADS),
+            "lanes_per_step": (self.lanes_per_step, 1, MOST_TRAJECTORIES),
+            "memory (--memory), in bytes,": (self.memory, LEAST_MEMORY, LARGEST_SIZE),
+        }
+        for name, (value, least, most) in bounds.items():
+            if value is not None:
+                at_least(name, value, least, most)
+        if self.cluster is not None:
+            from .cluster import check
+
+            check(self.cluster)
+
+    def engine_settings(self) -> dict[str, Any]:
+        """Settings of the engine of each process that computes."""
+        return {name: getattr(self, name) for name in ("num_devices", "num_threads", "lanes_per_step", "memory")}
+
+
+def outline_of(config: Config, execution: Execution, out: str | Path = "runs") -> Outline:
+    """What a run into a folder will take, before anything is computed. Raises as `run` does for patterns and settings."""
+    with jax.enable_x64(config.precision == "float64"):
+        engine = Engine(**execution.engine_settings())
+        return _outline(_planned(config, execution, engine, Path(out)), execution, engine)
+
+
+def _planned(config: Config, execution: Execution, engine: Engine, folder: Path) -> Plan:
+    """The plan of a run, if memory and disk have room for it; of a cluster only this machine's memory is known."""
+    plan = Plan(config, engine.memory_per_thread if execution.cluster is None else machine_memory())
+    size, files = plan.stored_size(execution.lanes_per_chunk or plan.default_chunk())
+    if files > MOST_FILES:
+        raise InputError(f"lanes_per_chunk (--chunk): {files:,} files of chunks would be written; at most {MOST_FILES:,} are")
+    parent = next(path for path in folder.resolve().parents if path.exists())
+    free = shutil.disk_usage(parent).free
+    if size > COMPRESSION * free and not folder.exists():
+        text = f"takes {shown_bytes(size)} before compression; {shown_bytes(free)} are free"
+        raise InputError(f"--out: the run {text} in {parent}: fewer trials, or values of axes, fit")
+    return plan
+
+
+def run(
+    config: Config,
+    out: str | Path,
+    *,
+    execution: Execution = Execution(),
+    on_plan: Callable[[Outline], None] | None = None,
+    on_begin: Callable[[int, int], None] | None = None,
+    on_chunk: Callable[[str, int], None] | None = None,
+    on_notice: Callable[[str], None] | None = None,
+) -> xr.Dataset:
+    """Compute a configuration into its run folder: configuration, provenance and results.
+
+    If the folder holds an unfinished run of the same configuration, it is continued; if it holds a finished one, it is only
+    checked, and what is damaged is computed again. The same configuration gives the same values bit for bit on one device of
+    the same kind, whatever the chunks and threads and however often it was interrupted, and to rounding otherwise.
+
+    Arguments:
+        config: what to compute; see `load_config`.
+        out: the run folder.
+        execution: how to compute it.
+        on_plan: called with what the run will take, before anything is computed.
+        on_begin: called with the number of trajectories that are stored already, and of all.
+        on_chunk: called with a name and a number of trajectories whenever these are stored, by one thread at a time.
+        on_notice: told in words what was damaged, or what had to be changed on the way.
+
+    Returns:
+        The results, read when used.
+
+    Raises:
+        InputError (a ValueError): for patterns that cannot be used, and for a folder that cannot be written, that is in use by
+            another process, or that holds something else.
+        RunError: if memory, disk or cluster give out. What was computed before is kept.
+    """
+    folder, notice = Path(out), on_notice or (lambda text: None)
+    keep_compiled_programs()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(jax.enable_x64(config.precision == "float64"))
+        client, engine = None, Engine(**execution.engine_settings(), on_notice=notice)
+        plan = _planned(config, execution, engine, folder)
+        if execution.cluster is not None:
+            from .cluster import compute_on_cluster, connected, local_workers
+
+            client = stack.enter_context(connected(execution.cluster, notice))
+        stack.enter_context(store.locked(folder))
+        begun = begin(folder, config, notice)
+        record = Record(folder, begun.config, begun.before)
+        if on_plan is not None:
+            on_plan(_outline(plan, execution, engine))
+        chunk = None if begun.is_new else begun.before.get("trajectories_per_chunk") or plan.chunk_in(folder)
+        asked = execution.lanes_per_chunk and plan.chunk_length(execution.lanes_per_chunk)
+        if chunk and asked and asked != chunk:
+            notice(f"{folder} was begun with chunks of {chunk} trajectories, and keeps them")
+        chunk = chunk or asked or plan.chunk_length(plan.default_chunk())
+        grids = begun.before.get("grids") or {}
+        if config.retrieval.outcome_error is not None and not grids:
+            grids = _calibrate(plan, engine.session(), config.retrieval.outcome_error)
+            for name, grid in grids.items():
+                if grid["differ"] > config.retrieval.outcome_error:
+                    found = f"{grid['differ']:.2%} of the pilots end otherwise with {grid['refinement']:g} times as many steps"
+                    notice(f"retrieval.outcome_error is not reached by {name}: {found}")
+        refinements = refinements_of(grids)
+        plan = Plan(config, refinements=refinements) if refinements else plan
+        jobs = plan.jobs(chunk)
+        results = Results(folder, plan.coordinates(), plan.variables(chunk), record.config_sha256)
+        record.begin(notice, begun.files | results.open(notice), trajectories_per_chunk=chunk, grids=grids)
+        pending = _pending(results, jobs, notice)
+        if on_begin is not None:
+            on_begin(plan.num_trajectories - sum(jobs[index].num_trajectories for index in pending), plan.num_trajectories)
+        lock = threading.Lock()
+
+        def write(index: int, values: Mapping[str, np.ndarray]) -> None:
+            job = jobs[index]
+            results.write(job.regions, plan.stored(job.part, values, job.block))
+            if on_chunk is not None:
+                with lock:
+                    on_chunk(job.part.name, job.num_trajectories)
+
+        try:
+            if execution.cluster is None:
+                _compute_here(engine, jobs, pending, write)
+                if not grids and (pending or not begun.before.get("finished", True)):
+                    record.keep(grids=_calibrate(plan, engine.session(), None))
+            else:
+                settings = execution.engine_settings()
+                if workers := local_workers(execution.cluster):
+                    settings["memory"] = engine.memory // workers
+                compute_on_cluster(client, config, chunk, settings, refinements, pending, write, engine.clocks, notice)
+        except BaseException:
+            with contextlib.suppress(RunError):  # what stopped the run is what should be told
+                record.end(engine.clocks, finished=False)
+            raise
+        record.end(engine.clocks, finished=True)
+    return store.load(folder)
+
+
+def _outline(plan: Plan, execution: Execution, engine: Engine) -> Outline:
+    found = outline(plan, engine.devices, engine.num_threads, engine.memory, execution.lanes_per_chunk)
+    # What workers are like is not known here.
+    return found if execution.cluster is None else replace(found, devices=[], compile_seconds=None, run_seconds=None)
+
+
+def _compute_here(engine: Engine, jobs: Sequence[Job], pending: Sequence[int], write: Callable[[int, Any], None]) -> None:
+    session = engine.session()
+
+    def compute(index: int) -> None:
+        job = jobs[index]
+        write(index, session.compute(job.lanes()))
+
+    programs: dict[Hashable, Lanes] = {}
+    for part in {id(jobs[index].part): jobs[index].part for index in pending}.values():
+        programs = part.sweep.preparations(part.name, part.root_key) | programs
+    session.run(
+        [functools.partial(session.prepare, lanes) for lanes in largest_first(programs.values())]
+        + [functools.partial(compute, index) for index in pending]
+    )
+
+
+def _calibrate(plan: Plan, session: Session, outcome_error: float | None) -> dict[str, dict[str, float | int]]:
+    """Of each model that is solved on grids, how fine they must be and how well they agree with finer ones (`calibration`)."""
+    parts: dict[str, list[Part]] = {}
+    for part in on_grids(plan.parts):
+        parts.setdefault(part.name, []).append(part)
+    found: dict[str, dict[str, float | int]] = {}
+
+    def calibrate(name: str, parts: list[Part]) -> None:
+        found[name] = calibrated(parts, session, outcome_error)
+
+    session.run([functools.partial(calibrate, *named) for named in parts.items()])
+    return {name: found[name] for name in parts}
+
+
+def refinements_of(grids: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """How many times as many steps as usual grids have, by model, as a run folder's provenance tells of `grids`."""
+    return {name: float(grid["refinement"]) for name, grid in grids.items() if grid["refinement"] != 1}
+
+
+def _pending(results: Results, jobs: Sequence[Job], notice: Callable[[str], None]) -> list[int]:
+    """Tasks that are not done, or whose values are damaged."""
+    pending, damaged = [], 0
+    done = results.done()
+    for index, job in enumerate(jobs):
+        if not results.is_done(job.regions, done):
+            pending.append(index)
+        elif not results.is_intact(job.regions, done):
+            results.forget(job.regions)
+            pending.append(index)
+            damaged += 1
+    if damaged:
+        notice(f"{results.path}: {damaged} of {len(jobs)} chunks were damaged, and are computed again")
+    return pending

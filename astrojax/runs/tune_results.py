@@ -1,0 +1,117 @@
+"""What a search found, ready to be used: the best values, and memories that have them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from .._internal.parameters import DIMENSIONS
+from ..config.load import ConfigError, read
+from ..config.tune import TuneConfig
+from ..models.base import AbstractMemory
+from ..storage.folder import CONFIG
+from ..storage.tune_results import SearchFolder
+from ..storage.tune_results import load_search as load_folder
+from ..tuning.objective import Objective
+from ..tuning.search import ranked
+from .plan import load_pool, memory_fault, memory_of, task_of
+
+
+@dataclass(frozen=True)
+class Best:
+    """What a search chose: of all looks at the held-out problems the one with the lowest error; the loss breaks ties.
+
+    Arguments:
+        score, start, step: where in the history it is. error, loss: mean Hamming error in neurons and mean loss there.
+        values: what was found, by parameter: numbers, and arrays with an entry for each pattern of the pool.
+        objective: what was minimized.
+    """
+
+    score: str
+    start: int
+    step: int
+    error: float
+    loss: float
+    values: Mapping[str, Any]
+    objective: Objective = field(repr=False)
+
+    def memory(self, patterns: jax.typing.ArrayLike | None = None) -> AbstractMemory:
+        """A memory of patterns, shape (N, K), with these values; of the whole pool when left out. See `Objective.memory`."""
+        return self.objective.memory(self.values, patterns)
+
+    @property
+    def t1(self) -> float:
+        """The horizon for which the values were found, or that was found itself."""
+        return float(self.values.get("t1", self.objective.trial.t1))
+
+
+class SearchResults(SearchFolder):
+    """What a search left in its run folder.
+
+    Arguments:
+        folder: the run folder.
+    """
+
+    @property
+    def best(self) -> Best:
+        """What the search chose, as its history tells. `InputError` where `history` raises it, or if a file cannot be used."""
+        history, config = self.history, read(self.folder / CONFIG, TuneConfig)
+        losses, errors = (
+            history[name].transpose("score", "start", "step").values for name in ("validation_loss", "validation_error")
+        )
+        place = ranked(errors.ravel(), losses.ravel())[0]
+        score, start, step = (int(index) for index in np.unravel_index(place, losses.shape))
+        there, name = history.isel(score=score, start=start, step=step), str(history.score.values[score])
+        values = {
+            parameter: self.read_array(parameter) if parameter in DIMENSIONS else shortest(there[parameter].item(), config)
+            for parameter in config.parameters
+        }
+        error, loss = float(there.validation_error), float(there.validation_loss)
+        return Best(name, start, step, error, loss, values, objective_of(config, name))
+
+
+def load_search(folder: str | Path) -> SearchResults:
+    """What a search left in its run folder.
+
+    Raises:
+        InputError (a ValueError): if the folder is not that of a search.
+    """
+    return SearchResults(load_folder(folder).folder)
+
+
+def objective_of(config: TuneConfig, score: str, memory: int | None = None) -> Objective:
+    """What a configuration minimises, with one of its scores.
+
+    Raises:
+        ConfigError (an InputError): for a file of patterns or parameters that cannot be used, and for a model of which one
+            trajectory takes more than `memory` bytes, if that is given.
+    """
+    task, num_neurons = task_of(config, load_pool)
+    largest = max(int(load) for load in config.axes.coordinates()["num_patterns"]["num_patterns"])
+    if memory and (fault := memory_fault(config.model.kind, task, num_neurons, largest, config.precision, memory)):
+        raise ConfigError(config.name, [("model", fault)])
+    build, parameters, per_pattern = memory_of(config.models()[score], "model", task, config.name)
+    how = config.retrieval.settings()
+    how.pop("convergence_speed")  # which a search does not ask for
+    _, levels = config.levels()
+    objective = Objective(
+        task,
+        build,
+        num_patterns=[int(load) for load in config.axes.coordinates()["num_patterns"]["num_patterns"]],
+        levels=levels,
+        loss={str(name): weight for name, weight in config.loss.items()},
+        gradient=config.gradient,
+        parameters=parameters,
+        per_pattern=per_pattern,
+        **how,
+    )
+    objective.check(list(config.parameters))
+    return objective
+
+
+def shortest(value: Any, config: TuneConfig) -> float:
+    """A number in as few digits as stand for it in the precision of the search."""
+    return float(str(np.asarray(value, config.precision)))

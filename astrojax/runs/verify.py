@@ -1,0 +1,163 @@
+"""Does a stored run repeat? A share of it is computed again and compared."""
+
+import contextlib
+import functools
+import math
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from .._internal.checks import InputError, at_least, within
+from .._internal.compilation_cache import keep_compiled_programs
+from .._internal.files import StorageError
+from ..config.load import read_config
+from ..storage import folder as store
+from ..storage.record import check_files, read_record, recorded_files
+from ..storage.results import RESULTS, Results
+from ..sweep.engine import Engine
+from .plan import Job, Plan
+from .run import Execution, refinements_of
+
+EQUAL = 1e-5
+"""Relative difference up to which floats of two computations count as the same."""
+
+EXACT = ("hamming_error", "decoder_error", "success", "settled")
+"""Floats that count something, and must be the same."""
+
+
+def verify(
+    run: str | Path,
+    *,
+    share: float = 0.01,
+    seed: int | None = None,
+    execution: Execution = Execution(),  # noqa: B008 (frozen)
+    on_chunk: Callable[[str, int], None] | None = None,
+) -> dict[str, dict[str, float | int]]:
+    """Compute a random share of the stored trajectories of a run again, and compare.
+
+    Every chunk that is done is checked, whatever share is compared; one that is not what was stored is compared as a whole.
+    Values that cannot be read count as different, as do all of a variable whose description was changed, and a coordinate that
+    was changed.
+
+    Arguments:
+        run: a run folder; of an unfinished run, what is done.
+        share: which share, within (0, 1]; one trajectory at least.
+        seed: seed of the choice, an integer of at least 0; another one every time when left out.
+        execution: how to compute.
+        on_chunk: as for `run`.
+
+    Returns:
+        For each variable `compared`, how many values were compared, `different`, how many are not the same bit for bit,
+        `beyond`, how many differ by more than a relative 1e-5 or at all where they are integers, counts of errors or not
+        finite, and `largest`, the largest difference relative to the larger of 1 and the value.
+
+    Raises:
+        InputError (a ValueError): if the folder holds no run, or one whose configuration or patterns were changed since, or
+            for a share or a seed out of range.
+        StorageError (a RunError): if the dataset or its flags cannot be opened.
+    """
+    engine = Engine(**execution.engine_settings())  # first, since checks of numbers start JAX
+    within("share", share, 0, 1)
+    if seed is not None:
+        at_least("seed (--seed)", seed, 0)
+    if execution.cluster is not None:
+        raise InputError("execution: a run is verified in this process, not on a cluster")
+    folder = store.find_run(run)
+    record = read_record(folder)
+    if recorded_files(record) is None:
+        raise InputError(f"{folder} was begun by an earlier version of astrojax; it can be loaded, but not verified")
+    changed = list(dict.fromkeys(name.split("/")[1] for name in check_files(folder, record, but=f"{RESULTS}/")))
+    config = read_config(folder / store.CONFIG)
+    for name, digest in config.file_digests().items():
+        if record["input_files"].get(name) != digest:
+            raise InputError(f"{name}: {config.files()[name]} has changed since the run was begun; restore it")
+    keep_compiled_programs()
+    entropy = int(np.random.default_rng(seed).integers(2**32))
+    with jax.enable_x64(config.precision == "float64"):
+        plan, session = Plan(config, refinements=refinements_of(record.get("grids") or {})), engine.session()
+        chunk = record["trajectories_per_chunk"]
+        jobs = plan.jobs(chunk)
+        results = Results(folder, plan.coordinates(), plan.variables(chunk), record["config_sha256"])
+        results.open_for_reading(without=changed)
+        flags = results.done()
+        done = np.array([index for index, job in enumerate(jobs) if results.is_done(job.regions, flags)], int)
+        if not done.size:
+            raise InputError(f"{folder} holds no results yet")
+        rng = np.random.default_rng(entropy)
+        sizes = np.array([jobs[index].num_trajectories for index in done])
+        counts = rng.binomial(sizes, share)
+        if not counts.any():
+            counts[rng.choice(done.size, p=sizes / sizes.sum())] = 1
+        intact = [results.is_intact(jobs[index].regions, flags) for index in done]
+        counts = np.where(intact, counts, sizes)
+        variables = jobs[0].regions.keys() | jobs[-1].regions.keys()
+        found = {name: _all_different(1) for name in changed if name not in variables}
+        lock = threading.Lock()
+
+        def check(index: int, count: int) -> None:
+            job = jobs[index]
+            numbers = job.part.sweep.grid.lanes(job.block)
+            chosen = np.sort(np.random.default_rng([entropy, index]).choice(numbers.size, count, replace=False))
+            again = session.compute(job.part.lanes(numbers[chosen]))
+            compared = _compare(results, plan, job, chosen, again, changed)
+            with lock:
+                for name, tally in compared.items():
+                    _add(found.setdefault(name, dict.fromkeys(tally, 0)), tally)
+                if on_chunk is not None:
+                    on_chunk(job.part.name, count)
+
+        session.run(
+            [functools.partial(check, int(index), int(count)) for index, count in zip(done, counts, strict=True) if count]
+        )
+    return found
+
+
+def _compare(
+    results: Results, plan: Plan, job: Job, chosen: np.ndarray, again: dict[str, np.ndarray], changed: Sequence[str]
+) -> dict[str, dict[str, float | int]]:
+    """Tallies by stored variable, for the chosen lanes of a task; all of what was changed or cannot be read differs."""
+    size = job.num_trajectories
+    full = {name: np.zeros(size, value.dtype) for name, value in again.items()}
+    for name, value in again.items():
+        full[name][chosen] = value
+    mask = np.zeros(size, bool)
+    mask[chosen] = True
+    masks, values = (plan.stored(job.part, given, job.block) for given in (dict.fromkeys(again, mask), full))
+    tallies = {}
+    for name, region in job.regions.items():
+        shape = [part.stop - part.start for part in region]
+        at = np.broadcast_to(masks[name], shape)
+        tallies[name] = _all_different(int(at.sum()))
+        if name not in changed:
+            with contextlib.suppress(StorageError):
+                tallies[name] = _tally(name, results.read(name, region)[at], np.broadcast_to(values[name], shape)[at])
+    return tallies
+
+
+def _all_different(number: int) -> dict[str, float | int]:
+    return {"compared": number, "different": number, "beyond": number, "largest": math.inf}
+
+
+def _tally(name: str, one: np.ndarray, other: np.ndarray) -> dict[str, float | int]:
+    same = (one == other) | (np.isnan(one) & np.isnan(other))
+    exact = one.dtype.kind in "iu" or name in EXACT
+    one, other = one.astype(np.float64), other.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        relative = np.abs(one - other) / np.maximum(1, np.abs(one))
+    relative = np.where(same, 0.0, np.where(np.isnan(relative), np.inf, relative))
+    return {
+        "compared": one.size,
+        "different": int((~same).sum()),
+        "beyond": int((relative > (0 if exact else EQUAL)).sum()),
+        "largest": float(relative.max(initial=0.0)),
+    }
+
+
+def _add(total: dict[str, float | int], tally: dict[str, float | int]) -> None:
+    largest = max(total["largest"], tally["largest"])
+    for name, amount in tally.items():
+        total[name] += amount
+    total["largest"] = largest

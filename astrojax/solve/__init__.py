@@ -1,0 +1,1 @@
+"""One query, or many, through the dynamics of a memory; nothing else integrates."""

@@ -1,0 +1,211 @@
+"""Exponential Runge-Kutta solvers: the linear relaxation of every variable is solved exactly, whatever its rate.
+
+For dy/dt = −λy + N(y), with one rate λ for each part of the state, the drive N is taken as a polynomial in time along a step,
+and the linear equation that is left is solved in closed form. So a step need not be short because λ is large, and a fixed point
+of the equation is one of the solver. An explicit solver would have to resolve 1/λ even at rest.
+"""
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import diffrax
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from .._internal.types import Scalar
+
+MOST_COEFFICIENTS = 3
+"""Coefficients of the drive along a step, at most: one for each stage of the method of highest order here."""
+
+SERIES_TERMS = 18
+"""Terms of the series of a φ function: enough for float64 at |z| ≤ 1."""
+
+
+Drive = Callable[[PyTree], PyTree]
+Terms = tuple[PyTree, ...]
+"""The drive N of a state, and the coefficients of one along a step."""
+
+
+def rates_of(args: Any) -> PyTree:
+    """The rates of a memory that is given as `args`."""
+    return args.relaxation_rates()
+
+
+class ExponentialInterpolation(diffrax.AbstractLocalInterpolation):
+    """Within a step: the exact solution for the polynomial drive that the step was made with."""
+
+    t0: Any  # type: ignore[misc]
+    t1: Any  # type: ignore[misc]
+    y0: PyTree
+    drive: tuple[PyTree, ...]
+    rates: PyTree
+
+    def evaluate(self, t0: Any, t1: Any | None = None, left: bool = True) -> PyTree:
+        """The state at t0, or its increase from t0 to t1."""
+        if t1 is not None:
+            return jax.tree.map(lambda late, early: late - early, self.evaluate(t1), self.evaluate(t0))
+        part = jnp.where(self.t1 > self.t0, (t0 - self.t0) / jnp.where(self.t1 > self.t0, self.t1 - self.t0, 1), 0)
+        drive = tuple(jax.tree.map(lambda n, power=power: part**power * n, term) for power, term in enumerate(self.drive))
+        (relaxation,) = relaxations(self.rates, (t0 - self.t0,), len(drive))
+        return relaxed(self.y0, drive, relaxation)
+
+
+class AutonomousSolver(diffrax.AbstractAdaptiveSolver):
+    """A solver of equations that do not depend on time, which keeps nothing from step to step."""
+
+    term_structure: ClassVar = diffrax.AbstractTerm
+
+    def init(self, terms: Any, t0: Any, t1: Any, y0: PyTree, args: Any) -> None:
+        """Nothing is kept from step to step."""
+
+    def func(self, terms: Any, t0: Any, y0: PyTree, args: Any) -> PyTree:
+        """The vector field."""
+        return terms.vf(t0, y0, args)
+
+
+class AbstractExponentialSolver(AutonomousSolver):
+    """An exponential Runge-Kutta method for autonomous equations, integrated forward in time.
+
+    Arguments:
+        relaxation_rates: λ as a function of `args`: a pytree like y with one positive number for each leaf, such that the drive
+            N(y) = dy/dt + λy varies slowly where λ is large. When left out, the memory that `args` then has to be says them.
+    """
+
+    relaxation_rates: Callable[[Any], PyTree] = rates_of
+
+    interpolation_cls: ClassVar = ExponentialInterpolation
+    stages: ClassVar[int]
+    """Evaluations of the vector field in one step."""
+
+    @abstractmethod
+    def stage_drives(self, drive: Drive, y0: PyTree, half: "Relaxation", whole: "Relaxation") -> tuple[Terms, Terms]:
+        """Coefficients n_j of the drive Σ n_j θ^j along a step, θ from 0 to 1; and of its difference from a lower order's.
+
+        `half` and `whole` tell how the state relaxes during half of the step and all of it.
+        """
+
+    def step(
+        self, terms: Any, t0: Any, t1: Any, y0: PyTree, args: Any, solver_state: None, made_jump: Any
+    ) -> tuple[PyTree, PyTree, dict[str, Any], None, Any]:
+        """One step from t0 to t1."""
+        rates, length = self.relaxation_rates(args), t1 - t0
+
+        half, whole = relaxations(rates, (length / 2, length), MOST_COEFFICIENTS)
+        drive_at = exponential_drive(lambda y: terms.vf(t0, y, args), rates)
+        drive, difference = self.stage_drives(drive_at, y0, half, whole)
+        y1 = relaxed(y0, drive, whole)
+        error = relaxed(jax.tree.map(jnp.zeros_like, y0), difference, whole)
+        return y1, error, {"y0": y0, "drive": drive, "rates": rates}, None, diffrax.RESULTS.successful
+
+
+class ETD2(AbstractExponentialSolver):
+    """Exponential time differencing of second order with two stages; the error is estimated by the method of first order.
+
+    Source: Cox and Matthews (2002), doi:10.1006/jcph.2002.6995, their ETD2RK.
+    """
+
+    stages: ClassVar[int] = 2
+
+    def order(self, terms: Any) -> int:
+        """Order of the method."""
+        return 2
+
+    def stage_drives(self, drive: Drive, y0: PyTree, half: "Relaxation", whole: "Relaxation") -> tuple[Terms, Terms]:
+        start = drive(y0)
+        end = drive(relaxed(y0, (start,), whole))
+        change = jax.tree.map(lambda a, b: b - a, start, end)
+        return (start, change), (jax.tree.map(jnp.zeros_like, change), change)
+
+
+class ETD3(AbstractExponentialSolver):
+    """Exponential time differencing of third order with three stages.
+
+    The error is estimated by the method of second order that takes the drive as linear through its first two stages.
+
+    Source: Cox and Matthews (2002), doi:10.1006/jcph.2002.6995, their ETD3RK, with an error estimate and an interpolant.
+    """
+
+    stages: ClassVar[int] = 3
+
+    def order(self, terms: Any) -> int:
+        """Order of the method."""
+        return 3
+
+    def stage_drives(self, drive: Drive, y0: PyTree, half: "Relaxation", whole: "Relaxation") -> tuple[Terms, Terms]:
+        start = drive(y0)
+        middle = drive(relaxed(y0, (start,), half))
+        ahead = jax.tree.map(lambda a, b: 2 * b - a, start, middle)
+        end = drive(relaxed(y0, (ahead,), whole))
+        bend = jax.tree.map(lambda a, b, c: 2 * (a - 2 * b + c), start, middle, end)
+        slope = jax.tree.map(lambda a, c, n2: c - a - n2, start, end, bend)
+        difference = (jax.tree.map(jnp.zeros_like, bend), jax.tree.map(lambda n2: -n2 / 2, bend), bend)
+        return (start, slope, bend), difference
+
+
+def exponential_drive(field: Callable[[PyTree], PyTree], rates: PyTree) -> Callable[[PyTree], PyTree]:
+    """The drive N(y) = dy/dt + λy of a vector field."""
+    return lambda y: jax.tree.map(lambda slope, rate, part: slope + rate * part, field(y), rates, y)
+
+
+class Relaxation(NamedTuple):
+    """How the state relaxes during a time.
+
+    Arguments:
+        length: the time.
+        weights: φ_0, φ_1, … at z = −λ length, for each part of the state.
+    """
+
+    length: Scalar
+    weights: PyTree
+
+
+def relaxations(rates: PyTree, lengths: Sequence[Scalar], num_coefficients: int) -> list[Relaxation]:
+    """A `Relaxation` for each of the times, for drives of up to so many coefficients.
+
+    The functions φ of all rates and times are computed as one array: one by one, such small operations take most of a step.
+    """
+    leaves, structure = jax.tree.flatten(rates)
+    together = jnp.stack(leaves)
+    times = jnp.stack([jnp.asarray(length, together.dtype) for length in lengths])
+    values = phi(-times[:, None] * together[None], num_coefficients)
+    return [
+        Relaxation(time, jax.tree.unflatten(structure, [tuple(value[i, j] for value in values) for j in range(len(leaves))]))
+        for i, time in enumerate(times)
+    ]
+
+
+def relaxed(y0: PyTree, drive: tuple[PyTree, ...], relaxation: Relaxation) -> PyTree:
+    """Exact solution after the time of the relaxation of dy/dt = −λy + Σ n_j (t/length)^j, y(0) = y0.
+
+    It is exp(z) y0 + length Σ j! φ_{j+1}(z) n_j with z = −λ length.
+    """
+
+    def part(start: jax.Array, weights: tuple[Scalar, ...], *terms: jax.Array) -> jax.Array:
+        decay, *others = weights
+        assert len(terms) <= len(others), "a drive of more coefficients than the relaxation has weights for"
+        sums = [math.factorial(j) * weight * term for j, (weight, term) in enumerate(zip(others, terms, strict=False))]
+        return decay * start + relaxation.length.astype(start.dtype) * sum(sums[1:], sums[0])
+
+    return jax.tree.map(part, y0, relaxation.weights, *drive)
+
+
+def phi(z: Float[Array, "*shape"], highest: int) -> list[Float[Array, "*shape"]]:
+    """φ_0(z) = exp(z) and φ_{j+1}(z) = (φ_j(z) − 1/j!)/z up to `highest`, for z ≤ 0, without cancellation at small |z|.
+
+    Near 0 the highest comes from its series Σ z^k/(k + j)! and the others from it; elsewhere each from the one before.
+    """
+    small = jnp.abs(z) < 1
+    near, far = jnp.where(small, z, 0), jnp.where(small, -1, z)
+    series = jnp.zeros_like(z)
+    for k in reversed(range(SERIES_TERMS)):
+        series = series * near + 1 / math.factorial(k + highest)
+    below = [series]
+    for j in reversed(range(highest)):
+        below.append(near * below[-1] + 1 / math.factorial(j))
+    above = [jnp.exp(far)]
+    for j in range(highest):
+        above.append((above[-1] - 1 / math.factorial(j)) / far)
+    return [jnp.where(small, a, b) for a, b in zip(reversed(below), above, strict=True)]

@@ -1,0 +1,90 @@
+"""Retrieval on a grid of time steps that is known beforehand: no step control, so no trajectory waits for another.
+
+The grid is even near the start, on the scale of time on which a query is decided, and geometric after it: steps grow by a
+constant factor. Its scale and the number of its steps follow from the memory and the query alone.
+"""
+
+from typing import Any
+
+import diffrax
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PyTree
+
+from .._internal.status import Status
+from .._internal.types import IntScalar, Scalar, ScalarLike
+from ..models.base import AbstractMemory
+from .adams import Adams
+
+LARGEST_ERROR = 0.5
+"""Largest error of a step by default, relative to 1 + max |x|. Beyond it the grid is too coarse for the trajectory."""
+
+SUDDEN = 4.0
+"""How fast neurons may change at the start, in their own sizes per time constant. Where it is faster, as for correlated
+patterns whose drives add up, the grid begins with shorter steps."""
+
+
+FEWEST_STEPS = 20
+"""Grids have 20, 24, 28, 34, 40 … steps, four for each doubling, so that many trajectories share one."""
+
+
+def common_num_steps(number: ScalarLike, most: int) -> IntScalar:
+    """Round a number of steps up, or down by up to 1%, to one that grids have; at most `most`."""
+    doublings = jnp.ceil(4 * jnp.log2(jnp.asarray(number) / FEWEST_STEPS) - 0.06) / 4
+    return jnp.clip(jnp.nan_to_num(jnp.round(FEWEST_STEPS * 2**doublings)), 1, most).astype(jnp.int32)
+
+
+def can_be_refined(status: Any, num_steps: Any, max_steps: int) -> Any:
+    """Whether trajectories of such statuses are to be solved again with twice as many steps; NumPy or JAX arrays."""
+    return (status == Status.MAX_STEPS) & (num_steps <= max_steps // 2)
+
+
+def scale_of_grid(memory: AbstractMemory, y0: PyTree) -> Scalar:
+    """Time up to which steps are about equally long."""
+    neurons = jnp.max(jnp.abs(y0.x))
+    change = memory.tau_x * jnp.max(jnp.abs(memory.vector_field(y0).x))
+    return jax.lax.stop_gradient(memory.time_scale() * jnp.minimum(1, SUDDEN * neurons / jnp.maximum(change, neurons)))
+
+
+def ends_of_steps(
+    number: Int[Array, "*shape"], num_steps: int | IntScalar, scale: Scalar, t1: Scalar
+) -> Float[Array, "*shape"]:
+    """End of step number 1, 2, … of a grid up to the horizon t1; number 0 is its start."""
+    share = number.astype(t1.dtype) / jnp.asarray(num_steps, t1.dtype)
+    ends = scale * jnp.expm1(share * jnp.log1p(t1 / scale))
+    return jnp.where(number == num_steps, t1, ends)
+
+
+def integrate(
+    solver: Adams,
+    term: diffrax.AbstractTerm,
+    memory: AbstractMemory,
+    y0: PyTree,
+    t1: Scalar,
+    tolerances: tuple[Scalar, Scalar],
+    num_steps: int | IntScalar,
+) -> tuple[PyTree, Scalar]:
+    """The state at the horizon, and the largest error of a step in units of what `tolerances`, rtol and atol, allow.
+
+    The error is that of the neurons, relative to the largest of them. Where it relaxes sooner than the query is decided, it
+    counts for the share of its step that it lasts, or of the grid's scale where steps are longer.
+
+    A number of steps that is not traced allows both modes of differentiation, a traced one forward mode.
+    """
+    scale = scale_of_grid(memory, y0)
+    rate, (rtol, atol) = memory.relaxation_rates().x, tolerances
+
+    def step(number: IntScalar, state: tuple[PyTree, Any, Scalar]) -> tuple[PyTree, Any, Scalar]:
+        y, solver_state, largest = state
+        start, end = (ends_of_steps(number + i, num_steps, scale, t1) for i in (0, 1))
+        y, error, _, solver_state, _ = solver.step(term, start, end, y, memory, solver_state, made_jump=False)
+        lasting = jnp.max(jnp.abs(error.x)) / (1 + rate * jnp.minimum(end - start, scale))
+        size = lasting / (atol + rtol * jnp.max(jnp.abs(y.x)))
+        return y, solver_state, jnp.maximum(largest, jax.lax.stop_gradient(size))
+
+    state = y0, solver.init(term, jnp.zeros_like(t1), t1, y0, memory), jnp.zeros_like(t1)
+    if isinstance(num_steps, int):
+        state, _ = jax.lax.scan(lambda state, number: (step(number, state), None), state, jnp.arange(num_steps))
+    else:
+        state = jax.lax.fori_loop(jnp.zeros_like(num_steps), num_steps, step, state)
+    return state[0], state[2]

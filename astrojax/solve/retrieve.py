@@ -1,0 +1,499 @@
+"""Retrieval: one query to one result. The only place that calls `diffrax.diffeqsolve`."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optimistix as optx
+from jaxtyping import Array, Float, PyTree
+
+from .._internal.checks import InputError, at_least, concrete, finite, one_of, positive, real, shown
+from .._internal.parameters import MOST_STEPS
+from .._internal.types import BoolScalar, IntScalar, Scalar, ScalarLike
+from ..models.base import AbstractMemory, check_memory, checked_query
+from .adams import Adams
+from .automatic import Automatic
+from .exponential import ETD2, ETD3, AbstractExponentialSolver
+from .grid import LARGEST_ERROR, ends_of_steps, integrate, scale_of_grid
+from .recall import Recall as Recall
+from .recall import Status as Status
+from .step_size import Replay, StepControl
+
+SOLVERS: dict[str, type[diffrax.AbstractAdaptiveSolver]] = {
+    "auto": Automatic,
+    "adams": Adams,
+    "etd2": ETD2,
+    "etd3": ETD3,
+    "heun": diffrax.Heun,
+    "bosh3": diffrax.Bosh3,
+    "tsit5": diffrax.Tsit5,
+    "dopri5": diffrax.Dopri5,
+    "dopri8": diffrax.Dopri8,
+    "kvaerno3": diffrax.Kvaerno3,
+    "kvaerno5": diffrax.Kvaerno5,
+}
+"""Solvers that can be named: the automatic one, that of a fixed grid of steps, and further adaptive ones, exponential, explicit
+and implicit, each by rising order."""
+
+NUM_STEPS = 40
+"""Steps of a grid, unless given."""
+
+ACCURATE = {"float64": 3e-7, "float32": 3e-5}
+"""Default tolerance of `auto` by precision: docs/accuracy.md has the errors it leaves, of states and gradients."""
+
+OTHERS_TOLERANCE = 1e-4
+"""Default tolerance of solvers that are neither automatic nor exponential."""
+
+TIGHTER, CONFIRMED = 100, 1e-2
+"""A solution is confirmed by the automatic solver, with a tolerance so many times tighter than both the solution's and the
+default one, if the two differ by less than this share of the largest |x| or by less than the absolute tolerance.
+
+With tolerances 4 or 30 times tighter both solutions were wrong in the same way now and then; so were two by ETD3.
+"""
+
+ROUNDING = 16
+"""No tolerance of a confirming solve is below so many units of rounding, where error estimates hold nothing else."""
+
+CONVERGENCE_MAX_STEPS = 16**4
+"""Largest number of steps of the solve that looks for the convergence time, which is tighter than the one for the result."""
+
+
+def retrieve(
+    memory: AbstractMemory,
+    query: jax.typing.ArrayLike,
+    *,
+    t1: ScalarLike,
+    ts: jax.typing.ArrayLike | Sequence[ScalarLike] | None = None,
+    solver: str | diffrax.AbstractAdaptiveSolver = "auto",
+    rtol: ScalarLike | None = None,
+    atol: ScalarLike | None = None,
+    max_steps: int = 16384,
+    num_steps: int | None = None,
+    convergence_speed: ScalarLike | None = None,
+    confirm: bool = False,
+    adjoint: diffrax.AbstractAdjoint | None = None,
+) -> Recall:
+    """Let a memory recall from one query: integrate it from time 0 to the horizon `t1`.
+
+    Batch it with `jax.vmap`, over queries, memories or both. A trajectory never raises inside a batch: look at `status`.
+    Precision is that of the memory's patterns.
+
+    Arguments:
+        memory: the memory; see `AstrocyteMemory` and its siblings.
+        query: neuronal state x(0), shape (N,), for instance a corrupted pattern.
+        t1: horizon, positive, in the dimensionless time of the memory's time constants.
+        ts: times at which to save states, shape (T,), increasing within [0, t1].
+        solver: a name from `SOLVERS`, or a diffrax solver with an error estimate. `auto` is explicit and of high order where
+            accuracy limits a step, and exponential where the relaxation of fast variables would (see `Automatic`). `adams`
+            takes a fixed grid of steps (see `Adams`): fast, for outcomes and gradients rather than accurate states.
+        rtol: relative tolerance of one step, on the component with the largest error; that of a neuron is relative to the
+            largest neuron (`AbstractMemory.magnitudes`). Padding a memory does not change this norm. Left out, it is such that
+            `auto` is accurate: states to 1e-3, in single precision to 2e-3, gradients in double precision to 2e-3
+            (docs/accuracy.md). With an exponential solver it is `AbstractMemory.tolerance`, for outcomes, with any other 1e-4.
+        atol: absolute tolerance of neurons; other variables have the natural unit 1, in which `rtol` is absolute too. Left out,
+            there is practically none, so that queries however small are recalled by their direction; with an exponential
+            solver it is `rtol`, in units of a binary pattern's entries.
+        max_steps: largest number of steps, accepted and rejected.
+        num_steps: steps of the grid of `adams`, at most `max_steps`; 40 when left out. The status is `MAX_STEPS` where a neuron
+            erred by more than ½(1 + max |x|) in a step, so that they were too few. `adams` has no tolerances.
+        convergence_speed: when given, the trajectory is solved once more, more tightly than this speed by far, until an
+            event finds the time at which neurons and gains both move more slowly than it. Rounding alone moves a neuron at
+            about ε|x|/τx, with ε = 1e-7 in float32: a speed below that is never seen.
+        confirm: solve once more with tolerances that are tighter by far, at a few times the cost, and let the status be
+            `UNCONFIRMED` where that ends elsewhere, or what that solve fails with. Only x at the horizon is compared.
+        adjoint: how to differentiate. The default allows forward and reverse mode: the derivative is that of the steps that
+            were taken. For reverse mode alone `diffrax.RecursiveCheckpointAdjoint()` is faster.
+
+    Returns:
+        A `Recall`.
+
+    Raises:
+        InputError (a ValueError): for a query or times that do not fit, an unknown solver, or settings out of range.
+    """
+    if adjoint is not None and not isinstance(adjoint, diffrax.AbstractAdjoint):
+        raise InputError(f"adjoint must be a diffrax adjoint; got {adjoint!r}")
+    retrieval = prepare(
+        memory,
+        query,
+        t1=t1,
+        solver=solver,
+        rtol=rtol,
+        atol=atol,
+        max_steps=max_steps,
+        num_steps=num_steps,
+        convergence_speed=convergence_speed,
+        confirm=confirm,
+        differentiable=True,
+    )
+    times = None if ts is None else _checked_times(ts, retrieval.t1)
+    return recall_of(retrieval, adjoint, times)
+
+
+class Retrieval(eqx.Module):
+    """A retrieval that is to be made, with all that `retrieve` was given or left to choose.
+
+    `status` says what is wrong with traced values; settings out of range have been replaced by 1.
+    """
+
+    memory: AbstractMemory
+    y0: PyTree
+    t1: Scalar
+    rtol: Scalar
+    atol: Scalar
+    status: IntScalar
+    convergence_speed: Scalar | None
+    solver: diffrax.AbstractAdaptiveSolver
+    solver_name: str = eqx.field(static=True)
+    max_steps: int = eqx.field(static=True)
+    num_steps: int | IntScalar
+    confirm: bool = eqx.field(static=True)
+
+
+def prepare(
+    memory: AbstractMemory,
+    query: jax.typing.ArrayLike,
+    *,
+    t1: ScalarLike,
+    solver: str | diffrax.AbstractAdaptiveSolver,
+    rtol: ScalarLike | None,
+    atol: ScalarLike | None,
+    max_steps: int,
+    num_steps: int | IntScalar | None = None,
+    convergence_speed: ScalarLike | None = None,
+    confirm: bool = False,
+    differentiable: bool = False,
+) -> Retrieval:
+    """What `retrieve` is to do, checked; arguments and errors as there.
+
+    A differentiable one has harmless values in place of a memory and a query that are traced and not valid, so that neither
+    the solve nor its derivatives meet NaN. It costs a copy of the patterns.
+    """
+    check_memory(memory)
+    start = checked_query(query, memory.patterns)
+    dtype = memory.patterns.dtype
+    end = positive("t1", t1, dtype)
+    at_least("max_steps", max_steps, 1)
+    speed = None if convergence_speed is None else positive("convergence_speed", convergence_speed, dtype)
+    name, method = _as_solver(solver)
+    if num_steps is None or isinstance(num_steps, int):
+        num_steps = _checked_num_steps(num_steps, method, max_steps)
+    for of_adaptive, given in (("rtol", rtol), ("atol", atol)):
+        if isinstance(method, Adams) and given is not None:
+            raise InputError(f"{of_adaptive} is for adaptive solvers; got {given} for the solver adams, which has num_steps")
+    relative = jax.lax.stop_gradient(_default_rtol(memory, method, end) if rtol is None else positive("rtol", rtol, dtype))
+    if atol is not None:
+        absolute = jax.lax.stop_gradient(positive("atol", atol, dtype))
+    else:
+        absolute = relative if isinstance(method, AbstractExponentialSolver | Adams) else jnp.full_like(relative, _least(dtype))
+    settings = (end, relative, absolute)
+    in_range = [(value > 0) & jnp.isfinite(value) for value in settings]
+    status = jnp.where(jnp.all(jnp.isfinite(start)), Status.OK, Status.NON_FINITE)
+    status = jnp.where(memory.is_valid(), status, Status.INVALID_MEMORY)
+    status = jnp.where(jnp.all(jnp.stack(in_range)), status, Status.INVALID_SETTINGS)
+    if differentiable and concrete(status == Status.OK) is not True:
+        memory, start = _harmless((memory, start), status == Status.OK)
+    t1, rtol, atol = (jnp.where(ok, value, jnp.ones_like(value)) for ok, value in zip(in_range, settings, strict=True))
+    return Retrieval(
+        memory=memory.prepared(),
+        y0=memory.initial_state(start),
+        t1=t1,
+        rtol=rtol,
+        atol=atol,
+        status=status,
+        convergence_speed=speed,
+        solver=method,
+        solver_name=name,
+        max_steps=max_steps,
+        num_steps=num_steps,
+        confirm=confirm,
+    )
+
+
+def _checked_num_steps(num_steps: int | None, solver: diffrax.AbstractAdaptiveSolver, max_steps: int) -> int:
+    if num_steps is None:
+        return min(NUM_STEPS, max_steps)
+    at_least("num_steps", num_steps, 1, min(MOST_STEPS, max_steps))
+    if not isinstance(solver, Adams):
+        raise InputError(f"num_steps is for the solver adams; got {num_steps} for the solver {shown(solver)}")
+    return num_steps
+
+
+def is_on_grid(solver: str | diffrax.AbstractAdaptiveSolver) -> bool:
+    """Whether a solver, or that of a name, takes a fixed grid of steps."""
+    return isinstance(solver, Adams) or (isinstance(solver, str) and solver == "adams")
+
+
+def default_solver(rtol: ScalarLike | None, atol: ScalarLike | None) -> str:
+    """The solver of sweeps, searches and `retrieve_many`: that of a grid, or an adaptive one where a tolerance is given."""
+    return "adams" if rtol is None and atol is None else "etd3"
+
+
+def _default_rtol(memory: AbstractMemory, solver: diffrax.AbstractAdaptiveSolver, t1: Scalar) -> Scalar:
+    if isinstance(solver, AbstractExponentialSolver):
+        return memory.tolerance(t1)
+    if isinstance(solver, Adams):
+        return jnp.full_like(t1, LARGEST_ERROR)
+    return jnp.full_like(t1, ACCURATE[t1.dtype.name] if isinstance(solver, Automatic) else OTHERS_TOLERANCE)
+
+
+def _least(dtype: jnp.dtype) -> float:
+    """The root of the smallest normal number: what is smaller vanishes when it is squared."""
+    return float(jnp.finfo(dtype).tiny) ** 0.5
+
+
+def _harmless(tree: PyTree, valid: BoolScalar) -> PyTree:
+    """The same arrays, or ones (patterns, parameters) where something is not valid."""
+    arrays, rest = eqx.partition(tree, eqx.is_array)
+    return eqx.combine(jax.tree.map(lambda leaf: jnp.where(valid, leaf, jnp.ones_like(leaf)), arrays), rest)
+
+
+@eqx.filter_jit
+def recall_of(
+    retrieval: Retrieval, adjoint: diffrax.AbstractAdjoint | None, ts: Float[Array, " times"] | None = None
+) -> Recall:
+    """The result of a retrieval, with states at given times."""
+    if ts is not None:
+        t1 = retrieval.t1
+        in_order = _increase_within(ts, t1)
+        ts = jnp.where(in_order, ts, jnp.linspace(jnp.zeros_like(t1), t1, ts.size))
+        status = jnp.where(in_order, retrieval.status, Status.INVALID_SETTINGS)
+        retrieval = replace(retrieval, status=status)
+    states, result, stats = _states(retrieval, ts, adjoint)
+    state = jax.tree.map(lambda leaf: leaf[0], states["end"])
+    recall = _finalize(retrieval, state, result, stats, adjoint)
+    along = None if ts is None else _guarded(states["along"], recall.status, retrieval.status)
+    return replace(recall, ts=ts, states=along)
+
+
+def _finalize(
+    retrieval: Retrieval,
+    state: PyTree,
+    result: diffrax.RESULTS,
+    stats: dict[str, IntScalar],
+    adjoint: diffrax.AbstractAdjoint | None,
+) -> Recall:
+    """The result of a retrieval that has ended in a state, confirmed and with its convergence time where that is asked for."""
+    memory, speed = retrieval.memory, retrieval.convergence_speed
+    status = _status(retrieval, state, result)
+    if retrieval.confirm:
+        least = ROUNDING * float(jnp.finfo(retrieval.rtol.dtype).eps)
+        usual = jnp.minimum(retrieval.rtol, ACCURATE[retrieval.rtol.dtype.name])
+        rtol, atol = jnp.maximum(usual / TIGHTER, least), jnp.full_like(retrieval.atol, _least(retrieval.atol.dtype))
+        tighter = replace(retrieval, solver=Automatic(), rtol=rtol, atol=atol)
+        other, second_result, more = _states(jax.lax.stop_gradient(tighter), None, diffrax.ForwardMode())
+        end = jax.tree.map(lambda leaf: leaf[0], other["end"])
+        # Below the absolute tolerance, where a memory falls silent, there is nothing to be told apart.
+        is_grid = isinstance(retrieval.solver, Adams)  # which has none
+        margin = jnp.maximum(CONFIRMED * jnp.max(jnp.abs(state.x)), usual if is_grid else retrieval.atol)
+        confirmed = jnp.max(jnp.abs(end.x - state.x)) <= margin
+        second = _status(retrieval, end, second_result)
+        # `MAX_STEPS` would say that the grid had too few.
+        failed = (second == Status.MAX_STEPS) & is_grid
+        second = jnp.where((second == Status.OK) & ~confirmed | failed, Status.UNCONFIRMED, second)
+        stats = {name: number + more[name] for name, number in stats.items()}
+        status = jnp.where(status == Status.OK, second, status)
+    state = _guarded(state, status, retrieval.status)
+    return Recall(
+        state=state,
+        gains=memory.gains(state),
+        status=status,
+        stats=stats,
+        ts=None,
+        states=None,
+        convergence_time=None if speed is None else _convergence_time(retrieval, speed, adjoint),
+        rtol=retrieval.rtol,
+        atol=retrieval.atol,
+        solver=retrieval.solver_name,
+    )
+
+
+def _guarded(states: PyTree, status: IntScalar, posed_status: IntScalar) -> PyTree:
+    """States of a trajectory that is `OK`. Others have no derivatives, and are NaN if they could not be begun.
+
+    So a mean over the trajectories of a batch that are `OK` has the derivative of just these, whatever the others met.
+    """
+
+    def part(leaf: jax.Array) -> jax.Array:
+        failed = jnp.where(posed_status == Status.OK, jax.lax.stop_gradient(leaf), jnp.full_like(leaf, jnp.nan))
+        return jnp.where(status == Status.OK, leaf, failed)
+
+    return jax.tree.map(part, states)
+
+
+Solved = tuple[dict[str, Any], Any, dict[str, IntScalar]]
+"""States `end` and, where times are given, `along`, with a leading axis of times; diffrax's result; and numbers of steps."""
+
+
+def _states(retrieval: Retrieval, ts: Float[Array, " times"] | None, adjoint: diffrax.AbstractAdjoint | None) -> Solved:
+    if isinstance(retrieval.solver, Adams):
+        states, result, stats = _on_grid(retrieval, retrieval.solver)
+        if ts is not None:
+            states |= _solved(_solve(retrieval, _saveat(ts), adjoint or diffrax.DirectAdjoint()))[0]
+        return states, result, stats
+    if adjoint is None and isinstance(retrieval.solver, diffrax.AbstractImplicitSolver):
+        adjoint = diffrax.DirectAdjoint()  # whose steps need the tolerances of step control
+    if adjoint is None:
+        return _states_in_both_modes(retrieval, ts)
+    return _solved(_solve(retrieval, _saveat(ts), adjoint))
+
+
+def _on_grid(retrieval: Retrieval, solver: Adams) -> Solved:
+    tolerances = retrieval.rtol, retrieval.atol
+    y1, error = integrate(solver, TERM, retrieval.memory, retrieval.y0, retrieval.t1, tolerances, retrieval.num_steps)
+    results = diffrax.RESULTS
+    result = results.where(error <= 1, results.successful, results.max_steps_reached)
+    steps = jnp.asarray(retrieval.num_steps, jnp.int32)
+    stats = {"num_accepted_steps": steps, "num_rejected_steps": jnp.zeros_like(steps)}
+    return {"end": jax.tree.map(lambda leaf: leaf[None], y1)}, result, stats
+
+
+@eqx.filter_custom_jvp
+def _states_in_both_modes(retrieval: Retrieval, ts: Float[Array, " times"] | None) -> Solved:
+    """States whose derivative is that of the steps that were taken.
+
+    diffrax's `DirectAdjoint` allows both modes too, but in reverse mode computes the steps once more, and where an error
+    estimate is close to the tolerance may then take others than before: derivatives were wrong by up to 10%.
+    """
+    return _solved(_solve(retrieval, _saveat(ts), diffrax.ForwardMode()))
+
+
+@_states_in_both_modes.def_jvp
+def _derivative(primals: Any, tangents: Any) -> tuple[Any, Any]:
+    retrieval, ts = primals
+    recorded = diffrax.SubSaveAt(steps=True, fn=lambda t, y, args: None)
+    solution = _solve(retrieval, _saveat(ts, steps=recorded), diffrax.ForwardMode())
+    times = solution.ts["steps"]  # type: ignore[index]
+    replay = Replay(jax.lax.stop_gradient(jnp.where(times < retrieval.t1, times, jnp.inf)))
+
+    def replayed(retrieval: Retrieval, ts: Float[Array, " times"] | None) -> Any:
+        return _solve(retrieval, _saveat(ts), diffrax.DirectAdjoint(), control=replay).ys
+
+    states, result, stats = _solved(solution)
+    del states["steps"]
+    _, derivative = eqx.filter_jvp(replayed, primals, tangents)
+    return (states, result, stats), (derivative, *jax.tree.map(lambda _: None, (result, stats)))
+
+
+def _saveat(ts: Float[Array, " times"] | None, **others: diffrax.SubSaveAt) -> diffrax.SaveAt:
+    along = {} if ts is None else {"along": diffrax.SubSaveAt(ts=ts)}
+    return diffrax.SaveAt(subs={"end": diffrax.SubSaveAt(t1=True), **along, **others})
+
+
+def _solved(solution: diffrax.Solution) -> Solved:
+    stats = {name: solution.stats[name] for name in ("num_accepted_steps", "num_rejected_steps")}
+    states: Any = solution.ys
+    return dict(states), solution.result, stats
+
+
+def _solve(
+    retrieval: Retrieval,
+    saveat: diffrax.SaveAt,
+    adjoint: diffrax.AbstractAdjoint,
+    event: diffrax.Event | None = None,
+    control: diffrax.AbstractStepSizeController | None = None,
+) -> diffrax.Solution:
+    return diffrax.diffeqsolve(
+        TERM,
+        retrieval.solver,
+        t0=jnp.zeros_like(retrieval.t1),
+        t1=retrieval.t1,
+        dt0=None,
+        y0=retrieval.y0,
+        args=retrieval.memory,
+        saveat=saveat,
+        stepsize_controller=control or _step_control(retrieval),
+        adjoint=adjoint,
+        event=event,
+        max_steps=retrieval.max_steps,
+        throw=False,
+    )
+
+
+def _step_control(retrieval: Retrieval) -> diffrax.AbstractStepSizeController:
+    if not isinstance(retrieval.solver, Adams):
+        return StepControl(retrieval.rtol, retrieval.atol, solver=retrieval.solver)
+    number = jnp.arange(retrieval.num_steps + 1)
+    scale = scale_of_grid(retrieval.memory, retrieval.y0)
+    return diffrax.StepTo(ends_of_steps(number, retrieval.num_steps, scale, retrieval.t1))
+
+
+def _vector_field(t: Any, y: PyTree, memory: AbstractMemory) -> PyTree:
+    return memory.vector_field(y)
+
+
+TERM = diffrax.ODETerm(_vector_field)
+"""The equation of a memory that is given as `args`."""
+
+
+def _convergence_time(retrieval: Retrieval, speed: Scalar, adjoint: diffrax.AbstractAdjoint | None) -> Scalar:
+    """First time at which the speed of the memory falls below `speed`; infinity if it does not, NaN if the solve fails.
+
+    At loose tolerances a solver never comes to rest: the error it may make keeps the state moving about the fixed point. Here
+    a step may err by a hundredth of what would relax at the given speed, plus a few units of rounding. In place of the
+    automatic solver and Adams's it is ETD3, in place of an explicit one Tsit5, whose interpolant is good to fourth order.
+    """
+
+    def excess(t: Scalar, y: PyTree, args: AbstractMemory, **kwargs: Any) -> Scalar:
+        # In JAX's default precision whatever the memory's: diffrax 0.7 compares it with a plain 0.0 while it finds the root.
+        return (args.speed(y) / speed - 1).astype(jnp.result_type(float))
+
+    # The excess falls through zero: saying so (`flip`) spares the bisection a check that would throw inside a batch.
+    bisection: Any = optx.Bisection(  # type: ignore[call-arg]
+        rtol=1e-4, atol=1e-3, flip=True
+    )
+    event = diffrax.Event(excess, bisection, direction=False)
+    memory, dtype = retrieval.memory, retrieval.t1.dtype
+    usual = retrieval.solver
+    if isinstance(usual, Automatic | Adams):
+        method: diffrax.AbstractAdaptiveSolver = ETD3()
+    else:
+        method = usual if isinstance(usual, diffrax.AbstractImplicitSolver | AbstractExponentialSolver) else diffrax.Tsit5()
+    tightly = replace(
+        retrieval,
+        rtol=jnp.asarray(max(8 * float(jnp.finfo(dtype).eps), 1e-9), dtype),
+        atol=speed / (100 * memory.fastest_rate()),
+        solver=method,
+        max_steps=CONVERGENCE_MAX_STEPS,
+    )
+    solution = _solve(tightly, diffrax.SaveAt(t1=True), adjoint or diffrax.DirectAdjoint(), event)
+    assert solution.ts is not None
+    assert solution.event_mask is not None
+    never = jnp.where(solution.result == diffrax.RESULTS.successful, jnp.inf, jnp.nan)
+    time = jnp.where(solution.event_mask, solution.ts[-1].astype(dtype), never.astype(dtype))
+    return jnp.where(memory.speed(retrieval.y0) <= speed, 0, time)
+
+
+def _increase_within(ts: jax.Array, t1: Scalar) -> BoolScalar:
+    return jnp.all(ts[1:] > ts[:-1]) & (ts[0] >= 0) & (ts[-1] <= t1)
+
+
+def _status(retrieval: Retrieval, state: PyTree, result: diffrax.RESULTS) -> IntScalar:
+    finite_state = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(state)]))
+    status = jnp.where(result == diffrax.RESULTS.successful, Status.OK, Status.SOLVER_FAILED)
+    status = jnp.where(result == diffrax.RESULTS.max_steps_reached, Status.MAX_STEPS, status)
+    status = jnp.where(finite_state, status, Status.NON_FINITE)
+    return jnp.where(retrieval.status == Status.OK, status, retrieval.status)
+
+
+def _as_solver(solver: str | diffrax.AbstractAdaptiveSolver) -> tuple[str, diffrax.AbstractAdaptiveSolver]:
+    """A solver, and the name that it has or goes by."""
+    if isinstance(solver, diffrax.AbstractAdaptiveSolver):
+        return next((name for name, kind in SOLVERS.items() if type(solver) is kind), type(solver).__name__.lower()), solver
+    one_of("solver", solver, SOLVERS)
+    return solver, SOLVERS[solver]()
+
+
+def _checked_times(ts: jax.typing.ArrayLike | Sequence[ScalarLike], t1: jax.Array) -> jax.Array:
+    times = real("ts", ts).astype(t1.dtype)
+    if times.ndim != 1 or times.size == 0:
+        raise InputError(f"ts must be a list of times; got an array of shape {times.shape}")
+    finite("ts", times)
+    # Rounding alone takes the end of a geometric series beyond the horizon.
+    times = jnp.where((times > t1) & (times <= t1 * (1 + 8 * jnp.finfo(t1.dtype).eps)), t1, times)
+    if concrete(_increase_within(times, t1)) is False:
+        raise InputError(f"ts must increase within [0, t1] = [0, {t1}]; got {shown(times.tolist())}")
+    return times

@@ -1,0 +1,80 @@
+"""Axes of a sweep and the coordinates of lanes, the points of their cartesian product."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from .._internal.checks import InputError
+
+Values = Sequence[float | int] | np.ndarray
+Axes = Mapping[str, Values | Mapping[str, Values]]
+"""Values along each axis, by name, in the order of the result's dimensions; or, for zipped coordinates that run along one axis
+together, their values by name."""
+
+
+class Grid:
+    """The cartesian product of axes. Its points, called lanes, are numbered with the last axis running fastest.
+
+    Nothing grows with the product: coordinates are worked out for the lanes that are asked for.
+
+    Raises:
+        InputError (a ValueError): for an axis without values, zipped coordinates of different lengths, or a name used twice.
+    """
+
+    axes: dict[str, dict[str, np.ndarray]]
+    """Coordinates by name, by axis."""
+
+    def __init__(self, axes: Axes) -> None:
+        self.axes = {}
+        seen: set[str] = set()
+        for axis, values in axes.items():
+            named = dict(values) if isinstance(values, Mapping) else {axis: values}
+            lengths = {name: len(given) for name, given in named.items()}
+            if not lengths or min(lengths.values()) == 0:
+                raise InputError(f"axis {axis} must have at least one value; got none")
+            if len(set(lengths.values())) > 1:
+                raise InputError(f"zipped coordinates must have equally many values; axis {axis} has {lengths}")
+            if seen & set(named):
+                raise InputError(f"{', '.join(sorted(seen & set(named)))} runs along two axes; it can run along one")
+            seen |= set(named)
+            self.axes[axis] = {name: _array(given) for name, given in named.items()}
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """Names of the axes."""
+        return tuple(self.axes)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Numbers of values along the axes."""
+        return tuple(len(next(iter(named.values()))) for named in self.axes.values())
+
+    @property
+    def size(self) -> int:
+        """Number of lanes."""
+        return math.prod(self.shape)
+
+    def at(self, lanes: np.ndarray) -> dict[str, np.ndarray]:
+        """Coordinates of lanes, given by number: an array for each coordinate, by name."""
+        positions = np.unravel_index(lanes, self.shape) if self.shape else ()
+        pairs = zip(self.axes.values(), positions, strict=True)
+        return {name: values[position] for named, position in pairs for name, values in named.items()}
+
+    def lanes(self, block: Sequence[slice]) -> np.ndarray:
+        """Numbers of the lanes in a block, which has a slice along each axis; they run as the block's own lanes do."""
+        ranges = [np.arange(part.start, part.stop) for part in block]
+        return np.ravel_multi_index(np.meshgrid(*ranges, indexing="ij"), self.shape).ravel() if ranges else np.zeros(1, int)
+
+    def values_of(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Different values of a coordinate, and how many lanes have each."""
+        values = next(named[name] for named in self.axes.values() if name in named)
+        distinct, counts = np.unique(values, return_counts=True)
+        return distinct, counts * (self.size // values.size)
+
+
+def _array(values: Values) -> np.ndarray:
+    if isinstance(values, range):
+        return np.arange(values.start, values.stop, values.step, dtype=np.int32)
+    array = np.asarray(values)
+    return array.astype(np.int32 if array.dtype.kind in "iu" else np.float64)

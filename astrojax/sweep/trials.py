@@ -1,0 +1,319 @@
+"""One sample, as a pure function: coordinates → patterns → query → memory → recall → observables."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from .._internal import reprs as _shown
+from .._internal.checks import InputError, at_least, did_you_mean
+from .._internal.random import folded, pinned, seed_key
+from .._internal.signs import refuse_bits
+from .._internal.types import IntScalar, Neurons, Patterns, RandomKey, Scalar, ScalarLike, Stored
+from ..models.base import AbstractMemory
+from ..problems.corruption import AbstractCorruption
+from ..problems.decoders import bayes_decoder, nearest_pattern
+from ..problems.observables import hamming_error, overlap, perplexity, soft_hamming_error, success
+from ..problems.patterns import pooled_columns, pooled_patterns
+from ..solve.grid import common_num_steps
+from ..solve.retrieve import Recall, Status, default_solver, is_on_grid, prepare, recall_of
+
+Coordinates = Mapping[str, jax.Array]
+"""Where a sample lies along the axes of a sweep, by the axes' names."""
+
+Observables = dict[str, jax.Array]
+"""Scalars measured in one sample, by name."""
+
+
+class Problem(eqx.Module):
+    """What a memory is asked: patterns to store, and a query that is a corrupted target, the first pattern."""
+
+    patterns: Patterns
+    stored: Stored
+    target: Neurons
+    query: Neurons
+    tie_key: RandomKey
+    columns: Int[Array, " patterns"] | None
+    """Which columns of a pool the patterns are, where they come from one."""
+
+
+class Task(eqx.Module):
+    """A distribution of problems: an ensemble of patterns and a corruption.
+
+    The random key of a problem is derived from the root key and from its coordinates (load, level of corruption, trial)
+    alone. Memories and dynamical parameters share the problems, so comparisons between them are paired.
+
+    Arguments:
+        ensemble: `ensemble(key, num_patterns=K)` gives patterns of shape (N, K), the first of them the same for every K.
+        corruption: `corruption(key, pattern, level)` gives a query.
+    """
+
+    ensemble: Callable[..., Patterns]
+    corruption: AbstractCorruption
+
+    def __check_init__(self) -> None:
+        if isinstance(self.ensemble, eqx.Partial) and self.ensemble.func is pooled_patterns:
+            refuse_bits("pool", self.ensemble.keywords["pool"])
+
+    def __repr__(self) -> str:
+        return f"Task({_shown.function(self.ensemble)}, {_shown.function(self.corruption)})"
+
+    @pinned
+    def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
+        """The problem at the coordinates `num_patterns`, the corruption's level and `trial`, padded to `capacity` patterns."""
+        for name in self.coordinate_names:
+            if name not in coordinates:
+                raise InputError(f"axis {name} is missing; got {', '.join(coordinates)}")
+        num_patterns, level, trial = (coordinates[name] for name in self.coordinate_names)
+        parts = (_as_bits(part) for part in (num_patterns, level, trial))
+        pattern_key, corruption_key, tie_key = folded(root_key, *parts, jnp.arange(3))
+        patterns = self.ensemble(pattern_key, num_patterns=capacity)
+        target = patterns[:, 0]
+        return Problem(
+            patterns=patterns,
+            stored=jnp.arange(capacity, dtype=num_patterns.dtype) < num_patterns,
+            target=target,
+            query=self.corruption(corruption_key, target, level),
+            tie_key=tie_key,
+            columns=None if self.pool_size is None else pooled_columns(pattern_key, size=self.pool_size, num_patterns=capacity),
+        )
+
+    @property
+    def coordinate_names(self) -> tuple[str, str, str]:
+        """Names of the coordinates that a problem has: the load, the level of corruption and the trial."""
+        return "num_patterns", self.corruption.level_name, "trial"
+
+    @property
+    def pool(self) -> Patterns | None:
+        """The patterns that problems draw from, or `None` where the ensemble draws new ones every time."""
+        ensemble = self.ensemble
+        return ensemble.keywords["pool"] if isinstance(ensemble, eqx.Partial) and ensemble.func is pooled_patterns else None
+
+    @property
+    def pool_size(self) -> int | None:
+        """How many patterns there are to draw from, or `None` where the ensemble draws new ones every time."""
+        return None if self.pool is None else self.pool.shape[1]
+
+
+class RecallTrial(eqx.Module):
+    """Recall by a memory: one sample of a sweep (see `astrojax.sweep.programs.Sample`).
+
+    Arguments:
+        task: where problems come from.
+        build: `build(patterns, stored=…, **parameters)` gives a memory; an `equinox.Partial`, so that settings can be compared.
+        parameters: dynamical parameters by name. Coordinates take their place; a coordinate may also be named like a parameter
+            that `build` takes and that is not among these.
+        t1, rtol, atol, convergence_speed: numbers for `retrieve`, traced; solver, max_steps, confirm: static. The solver is
+            `adams` when left out, or `etd3` where a tolerance is given.
+        num_steps: steps of the grid of `adams`, for all problems; as many as suit each of them when left out. Where they are
+            too few, a sweep doubles them, up to `max_steps`.
+        refinement: how many times as many steps the grids have that suit the problems.
+        per_pattern: parameters of the patterns of a pool, by name, shape (…, size of the pool).
+    """
+
+    task: Task
+    build: Callable[..., AbstractMemory]
+    parameters: dict[str, ScalarLike] = eqx.field(default_factory=dict)
+    t1: ScalarLike = 10.0
+    rtol: ScalarLike | None = None
+    atol: ScalarLike | None = None
+    convergence_speed: ScalarLike | None = None
+    solver: str | None = eqx.field(static=True, default=None)
+    max_steps: int = eqx.field(static=True, default=4096)
+    num_steps: int | None = eqx.field(static=True, default=None)
+    refinement: ScalarLike = 1.0
+    confirm: bool = eqx.field(static=True, default=False)
+    per_pattern: dict[str, Float[Array, "... pool"]] = eqx.field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        numbers = self.parameters | {"t1": self.t1, "rtol": self.rtol, "atol": self.atol} | self.per_pattern
+        given = [f"{name}={_shown.number(value)}" for name, value in numbers.items() if value is not None]
+        return f"RecallTrial({', '.join([repr(self.task), _shown.function(self.build), *given, self.solver_name])})"
+
+    def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
+        """The problem at the given coordinates."""
+        return self.task.draw(root_key, coordinates, capacity)
+
+    @property
+    def on_grid(self) -> bool:
+        """Whether trajectories are solved on grids of steps (see `attempt`)."""
+        return is_on_grid(self.solver_name)
+
+    @property
+    def solver_name(self) -> str:
+        """The solver that is used."""
+        return self.solver or default_solver(self.rtol, self.atol)
+
+    def precompute(self, problem: Problem, coordinates: Coordinates) -> AbstractMemory:
+        """What every step of a solve reads."""
+        return self.memory(problem, coordinates).prepared()
+
+    def first_num_steps(self, coordinates: Coordinates, capacity: int) -> IntScalar:
+        """Steps of the coarsest grid that suits problems at the given coordinates, whatever their patterns."""
+        shapes = jax.eval_shape(lambda: self.draw(seed_key(0), coordinates, capacity))
+        like = jax.tree.map(lambda leaf: jnp.ones(leaf.shape, leaf.dtype), eqx.tree_at(lambda p: p.tie_key, shapes, None))
+        return self._num_steps_for(self.memory(like, coordinates), coordinates)
+
+    def _num_steps_for(self, memory: AbstractMemory, coordinates: Coordinates) -> IntScalar:
+        if self.num_steps is not None:
+            at_least("num_steps", self.num_steps, 1, self.max_steps)
+            return jnp.asarray(self.num_steps, jnp.int32)
+        corruption, level = self.task.corruption, coordinates.get(self.task.corruption.level_name)
+        similarity = 0.0 if level is None else corruption.similarity(level, memory.num_neurons)
+        number = memory.num_steps(coordinates["num_patterns"], similarity) * self.refinement
+        return common_num_steps(number, self.max_steps)
+
+    def attempt(self, problem: Problem, coordinates: Coordinates, num_steps: IntScalar | None) -> Observables:
+        """What is measured when the memory recalls on a grid of so many steps."""
+        memory = self.memory(problem, coordinates)
+        measured = observe(memory, problem.target, self.recall(memory, problem, diffrax.ForwardMode(), num_steps))
+        if num_steps is None:
+            return measured
+        first = self._num_steps_for(memory, coordinates)
+        return measured | {"refined": (num_steps > first).astype(problem.query.dtype)}
+
+    def solve(self, problem: Problem, coordinates: Coordinates) -> Observables:
+        """What is measured when the memory recalls."""
+        num_steps = self.first_num_steps(coordinates, problem.stored.size) if self.on_grid else None
+        return self.attempt(problem, coordinates, num_steps)
+
+    def recall(
+        self,
+        memory: AbstractMemory,
+        problem: Problem,
+        adjoint: diffrax.AbstractAdjoint,
+        num_steps: int | IntScalar | None = None,
+        differentiable: bool = False,
+    ) -> Recall:
+        """The recall of a memory from the problem's query, with these settings, on a grid of so many steps if it is on one."""
+        number = self.num_steps if num_steps is None else num_steps
+        given = {"num_steps": number, "differentiable": differentiable, **self._settings()}
+        return recall_of(prepare(memory, problem.query, **given), adjoint)
+
+    def _settings(self) -> dict[str, Any]:
+        names = ("t1", "rtol", "atol", "max_steps", "convergence_speed", "confirm")
+        return {"solver": self.solver_name} | {name: getattr(self, name) for name in names}
+
+    def determinants(self, problem: Problem, coordinates: Coordinates) -> Any:
+        """What decides the outcome: the problem, the start and how it changes. Coordinates without effect change none of it."""
+        memory = self.memory(problem, coordinates)
+        state = memory.initial_state(problem.query)
+        return problem, state, memory.vector_field(state), memory.energy(state)
+
+    @property
+    def coordinate_names(self) -> tuple[str, ...]:
+        """Names of the coordinates that a sample can have: those of a problem, and the numbers that `build` takes."""
+        numbers = (name for name, default in self._taken.items() if not isinstance(default, str | bool | None))
+        return *self.task.coordinate_names, *numbers
+
+    def memory(self, problem: Problem, coordinates: Coordinates) -> AbstractMemory:
+        """The memory that a problem is posed to.
+
+        Raises:
+            InputError (a ValueError): for a parameter that `build` does not take.
+        """
+        taken = self._taken
+        for name in (*self.parameters, *self.per_pattern):
+            if name not in (*taken, "patterns") and not self._takes_any:
+                raise InputError(
+                    f"parameters must be ones that build takes and does not fix, {', '.join(taken)}; got {name!r}"
+                    f"{did_you_mean(name, taken)}"
+                )
+        others = {name: value for name, value in coordinates.items() if name not in self.task.coordinate_names}
+        parameters: dict[str, Any] = self.parameters | {n: v for n, v in others.items() if n in taken or self._takes_any}
+        parameters |= {name: values[..., problem.columns] for name, values in self.per_pattern.items()}
+        patterns = parameters.pop("patterns", problem.patterns)
+        return self.build(patterns, stored=problem.stored, **parameters)
+
+    @property
+    def _taken(self) -> dict[str, Any]:
+        """Names of the parameters that `build` takes and has not been given yet, and what they are when left out."""
+        _, *parameters = self._signature
+        given = {"stored", *(self.build.keywords if isinstance(self.build, eqx.Partial) else ())}
+        named = (p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD))
+        return {p.name: p.default for p in named if p.name not in given}
+
+    @property
+    def _takes_any(self) -> bool:
+        """Whether `build` takes parameters of any name, as `**parameters`."""
+        return any(parameter.kind is parameter.VAR_KEYWORD for parameter in self._signature)
+
+    @property
+    def _signature(self) -> list[inspect.Parameter]:
+        build = self.build
+        if isinstance(build, eqx.Partial):
+            return list(inspect.signature(build.func).parameters.values())[len(build.args) :]
+        return list(inspect.signature(build).parameters.values())
+
+
+class DecoderTrial(eqx.Module):
+    """The four decoders, on the problems that `RecallTrial` meets at the same coordinates: their Hamming errors by name."""
+
+    task: Task
+
+    def __repr__(self) -> str:
+        return f"DecoderTrial({self.task!r})"
+
+    @property
+    def coordinate_names(self) -> tuple[str, ...]:
+        """Names of the coordinates that a sample has: those of a problem."""
+        return self.task.coordinate_names
+
+    def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
+        """The problem at the given coordinates."""
+        return self.task.draw(root_key, coordinates, capacity)
+
+    def solve(self, problem: Problem, coordinates: Coordinates) -> Observables:
+        """Errors by decoder."""
+        level = coordinates[self.task.corruption.level_name]
+        evidence = self.task.corruption.evidence(level, problem.query.shape[0])
+        given = (problem.patterns, problem.query)
+        answers = {
+            "nearest_signed": nearest_pattern(problem.tie_key, *given, signed=True, stored=problem.stored),
+            "nearest_unsigned": nearest_pattern(problem.tie_key, *given, signed=False, stored=problem.stored),
+            "bayes_signed": bayes_decoder(*given, evidence, signed=True, stored=problem.stored),
+            "bayes_unsigned": bayes_decoder(*given, evidence, signed=False, stored=problem.stored),
+        }
+        return {name: hamming_error(problem.target, answer) for name, answer in answers.items()}
+
+
+def observe(memory: AbstractMemory, target: Neurons, recall: Recall) -> Observables:
+    """All observables of a recall whose target is the first pattern; NaN where its status is not `OK` or there are no gains.
+
+    Returns scalars: `hamming_error`, `soft_hamming_error`, `overlap`, `success`, `perplexity`, `log_target_gain`, `energy`,
+    `energy_rate`, `settled`, `num_steps` (accepted), `tolerance` (relative), `status`, and `convergence_time` if asked for.
+
+    `settled` is 0 where some neuron is driven towards the other sign, so that a longer horizon changes the outcome. The drive
+    is x + τx dx/dt, which is x itself at a fixed point.
+    """
+    x, readout, log_gains = recall.state.x, memory.readout(recall.state), memory.log_gains(recall.state)
+    missing = jnp.asarray(jnp.nan, readout.dtype)
+    drive = x + memory.tau_x * memory.vector_field(recall.state).x
+    measured: dict[str, Scalar] = {
+        "hamming_error": hamming_error(target, x),
+        "soft_hamming_error": soft_hamming_error(target, readout),
+        "overlap": overlap(target, readout),
+        "success": success(target, x),
+        "perplexity": missing if log_gains is None else perplexity(log_gains),
+        "log_target_gain": missing if log_gains is None else log_gains[0],
+        "energy": memory.energy(recall.state),
+        "energy_rate": memory.energy_rate(recall.state),
+        "settled": jnp.all(jnp.sign(drive) == jnp.sign(x)).astype(readout.dtype),
+    }
+    if recall.convergence_time is not None:
+        measured["convergence_time"] = recall.convergence_time
+    measured = {name: jnp.where(recall.status == Status.OK, value, missing) for name, value in measured.items()}
+    how = {"num_steps": recall.stats["num_accepted_steps"], "tolerance": recall.rtol, "status": recall.status}
+    return measured | how
+
+
+def _as_bits(coordinate: jax.Array) -> jax.Array:
+    """A coordinate as an integer that is the same in every precision."""
+    if jnp.issubdtype(coordinate.dtype, jnp.integer):
+        return coordinate.astype(jnp.uint32)
+    return jax.lax.bitcast_convert_type(coordinate.astype(jnp.float32), jnp.uint32)
