@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from .problems.patterns import load_patterns as load_patterns
     from .problems.patterns import pooled_patterns as pooled_patterns
     from .problems.patterns import random_patterns as random_patterns
+    from .problems.task import Task as Task
     from .report import figures as figures
     from .report.html.write import write_run_page as write_run_page
     from .runs.run import Execution as Execution
@@ -87,7 +88,6 @@ if TYPE_CHECKING:
     from .sweep import run_sweeps as run_sweeps
     from .sweep.trials import DecoderTrial as DecoderTrial
     from .sweep.trials import RecallTrial as RecallTrial
-    from .sweep.trials import Task as Task
     from .tuning import Loss as Loss
     from .tuning import Objective as Objective
     from .tuning import Parameter as Parameter

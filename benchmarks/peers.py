@@ -26,7 +26,7 @@ from harness import Contender, described, machine, race, spread, table, times_sl
 from workloads import HORIZON, recall_trial
 
 import astrojax as aj
-from astrojax.sweep.trials import Problem
+from astrojax.problems.task import Problem
 
 sys.path.append(str(Path(__file__).parents[1] / "experiments"))
 

@@ -16,8 +16,8 @@ from measures import CONFIGS
 import astrojax as aj
 from astrojax.config.run import Config
 from astrojax.models.base import AbstractMemory
+from astrojax.problems.task import Problem
 from astrojax.runs.plan import BUILDERS
-from astrojax.sweep.trials import Problem
 
 TRIALS = 50
 """As in the paper."""

@@ -27,6 +27,7 @@ from ..models import AbstractMemory, AstrocyteMemory, DenseMemory, HopfieldMemor
 from ..models.scores import PowerScore
 from ..problems.corruption import CORRUPTIONS
 from ..problems.patterns import biased_patterns, digits, hierarchical_patterns, load_patterns, pooled_patterns, random_patterns
+from ..problems.task import Task
 from ..storage.cells import Grid, Region
 from ..storage.folder import coordinates_of
 from ..storage.results import Variable, chunks_of
@@ -36,7 +37,7 @@ from ..sweep.dependence import LOAD, effective_coordinates
 from ..sweep.engine import Lanes
 from ..sweep.execution import Sweep
 from ..sweep.programs import outputs
-from ..sweep.trials import DecoderTrial, RecallTrial, Task
+from ..sweep.trials import DecoderTrial, RecallTrial
 
 BUILDERS: dict[str, Callable[..., Any]] = {
     "astrocyte": AstrocyteMemory,

@@ -1,103 +1,28 @@
 """One sample, as a pure function: coordinates → patterns → query → memory → recall → observables."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from .._internal import reprs as _shown
 from .._internal.checks import InputError, at_least, did_you_mean
-from .._internal.random import folded, pinned, seed_key
-from .._internal.signs import refuse_bits
-from .._internal.types import IntScalar, Neurons, Patterns, RandomKey, Scalar, ScalarLike, Stored
+from .._internal.random import seed_key
+from .._internal.types import IntScalar, Neurons, RandomKey, Scalar, ScalarLike
 from ..models.base import AbstractMemory
-from ..problems.corruption import AbstractCorruption
 from ..problems.decoders import bayes_decoder, nearest_pattern
 from ..problems.observables import hamming_error, overlap, perplexity, soft_hamming_error, success
-from ..problems.patterns import pooled_columns, pooled_patterns
+from ..problems.task import Coordinates, Problem, Task
 from ..solve.grid import common_num_steps
 from ..solve.retrieve import Recall, Status, default_solver, is_on_grid, prepare, recall_of
 
-Coordinates = Mapping[str, jax.Array]
-"""Where a sample lies along the axes of a sweep, by the axes' names."""
-
 Observables = dict[str, jax.Array]
 """Scalars measured in one sample, by name."""
-
-
-class Problem(eqx.Module):
-    """What a memory is asked: patterns to store, and a query that is a corrupted target, the first pattern."""
-
-    patterns: Patterns
-    stored: Stored
-    target: Neurons
-    query: Neurons
-    tie_key: RandomKey
-    columns: Int[Array, " patterns"] | None
-    """Which columns of a pool the patterns are, where they come from one."""
-
-
-class Task(eqx.Module):
-    """A distribution of problems: an ensemble of patterns and a corruption.
-
-    The random key of a problem is derived from the root key and from its coordinates (load, level of corruption, trial)
-    alone. Memories and dynamical parameters share the problems, so comparisons between them are paired.
-
-    Arguments:
-        ensemble: `ensemble(key, num_patterns=K)` gives patterns of shape (N, K), the first of them the same for every K.
-        corruption: `corruption(key, pattern, level)` gives a query.
-    """
-
-    ensemble: Callable[..., Patterns]
-    corruption: AbstractCorruption
-
-    def __check_init__(self) -> None:
-        if isinstance(self.ensemble, eqx.Partial) and self.ensemble.func is pooled_patterns:
-            refuse_bits("pool", self.ensemble.keywords["pool"])
-
-    def __repr__(self) -> str:
-        return f"Task({_shown.function(self.ensemble)}, {_shown.function(self.corruption)})"
-
-    @pinned
-    def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
-        """The problem at the coordinates `num_patterns`, the corruption's level and `trial`, padded to `capacity` patterns."""
-        for name in self.coordinate_names:
-            if name not in coordinates:
-                raise InputError(f"axis {name} is missing; got {', '.join(coordinates)}")
-        num_patterns, level, trial = (coordinates[name] for name in self.coordinate_names)
-        parts = (_as_bits(part) for part in (num_patterns, level, trial))
-        pattern_key, corruption_key, tie_key = folded(root_key, *parts, jnp.arange(3))
-        patterns = self.ensemble(pattern_key, num_patterns=capacity)
-        target = patterns[:, 0]
-        return Problem(
-            patterns=patterns,
-            stored=jnp.arange(capacity, dtype=num_patterns.dtype) < num_patterns,
-            target=target,
-            query=self.corruption(corruption_key, target, level),
-            tie_key=tie_key,
-            columns=None if self.pool_size is None else pooled_columns(pattern_key, size=self.pool_size, num_patterns=capacity),
-        )
-
-    @property
-    def coordinate_names(self) -> tuple[str, str, str]:
-        """Names of the coordinates that a problem has: the load, the level of corruption and the trial."""
-        return "num_patterns", self.corruption.level_name, "trial"
-
-    @property
-    def pool(self) -> Patterns | None:
-        """The patterns that problems draw from, or `None` where the ensemble draws new ones every time."""
-        ensemble = self.ensemble
-        return ensemble.keywords["pool"] if isinstance(ensemble, eqx.Partial) and ensemble.func is pooled_patterns else None
-
-    @property
-    def pool_size(self) -> int | None:
-        """How many patterns there are to draw from, or `None` where the ensemble draws new ones every time."""
-        return None if self.pool is None else self.pool.shape[1]
 
 
 class RecallTrial(eqx.Module):
@@ -310,10 +235,3 @@ def observe(memory: AbstractMemory, target: Neurons, recall: Recall) -> Observab
     measured = {name: jnp.where(recall.status == Status.OK, value, missing) for name, value in measured.items()}
     how = {"num_steps": recall.stats["num_accepted_steps"], "tolerance": recall.rtol, "status": recall.status}
     return measured | how
-
-
-def _as_bits(coordinate: jax.Array) -> jax.Array:
-    """A coordinate as an integer that is the same in every precision."""
-    if jnp.issubdtype(coordinate.dtype, jnp.integer):
-        return coordinate.astype(jnp.uint32)
-    return jax.lax.bitcast_convert_type(coordinate.astype(jnp.float32), jnp.uint32)

@@ -19,12 +19,13 @@ from .._internal.types import IntScalar, RandomKey, Scalar, ScalarLike
 from ..equilibria import equilibrium
 from ..models.base import AbstractMemory
 from ..problems.observables import hamming_error
+from ..problems.task import Coordinates, Problem, Task
 from ..solve.grid import can_be_refined
 from ..solve.retrieve import Status, default_solver, is_on_grid
 from ..sweep.engine import Engine, Lanes
 from ..sweep.programs import in_precision
 from ..sweep.shapes import Shapes
-from ..sweep.trials import Coordinates, Observables, Problem, RecallTrial, Task
+from ..sweep.trials import Observables, RecallTrial
 from .losses import Loss, as_loss
 
 Values = Mapping[str, Any]
