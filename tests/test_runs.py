@@ -19,8 +19,8 @@ from astrojax.cli import main
 from astrojax.config import run as settings
 from astrojax.config.load import parse_config
 from astrojax.models.astrocyte import GAIN_REGIMES
-from astrojax.models.scores import SCORES
-from astrojax.problems.corruption import CORRUPTIONS
+from astrojax.models.scores import scores
+from astrojax.problems.corruption import corruptions
 from astrojax.runs.plan import BUILDERS, Plan
 from astrojax.solve.retrieve import SOLVERS
 
@@ -139,10 +139,10 @@ def test_names_in_the_configuration_are_those_of_the_library():
         return set(get_args(section.model_fields[field].annotation))
 
     assert literals(settings.Retrieval, "solver") == set(SOLVERS)
-    assert literals(settings.Astrocyte, "score") == set(SCORES)
+    assert literals(settings.Astrocyte, "score") == set(scores())
     assert literals(settings.Astrocyte, "gain_regime") == set(GAIN_REGIMES)
-    assert literals(settings.Config, "corruption") == set(CORRUPTIONS) == set(settings.LEVELS)
-    assert {kind: corruption.level_name for kind, corruption in CORRUPTIONS.items()} == settings.LEVELS
+    assert literals(settings.Config, "corruption") == set(corruptions()) == set(settings.LEVELS)
+    assert {kind: corruption.level_name for kind, corruption in corruptions().items()} == settings.LEVELS
     kinds = {get_args(s.model_fields["kind"].annotation)[0] for s in get_args(get_args(settings.Model)[0])}
     assert kinds == set(BUILDERS)
 

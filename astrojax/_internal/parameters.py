@@ -1,13 +1,13 @@
-"""Bounds of numbers, and how parameters are searched: plain data, so that a configuration can be read without a numerical
-library."""
+"""The vocabulary of parameters: symbols, meanings, ranges and search defaults, as plain data."""
 
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NamedTuple
 
 MOST_TRAJECTORIES = 100_000_000
 """Most points of a product of axes."""
 
 MOST_THREADS = 1024
-"""Most calls of compiled programs at a time."""
+"""Most concurrent calls of compiled programs."""
 
 MOST_STEPS = 1_000_000
 """Most steps of a grid."""
@@ -15,30 +15,73 @@ MOST_STEPS = 1_000_000
 MOST_ORDER = 10_000
 """Highest order of an interaction. Beyond a few hundred only the nearest pattern matters."""
 
-SEARCHED: dict[str, tuple[str, float, float]] = {
-    "temperature": ("log", 1e-3, 1e3),
-    "tau_x": ("log", 1e-3, 1e3),
-    "tau_p": ("log", 1e-3, 1e3),
-    "tau_s": ("log", 1e-3, 1e3),
-    "tau_a": ("log", 1e-3, 1e3),
-    "slope": ("log", 0.1, 100.0),
-    "coupling": ("log", 1e-3, 1e4),
-    "t1": ("log", 0.1, 1e3),
-    "initial_gain_logits": ("identity", -100.0, 100.0),
-    "logit_bias": ("identity", -100.0, 100.0),
-    "patterns": ("identity", -10.0, 10.0),
+LARGEST = 10_000_000
+"""Largest memory load, number of neurons or number of flips."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Values that a parameter may take, in the annotation of its signature: `Annotated[ScalarLike, Range(gt=0)]`."""
+
+    gt: float | int | None = None
+    ge: float | int | None = None
+    lt: float | int | None = None
+    le: float | int | None = None
+    multiple_of: int | None = None
+
+    def bounds(self) -> dict[str, Any]:
+        """The bounds that are set, by name."""
+        return {name: bound for name, bound in asdict(self).items() if bound is not None}
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Names that a parameter may take, in the annotation of its signature."""
+
+    names: tuple[str, ...]
+
+
+class Quantity(NamedTuple):
+    """What a parameter of that name is in every memory.
+
+    Arguments:
+        symbol, meaning: as in docs/models.md.
+        transform, low, high: how it is tuned unless the configuration says otherwise.
+        is_transient: whether equilibria are independent of it: it decides only which one is reached, and how soon.
+        num_dims: 0 for a number; for one with an entry per pattern of a pool, how many axes it has, patterns last.
+    """
+
+    symbol: str
+    meaning: str
+    transform: str = "log"
+    low: float = 1e-3
+    high: float = 1e3
+    is_transient: bool = False
+    num_dims: int = 0
+
+
+QUANTITIES = {
+    "temperature": Quantity("T", "entropic regularization of the gains"),
+    "tau_x": Quantity("τx", "time constant of the neurons", is_transient=True),
+    "tau_p": Quantity("τp", "time constant of the gains", is_transient=True),
+    "tau_s": Quantity("τs", "time constant of the synapses", is_transient=True),
+    "tau_a": Quantity("τa", "time constant of the astrocyte processes", is_transient=True),
+    "slope": Quantity("σ", "slope of the firing rate tanh(σx)", low=0.1, high=100.0),
+    "coupling": Quantity("c", "coupling constant", high=1e4),
+    "t1": Quantity("t₁", "horizon, in dimensionless time", low=0.1, is_transient=True),
+    "initial_gain_logits": Quantity("z₀", "logits of the gains at time 0", "identity", -100.0, 100.0, True, 1),
+    "logit_bias": Quantity("b", "bias of the logits", "identity", -100.0, 100.0, False, 1),
+    "patterns": Quantity("Ξ", "stored patterns", "identity", -10.0, 10.0, False, 2),
 }
-"""How parameters are searched unless a search says otherwise, by name: a transform of `tuning.transforms`, lowest and highest
-value."""
+"""The one table of what is shared: a parameter that is not listed is described by the docstring of its class."""
 
-DIMENSIONS = {"initial_gain_logits": 1, "logit_bias": 1, "patterns": 2}
-"""Parameters that have an entry for each pattern of a pool, on the last of so many axes; all others are single numbers."""
+DIMENSIONS = {name: quantity.num_dims for name, quantity in QUANTITIES.items() if quantity.num_dims}
+"""Parameters with an entry per pattern of a pool, and their number of axes."""
 
-TRANSIENT = ("tau_x", "tau_p", "tau_s", "tau_a", "t1", "initial_gain_logits")
-"""Parameters on which an equilibrium does not depend: they decide only which one is reached, and how soon."""
+TRANSIENT = tuple(name for name, quantity in QUANTITIES.items() if quantity.is_transient)
 
-OptimiserName = Literal["adabelief", "adam", "adamax", "adamw", "amsgrad", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi"]
-"""Optimisers of optax that can be named."""
+OptimizerName = Literal["adabelief", "adam", "adamax", "adamw", "amsgrad", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi"]
+"""Optimizers of optax that can be named."""
 
 ScheduleName = Literal[
     "constant_schedule",
@@ -48,4 +91,4 @@ ScheduleName = Literal[
     "polynomial_schedule",
     "warmup_cosine_decay_schedule",
 ]
-"""Schedules of optax that can be named: of the learning rate along the steps."""
+"""Learning-rate schedules of optax that can be named."""

@@ -4,10 +4,13 @@ Dimension names are checked together within one call when jaxtyping's run-time c
 """
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, Num
+
+from .parameters import LARGEST, Range
 
 Patterns = Float[Array, "neurons patterns"]
 """Patterns as columns, shape (num_neurons, num_patterns)."""
@@ -33,6 +36,14 @@ IntScalar = Int[Array, ""]
 
 ScalarLike = float | int | np.number | Num[Array, ""] | Num[np.ndarray, ""]
 """A number, or an array with no dimensions."""
+
+PositiveLike = Annotated[ScalarLike, Range(gt=0)]
+"""A positive number."""
+
+PER_PATTERN = "one number per pattern"
+PerPatternLike = Annotated[jax.typing.ArrayLike, PER_PATTERN]
+
+Count = Annotated[int, Range(ge=1, le=LARGEST)]
 
 MaskLike = jax.typing.ArrayLike | Sequence[bool]
 """An array of booleans, or a list of them."""

@@ -6,7 +6,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from .._internal.errors import did_you_mean
-from .._internal.parameters import DIMENSIONS, MOST_TRAJECTORIES, SEARCHED, TRANSIENT, OptimiserName, ScheduleName
+from .._internal.parameters import (
+    DIMENSIONS,
+    MOST_TRAJECTORIES,
+    QUANTITIES,
+    TRANSIENT,
+    OptimizerName,
+    Quantity,
+    ScheduleName,
+)
 from .run import (
     LEVELS,
     Astrocyte,
@@ -44,8 +52,8 @@ def _searched(given: Any) -> Any:
         return given
     filled = {}
     for name, section in given.items():
-        known = SEARCHED.get(name, ("identity", -1.0, 1.0))
-        defaults = dict(zip(Searched.model_fields, known, strict=True))
+        known = QUANTITIES.get(name, Quantity("", "", "identity", -1.0, 1.0))
+        defaults = {field: getattr(known, field) for field in Searched.model_fields}
         filled[name] = defaults | (section or {}) if isinstance(section, dict | None) else section
     return filled
 
@@ -66,7 +74,7 @@ class Schedule(Section):
 class Optimiser(Section):
     """An optimiser of optax."""
 
-    name: OptimiserName = "adam"
+    name: OptimizerName = "adam"
     learning_rate: Positive = Field(0.3, description="in unconstrained numbers: 0.3 of a logarithm is a change by a third")
     arguments: dict[str, Argument] = Field({}, description="further arguments, by their names in optax")
     schedule: Schedule | None = Field(None, description="how the learning rate changes with the steps")
@@ -218,7 +226,7 @@ def _faults_of_size(sections: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _parameter_fault(name: str, how: Searched, model: Any, sections: Mapping[str, Any]) -> str | None:
     """What is wrong with a parameter, if anything."""
-    own = [field for field in type(model).model_fields if field in SEARCHED]
+    own = [field for field in type(model).model_fields if field in QUANTITIES]
     allowed = [*own, "t1"]
     patterns = sections.get("patterns")
     if name not in allowed:

@@ -1,7 +1,7 @@
 """The astrocyte-gated associative memory, in its three gain regimes."""
 
 import math
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import equinox as eqx
 import jax
@@ -9,7 +9,19 @@ import jax.numpy as jnp
 
 from .._internal import reprs as _shown
 from .._internal.checks import InputError, finite, one_of, positive, real, shaped
-from .._internal.types import BoolScalar, MaskLike, Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
+from .._internal.parameters import OneOf, Range
+from .._internal.types import (
+    BoolScalar,
+    MaskLike,
+    Neurons,
+    Patterns,
+    PerPattern,
+    PerPatternLike,
+    PositiveLike,
+    Scalar,
+    ScalarLike,
+    Stored,
+)
 from .activations import log_partition, softmax
 from .base import LOOSEST_TOLERANCE, TOLERANCE, AbstractMemory, checked_patterns, checked_query, largest
 from .packed import CompactPatterns
@@ -96,16 +108,16 @@ class AstrocyteMemory(AbstractMemory):
         self,
         patterns: jax.typing.ArrayLike | CompactPatterns,
         *,
-        temperature: ScalarLike = 0.01,
-        tau_x: ScalarLike = 1.0,
-        tau_p: ScalarLike = 1.0,
-        slope: ScalarLike = 5.0,
+        temperature: PositiveLike = 0.01,
+        tau_x: PositiveLike = 1.0,
+        tau_p: PositiveLike = 1.0,
+        slope: PositiveLike = 5.0,
         score: str | AbstractScore = "squared",
-        gain_regime: str = "dynamic",
-        coupling: ScalarLike | str | None = None,
+        gain_regime: Annotated[str, OneOf(GAIN_REGIMES)] = "dynamic",
+        coupling: Annotated[ScalarLike | str | None, Range(gt=0), OneOf(tuple(COUPLINGS))] = None,
         stored: MaskLike | None = None,
-        initial_gain_logits: jax.typing.ArrayLike | None = None,
-        logit_bias: jax.typing.ArrayLike | None = None,
+        initial_gain_logits: PerPatternLike | None = None,
+        logit_bias: PerPatternLike | None = None,
     ) -> None:
         self.patterns, self.stored = checked_patterns(patterns, stored)
         dtype = self.patterns.dtype
@@ -260,9 +272,9 @@ def _per_pattern(name: str, values: jax.typing.ArrayLike | None, patterns: Patte
 def ModernHopfieldMemory(  # noqa: N802 (named like the other memories, of which it is a special case)
     patterns: jax.typing.ArrayLike | CompactPatterns,
     *,
-    temperature: ScalarLike = 0.01,
-    tau_x: ScalarLike = 1.0,
-    slope: ScalarLike = 5.0,
+    temperature: PositiveLike = 0.01,
+    tau_x: PositiveLike = 1.0,
+    slope: PositiveLike = 5.0,
     stored: MaskLike | None = None,
 ) -> AstrocyteMemory:
     """The modern Hopfield network: softmax attention as a dynamical system.

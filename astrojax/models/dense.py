@@ -1,12 +1,14 @@
 """The dense associative memory."""
 
+from typing import Annotated
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from .._internal.checks import at_least, positive
-from .._internal.parameters import MOST_ORDER
-from .._internal.types import MaskLike, Neurons, Patterns, Scalar, ScalarLike, Stored
+from .._internal.parameters import MOST_ORDER, Range
+from .._internal.types import MaskLike, Neurons, Patterns, PositiveLike, Scalar, Stored
 from .base import AbstractMemory, NeuronState, checked_patterns, checked_query, largest
 from .packed import CompactPatterns
 
@@ -45,9 +47,9 @@ class DenseMemory(AbstractMemory):
         self,
         patterns: jax.typing.ArrayLike | CompactPatterns,
         *,
-        order: int = 4,
-        tau_x: ScalarLike = 1.0,
-        slope: ScalarLike = 5.0,
+        order: Annotated[int, Range(ge=2, le=MOST_ORDER)] = 4,
+        tau_x: PositiveLike = 1.0,
+        slope: PositiveLike = 5.0,
         stored: MaskLike | None = None,
     ) -> None:
         at_least("order", order, 2, MOST_ORDER)

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from .._internal.checks import InputError, positive
-from .._internal.types import MaskLike, Neurons, Patterns, Scalar, ScalarLike, Stored
+from .._internal.types import MaskLike, Neurons, Patterns, PositiveLike, Scalar, Stored
 from .base import AbstractMemory, NeuronState, checked_patterns, checked_query, largest
 from .packed import CompactPatterns, squared_sums
 
@@ -44,8 +44,8 @@ class HopfieldMemory(AbstractMemory):
         self,
         patterns: jax.typing.ArrayLike | CompactPatterns,
         *,
-        tau_x: ScalarLike = 1.0,
-        slope: ScalarLike = 5.0,
+        tau_x: PositiveLike = 1.0,
+        slope: PositiveLike = 5.0,
         zero_diagonal: bool = False,
         stored: MaskLike | None = None,
     ) -> None:

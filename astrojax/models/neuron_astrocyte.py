@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._internal.checks import InputError, positive
-from .._internal.types import Couplings, MaskLike, Neurons, Patterns, PerPair, Scalar, ScalarLike, Stored
+from .._internal.types import Couplings, MaskLike, Neurons, Patterns, PerPair, PositiveLike, Scalar, ScalarLike, Stored
 from .activations import activation, activation_slope, lagrangian
 from .base import AbstractMemory, checked_patterns, checked_query, largest
 from .packed import CompactPatterns
@@ -80,10 +80,10 @@ class NeuronAstrocyteMemory(AbstractMemory):
         self,
         patterns: jax.typing.ArrayLike | CompactPatterns,
         *,
-        tau_x: ScalarLike = 1.0,
-        tau_s: ScalarLike = 1.0,
-        tau_a: ScalarLike = 1.0,
-        slope: ScalarLike = 5.0,
+        tau_x: PositiveLike = 1.0,
+        tau_s: PositiveLike = 1.0,
+        tau_a: PositiveLike = 1.0,
+        slope: PositiveLike = 5.0,
         stored: MaskLike | None = None,
     ) -> None:
         if isinstance(patterns, CompactPatterns):

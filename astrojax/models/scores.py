@@ -6,13 +6,15 @@ c Ξ (p ⊙ g′(m)); g′ is derived from g by automatic differentiation.
 
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Annotated
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from .._internal.checks import InputError, at_least, one_of
-from .._internal.parameters import MOST_ORDER
+from .._internal.kinds import find_classes
+from .._internal.parameters import MOST_ORDER, Range
 from .._internal.types import PerPattern, Scalar
 
 
@@ -70,7 +72,7 @@ class PowerScore(AbstractScore):
     Order 2 is the squared score; higher ones route more sharply.
     """
 
-    order: int = eqx.field(static=True, default=4)
+    order: Annotated[int, Range(ge=2, le=MOST_ORDER, multiple_of=2)] = eqx.field(static=True, default=4)
 
     def __check_init__(self) -> None:
         at_least("order of a power score", self.order, 2, MOST_ORDER)
@@ -92,12 +94,15 @@ COUPLINGS: dict[str, Callable[[Scalar, int], Scalar]] = {
 """Coupling constants c by name, functions of the memory load and the number of neurons; a memory may take one in place of the
 score's own."""
 
-SCORES: dict[str, type[AbstractScore]] = {"squared": SquaredScore, "linear": LinearScore, "power": PowerScore}
+
+def scores() -> dict[str, type[AbstractScore]]:
+    """The scores of the package by name: `squared`, `linear`, `power`, and any other `…Score` in a file of this folder."""
+    return find_classes("models", AbstractScore)
 
 
 def score_name(score: object) -> str:
     """What a score is called: its name, with its order where it has one; how it shows itself if it has no name."""
-    name = next((name for name, kind in SCORES.items() if type(score) is kind), repr(score))
+    name = next((name for name, kind in scores().items() if type(score) is kind), repr(score))
     return f"{name} {score.order}" if isinstance(score, PowerScore) else name
 
 
@@ -105,5 +110,5 @@ def as_score(score: str | AbstractScore) -> AbstractScore:
     """A score given by name (`squared`, `linear`, `power`) or as an object; `InputError` for any other name."""
     if isinstance(score, AbstractScore):
         return score
-    one_of("score", score, SCORES)
-    return SCORES[score]()
+    one_of("score", score, scores())
+    return scores()[score]()

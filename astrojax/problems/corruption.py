@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Num
 
 from .._internal.checks import InputError, concrete, random_key, real, within
+from .._internal.kinds import find_classes
+from .._internal.parameters import LARGEST, Range
 from .._internal.random import pinned, random_order
 from .._internal.signs import refuse_bits, refuse_booleans
 from .._internal.types import Neurons, RandomKey, Scalar, ScalarLike
@@ -70,6 +72,12 @@ class AbstractCorruption(eqx.Module):
     """A kind of corruption with a level, as an axis of a sweep."""
 
     level_name: eqx.AbstractClassVar[str]
+    """Name of the level, and of its axis."""
+
+    level_range: ClassVar[Range] = Range(ge=0)
+    level_meaning: ClassVar[str] = "level of corruption"
+    is_count: ClassVar[bool] = False
+    """Whether levels are integers."""
 
     @abstractmethod
     def __call__(self, key: RandomKey, pattern: Neurons, level: Level) -> Neurons:
@@ -88,6 +96,9 @@ class Flips(AbstractCorruption):
     """Exactly `num_flips` entries change sign. β = ½ log((1−η)/η) at the noise level η = num_flips/N."""
 
     level_name: ClassVar[str] = "num_flips"
+    level_range: ClassVar[Range] = Range(ge=0, le=LARGEST)
+    level_meaning: ClassVar[str] = "flipped entries of the query"
+    is_count: ClassVar[bool] = True
 
     def __call__(self, key: RandomKey, pattern: Neurons, level: Level) -> Neurons:
         return flip(key, pattern, level)
@@ -104,6 +115,8 @@ class Erasures(AbstractCorruption):
     """The share `erased_fraction` of the entries becomes 0; the others are certain, so β is as large as it gets."""
 
     level_name: ClassVar[str] = "erased_fraction"
+    level_range: ClassVar[Range] = Range(ge=0, le=1)
+    level_meaning: ClassVar[str] = "erased share of the query"
 
     def __call__(self, key: RandomKey, pattern: Neurons, level: Level) -> Neurons:
         return erase(key, pattern, level)
@@ -118,7 +131,9 @@ class Erasures(AbstractCorruption):
 class GaussianNoise(AbstractCorruption):
     """Gaussian noise of standard deviation `noise_scale` is added. β = 1/noise_scale²."""
 
+    kind: ClassVar[str] = "noise"
     level_name: ClassVar[str] = "noise_scale"
+    level_meaning: ClassVar[str] = "standard deviation of the noise"
 
     def __call__(self, key: RandomKey, pattern: Neurons, level: Level) -> Neurons:
         return add_noise(key, pattern, level)
@@ -130,7 +145,9 @@ class GaussianNoise(AbstractCorruption):
         return 1 / jnp.sqrt(1 + level**2)
 
 
-CORRUPTIONS: dict[str, type[AbstractCorruption]] = {"flips": Flips, "erasures": Erasures, "noise": GaussianNoise}
+def corruptions() -> dict[str, type[AbstractCorruption]]:
+    """The corruptions of the package by kind, any in a file of this folder: `flips`, `erasures`, `noise`, …"""
+    return find_classes("problems", AbstractCorruption)
 
 
 def _count(number: jax.typing.ArrayLike) -> jax.Array:

@@ -7,6 +7,7 @@ patterns that the same key gives, whatever the padding, the batch or the floatin
 import math
 import os
 from importlib.metadata import distribution
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -15,21 +16,23 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .._internal.arrays import read_array, transposition
 from .._internal.checks import InputError, at_least, random_key, within
+from .._internal.parameters import LARGEST, Range
 from .._internal.random import folded, pinned, random_order, random_words
 from .._internal.signs import refuse_bits
-from .._internal.types import Patterns, RandomKey, ScalarLike
+from .._internal.types import Count, Patterns, RandomKey, ScalarLike
 
 WORD = 32
 """Bits of a random word."""
 
 
 @pinned
-def random_patterns(key: RandomKey, *, num_neurons: int, num_patterns: int) -> Patterns:
+def random_patterns(key: RandomKey, *, num_neurons: Count, num_patterns: int) -> Patterns:
     """Independent random patterns, each entry −1 or +1 with equal probability.
 
     Arguments:
         key: a key from `jax.random.key`.
-        num_neurons, num_patterns: N and K, at least 1.
+        num_neurons: number of neurons N, at least 1.
+        num_patterns: memory load K, at least 1.
 
     Returns:
         Patterns, shape (N, K), ±1.
@@ -45,10 +48,15 @@ def random_patterns(key: RandomKey, *, num_neurons: int, num_patterns: int) -> P
 
 
 @pinned
-def biased_patterns(key: RandomKey, *, num_neurons: int, num_patterns: int, mean: ScalarLike) -> Patterns:
-    """Independent random patterns whose entries are ±1 with the given `mean`, within [−1, 1].
+def biased_patterns(
+    key: RandomKey, *, num_neurons: Count, num_patterns: int, mean: Annotated[ScalarLike, Range(ge=-1, le=1)] = 0.0
+) -> Patterns:
+    """Independent random patterns whose entries are ±1 with the given `mean`.
 
     Two such patterns overlap by mean² on average. Otherwise as `random_patterns`.
+
+    Arguments:
+        mean: expected value of every entry, within [−1, 1].
     """
     _check(key, num_neurons, num_patterns)
     within("mean", mean, -1, 1)
@@ -57,13 +65,22 @@ def biased_patterns(key: RandomKey, *, num_neurons: int, num_patterns: int, mean
 
 @pinned
 def hierarchical_patterns(
-    key: RandomKey, *, num_neurons: int, num_patterns: int, num_prototypes: int, overlap: ScalarLike
+    key: RandomKey,
+    *,
+    num_neurons: Count,
+    num_patterns: int,
+    num_prototypes: Count,
+    overlap: Annotated[ScalarLike, Range(ge=0, le=1)],
 ) -> Patterns:
     """Correlated patterns: pattern μ is a noisy copy of prototype μ mod `num_prototypes`.
 
     Prototypes are random. Each entry of a copy agrees with its prototype with probability (1 + √overlap)/2, so that two
-    copies of one prototype have the expected `overlap` ⟨ξ, ξ′⟩/N within [0, 1], and copies of different ones have none.
-    Otherwise as `random_patterns`.
+    copies of one prototype have the expected overlap ⟨ξ, ξ′⟩/N, and copies of different ones have none. Otherwise as
+    `random_patterns`.
+
+    Arguments:
+        num_prototypes: number of prototypes, at least 1.
+        overlap: expected overlap of two copies of one prototype, within [0, 1].
     """
     _check(key, num_neurons, num_patterns)
     at_least("num_prototypes", num_prototypes, 1)
@@ -108,8 +125,11 @@ def pooled_columns(key: RandomKey, *, size: int, num_patterns: int) -> Int[Array
     return columns[:num_patterns]
 
 
-def digits(*, threshold: ScalarLike = 7) -> Patterns:
-    """Handwritten digits, 8×8 pixels, as binary patterns: entries above the `threshold` (of 16 grey levels) are +1.
+def digits(*, threshold: Annotated[ScalarLike, Range(ge=0, le=15)] = 7) -> Patterns:
+    """Handwritten digits, 8×8 pixels, as binary patterns.
+
+    Arguments:
+        threshold: gray levels above it become +1.
 
     Returns:
         The distinct patterns of scikit-learn's bundled set, in its order, shape (64, 1750) at the default threshold, ±1.
@@ -133,7 +153,7 @@ def load_patterns(
     array: str | None = None,
     threshold: ScalarLike | None = None,
     binary: bool = True,
-    max_duplicates: int = 0,
+    max_duplicates: Annotated[int, Range(ge=0, le=LARGEST)] = 0,
 ) -> Patterns:
     """Patterns from a file with one pattern per row, or one picture: `.npy`, `.npz` or `.csv`.
 

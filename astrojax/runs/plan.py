@@ -25,7 +25,7 @@ from ..config.tune import TuneConfig
 from ..config.variables import DEFINITIONS, attributes
 from ..models import AbstractMemory, AstrocyteMemory, DenseMemory, HopfieldMemory, ModernHopfieldMemory, NeuronAstrocyteMemory
 from ..models.scores import PowerScore
-from ..problems.corruption import CORRUPTIONS
+from ..problems.corruption import corruptions
 from ..problems.patterns import biased_patterns, digits, hierarchical_patterns, load_patterns, pooled_patterns, random_patterns
 from ..problems.task import Task
 from ..storage.cells import Grid, Region
@@ -380,7 +380,7 @@ def _one_per_pattern(file: Path, num_neurons: int, size: int, path: str, source:
 
 def task_of(config: Config | TuneConfig, load: Callable[[Any, str, str], jax.Array]) -> tuple[Task, int]:
     """Where problems come from, and how many neurons they have."""
-    corruption = CORRUPTIONS[config.corruption]()
+    corruption = corruptions()[config.corruption]()
     patterns = config.patterns
     if isinstance(patterns, DigitPatterns | FilePatterns):
         pool = load(patterns, config.name, config.precision)

@@ -12,7 +12,7 @@ import optax
 
 from .._internal import reprs as _shown
 from .._internal.checks import InputError, at_least, concrete, one_of, positive, random_key, real, shown
-from .._internal.parameters import DIMENSIONS, OptimiserName, ScheduleName
+from .._internal.parameters import DIMENSIONS, OptimizerName, ScheduleName
 from .._internal.random import pinned
 from .._internal.types import RandomKey
 from ..solve.retrieve import Status
@@ -20,7 +20,7 @@ from ..sweep.engine import Engine
 from .objective import Objective, means, measure
 from .transforms import PARAMETERS, Parameter
 
-OPTIMISERS, SCHEDULES = get_args(OptimiserName), get_args(ScheduleName)
+OPTIMISERS, SCHEDULES = get_args(OptimizerName), get_args(ScheduleName)
 """Optimisers and schedules of optax that can be named."""
 
 TRAINING, VALIDATION, SCATTER = 1, 2, 5

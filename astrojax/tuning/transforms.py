@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._internal.checks import InputError, one_of
-from .._internal.parameters import SEARCHED
+from .._internal.parameters import QUANTITIES
 
 
 class Transform(NamedTuple):
@@ -126,5 +126,5 @@ class Parameter(eqx.Module):
         return self.low + (self.high - self.low) * shares
 
 
-PARAMETERS: dict[str, Parameter] = {name: Parameter(*how) for name, how in SEARCHED.items()}
+PARAMETERS: dict[str, Parameter] = {name: Parameter(q.transform, q.low, q.high) for name, q in QUANTITIES.items()}
 """How parameters are searched unless something else is said."""

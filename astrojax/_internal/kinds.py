@@ -1,0 +1,44 @@
+"""What the package has of a kind, found in its files, so that no list of it has to be kept."""
+
+import functools
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from typing import Any
+
+
+def find_classes(folder: str, base: type) -> dict[str, Any]:
+    """The concrete subclasses of `base` in the files of a folder of the package, by kind (see `kind_of`)."""
+    classes = (item for _, item in _members(folder) if isinstance(item, type) and issubclass(item, base) and item is not base)
+    return {kind_of(item): item for item in classes}
+
+
+def find_named(folder: str, ending: str) -> dict[str, Any]:
+    """The public classes and functions in the files of a folder whose names have an ending, by kind (see `kind_of`)."""
+    named = (item for name, item in _members(folder) if name.endswith(ending) and callable(item))
+    return {kind_of(item, ending): item for item in named if not item.__name__.startswith("Abstract")}
+
+
+def kind_of(item: Any, ending: str = "") -> str:
+    """The name of a class or function in configurations: its attribute `kind`, or its name in snake case without the ending.
+
+    For a class without a given ending it is that of its abstract base: `PowerScore`, an `AbstractScore`, is `power`.
+    """
+    if isinstance(item, type) and not ending:
+        ending = next(base.__name__ for base in item.__mro__ if base.__name__.startswith("Abstract")).removeprefix("Abstract")
+    name = item.__name__.removesuffix(ending)
+    return getattr(item, "kind", None) or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+@functools.cache
+def _members(folder: str) -> list[tuple[str, Any]]:
+    return list(_walk(f"{__name__.partition('.')[0]}.{folder}"))
+
+
+def _walk(package: str) -> Iterator[tuple[str, Any]]:
+    for found in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        module = importlib.import_module(f"{package}.{found.name}")
+        for name, item in list(vars(module).items()):
+            if not name.startswith("_") and getattr(item, "__module__", None) == module.__name__:
+                yield name, item
