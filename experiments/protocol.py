@@ -17,7 +17,7 @@ import astrojax as aj
 from astrojax.config.run import Config
 from astrojax.models.base import AbstractMemory
 from astrojax.problems.task import Problem
-from astrojax.runs.plan import BUILDERS
+from astrojax.models import memories
 
 TRIALS = 50
 """As in the paper."""
@@ -91,7 +91,7 @@ def euler_of_memories(name: str, models: Sequence[str], cells: Mapping[str, Sequ
     def one(model: str, load: int, num_flips: int, trial: jax.Array) -> jax.Array:
         drawn, section = problem(config, trial, load, num_flips), config.models[model]
         return euler_error(
-            BUILDERS[section.kind](drawn.patterns, **section.model_dump(exclude={"kind"}, exclude_none=True)), drawn
+            memories()[section.kind](drawn.patterns, **section.model_dump(exclude={"kind"}, exclude_none=True)), drawn
         )
 
     found = [

@@ -25,7 +25,9 @@ import astrojax as aj
 from astrojax.cli import completion, main, progress
 from astrojax.cli.main import COMMANDS, _raise_interruption
 from astrojax.cli.output import Output, print_json
-from astrojax.config.run import Axes, Config, Retrieval
+from astrojax.config.axes import Axes
+from astrojax.config.run import Config
+from astrojax.config.sections import Retrieval
 from astrojax.config.tune import SearchSettings
 
 TINY = {

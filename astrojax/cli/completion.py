@@ -52,17 +52,16 @@ def keys(command: str, models: dict[str, Any]) -> Iterator[tuple[str, Any, str]]
     Arguments:
         command: `run` or `tune`. models: the models that the configuration has, by name, each with its kind.
     """
-    from ..config.load import kind_of, sections_in
-    from ..config.run import Config, Model
+    from ..config.run import Config
+    from ..config.sections import MEMORIES
     from ..config.tune import TuneConfig
 
     if command == "tune":
         yield from _keys_of(TuneConfig, "")
         return
-    kinds = {kind_of(section): section for section in sections_in(Model)}
     yield from _keys_of(Config, "")
     for name, model in models.items():
-        section = kinds.get(str(model.get("kind"))) if isinstance(model, dict) else None
+        section = MEMORIES.get(str(model.get("kind"))) if isinstance(model, dict) else None
         if section is not None:
             yield from _keys_of(section, f"{MODELS}.{name}.")
 

@@ -10,9 +10,10 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .._internal.errors import InputError, did_you_mean, shown
+from .axes import NAME
 from .detect import command_of, files_like
 from .examples import PREFIX, located, names
-from .run import NAME, Config, Fault, Root, rule_of
+from .run import BaseConfig, Config, Fault, rule_of
 from .yaml_files import find_faults, parse_yaml, read_yaml
 
 
@@ -26,7 +27,7 @@ class ConfigError(InputError):
         super().__init__("\n".join([f"{source} has {count}:", *lines]))
 
 
-Kind = TypeVar("Kind", bound=Root)
+Kind = TypeVar("Kind", bound=BaseConfig)
 
 
 def read_config(path: str | Path, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Config:
@@ -101,7 +102,7 @@ def parse(
     return config.with_files({name: ((folder or Path()) / path).resolve() for name, path in config.files().items()})
 
 
-def _faults(raw: Mapping[Any, Any], kind: type[Root]) -> Iterator[Fault]:
+def _faults(raw: Mapping[Any, Any], kind: type[BaseConfig]) -> Iterator[Fault]:
     """Every fault: of the fields, and between the sections that are valid by themselves."""
     sections: dict[str, Any] = {}
     for name in raw:
@@ -118,10 +119,10 @@ def _faults(raw: Mapping[Any, Any], kind: type[Root]) -> Iterator[Fault]:
             yield name, "is missing"
         else:
             sections[name] = field.default
-    yield from kind.contradictions(sections)
+    yield from kind.cross_field_errors(sections)
 
 
-def _described(section: str, fault: Any, kind: type[Root]) -> Fault:
+def _described(section: str, fault: Any, kind: type[BaseConfig]) -> Fault:
     path, parent = _walk((section, *fault["loc"]), kind)
     given = f"got {shown(fault['input'])}"
     match fault["type"]:
@@ -143,7 +144,7 @@ def _described(section: str, fault: Any, kind: type[Root]) -> Fault:
             return path, f"{rule_of(fault)}; {given}"
 
 
-def _walk(loc: Sequence[Any], kind: type[Root]) -> tuple[str, type[BaseModel] | None]:
+def _walk(loc: Sequence[Any], kind: type[BaseConfig]) -> tuple[str, type[BaseModel] | None]:
     """The path of a field as the user wrote it, and the section it stands in.
 
     Pydantic puts the kind of a pattern or a model into a location; the user did not write it there.

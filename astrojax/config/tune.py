@@ -13,33 +13,36 @@ from .._internal.parameters import (
     TRANSIENT,
     OptimizerName,
     Quantity,
+    Range,
     ScheduleName,
 )
-from .run import (
-    LEVELS,
-    Astrocyte,
-    Axes,
-    Config,
-    Fault,
+from ..models import AbstractMemory, memory_class
+from ..tuning.losses import LOSSES
+from ..tuning.transforms import TRANSFORMS
+from .axes import LEVELS, Axes, Name
+from .run import BaseConfig, Config, Fault
+from .sections import (
+    PARAMETERS,
+    POOLS,
+    SCORES,
     Integer,
-    Model,
-    ModernHopfield,
-    Name,
+    Memory,
+    MemorySection,
     Number,
     Positive,
     Real,
     Retrieval,
-    Root,
     Section,
+    score_parameters,
 )
 
-LossName = Literal["direction", "softsign", "logistic", "soft_hamming", "gain"]
+LossName: Any = Literal[tuple(LOSSES)]
 
 
 class Searched(Section):
     """How one parameter is searched."""
 
-    transform: Literal["identity", "log", "softplus", "logit", "log_logit"]
+    transform: Literal[tuple(TRANSFORMS)]  # type: ignore[valid-type]
     low: Real = Field(description="lowest value")
     high: Real = Field(description="highest value")
 
@@ -52,10 +55,20 @@ def _searched(given: Any) -> Any:
         return given
     filled = {}
     for name, section in given.items():
-        known = QUANTITIES.get(name, Quantity("", "", "identity", -1.0, 1.0))
-        defaults = {field: getattr(known, field) for field in Searched.model_fields}
+        defaults = {field: getattr(_quantity(name), field) for field in Searched.model_fields}
         filled[name] = defaults | (section or {}) if isinstance(section, dict | None) else section
     return filled
+
+
+def _quantity(name: str) -> Quantity:
+    """How a parameter is tuned when nothing else is said: as the vocabulary says, or within the bounds of its signature."""
+    if name in QUANTITIES or name not in PARAMETERS:
+        return QUANTITIES.get(name, Quantity("", "", "identity", -1.0, 1.0))
+    limits = PARAMETERS[name].first(Range) or Range()
+    if limits.gt == 0 and limits.le is None:
+        return Quantity("", "")
+    low, high = limits.ge if limits.gt is None else limits.gt, limits.le if limits.lt is None else limits.lt
+    return Quantity("", "", "identity", -1.0 if low is None else low, 1.0 if high is None else high)
 
 
 MOST_STEPS = 1_000_000
@@ -110,13 +123,13 @@ class Landscape(Section):
     problems: Integer = Field(64, ge=1, le=MOST_TRAJECTORIES, description="problems at each point")
 
 
-class TuneConfig(Root):
+class TuneConfig(BaseConfig):
     """Everything that determines the result of a search."""
 
     name: Name = Field("tune", description="names the run folder; the file's name when left out")
     axes: Axes = Field(description="memory loads and levels of corruption; problems of all pairs are equally frequent")
-    model: Model = Field(description="the memory; its values are where the search starts")
-    scores: list[Literal["squared", "linear", "power"]] = Field(
+    model: Memory = Field(description="the memory; its values are where the search starts")
+    scores: list[Literal[SCORES]] = Field(  # type: ignore[valid-type]
         [], description="scores that are searched one after the other; the one with the lowest held-out error is taken"
     )
     parameters: Annotated[dict[str, Searched], BeforeValidator(_searched, json_schema_input_type=Any)] = Field(
@@ -138,7 +151,7 @@ class TuneConfig(Root):
     heldout_trials: Integer = Field(1000, ge=1, le=MOST_TRAJECTORIES, description="fresh problems of each load and level")
 
     @classmethod
-    def contradictions(cls, sections: dict[str, Any]) -> Iterator[Fault]:
+    def cross_field_errors(cls, sections: dict[str, Any]) -> Iterator[Fault]:
         model, axes = sections.get("model"), sections.get("axes")
         coordinates = [*axes.coordinates(), *axes.zipped] if axes is not None else []
         others = [name for name in coordinates if name != "num_patterns" and name not in LEVELS.values()]
@@ -147,14 +160,15 @@ class TuneConfig(Root):
             yield f"axes.{name}", text
         if not others:
             models = None if model is None else {"model": model}
-            for path, text in Config.contradictions({**sections, "models": models, "trials": sections.get("heldout_trials")}):
+            run = {**sections, "models": models, "trials": sections.get("heldout_trials")}
+            for path, text in Config.cross_field_errors(run):
                 yield path.removeprefix("models."), text
         if model is None:
             return
-        scores = sections.get("scores") or []
-        if scores and not isinstance(model, Astrocyte):
-            yield "scores", f"belong to the kind astrocyte; the model is of kind {model.kind}"
-        if len(set(scores)) < len(scores):
+        tuned = sections.get("scores") or []
+        if tuned and not hasattr(model, "score"):
+            yield "scores", f"belong to memories with a score; the kind {model.kind} has none"
+        if len(set(tuned)) < len(tuned):
             yield "scores", "list a score twice"
         yield from _faults_of_loss(sections.get("loss") or {}, model)
         yield from _faults_of_size(sections)
@@ -183,7 +197,8 @@ class TuneConfig(Root):
 
     def heldout(self, name: str, model: Any, *, t1: float | None = None, decoders: bool = False) -> Config:
         """A run of a memory on fresh problems: those that any run of the same seed meets, none of which the search has seen."""
-        given = {field: getattr(self, field) for field in Root.model_fields} | {"name": name, "trials": self.heldout_trials}
+        given = {field: getattr(self, field) for field in BaseConfig.model_fields}
+        given |= {"name": name, "trials": self.heldout_trials}
         retrieval = self.retrieval if t1 is None else self.retrieval.model_copy(update={"t1": t1})
         return Config(**given, axes=self.axes, models={name: model}, decoders=decoders, retrieval=retrieval)
 
@@ -192,15 +207,15 @@ def _start(model: Any, retrieval: Any, name: str) -> float:
     return float(retrieval.t1 if name == "t1" else getattr(model, name))
 
 
-def _with_score(model: Any, score: str) -> Astrocyte:
-    values = model.model_dump() | {"score": score}
-    return Astrocyte.model_validate(values | ({} if score == "power" else {"order": None}))
+def _with_score(model: MemorySection, score: str) -> MemorySection:
+    others = dict.fromkeys(set(model.score_fields) - set(score_parameters(score)))
+    return type(model).model_validate(model.model_dump() | {"score": score} | others)
 
 
 def _faults_of_loss(loss: Mapping[str, float], model: Any) -> Iterator[Fault]:
     if loss and not any(loss.values()):
         yield "loss", "needs a weight above 0"
-    if "gain" in loss and not isinstance(model, Astrocyte | ModernHopfield):
+    if "gain" in loss and memory_class(model.kind).log_gains is AbstractMemory.log_gains:
         yield "loss", f"gain needs a memory with gains; the kind {model.kind} has none"
     if "gain" in loss and getattr(model, "gain_regime", None) == "frozen":
         yield "loss", "gain is the same whatever is recalled in the gain regime frozen"
@@ -226,24 +241,22 @@ def _faults_of_size(sections: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _parameter_fault(name: str, how: Searched, model: Any, sections: Mapping[str, Any]) -> str | None:
     """What is wrong with a parameter, if anything."""
-    own = [field for field in type(model).model_fields if field in QUANTITIES]
-    allowed = [*own, "t1"]
+    allowed = [field for field in type(model).model_fields if field in (*QUANTITIES, *model.numbers)] + ["t1"]
     patterns = sections.get("patterns")
     if name not in allowed:
         return f"is not a parameter of the kind {model.kind}; allowed are {', '.join(allowed)}{did_you_mean(name, allowed)}"
     if not how.low < how.high:
         return f"needs low < high; got low {how.low:g} and high {how.high:g}"
-    if (how.transform in ("log", "softplus", "log_logit") or name not in DIMENSIONS) and how.low <= 0:
+    must_be_positive = name in QUANTITIES and name not in DIMENSIONS
+    if (how.transform in ("log", "softplus", "log_logit") or must_be_positive) and how.low <= 0:
         return f"needs a positive low; got {how.low:g}"
     if sections.get("gradient") == "implicit" and name in TRANSIENT:
         return "does not move an equilibrium, so that gradient: implicit cannot find it"
-    if isinstance(model, Astrocyte):
-        needed = {"tau_p": ["dynamic"], "initial_gain_logits": ["dynamic", "frozen"]}.get(name)
-        needed = needed or (["dynamic", "adiabatic"] if name in ("logit_bias", "temperature") else None)
-        if needed and model.gain_regime not in needed:
-            return f"has no effect in the gain regime {model.gain_regime}"
+    for setting, values in memory_class(model.kind).needs.get(name, {}).items():
+        if getattr(model, setting) not in values:
+            return f"has no effect in the {setting.replace('_', ' ')} {getattr(model, setting)}"
     if name in DIMENSIONS:
-        if patterns is not None and patterns.kind not in ("digits", "file"):
+        if patterns is not None and patterns.kind not in POOLS:
             return f"belongs to patterns of a pool (kind digits or file); of kind {patterns.kind} new ones are drawn every time"
         return None
     if name == "t1" and "retrieval" not in sections:

@@ -1,8 +1,9 @@
 """The memories, one model per file."""
 
-from collections.abc import Callable as _Callable
+import inspect
+from collections.abc import Callable
 
-from .._internal.kinds import find_named as _find_named
+from .._internal.kinds import find_named
 from .astrocyte import AstrocyteMemory as AstrocyteMemory
 from .astrocyte import AstrocyteState as AstrocyteState
 from .astrocyte import ModernHopfieldMemory as ModernHopfieldMemory
@@ -15,6 +16,12 @@ from .neuron_astrocyte import NeuronAstrocyteState as NeuronAstrocyteState
 from .neuron_astrocyte import symmetric as symmetric
 
 
-def memories() -> dict[str, _Callable[..., AbstractMemory]]:
+def memories() -> dict[str, Callable[..., AbstractMemory]]:
     """The memories of the package by kind, any `…Memory` in a file of this folder: `astrocyte` is `AstrocyteMemory`."""
-    return _find_named("models", "Memory")
+    return find_named("models", "Memory")
+
+
+def memory_class(kind: str) -> type[AbstractMemory]:
+    """The class of the memories of a kind, whether a class or a function makes them."""
+    build = memories()[kind]
+    return build if isinstance(build, type) else inspect.signature(build, eval_str=True).return_annotation

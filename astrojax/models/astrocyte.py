@@ -1,6 +1,7 @@
 """The astrocyte-gated associative memory, in its three gain regimes."""
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 import equinox as eqx
@@ -65,21 +66,23 @@ class AstrocyteMemory(AbstractMemory):
     Arguments:
         patterns: stored patterns as columns, shape (N, K), ±1 in the paper, or `compact_patterns`; their precision is that of
             the whole computation.
-        temperature: T, entropic regularisation of the gains, positive. At the paper's 0.01 one gain wins; at 10 and above the
+        temperature: T, entropic regularization of the gains, positive. At the paper's 0.01 one gain wins; at 10 and above the
             gains stay nearly uniform.
-        tau_x: time constant of the neurons, positive, dimensionless. Larger values wait for the gains to decide.
-        tau_p: time constant of the gains, positive, dimensionless; without effect unless the regime is `dynamic`.
-        slope: σ of the firing rate, positive; 5 throughout this project, since the paper does not say.
-        score: `squared` (the paper), `linear`, `power`, or a score object such as `PowerScore(6)`.
-        gain_regime: `dynamic`; `adiabatic` (τp = 0: p = softmax(g(m)/T) at every instant); `frozen` (τp = ∞: p stays at its
-            start; with uniform gains and the squared score this is the classical Hopfield network).
+        tau_x: τx, time constant of the neurons, positive, dimensionless. Larger values wait for the gains to decide.
+        tau_p: τp, time constant of the gains, positive, dimensionless. It has an effect in the regime `dynamic` alone.
+        slope: σ of the firing rate tanh(σx), positive. 5 throughout this project, since the paper does not say.
+        score: how an overlap feeds the gain of its pattern: `squared` (the paper), `linear` or `power`. Or a score object such
+            as `PowerScore(6)`.
+        gain_regime: how gains follow their scores: `dynamic`, by their equation; `adiabatic`, at once (τp = 0); `frozen`, not
+            at all (τp = ∞). Adiabatic gains are p = softmax(g(m)/T) at every instant; frozen ones stay at their start, and with
+            uniform gains and the squared score this is the classical Hopfield network.
         coupling: c, how strongly the gated patterns drive the neurons: `K` (the memory load, as in the paper), `N` (the number
-            of neurons), `1`, or a positive number; the score's own when left out, K for even scores and 1 for the linear one.
+            of neurons), `1`, or a positive number; when left out, the score's own: K for even scores, 1 for the linear one.
             A pattern at rest with a single gain has |x| = c |g′(N)|: c for the squared score.
         stored: which columns are stored, shape (K,), boolean; all of them when left out.
-        initial_gain_logits: z at time 0, shape (K,); zeros, so uniform gains, when left out.
-        logit_bias: b of the logits, shape (K,): scores are g(m) + b in every formula, so that at rest gains gain a factor
-            exp(b/T): a prior over the patterns. Zeros when left out.
+        initial_gain_logits: logits z of the gains at time 0, shape (K,); zeros, so uniform gains, when left out.
+        logit_bias: bias b of the logits, shape (K,); zeros when left out. Scores are g(m) + b in every formula, so that gains
+            at rest are multiplied by exp(b/T): a prior over the patterns.
 
     Raises:
         InputError (a ValueError): for a parameter that is not positive, an unknown name, or arrays that do not fit.
@@ -103,6 +106,12 @@ class AstrocyteMemory(AbstractMemory):
     """`K`, `N` or `1` where the coupling was given by name."""
 
     positive_parameters: ClassVar[tuple[str, ...]] = ("temperature", "tau_x", "tau_p", "slope")
+    needs: ClassVar[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+        "temperature": {"gain_regime": ("dynamic", "adiabatic")},
+        "tau_p": {"gain_regime": ("dynamic",)},
+        "initial_gain_logits": {"gain_regime": ("dynamic", "frozen")},
+        "logit_bias": {"gain_regime": ("dynamic", "adiabatic")},
+    }
 
     def __init__(
         self,

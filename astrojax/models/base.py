@@ -1,7 +1,7 @@
 """What every memory is: a pytree of patterns and parameters with a vector field, an energy and its rate."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -41,6 +41,9 @@ class AbstractMemory(eqx.Module):
 
     positive_parameters: ClassVar[tuple[str, ...]] = ("tau_x", "slope")
     """Names of the parameters that must be positive: the dynamical parameters a sweep may vary."""
+
+    needs: ClassVar[Mapping[str, Mapping[str, tuple[str, ...]]]] = {}
+    """Parameters that have an effect only where a setting has one of some values, by parameter and setting."""
 
     @abstractmethod
     def initial_state(self, query: Neurons) -> PyTree:

@@ -25,8 +25,9 @@ class DenseMemory(AbstractMemory):
 
     Arguments:
         patterns: stored patterns as columns, shape (N, K), or `compact_patterns`.
-        order: a, an integer of at least 2; at odd orders a pattern and its negative are not equivalent.
-        tau_x: time constant of the neurons, positive, dimensionless.
+        order: a, order of the interaction, an integer of at least 2. At odd orders a pattern and its negative are not
+            equivalent.
+        tau_x: τx, time constant of the neurons, positive, dimensionless.
         slope: σ of the firing rate tanh(σx), positive.
         stored: which columns are stored, shape (K,), boolean; all of them when left out.
 

@@ -22,7 +22,7 @@ class HopfieldMemory(AbstractMemory):
 
     Arguments:
         patterns: stored patterns as columns, shape (N, K), or `compact_patterns`.
-        tau_x: time constant of the neurons, positive, dimensionless.
+        tau_x: τx, time constant of the neurons, positive, dimensionless.
         slope: σ of the firing rate tanh(σx), positive.
         zero_diagonal: leave out the self-couplings W_ii = K/N. The paper keeps them; at K ≫ N they freeze every neuron in
             its starting sign, so that a fair comparison shows both.

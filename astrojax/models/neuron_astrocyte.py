@@ -56,8 +56,10 @@ class NeuronAstrocyteMemory(AbstractMemory):
 
     Arguments:
         patterns: stored patterns as columns, shape (N, K); an array, since products of their entries are formed.
-        tau_x, tau_s, tau_a: time constants of neurons, synapses and processes, positive, dimensionless.
-        slope: β of the activation tanh(βx), positive; 5 in the published tutorial.
+        tau_x: τx, time constant of the neurons, positive, dimensionless.
+        tau_s: τs, time constant of the synapses, positive, dimensionless.
+        tau_a: τa, time constant of the astrocyte processes, positive, dimensionless.
+        slope: β of the activation tanh(βx), positive. 5 in the published tutorial.
         stored: which columns are stored, shape (K,), boolean; all of them when left out.
 
     Raises:

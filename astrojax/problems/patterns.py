@@ -4,8 +4,10 @@ Pattern number μ is drawn from a key of its own, derived from the given key and
 patterns that the same key gives, whatever the padding, the batch or the floating-point precision.
 """
 
+import inspect
 import math
 import os
+from collections.abc import Callable
 from importlib.metadata import distribution
 from typing import Annotated
 
@@ -16,6 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .._internal.arrays import read_array, transposition
 from .._internal.checks import InputError, at_least, random_key, within
+from .._internal.kinds import find_named
 from .._internal.parameters import LARGEST, Range
 from .._internal.random import folded, pinned, random_order, random_words
 from .._internal.signs import refuse_bits
@@ -56,6 +59,7 @@ def biased_patterns(
     Two such patterns overlap by mean² on average. Otherwise as `random_patterns`.
 
     Arguments:
+        num_neurons: number of neurons N, at least 1.
         mean: expected value of every entry, within [−1, 1].
     """
     _check(key, num_neurons, num_patterns)
@@ -79,6 +83,7 @@ def hierarchical_patterns(
     `random_patterns`.
 
     Arguments:
+        num_neurons: number of neurons N, at least 1.
         num_prototypes: number of prototypes, at least 1.
         overlap: expected overlap of two copies of one prototype, within [0, 1].
     """
@@ -125,6 +130,12 @@ def pooled_columns(key: RandomKey, *, size: int, num_patterns: int) -> Int[Array
     return columns[:num_patterns]
 
 
+def ensembles() -> dict[str, Callable[..., Patterns]]:
+    """The ensembles of the package by kind: any `…_patterns(key, *, num_neurons, num_patterns, …)` in a file of this folder."""
+    named = find_named("problems", "_patterns")
+    return {kind: draw for kind, draw in named.items() if "num_neurons" in inspect.signature(draw).parameters}
+
+
 def digits(*, threshold: Annotated[ScalarLike, Range(ge=0, le=15)] = 7) -> Patterns:
     """Handwritten digits, 8×8 pixels, as binary patterns.
 
@@ -161,7 +172,7 @@ def load_patterns(
     what follows a `#` is a comment. Booleans mean +1 and −1. Numbers 0 and 1 are refused unless there is a threshold.
 
     Arguments:
-        path: the file. Pickled arrays are never loaded.
+        path: file of patterns. Pickled arrays are never loaded.
         array: which array of an `.npz` file; not needed if it holds one. Its shape is (K, N), or (K, height, width).
         threshold: when given, entries above it become +1 and the others −1.
         binary: whether every entry must be −1 or +1.

@@ -19,14 +19,16 @@ from .._internal.arrays import read_array, transposition
 from .._internal.checks import InputError
 from .._internal.errors import shown_bytes
 from .._internal.random import seed_key
+from ..config.axes import LEVELS, is_traced
 from ..config.load import ConfigError
-from ..config.run import LEVELS, OF_PATTERNS, PARAMETERS, Astrocyte, Config, DigitPatterns, FilePatterns, is_traced
+from ..config.run import Config
+from ..config.sections import PARAMETERS, POOLS, MemorySection
 from ..config.tune import TuneConfig
 from ..config.variables import DEFINITIONS, attributes
-from ..models import AbstractMemory, AstrocyteMemory, DenseMemory, HopfieldMemory, ModernHopfieldMemory, NeuronAstrocyteMemory
-from ..models.scores import PowerScore
+from ..models import AbstractMemory, memories
+from ..models.scores import scores
 from ..problems.corruption import corruptions
-from ..problems.patterns import biased_patterns, digits, hierarchical_patterns, load_patterns, pooled_patterns, random_patterns
+from ..problems.patterns import digits, ensembles, load_patterns, pooled_patterns
 from ..problems.task import Task
 from ..storage.cells import Grid, Region
 from ..storage.folder import coordinates_of
@@ -38,20 +40,6 @@ from ..sweep.engine import Lanes
 from ..sweep.execution import Sweep
 from ..sweep.programs import outputs
 from ..sweep.trials import DecoderTrial, RecallTrial
-
-BUILDERS: dict[str, Callable[..., Any]] = {
-    "astrocyte": AstrocyteMemory,
-    "hopfield": HopfieldMemory,
-    "neuron_astrocyte": NeuronAstrocyteMemory,
-    "dense": DenseMemory,
-    "modern_hopfield": ModernHopfieldMemory,
-}
-
-ENSEMBLES: dict[str, Callable[..., Any]] = {
-    "random": random_patterns,
-    "biased": biased_patterns,
-    "hierarchical": hierarchical_patterns,
-}
 
 DECODERS = "decoders"
 """Name under which the decoders are counted."""
@@ -332,7 +320,7 @@ def _variant(config: Config, fields: Mapping[str, float | int]) -> Config:
 
 
 def memory_of(
-    model: Any, path: str, task: Task, source: str
+    model: MemorySection, path: str, task: Task, source: str
 ) -> tuple[Callable[..., AbstractMemory], dict[str, Any], dict[str, jax.Array]]:
     """How a memory of a configuration is built: a function, its dynamical parameters, and those of each pattern.
 
@@ -341,22 +329,19 @@ def memory_of(
     Raises:
         ConfigError (an InputError): for a file of parameters that cannot be used.
     """
-    settings = model.model_dump(exclude={"kind", *OF_PATTERNS})
-    parameters = {parameter: settings.pop(parameter) for parameter in PARAMETERS if parameter in settings}
-    if isinstance(model, Astrocyte):
-        order = settings.pop("order")
-        if model.score == "power":
-            settings["score"] = PowerScore(4 if order is None else order)
-        if isinstance(model.coupling, float):  # a number is traced, so that several share a program
-            parameters["coupling"] = settings.pop("coupling")
-    files = {name: getattr(model, name, None) for name in OF_PATTERNS}
+    settings = model.model_dump(exclude={"kind", *model.files, *model.score_fields})
+    # Every real number is traced, so that memories that differ in them share a program.
+    parameters = {name: settings.pop(name) for name, value in list(settings.items()) if isinstance(value, float)}
+    if own := {name: value for name in model.score_fields if (value := getattr(model, name)) is not None}:
+        settings["score"] = scores()[settings["score"]](**own)
+    files = {name: getattr(model, name) for name in model.files}
     num_neurons, size = (0, 0) if task.pool is None else task.pool.shape
     per_pattern = {
         name: _one_per_pattern(file, num_neurons, size, f"{path}.{name}", source)
         for name, file in files.items()
         if file is not None
     }
-    return eqx.Partial(BUILDERS[model.kind], **settings), parameters, per_pattern
+    return eqx.Partial(memories()[model.kind], **settings), parameters, per_pattern
 
 
 def _one_per_pattern(file: Path, num_neurons: int, size: int, path: str, source: str) -> jax.Array:
@@ -382,11 +367,11 @@ def task_of(config: Config | TuneConfig, load: Callable[[Any, str, str], jax.Arr
     """Where problems come from, and how many neurons they have."""
     corruption = corruptions()[config.corruption]()
     patterns = config.patterns
-    if isinstance(patterns, DigitPatterns | FilePatterns):
+    if patterns.kind in POOLS:
         pool = load(patterns, config.name, config.precision)
         _check_pool(config, pool)
         return Task(eqx.Partial(pooled_patterns, pool=pool), corruption), pool.shape[0]
-    ensemble = eqx.Partial(ENSEMBLES[patterns.kind], **patterns.model_dump(exclude={"kind"}))
+    ensemble = eqx.Partial(ensembles()[patterns.kind], **patterns.model_dump(exclude={"kind"}))
     return Task(ensemble, corruption), patterns.num_neurons
 
 
@@ -395,7 +380,7 @@ def _check_pool(config: Config | TuneConfig, pool: jax.Array) -> None:
     named = {name: values for coordinates in config.axes.coordinates().values() for name, values in coordinates.items()}
     loads, flips = max(named["num_patterns"]), max(named.get(LEVELS["flips"], [0]))
     faults, hint = [], ""
-    if isinstance(config.patterns, FilePatterns) and loads <= num_neurons and flips <= size:
+    if config.patterns.kind == "file" and loads <= num_neurons and flips <= size:
         line = transposition(str(config.patterns.path), config.patterns.array, config.patterns.threshold)
         hint = f"; rows of the file are patterns: if its columns are, {line}"
     if loads > size:
@@ -406,10 +391,10 @@ def _check_pool(config: Config | TuneConfig, pool: jax.Array) -> None:
         raise ConfigError(config.name, faults)
 
 
-def load_pool(patterns: DigitPatterns | FilePatterns, name: str, precision: str) -> jax.Array:
+def load_pool(patterns: Any, name: str, precision: str) -> jax.Array:
     """The patterns that a section stands for, as columns. Raises `ConfigError` for a file that cannot be used."""
     with jax.enable_x64(precision == "float64"):
-        if isinstance(patterns, DigitPatterns):
+        if patterns.kind == "digits":
             return digits(threshold=patterns.threshold)
         try:
             return load_patterns(patterns.path, **patterns.model_dump(exclude={"kind", "path"}))

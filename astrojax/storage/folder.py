@@ -15,7 +15,7 @@ from .._internal.errors import InputError
 from .._internal.files import is_part, json_sha256, refuse_links
 from .._internal.files import read_json as read_json
 from ..config.detect import CONFIG, existing, is_search, run_folders
-from ..config.run import Config, Root
+from ..config.run import BaseConfig, Config
 from ..config.variables import DEFINITIONS
 from ..config.yaml_files import read_yaml
 from .cells import Cells
@@ -56,7 +56,7 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def choose_folder(parent: Path, name: str, config: Root) -> tuple[Path, bool]:
+def choose_folder(parent: Path, name: str, config: BaseConfig) -> tuple[Path, bool]:
     """The run folder of a configuration where none is given, and whether it holds the finished run already.
 
     It is a folder `parent/name` or `parent/name-NUMBER` that holds the run of the same configuration, finished or else

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, PositiveInt, ValidationError
 from .._internal.errors import InputError
 from .._internal.files import changed_files, read_sealed_json, sha256_by_name, write_sealed_json
 from ..config.detect import CONFIG, is_search
-from ..config.run import Root
+from ..config.run import BaseConfig
 from .provenance import environment, versions
 
 PROVENANCE = "provenance.json"
@@ -62,7 +62,7 @@ class Record:
         folder: the run folder. config: what is computed. before: what `provenance.json` held before this session.
     """
 
-    def __init__(self, folder: Path, config: Root, before: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, config: BaseConfig, before: Mapping[str, Any]) -> None:
         self._folder, self._config, self._before = folder, config, before
         self.config_sha256: str = before.get("config_sha256") or config.sha256()
         """SHA-256 of the configuration, as it was when the run was begun."""

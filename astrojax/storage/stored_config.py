@@ -8,9 +8,10 @@ from typing import Any, NamedTuple, TypeVar
 
 from .._internal.errors import InputError, shown
 from .._internal.files import file_sha256, read_json, sha256_by_name, write_bytes, write_text
+from ..config.axes import leaves
 from ..config.detect import CONFIG
 from ..config.load import ConfigError, read
-from ..config.run import Root, leaves
+from ..config.run import BaseConfig
 from ..config.yaml_files import dump_yaml
 from .record import PROVENANCE, read_provenance, recorded_files
 from .results import RESULTS
@@ -21,7 +22,7 @@ INPUTS = "inputs"
 LARGEST_COPY = 2**26
 """Bytes of the largest file that is copied into a run folder; larger ones stay where they are."""
 
-Kind = TypeVar("Kind", bound=Root)
+Kind = TypeVar("Kind", bound=BaseConfig)
 
 
 class Begun(NamedTuple):
@@ -34,7 +35,7 @@ class Begun(NamedTuple):
     is_new: bool
 
 
-def begin(folder: Path, config: Root, notice: Callable[[str], None]) -> Begun:
+def begin(folder: Path, config: BaseConfig, notice: Callable[[str], None]) -> Begun:
     """Write the configuration into a new run folder, or see that the folder holds the same one.
 
     Arguments:
@@ -146,7 +147,7 @@ def sha256_beside_results(folder: Path) -> str | None:
         return None
 
 
-def differences(there: Root, here: Root, recorded: Mapping[str, str]) -> list[str]:
+def differences(there: BaseConfig, here: BaseConfig, recorded: Mapping[str, str]) -> list[str]:
     """What differs between the configuration of a run folder and another one, a line for each field.
 
     Arguments:
@@ -170,7 +171,7 @@ def differences(there: Root, here: Root, recorded: Mapping[str, str]) -> list[st
     return lines
 
 
-def as_yaml(config: Root, beside: Path | None = None) -> str:
+def as_yaml(config: BaseConfig, beside: Path | None = None) -> str:
     """A configuration as it stands in a file: every value that is used. Paths start at the folder `beside`, if given."""
     if beside is not None:
         config = config.with_files({name: _relative(path, beside.resolve()) for name, path in config.files().items()})

@@ -1,0 +1,182 @@
+"""Axes of a sweep: numbers, lists and ranges."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, create_model, model_validator
+
+from .._internal.parameters import LARGEST, Range
+from ..problems.corruption import corruptions
+from .sections import PARAMETERS, Integer, Number, Real, Section, as_number
+
+MOST_VALUES = 100_000
+"""Most values along an axis."""
+
+LEVELS = {kind: corruption.level_name for kind, corruption in corruptions().items()}
+"""The axis that belongs to each kind of corruption."""
+
+COUNTS = ("num_patterns", *(corruption.level_name for corruption in corruptions().values() if corruption.is_count))
+"""Axes over integers."""
+
+SECTIONS = ("patterns", "models", "retrieval")
+"""Sections whose numeric fields may be axes; so may `seed`."""
+
+
+def axis_values(given: Any) -> Any:
+    """A list of values from a number, a list, or a range {start, stop, step} or {start, stop, num, scale: linear or log}."""
+    if not isinstance(given, dict):
+        return given if isinstance(given, list) else [given]
+    unknown = set(given) - {"start", "stop", "step", "num", "scale"}
+    if unknown or not {"start", "stop"} <= set(given) or ("step" in given and "num" in given):
+        raise ValueError("a range is {start, stop, step} or {start, stop, num, scale}")
+    start, stop = (_part_of_range(given, name) for name in ("start", "stop"))
+    scale = given.get("scale", "linear")
+    if scale not in ("linear", "log"):
+        raise ValueError("scale must be linear or log")
+    if stop < start or (scale == "log" and start <= 0):
+        raise ValueError("a range must have start <= stop, and start > 0 on a log scale")
+    if not math.isfinite(stop / start if scale == "log" else stop - start):
+        raise ValueError("a range must not reach over more than 308 decimal orders of magnitude")
+    if "num" in given:
+        num = _part_of_range(given, "num")
+        if not num.is_integer() or not 1 <= num <= MOST_VALUES:
+            raise ValueError(f"num must be an integer between 1 and {MOST_VALUES}")
+        shares = [place / max(num - 1, 1) for place in range(int(num))]
+        if scale == "log":
+            return [float(f"{start * (stop / start) ** share:.15g}") for share in shares]
+        values = [start + (stop - start) * share for share in shares]
+        return [round(value, _decimals(start, stop)) for value in values]
+    step = _part_of_range(given, "step") if "step" in given else 1.0
+    if step <= 0 or scale == "log" or (stop - start) / step >= MOST_VALUES:
+        raise ValueError(f"step must be positive, on a linear scale, and give at most {MOST_VALUES} values")
+    # A little beyond `stop`, so that rounding does not lose the last value.
+    number = math.floor((stop - start) / step + 1e-9) + 1
+    values = [round(start + step * place, _decimals(start, stop)) for place in range(number)]
+    return [int(value) if value.is_integer() and step.is_integer() else value for value in values]
+
+
+def _decimals(start: float, stop: float) -> int:
+    """Decimals to which values of a range are rounded, so that they are the numbers one would write: 0.3, not 0.1 + 0.2."""
+    largest = max(abs(start), abs(stop))
+    return 14 - math.floor(math.log10(largest)) if largest else 0
+
+
+def integer_values(given: Any) -> Any:
+    """As `axis_values`; a range of a given number of values is rounded to integers, each of them once."""
+    values = axis_values(given)
+    if not isinstance(given, dict) or "num" not in given:
+        return values
+    return list(dict.fromkeys(round(value) for value in values))
+
+
+def leaves(value: Any, path: str = "", is_leaf: Callable[[Any], bool] = lambda value: not value) -> dict[str, Any]:
+    """What nested mappings hold, by dotted path; some of these, by default empty ones, are leaves themselves."""
+    if not isinstance(value, dict) or is_leaf(value):
+        return {path: value}
+    inner = {f"{path}.{name}".removeprefix("."): below for name, below in value.items()}
+    return {key: leaf for name, below in inner.items() for key, leaf in leaves(below, name, is_leaf).items()}
+
+
+def _part_of_range(given: dict[str, Any], name: str) -> float:
+    try:
+        return float(as_number(given[name]))
+    except ValueError as error:
+        raise ValueError(f"{name} of a range {error}") from None
+
+
+Given = float | list[float] | dict[str, float | str]
+"""How an axis may be written: a number, a list, or a range."""
+
+AsValues = BeforeValidator(axis_values, json_schema_input_type=Given)
+AsIntegers = BeforeValidator(integer_values, json_schema_input_type=Given)
+
+Numbers = Annotated[list[Number], Field(min_length=1), AsValues]
+
+
+def _text_like(pattern: str, rule: str) -> Any:
+    """Text that matches a pattern, for which a rule stands in messages."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"must be {rule}")
+        return text
+
+    return Annotated[str, AfterValidator(check), Field(json_schema_extra={"pattern": pattern})]
+
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
+Name: Any = _text_like(NAME, "at most 100 letters, digits and _ . -, the first a letter or digit")
+AxisName: Any = _text_like(r"^[A-Za-z][A-Za-z0-9_-]{0,99}$", "at most 100 letters, digits and _ -, the first a letter")
+
+
+class _Axes(Section):
+    """Axes of the sweep, each a number, a list or a range; their Cartesian product is computed.
+
+    Besides the axes named here, any numeric field of the configuration is one under its dotted path, for instance
+    `retrieval.t1` or `models.astrocyte.tau_p`.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Numbers] = Field(init=False)
+    if TYPE_CHECKING:
+        zipped: dict[str, dict[str, list[int | float]]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _dotted_paths(cls, given: Any) -> Any:
+        """Sections inside become dotted paths: {retrieval: {t1: …}} is {retrieval.t1: …}."""
+        if not isinstance(given, dict):
+            return given
+        flat: dict[Any, Any] = {}
+        for key, value in given.items():
+            flat |= leaves(value, str(key), lambda value: "start" in value) if key in SECTIONS else {key: value}
+        return flat
+
+    def coordinates(self) -> dict[str, dict[str, list[float | int]]]:
+        """Values by coordinate, by axis; an axis that is not zipped has one coordinate, of its own name."""
+        given = self.model_dump(exclude={"zipped"})
+        single = {name: {name: values} for name, values in given.items() if values is not None}
+        return single | {
+            axis: {name: _cast(name, values) for name, values in zipped.items()} for axis, zipped in self.zipped.items()
+        }
+
+
+def _cast(name: str, values: Sequence[float | int]) -> list[float | int]:
+    """Values of a coordinate as numbers of its own kind: random keys are derived from it, and 8 and 8.0 must give the same."""
+    if name in COUNTS:
+        return [int(value) if float(value).is_integer() else value for value in values]
+    return [float(value) for value in values] if is_traced(name) else list(values)
+
+
+def is_traced(coordinate: str) -> bool:
+    """Whether a coordinate is a number inside one compiled program, rather than a field of several configurations."""
+    return coordinate in {"num_patterns", "trial", *LEVELS.values(), *PARAMETERS}
+
+
+def _axis(limits: Range | None, description: str, *, of_integers: bool = False) -> Any:
+    values, given = (Integer, AsIntegers) if of_integers else (Real, AsValues)
+    bounds = limits.bounds() if limits is not None else {}
+    axis = Annotated[list[Annotated[values, Field(**bounds)]], Field(min_length=1), given]  # type: ignore[valid-type]
+    return axis | None, Field(None, description=description)
+
+
+Axes: Any = create_model(
+    "Axes",
+    __base__=_Axes,
+    __doc__=_Axes.__doc__,
+    num_patterns=_axis(Range(ge=1, le=LARGEST), "memory loads K", of_integers=True),
+    **{
+        corruption.level_name: _axis(
+            corruption.level_range, f"{corruption.level_meaning}, for corruption: {kind}", of_integers=corruption.is_count
+        )
+        for kind, corruption in corruptions().items()
+    },
+    **{name: _axis(parameter.first(Range), parameter.meaning) for name, parameter in PARAMETERS.items()},
+    zipped=(
+        dict[AxisName, Annotated[dict[str, Numbers], Field(min_length=1)]],
+        Field({}, description="axes along which several coordinates run together: name: {coordinate: values, …}"),
+    ),
+)
+"""The section `axes`."""
