@@ -19,7 +19,7 @@ from harness import Contender, described, machine, race, spread, table, times_sl
 from workloads import TOLERANCE, fig4_axes, recall_trial
 
 import astrojax as aj
-from astrojax.sweep.programs import traced
+from astrojax.sweep.programs import as_arrays
 
 LARGEST = 200
 """Patterns of the largest load."""
@@ -28,7 +28,7 @@ LARGEST = 200
 def plain_batch(trials: int, lanes: int) -> Callable[[], Any]:
     """One plain `jit(vmap)`; every call takes lanes that are spread over the whole grid, and others than the one before."""
     grid = aj.Sweep(recall_trial(), fig4_axes(trials)).grid
-    dynamic, static = eqx.partition(traced(recall_trial()), eqx.is_array)
+    dynamic, static = eqx.partition(as_arrays(recall_trial()), eqx.is_array)
 
     def one(lane: dict[str, jax.Array], dynamic: Any, key: jax.Array) -> dict[str, jax.Array]:
         trial = eqx.combine(dynamic, static)

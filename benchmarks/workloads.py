@@ -21,9 +21,9 @@ MODELS: dict[str, tuple[Any, dict[str, Any]]] = {
 def recall_trial(model: str = "astrocyte", num_neurons: int = 20, **settings: Any) -> aj.RecallTrial:
     """One recall at the paper's defaults, of random patterns and flipped queries."""
     build, parameters = MODELS[model]
-    chosen = {"max_steps": 4096, "convergence_speed": None} | settings
+    chosen = {"t1": HORIZON} | settings
     task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=num_neurons), aj.Flips())
-    return aj.RecallTrial(task, eqx.Partial(build), parameters, HORIZON, **chosen)
+    return aj.RecallTrial(task, eqx.Partial(build), parameters, **chosen)
 
 
 def fig4_axes(trials: int = 50) -> dict[str, Any]:

@@ -127,16 +127,15 @@ def compiled_during(function):
 def test_sweeping_the_temperature_compiles_as_many_programs_as_there_are_shapes():
     task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=7), aj.Flips())
     parameters = {"temperature": 0.01, "tau_x": 1.0, "tau_p": 1.0, "slope": 5.0}
-    trial = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), parameters, 0.1, 0.01, 0.01, None, "heun", 4096)
+    trial = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), parameters, t1=0.1, rtol=0.01, atol=0.01, solver="heun")
     axes = {"num_patterns": [2, 60], "num_flips": [1], "temperature": np.geomspace(1e-3, 10, 50), "trial": range(400)}
     sweep = aj.Sweep(trial, axes, program_cost=10_000)
     results = {}
     first = compiled_during(lambda: results.update(aj.run_sweeps({"a": sweep}, jax.random.key(0))))
     assert len(first) == results["a"].clock.num_programs == len(sweep.shapes.capacities) == 2
     # Other numbers of every kind in the sample itself compile nothing.
-    other = aj.RecallTrial(
-        task, eqx.Partial(aj.AstrocyteMemory), parameters | {"tau_p": 3.0}, 0.2, 0.02, 0.03, None, "heun", 4096
-    )
+    numbers = {"t1": 0.2, "rtol": 0.02, "atol": 0.03}
+    other = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), parameters | {"tau_p": 3.0}, solver="heun", **numbers)
     sweep = aj.Sweep(other, axes | {"temperature": [0.5]}, program_cost=10_000)
     assert compiled_during(lambda: aj.run_sweeps({"a": sweep}, jax.random.key(1))) == []
 

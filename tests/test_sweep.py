@@ -18,7 +18,7 @@ AXES = {"num_patterns": [3, 12, 5], "num_flips": [1, 2], "temperature": [0.1, 2.
 
 def trial(**parameters):
     build = eqx.Partial(aj.AstrocyteMemory, score="linear")
-    return aj.RecallTrial(TASK, build, DEFAULTS | parameters, 2.0, 1e-6, 1e-6, None, "tsit5", 4096)
+    return aj.RecallTrial(TASK, build, DEFAULTS | parameters, t1=2.0, rtol=1e-6, atol=1e-6, solver="tsit5")
 
 
 class Echo(eqx.Module):
@@ -112,7 +112,7 @@ def test_a_part_of_a_sweep_gives_the_values_of_the_whole():
 def test_recalls_cut_short_or_frozen_are_not_settled_and_long_ones_are():
     axes = {"num_patterns": [3], "num_flips": [2], "tau_x": [1.0, 1e4], "trial": range(20)}
     for t1, expected in ((60.0, [1, 0]), (0.02, [0, 0])):
-        long = eqx.tree_at(lambda sample: sample.t1, trial(), t1)
+        long = eqx.tree_at(lambda sample: sample.settings.t1, trial(), t1)
         settled = aj.run_sweeps({"a": aj.Sweep(long, axes)}, jax.random.key(0))["a"].observables["settled"]
         np.testing.assert_allclose(settled.mean(axis=(0, 1, 3)), expected, atol=0.05)
 

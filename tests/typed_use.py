@@ -106,7 +106,7 @@ except aj.OutOfMemoryError as error:
 
 # Sweeps
 task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=30), aj.Flips())
-trial = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), {}, 10.0, None, None, None, solver="auto", max_steps=4096)
+trial = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), {}, t1=10.0, solver="auto", max_steps=4096)
 sweep = aj.Sweep(trial, {"num_patterns": [5, 10], "num_flips": range(4), "trial": range(20)})
 decoder = aj.Sweep(aj.DecoderTrial(task), {"num_patterns": [5, 10], "num_flips": range(4), "trial": range(20)})
 results = aj.run_sweeps({"mine": sweep, "decoders": decoder}, key, engine=aj.Engine(num_threads=1))

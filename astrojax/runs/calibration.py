@@ -26,8 +26,11 @@ LAST_TRIAL = 2**31 - 1
 
 def on_grids(parts: Sequence[Part]) -> list[Part]:
     """Those parts of a plan whose trajectories are solved on grids that suit each problem."""
-    samples = [part.sweep.sample for part in parts]
-    return [p for p, s in zip(parts, samples, strict=True) if isinstance(s, RecallTrial) and s.on_grid and s.num_steps is None]
+
+    def suits_each(sample: Any) -> bool:
+        return isinstance(sample, RecallTrial) and sample.on_grid and sample.num_steps is None
+
+    return [part for part in parts if suits_each(part.sweep.sample)]
 
 
 def calibrated(parts: Sequence[Part], session: Session, outcome_error: float | None) -> dict[str, float | int]:

@@ -26,7 +26,7 @@ from .._internal.checks import InputError, RunError
 from .._internal.compilation_cache import keep_compiled_programs
 from ..config.run import Config
 from ..storage.provenance import versions
-from ..sweep.engine import Clock, Engine
+from ..sweep.engine import Engine, Timings
 from .plan import Job, Plan
 
 TASKS_PER_THREAD = 3
@@ -46,7 +46,7 @@ GLANCE = 2
 
 LOCAL = re.compile(r"local:([1-9]\d{0,3})")
 
-Computed = tuple[dict[str, np.ndarray], dict[str, Clock]]
+Computed = tuple[dict[str, np.ndarray], dict[str, Timings]]
 
 
 class ClusterError(RunError):
@@ -166,7 +166,7 @@ def compute_on_cluster(
     refinements: Mapping[str, float],
     pending: Sequence[int],
     write: Callable[[int, Mapping[str, np.ndarray]], None],
-    clocks: dict[str, Clock],
+    clocks: dict[str, Timings],
     notice: Callable[[str], None],
 ) -> None:
     """Compute the pending tasks of a run on a cluster.
@@ -225,7 +225,7 @@ def compute_on_cluster(
                 del futures[future]
                 write(index, values)
                 for name, clock in times.items():
-                    clocks.setdefault(name, Clock()).add(clock)
+                    clocks.setdefault(name, Timings()).add(clock)
     except (OSError, TimeoutError) as error:
         raise ClusterError(f"the cluster is gone: {error}") from error
     finally:
@@ -258,7 +258,7 @@ def _compute(config: str, digests: tuple[tuple[str, str], ...], lanes_per_chunk:
     with jax.enable_x64(Config.model_validate_json(config).precision == "float64"):
         jobs, engine = _prepared(config, digests, lanes_per_chunk, settings)
         session = engine.session()
-        return session.compute(jobs[index].lanes()), session.clocks
+        return session.compute(jobs[index].lanes()), session.timings
 
 
 @functools.lru_cache(maxsize=1)

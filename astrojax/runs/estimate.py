@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..sweep.costs import COMPILE_SECONDS, lane_seconds
+from ..sweep.costs import COMPILE_SECONDS
 from .plan import Part, Plan
 
 
@@ -63,7 +63,7 @@ def outline(plan: Plan, devices: Sequence[Any], num_threads: int, memory: int, l
         budget_bytes=memory,
         devices=[device.device_kind for device in devices],
         compile_seconds=COMPILE_SECONDS * programs / num_threads if on_cpu else None,
-        run_seconds=sum(_core_seconds(plan, part) for part in plan.parts) / num_threads if on_cpu else None,
+        run_seconds=sum(part.sweep.core_seconds() for part in plan.parts) / num_threads if on_cpu else None,
         num_trajectories=plan.num_trajectories,
         num_programs=programs,
     )
@@ -75,9 +75,3 @@ def _row(name: str, parts: list[Part]) -> Row:
     padding = sum(part.sweep.shapes.padding * size for part, size in zip(parts, sizes, strict=True)) / sum(sizes)
     programs = {key for part in parts for key in part.sweep.preparations(name, part.root_key)}
     return Row(name, sum(sizes), capacities, padding, len(programs))
-
-
-def _core_seconds(plan: Plan, part: Part) -> float:
-    loads, counts = part.sweep.grid.values_of("num_patterns")
-    num_steps = getattr(part.sweep.sample, "num_steps", None)
-    return float(lane_seconds(plan.kind_of(part.name), part.num_neurons, part.sweep.shapes.of(loads), num_steps) @ counts)

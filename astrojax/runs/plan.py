@@ -4,7 +4,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,8 +34,7 @@ from ..storage.cells import Grid, Region
 from ..storage.folder import coordinates_of
 from ..storage.results import Variable, chunks_of
 from ..sweep.chunks import Block, blocks, chunk_shape, grown
-from ..sweep.costs import lane_seconds, lanes_of_a_program
-from ..sweep.dependence import LOAD, effective_coordinates
+from ..sweep.dependence import effective_coordinates
 from ..sweep.engine import Lanes
 from ..sweep.execution import Sweep
 from ..sweep.programs import outputs
@@ -260,10 +259,8 @@ class Plan:
                 sample = RecallTrial(task, build, parameters, per_pattern=per_pattern, **how)
             # A coordinate that runs along with a field is an axis of one value within the part.
             axes: dict[str, Any] = {**inner, **{key: [value] for key, value in traced.items()}}
-            sweep = Sweep(sample, axes, task.pool_size)
-            loads, _ = sweep.grid.values_of(LOAD)
-            lane = lane_seconds(self.kind_of(name), num_neurons, float(loads[-1]), config.retrieval.num_steps)
-            yield Part(name, replace(sweep, program_cost=lanes_of_a_program(lane)), place, seed_key(config.seed), num_neurons)
+            sweep = Sweep(sample, axes, task.pool_size, program_cost=None)
+            yield Part(name, sweep, place, seed_key(config.seed), num_neurons)
 
     def _outputs(self, name: str) -> dict[str, np.dtype]:
         if name not in self._measured:

@@ -204,12 +204,12 @@ def run(
                 settings = execution.engine_settings()
                 if workers := local_workers(execution.cluster):
                     settings["memory"] = engine.memory // workers
-                compute_on_cluster(client, config, chunk, settings, refinements, pending, write, engine.clocks, notice)
+                compute_on_cluster(client, config, chunk, settings, refinements, pending, write, engine.timings, notice)
         except BaseException:
             with contextlib.suppress(RunError):  # what stopped the run is what should be told
-                record.end(engine.clocks, finished=False)
+                record.end(engine.timings, finished=False)
             raise
-        record.end(engine.clocks, finished=True)
+        record.end(engine.timings, finished=True)
     return store.load(folder)
 
 

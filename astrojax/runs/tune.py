@@ -122,9 +122,9 @@ def run_search(
             record.keep(heldout=_try_on_fresh_problems(config, won, tuned, compared, folder, execution, progress))
         except BaseException:
             with contextlib.suppress(RunError):  # what stopped the search is what should be told
-                record.end(engine.clocks, finished=False)
+                record.end(engine.timings, finished=False)
             raise
-        record.end(engine.clocks, finished=True)
+        record.end(engine.timings, finished=True)
     return results
 
 

@@ -45,7 +45,7 @@ class Best:
     @property
     def t1(self) -> float:
         """The horizon for which the values were found, or that was found itself."""
-        return float(self.values.get("t1", self.objective.trial.t1))
+        return float(self.values.get("t1", self.objective.trial.settings.t1))
 
 
 class SearchResults(SearchFolder):

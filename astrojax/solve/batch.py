@@ -15,8 +15,9 @@ from .._internal.device_memory import OutOfMemoryError, default_budget
 from .._internal.signs import refuse_bit_queries, refuse_booleans
 from .._internal.types import ScalarLike
 from ..models.base import AbstractMemory, check_memory
-from .grid import can_be_refined
-from .retrieve import Recall, Retrieval, default_solver, is_on_grid, prepare, recall_of
+from .grid import solve_on_grids
+from .retrieve import Recall, Retrieval, prepare, recall_of
+from .settings import MAX_STEPS, SolveSettings
 
 UNKNOWN = 0.0
 """Similarity of queries with their targets, which nobody has named: as if there were none."""
@@ -30,7 +31,7 @@ def retrieve_many(
     solver: str | diffrax.AbstractAdaptiveSolver | None = None,
     rtol: ScalarLike | None = None,
     atol: ScalarLike | None = None,
-    max_steps: int = 4096,
+    max_steps: int = MAX_STEPS,
     num_steps: int | None = None,
     max_bytes: int | None = None,
 ) -> Recall:
@@ -68,35 +69,29 @@ def retrieve_many(
     refuse_bit_queries("queries", array, memory.patterns)
     if max_bytes is not None:
         at_least("max_bytes", max_bytes, 1, LARGEST_SIZE)
-    method = default_solver(rtol, atol) if solver is None else solver
-    retrieval = prepare(memory, array[0], t1=t1, solver=method, rtol=rtol, atol=atol, max_steps=max_steps, num_steps=num_steps)
-    if isinstance(retrieval.solver, diffrax.AbstractImplicitSolver):
-        raise InputError(f"solver must not be an implicit one here; got {shown(method)} (use jax.vmap over retrieve)")
-    if num_steps is None and is_on_grid(method):
+    settings = SolveSettings(t1=t1, rtol=rtol, atol=atol, solver=solver, max_steps=max_steps, num_steps=num_steps)
+    if isinstance(settings.method, diffrax.AbstractImplicitSolver):
+        raise InputError(f"solver must not be an implicit one here; got {shown(solver)} (use jax.vmap over retrieve)")
+    if num_steps is None and settings.on_grid:
         # At a load of N, whatever it is: queries of memories as large as this is for are mostly close to their targets.
         num_steps = min(round(float(memory.num_steps(memory.num_neurons, UNKNOWN))), max_steps)
-    retrieval = replace(retrieval, num_steps=jnp.asarray(num_steps or retrieval.num_steps, jnp.int32))
+    retrieval = prepare(memory, array[0], settings, num_steps)
+    retrieval = replace(retrieval, num_steps=jnp.asarray(retrieval.num_steps, jnp.int32))
     array = array.astype(memory.patterns.dtype)
     (patterns, *_) = jax.tree.leaves(eqx.filter(memory.patterns, eqx.is_array))
     program, number = _fitting(retrieval, array, max_bytes or default_budget(list(patterns.devices())))
 
-    def recalled(retrieval: Retrieval, queries: Any) -> Recall:
-        parts = []
-        for first in range(0, len(queries), number):
+    def recall(num_steps: int, places: np.ndarray) -> tuple[np.ndarray, Recall]:
+        on_grid, parts = replace(retrieval, num_steps=jnp.asarray(num_steps, jnp.int32)), []
+        for first in range(0, places.size, number):
             # The last queries are filled up with copies, so that one program serves all.
-            chosen = np.minimum(np.arange(first, first + number), len(queries) - 1)
-            parts.append(jax.tree.map(np.asarray, program(retrieval, queries[chosen])))
-        return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(queries)], *parts)
+            chosen = places[np.minimum(np.arange(first, first + number), places.size - 1)]
+            parts.append(jax.tree.map(np.asarray, program(on_grid, array[chosen])))
+        found = jax.tree.map(lambda *leaves: np.concatenate(leaves)[: places.size], *parts)
+        return found.status, found
 
-    recall = recalled(retrieval, array)
-    while is_on_grid(method):
-        places = np.flatnonzero(can_be_refined(recall.status, int(retrieval.num_steps), max_steps))
-        if not places.size:
-            break
-        retrieval = replace(retrieval, num_steps=2 * retrieval.num_steps)
-        for old, new in zip(jax.tree.leaves(recall), jax.tree.leaves(recalled(retrieval, array[places])), strict=True):
-            old[places] = new
-    return recall
+    first = np.full(len(array), int(retrieval.num_steps))
+    return solve_on_grids(first, max_steps if settings.on_grid else 0, recall)
 
 
 def _fitting(retrieval: Retrieval, queries: Float[Array, "queries neurons"], budget: int) -> tuple[Any, int]:

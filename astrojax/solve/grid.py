@@ -4,11 +4,13 @@ The grid is even near the start, on the scale of time on which a query is decide
 constant factor. Its scale and the number of its steps follow from the memory and the query alone.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import diffrax
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from .._internal.status import Status
@@ -37,6 +39,31 @@ def common_num_steps(number: ScalarLike, most: int) -> IntScalar:
 def can_be_refined(status: Any, num_steps: Any, max_steps: int) -> Any:
     """Whether trajectories of such statuses are to be solved again with twice as many steps; NumPy or JAX arrays."""
     return (status == Status.MAX_STEPS) & (num_steps <= max_steps // 2)
+
+
+def solve_on_grids(
+    num_steps: np.ndarray, max_steps: int, solve: Callable[[int, np.ndarray], tuple[np.ndarray, PyTree]]
+) -> PyTree:
+    """Solve trajectories on grids, equally fine ones together, and again with twice as many steps where these are too few.
+
+    A sweep does the same inside a compiled program (`sweep/programs.py`).
+
+    Arguments:
+        num_steps: steps of the first grid of each trajectory.
+        max_steps: largest number of steps.
+        solve: gives statuses and results, a pytree of NumPy arrays, for a number of steps and indices of trajectories.
+    """
+    pending, done = num_steps.copy(), np.iinfo(num_steps.dtype).max
+    results = None
+    while (number := int(pending.min())) < done:
+        places = np.flatnonzero(pending == number)
+        status, found = solve(number, places)
+        if results is None:
+            results = jax.tree.map(lambda leaf: np.empty((pending.size, *leaf.shape[1:]), leaf.dtype), found)
+        for leaf, values in zip(jax.tree.leaves(results), jax.tree.leaves(found), strict=True):
+            leaf[places] = values
+        pending[places] = np.where(can_be_refined(status, number, max_steps), 2 * number, done)
+    return results
 
 
 def scale_of_grid(memory: AbstractMemory, y0: PyTree) -> Scalar:

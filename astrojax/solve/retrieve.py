@@ -11,33 +11,17 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, Float, PyTree
 
-from .._internal.checks import InputError, at_least, concrete, finite, one_of, positive, real, shown
-from .._internal.parameters import MOST_STEPS
+from .._internal.checks import InputError, concrete, finite, real, shown
 from .._internal.types import BoolScalar, IntScalar, Scalar, ScalarLike
 from ..models.base import AbstractMemory, check_memory, checked_query
 from .adams import Adams
 from .automatic import Automatic
-from .exponential import ETD2, ETD3, AbstractExponentialSolver
+from .exponential import ETD3, AbstractExponentialSolver
 from .grid import LARGEST_ERROR, ends_of_steps, integrate, scale_of_grid
 from .recall import Recall as Recall
 from .recall import Status as Status
+from .settings import SolveSettings
 from .step_size import Replay, StepControl
-
-SOLVERS: dict[str, type[diffrax.AbstractAdaptiveSolver]] = {
-    "auto": Automatic,
-    "adams": Adams,
-    "etd2": ETD2,
-    "etd3": ETD3,
-    "heun": diffrax.Heun,
-    "bosh3": diffrax.Bosh3,
-    "tsit5": diffrax.Tsit5,
-    "dopri5": diffrax.Dopri5,
-    "dopri8": diffrax.Dopri8,
-    "kvaerno3": diffrax.Kvaerno3,
-    "kvaerno5": diffrax.Kvaerno5,
-}
-"""Solvers that can be named: the automatic one, that of a fixed grid of steps, and further adaptive ones, exponential, explicit
-and implicit, each by rising order."""
 
 NUM_STEPS = 40
 """Steps of a grid, unless given."""
@@ -116,19 +100,17 @@ def retrieve(
     """
     if adjoint is not None and not isinstance(adjoint, diffrax.AbstractAdjoint):
         raise InputError(f"adjoint must be a diffrax adjoint; got {adjoint!r}")
-    retrieval = prepare(
-        memory,
-        query,
+    settings = SolveSettings(
         t1=t1,
-        solver=solver,
         rtol=rtol,
         atol=atol,
+        convergence_speed=convergence_speed,
+        solver=solver,
         max_steps=max_steps,
         num_steps=num_steps,
-        convergence_speed=convergence_speed,
         confirm=confirm,
-        differentiable=True,
     )
+    retrieval = prepare(memory, query, settings, differentiable=True)
     times = None if ts is None else _checked_times(ts, retrieval.t1)
     return recall_of(retrieval, adjoint, times)
 
@@ -156,47 +138,39 @@ class Retrieval(eqx.Module):
 def prepare(
     memory: AbstractMemory,
     query: jax.typing.ArrayLike,
-    *,
-    t1: ScalarLike,
-    solver: str | diffrax.AbstractAdaptiveSolver,
-    rtol: ScalarLike | None,
-    atol: ScalarLike | None,
-    max_steps: int,
+    settings: SolveSettings,
     num_steps: int | IntScalar | None = None,
-    convergence_speed: ScalarLike | None = None,
-    confirm: bool = False,
+    *,
     differentiable: bool = False,
 ) -> Retrieval:
-    """What `retrieve` is to do, checked; arguments and errors as there.
+    """What `retrieve` is to do, checked; errors as there. `num_steps` takes the place of the one in the settings.
 
     A differentiable one has harmless values in place of a memory and a query that are traced and not valid, so that neither
     the solve nor its derivatives meet NaN. It costs a copy of the patterns.
     """
     check_memory(memory)
-    start = checked_query(query, memory.patterns)
-    dtype = memory.patterns.dtype
-    end = positive("t1", t1, dtype)
-    at_least("max_steps", max_steps, 1)
-    speed = None if convergence_speed is None else positive("convergence_speed", convergence_speed, dtype)
-    name, method = _as_solver(solver)
-    if num_steps is None or isinstance(num_steps, int):
-        num_steps = _checked_num_steps(num_steps, method, max_steps)
-    for of_adaptive, given in (("rtol", rtol), ("atol", atol)):
-        if isinstance(method, Adams) and given is not None:
-            raise InputError(f"{of_adaptive} is for adaptive solvers; got {given} for the solver adams, which has num_steps")
-    relative = jax.lax.stop_gradient(_default_rtol(memory, method, end) if rtol is None else positive("rtol", rtol, dtype))
-    if atol is not None:
-        absolute = jax.lax.stop_gradient(positive("atol", atol, dtype))
+    start, method = checked_query(query, memory.patterns), settings.method
+
+    def number(value: ScalarLike) -> Scalar:
+        return jnp.asarray(value).astype(memory.patterns.dtype)
+
+    end = number(settings.t1)
+    relative = jax.lax.stop_gradient(_default_rtol(memory, method, end) if settings.rtol is None else number(settings.rtol))
+    if settings.atol is not None:
+        absolute = jax.lax.stop_gradient(number(settings.atol))
     else:
-        absolute = relative if isinstance(method, AbstractExponentialSolver | Adams) else jnp.full_like(relative, _least(dtype))
-    settings = (end, relative, absolute)
-    in_range = [(value > 0) & jnp.isfinite(value) for value in settings]
+        loose = isinstance(method, AbstractExponentialSolver | Adams)
+        absolute = relative if loose else jnp.full_like(relative, _least(memory.patterns.dtype))
+    numbers = (end, relative, absolute)
+    in_range = [(value > 0) & jnp.isfinite(value) for value in numbers]
     status = jnp.where(jnp.all(jnp.isfinite(start)), Status.OK, Status.NON_FINITE)
     status = jnp.where(memory.is_valid(), status, Status.INVALID_MEMORY)
     status = jnp.where(jnp.all(jnp.stack(in_range)), status, Status.INVALID_SETTINGS)
     if differentiable and concrete(status == Status.OK) is not True:
         memory, start = _harmless((memory, start), status == Status.OK)
-    t1, rtol, atol = (jnp.where(ok, value, jnp.ones_like(value)) for ok, value in zip(in_range, settings, strict=True))
+    t1, rtol, atol = (jnp.where(ok, value, jnp.ones_like(value)) for ok, value in zip(in_range, numbers, strict=True))
+    if num_steps is None:
+        num_steps = settings.num_steps or min(NUM_STEPS, settings.max_steps)
     return Retrieval(
         memory=memory.prepared(),
         y0=memory.initial_state(start),
@@ -204,32 +178,13 @@ def prepare(
         rtol=rtol,
         atol=atol,
         status=status,
-        convergence_speed=speed,
+        convergence_speed=None if settings.convergence_speed is None else number(settings.convergence_speed),
         solver=method,
-        solver_name=name,
-        max_steps=max_steps,
+        solver_name=settings.solver_name,
+        max_steps=settings.max_steps,
         num_steps=num_steps,
-        confirm=confirm,
+        confirm=settings.confirm,
     )
-
-
-def _checked_num_steps(num_steps: int | None, solver: diffrax.AbstractAdaptiveSolver, max_steps: int) -> int:
-    if num_steps is None:
-        return min(NUM_STEPS, max_steps)
-    at_least("num_steps", num_steps, 1, min(MOST_STEPS, max_steps))
-    if not isinstance(solver, Adams):
-        raise InputError(f"num_steps is for the solver adams; got {num_steps} for the solver {shown(solver)}")
-    return num_steps
-
-
-def is_on_grid(solver: str | diffrax.AbstractAdaptiveSolver) -> bool:
-    """Whether a solver, or that of a name, takes a fixed grid of steps."""
-    return isinstance(solver, Adams) or (isinstance(solver, str) and solver == "adams")
-
-
-def default_solver(rtol: ScalarLike | None, atol: ScalarLike | None) -> str:
-    """The solver of sweeps, searches and `retrieve_many`: that of a grid, or an adaptive one where a tolerance is given."""
-    return "adams" if rtol is None and atol is None else "etd3"
 
 
 def _default_rtol(memory: AbstractMemory, solver: diffrax.AbstractAdaptiveSolver, t1: Scalar) -> Scalar:
@@ -477,14 +432,6 @@ def _status(retrieval: Retrieval, state: PyTree, result: diffrax.RESULTS) -> Int
     status = jnp.where(result == diffrax.RESULTS.max_steps_reached, Status.MAX_STEPS, status)
     status = jnp.where(finite_state, status, Status.NON_FINITE)
     return jnp.where(retrieval.status == Status.OK, status, retrieval.status)
-
-
-def _as_solver(solver: str | diffrax.AbstractAdaptiveSolver) -> tuple[str, diffrax.AbstractAdaptiveSolver]:
-    """A solver, and the name that it has or goes by."""
-    if isinstance(solver, diffrax.AbstractAdaptiveSolver):
-        return next((name for name, kind in SOLVERS.items() if type(solver) is kind), type(solver).__name__.lower()), solver
-    one_of("solver", solver, SOLVERS)
-    return solver, SOLVERS[solver]()
 
 
 def _checked_times(ts: jax.typing.ArrayLike | Sequence[ScalarLike], t1: jax.Array) -> jax.Array:

@@ -1,24 +1,61 @@
-"""What trajectories and programs cost, about: core-seconds on a CPU of 2024, as benchmarks/engine.py measures them."""
+"""What trajectories and programs cost: core-seconds on a CPU of 2024, as benchmarks/engine.py measures them, and bytes."""
 
+from collections.abc import Hashable, Mapping
 from typing import Any
 
-LANE_SECONDS, DRAW_SECONDS, STEP_SECONDS = 2e-6, 6e-10, 1.2e-10
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._internal.random import seed_key
+from .programs import as_arrays, one_lane, static_key
+
+TRAJECTORY_SECONDS, DRAW_SECONDS, STEP_SECONDS = 2e-6, 6e-10, 1.2e-10
 """For any trajectory; to draw an entry of a pattern; for an entry, or a product of two, at a step of the solver."""
 
 COMPILE_SECONDS = 3.0
-"""To compile a program. One that was kept must still be traced and loaded, a third of that."""
+"""To compile a program. A cached one must still be traced and loaded, a third of that."""
 
 USUAL_STEPS = 40
 """Steps of a trajectory, about."""
 
-
-def lane_seconds(kind: str, num_neurons: int, capacity: Any, num_steps: int | None) -> Any:
-    """Of one trajectory with so many patterns, by a model of that `kind`, or of `decoders`."""
-    drawn = num_neurons * capacity
-    read = {"neuron_astrocyte": drawn * (num_neurons + 1) / 2, "decoders": 0}.get(kind, drawn)
-    return LANE_SECONDS + DRAW_SECONDS * drawn + STEP_SECONDS * (num_steps or USUAL_STEPS) * read
+_SIZES: dict[Hashable, tuple[int, int, int]] = {}
 
 
-def lanes_of_a_program(lane: float) -> float:
-    """How many trajectories of so many seconds cost as much as one more program, which every other run finds kept."""
-    return 2 / 3 * COMPILE_SECONDS / lane
+def trajectory_seconds(sample: Any, coordinates: Mapping[str, np.ndarray], capacity: int) -> float:
+    """Core-seconds of one trajectory, at coordinates of which the first is taken, padded to `capacity` patterns."""
+    drawn, read, _ = _sizes(sample, coordinates, capacity)
+    num_steps = getattr(sample, "num_steps", None) or USUAL_STEPS
+    return TRAJECTORY_SECONDS + DRAW_SECONDS * drawn + STEP_SECONDS * num_steps * read
+
+
+def trajectory_bytes(sample: Any, coordinates: Mapping[str, np.ndarray], capacity: int) -> int:
+    """Memory of the problem of one trajectory and of what its steps read; arguments as for `trajectory_seconds`."""
+    return _sizes(sample, coordinates, capacity)[2]
+
+
+def program_cost(seconds: float) -> float:
+    """How many trajectories of so many seconds cost as much as one more program, which every other run finds cached."""
+    return 2 / 3 * COMPILE_SECONDS / seconds
+
+
+def _sizes(sample: Any, coordinates: Mapping[str, np.ndarray], capacity: int) -> tuple[int, int, int]:
+    """Entries of the largest array of a problem, of the largest that every step reads, and bytes of all of them."""
+    sample, lane = as_arrays(sample), one_lane(coordinates)
+    key = static_key((sample, lane)), capacity, jnp.result_type(float)
+    if key not in _SIZES:
+
+        def arrays(lane: dict[str, jax.Array]) -> tuple[Any, Any]:
+            problem = sample.draw(seed_key(0), lane, capacity)
+            return problem, sample.precompute(problem, lane) if hasattr(sample, "precompute") else None
+
+        drawn, read = map(_arrays, eqx.filter_eval_shape(arrays, lane))
+        largest = (max((leaf.size for leaf in leaves), default=0) for leaves in (drawn, read))
+        _SIZES[key] = *largest, sum(leaf.size * leaf.dtype.itemsize for leaf in (*drawn, *read))
+    return _SIZES[key]
+
+
+def _arrays(shapes: Any) -> list[Any]:
+    """Leaves with a size in bytes, which random keys have not."""
+    return [leaf for leaf in jax.tree.leaves(shapes) if hasattr(getattr(leaf, "dtype", None), "itemsize")]

@@ -12,7 +12,7 @@ from .._internal.checks import InputError, did_you_mean
 from .._internal.random import pinned
 from .._internal.types import RandomKey
 from .grid import Grid
-from .programs import kind_of, one_lane, traced
+from .programs import as_arrays, one_lane, static_key
 
 LOAD = "num_patterns"
 """The coordinate that a sample's padding follows from."""
@@ -44,9 +44,9 @@ def effective_coordinates(
 
     The outcome is what `determinants` of a sample returns or, for a sample without that, what is measured.
     """
-    sample = traced(sample)
+    sample = as_arrays(sample)
     lane = tuple(sorted((name, values.dtype.str) for name, values in coordinates.items()))
-    kind = lane, kind_of(sample), capacity, jax.numpy.result_type(float)
+    kind = lane, static_key(sample), capacity, jax.numpy.result_type(float)
     if kind not in _FOUND:
         _FOUND[kind] = frozenset({LOAD}) | _names_used(sample, root_key, one_lane(coordinates), capacity)
     return _FOUND[kind]

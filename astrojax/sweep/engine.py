@@ -18,7 +18,8 @@ from .._internal.devices import local_devices
 from .._internal.errors import shown_bytes
 from .._internal.parameters import MOST_THREADS, MOST_TRAJECTORIES
 from .._internal.types import RandomKey
-from .programs import Layout, Programs, arranged, call, kind_of, lane_bytes, traced
+from .costs import trajectory_bytes
+from .programs import Layout, Programs, as_arrays, call, distribute, static_key
 
 CPU_WIDTH = 128
 """Most lanes that step together on a CPU: enough to pay for an operation."""
@@ -58,7 +59,7 @@ class Lanes(NamedTuple):
 
 
 @dataclass
-class Clock:
+class Timings:
     """Seconds of compiling and of running, summed over calls; calls that ran side by side count each."""
 
     compile_seconds: float = 0.0
@@ -66,7 +67,7 @@ class Clock:
     num_programs: int = 0
     num_trajectories: int = 0
 
-    def add(self, other: "Clock") -> None:
+    def add(self, other: "Timings") -> None:
         """Add another clock's counts."""
         for name, amount in vars(other).items():
             setattr(self, name, getattr(self, name) + amount)
@@ -114,7 +115,7 @@ class Engine:
         self.devices = tuple(available[:num_devices])
         self.num_threads = num_threads or ((os.cpu_count() or 1) if on_cpu and len(self.devices) == 1 else 2)
         self.memory = memory or default_budget(self.devices)
-        self.clocks: dict[str, Clock] = {}
+        self.timings: dict[str, Timings] = {}
         self._width = lanes_per_step
         self._layouts: dict[Hashable, Layout] = {}
         self._on_notice = on_notice or (lambda text: None)
@@ -134,7 +135,7 @@ class Engine:
         """A new session: what one caller computes."""
         return Session(self)
 
-    def compute_side_by_side(self, lanes: Lanes) -> dict[str, np.ndarray]:
+    def compute_concurrently(self, lanes: Lanes) -> dict[str, np.ndarray]:
         """As `Session.compute`, with the lanes dealt out to all threads: the same values bit for bit.
 
         Raises:
@@ -155,9 +156,9 @@ class Engine:
 
     def _layout(self, lanes: Lanes, sample: Any, capacity: int) -> Layout:
         """How lanes are laid out follows from the memory of a problem, until running out of memory has taught better."""
-        key = kind_of(sample), capacity
+        key = static_key(sample), capacity
         if key not in self._layouts:
-            size = lane_bytes(sample, lanes.root_key, lanes.coordinates, capacity)
+            size = trajectory_bytes(sample, lanes.coordinates, capacity)
             if size > self.memory_per_thread:
                 needed, allowed = shown_bytes(size), shown_bytes(self.memory_per_thread)
                 text = f"{lanes.name}: a single trajectory of {capacity:,} patterns takes at least {needed} of memory"
@@ -191,11 +192,11 @@ class Engine:
             f"going on with {width} × {steps}"
         )
 
-    def _count(self, clocks: dict[str, Clock], name: str, counts: Clock) -> None:
-        """Count for a session's clocks and for the engine's, which are the sums over its sessions."""
+    def _count(self, timings: dict[str, Timings], name: str, counts: Timings) -> None:
+        """Count for a session's timings and for the engine's, which are the sums over its sessions."""
         with self._lock:
-            for each in (clocks, self.clocks):
-                each.setdefault(name, Clock()).add(counts)
+            for each in (timings, self.timings):
+                each.setdefault(name, Timings()).add(counts)
 
 
 class Session:
@@ -208,11 +209,11 @@ class Session:
         engine: the engine that computes.
     """
 
-    clocks: dict[str, Clock]
+    timings: dict[str, Timings]
     """Seconds by the lanes' name, of this session alone."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine, self.clocks = engine, {}
+        self.engine, self.timings = engine, {}
         self._stop = threading.Event()
 
     def compute(self, lanes: Lanes) -> dict[str, np.ndarray]:
@@ -224,7 +225,7 @@ class Session:
             CancelledError: if the session was stopped.
         """
         random_key(lanes.root_key)
-        sample = traced(lanes.sample)
+        sample = as_arrays(lanes.sample)
         results: dict[str, np.ndarray] = {}
         for capacity in np.unique(lanes.capacities)[::-1]:
             places = np.flatnonzero(lanes.capacities == capacity)
@@ -238,7 +239,7 @@ class Session:
 
     def prepare(self, lanes: Lanes) -> None:
         """Compile what `compute` will need for the first of the lanes."""
-        self._within_memory(lanes, traced(lanes.sample), int(lanes.capacities[0]), np.zeros(0, int))
+        self._within_memory(lanes, as_arrays(lanes.sample), int(lanes.capacities[0]), np.zeros(0, int))
 
     def stop(self) -> None:
         """Let every computation end before its next call."""
@@ -288,17 +289,17 @@ class Session:
             except (OutOfMemoryError, jax.errors.JaxRuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
-                self.engine._halve(lanes.name, (kind_of(sample), capacity), layout, error)
+                self.engine._halve(lanes.name, (static_key(sample), capacity), layout, error)
 
     def _call(
         self, lanes: Lanes, sample: Any, capacity: int, places: np.ndarray, layout: Layout
     ) -> tuple[int, dict[str, np.ndarray]]:
         chosen = places if places.size else np.zeros(1, int)
         coordinates = {name: values[chosen] for name, values in lanes.coordinates.items()}
-        arguments, order = arranged(coordinates, layout)
+        arguments, order = distribute(coordinates, layout)
         program, compile_seconds = PROGRAMS.get(sample, (lanes.root_key, *arguments), capacity, layout)
         if compile_seconds is not None:
-            self._count(lanes.name, Clock(compile_seconds=compile_seconds, num_programs=1))
+            self._count(lanes.name, Timings(compile_seconds=compile_seconds, num_programs=1))
             needed, allowed = program.memory_analysis(), self.engine.memory_per_thread
             if needed is not None and needed.temp_size_in_bytes > allowed:
                 raise OutOfMemoryError(f"the program takes {needed.temp_size_in_bytes:,} bytes of {allowed:,}")
@@ -306,11 +307,11 @@ class Session:
             return 0, {}
         started = time.perf_counter()
         values = call(program, sample, lanes.root_key, arguments, order)
-        self._count(lanes.name, Clock(run_seconds=time.perf_counter() - started, num_trajectories=places.size))
+        self._count(lanes.name, Timings(run_seconds=time.perf_counter() - started, num_trajectories=places.size))
         return places.size, values
 
-    def _count(self, name: str, counts: Clock) -> None:
-        self.engine._count(self.clocks, name, counts)
+    def _count(self, name: str, counts: Timings) -> None:
+        self.engine._count(self.timings, name, counts)
 
 
 def _put(results: dict[str, np.ndarray], values: Mapping[str, np.ndarray], places: np.ndarray, number: int) -> None:

@@ -16,10 +16,11 @@ from .._internal.device_memory import empty
 from .._internal.parameters import MOST_TRAJECTORIES
 from .._internal.types import RandomKey
 from .chunks import Block, blocks, chunk_shape
+from .costs import program_cost, trajectory_bytes, trajectory_seconds
 from .dependence import LOAD, refuse_idle_axes
-from .engine import Clock, Engine, Lanes
+from .engine import Engine, Lanes, Timings
 from .grid import Axes, Grid
-from .programs import kind_of, traced
+from .programs import as_arrays, static_key
 from .shapes import PROGRAM_COST, Shapes
 
 if TYPE_CHECKING:
@@ -37,13 +38,14 @@ class Sweep:
         sample: see `Sample`.
         axes: values by axis; `num_patterns` must be a coordinate.
         largest_capacity: how many patterns there are to draw from, where that is limited.
-        program_cost: how many lanes cost as much as compiling one more program (see `Shapes`).
+        program_cost: how many trajectories cost as much as compiling one more program (see `Shapes`); estimated where it is
+            `None`.
     """
 
     sample: Any
     axes: Axes
     largest_capacity: int | None = None
-    program_cost: float | int = PROGRAM_COST
+    program_cost: float | int | None = PROGRAM_COST
 
     def __repr__(self) -> str:
         axes = [values if isinstance(values, Mapping) else {name: values} for name, values in self.axes.items()]
@@ -58,7 +60,22 @@ class Sweep:
     @functools.cached_property
     def shapes(self) -> Shapes:
         """The padded shapes for all memory loads."""
-        return Shapes(*self.grid.values_of("num_patterns"), self.largest_capacity, self.program_cost)
+        loads, counts = self.grid.values_of(LOAD)
+        cost = program_cost(self._seconds(int(loads[-1]))) if self.program_cost is None else self.program_cost
+        return Shapes(loads, counts, self.largest_capacity, cost)
+
+    def core_seconds(self) -> float:
+        """What all trajectories take one core of a CPU, about."""
+        loads, counts = self.grid.values_of(LOAD)
+        capacities = self.shapes.of(loads)
+        return sum(self._seconds(int(size)) * int(counts[capacities == size].sum()) for size in self.shapes.capacities)
+
+    def trajectory_bytes(self) -> int:
+        """Memory that one trajectory takes at least, of the largest capacity."""
+        return trajectory_bytes(self.sample, self.grid.at(np.zeros(1, int)), int(self.shapes.capacities[-1]))
+
+    def _seconds(self, capacity: int) -> float:
+        return trajectory_seconds(self.sample, self.grid.at(np.zeros(1, int)), capacity)
 
     def check(self, name: str, root_key: RandomKey) -> None:
         """Raise `InputError` for an axis that changes nothing about the sample, or is missing, and for too many points."""
@@ -79,7 +96,7 @@ class Sweep:
         """A lane of each program that is needed, by what tells programs apart, the largest capacity first."""
         loads, _ = self.grid.values_of("num_patterns")
         firsts = {int(capacity): load for load, capacity in zip(loads[::-1], self.shapes.of(loads)[::-1], strict=True)}
-        first, kind = self.grid.at(np.zeros(1, int)), kind_of(traced(self.sample))
+        first, kind = self.grid.at(np.zeros(1, int)), static_key(as_arrays(self.sample))
         return {
             (kind, capacity): Lanes(
                 name, self.sample, root_key, first | {"num_patterns": np.array([load])}, np.array([capacity])
@@ -109,7 +126,7 @@ class SweepResult:
 
     observables: dict[str, np.ndarray] = field(default_factory=dict)
     num_trajectories: int = 0
-    clock: Clock = field(default_factory=Clock)
+    clock: Timings = field(default_factory=Timings)
     axes: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -186,5 +203,5 @@ def run_sweeps(
         + [functools.partial(compute, name, block) for name, block in chunks]
     )
     for name, result in results.items():
-        result.clock = session.clocks.get(name, Clock())
+        result.clock = session.timings.get(name, Timings())
     return results

@@ -30,9 +30,9 @@ Coordinates = Mapping[str, jax.Array]
 class Sample(Protocol):
     """What a sweep takes: a pytree whose array leaves and floats are traced, so that changing a number compiles nothing.
 
-    Its methods take no sweeps. What `solve` returns must depend on every coordinate. A sample may instead have
-    `determinants(problem, coordinates)`, a pytree of arrays that decide the outcome and cost less to trace; and
-    `coordinate_names`, those that it can have.
+    What `solve` returns must depend on every coordinate. A sample may also have `determinants(problem, coordinates)`, arrays
+    that decide the outcome and cost less to trace; `precompute(problem, coordinates)`, arrays that every step of a solve
+    reads; `num_steps`, how many these are; and `coordinate_names`, those of the coordinates that it can have.
     """
 
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Any:
@@ -51,9 +51,6 @@ class GridSample(Sample, Protocol):
 
     max_steps: int
     """Most steps of a grid."""
-
-    def precompute(self, problem: Any, coordinates: Coordinates) -> Any:
-        """What is made of the problem once, and read in every step: a pytree of arrays."""
 
     def first_num_steps(self, coordinates: Coordinates, capacity: int) -> jax.Array:
         """Steps of the first grid to be tried at the given coordinates, an integer from 1 to `max_steps`."""
@@ -82,27 +79,15 @@ class Layout:
         return len(self.devices) * self.width * self.steps
 
 
-def traced(sample: Any) -> Any:
+def as_arrays(sample: Any) -> Any:
     """A sample whose floats have become arrays, in JAX's current precision."""
     return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float) else leaf, sample)
-
-
-def lane_bytes(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray], capacity: int) -> int:
-    """Memory of the problem of one lane, and of what is made of it before it is solved."""
-
-    def kept(key: RandomKey, lane: Coordinates) -> Any:
-        problem = sample.draw(key, lane, capacity)
-        return problem, sample.precompute(problem, lane) if isinstance(sample, GridSample) else None
-
-    shapes = eqx.filter_eval_shape(kept, root_key, one_lane(coordinates))
-    sized = (leaf for leaf in jax.tree.leaves(shapes) if hasattr(getattr(leaf, "dtype", None), "itemsize"))
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in sized)
 
 
 def outputs(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray], capacity: int) -> dict[str, np.dtype]:
     """Names and types of what a sample measures."""
     number = jax.ShapeDtypeStruct((), np.int32) if is_on_grid(sample) else None
-    shapes = pinned(eqx.filter_eval_shape)(_measured, traced(sample), root_key, one_lane(coordinates), number, capacity)
+    shapes = pinned(eqx.filter_eval_shape)(_measured, as_arrays(sample), root_key, one_lane(coordinates), number, capacity)
     return {name: np.dtype(leaf.dtype) for name, leaf in shapes.items()}
 
 
@@ -125,7 +110,7 @@ def one_lane(coordinates: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
     return {name: jnp.asarray(values[0]) for name, values in in_precision(coordinates).items()}
 
 
-def kind_of(tree: Any) -> Hashable:
+def static_key(tree: Any) -> Hashable:
     """What is the same for all pytrees that differ only in the numbers inside their arrays."""
     dynamic, static = eqx.partition(tree, eqx.is_array)
     arrays = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(dynamic))
@@ -148,7 +133,7 @@ class Programs:
     def get(self, sample: Any, arguments: tuple[Any, ...], capacity: int, layout: Layout) -> tuple[Any, float | None]:
         """A program for a traced sample and arguments like the given ones; and the seconds if it was compiled just now."""
         dynamic, static = eqx.partition(sample, eqx.is_array)
-        key = kind_of((sample, arguments)), capacity, layout, jnp.result_type(float)
+        key = static_key((sample, arguments)), capacity, layout, jnp.result_type(float)
         with self._lock:
             known = key in self._compiled
             future = self._compiled.setdefault(key, Future())
@@ -186,14 +171,14 @@ class _Alone:
 
 
 def call(program: Any, sample: Any, root_key: RandomKey, arguments: tuple[Any, np.ndarray], order: np.ndarray) -> Any:
-    """Call a program with what `arranged` gave. Returns one value per lane, by name."""
+    """Call a program with what `distribute` gave. Returns one value per lane, by name."""
     dynamic, _ = eqx.partition(sample, eqx.is_array)
     with jax.debug_nans(False):  # observables of a failed trajectory are NaN
         packed = program(dynamic, root_key, *arguments)
     return {name: value[order] for name, value in jax.tree.map(np.asarray, packed).unpacked().items()}
 
 
-def arranged(coordinates: Mapping[str, np.ndarray], layout: Layout) -> tuple[tuple[Any, np.ndarray], np.ndarray]:
+def distribute(coordinates: Mapping[str, np.ndarray], layout: Layout) -> tuple[tuple[Any, np.ndarray], np.ndarray]:
     """Arguments of a program for the given lanes, dealt out to the devices one by one; and where each lane went."""
     number = len(next(iter(coordinates.values())))
     num_devices, per_device = len(layout.devices), layout.lanes // len(layout.devices)

@@ -1,7 +1,8 @@
 """One sample, as a pure function: coordinates → patterns → query → memory → recall → observables."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import diffrax
@@ -10,8 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._internal import reprs as _shown
-from .._internal.checks import InputError, at_least, did_you_mean
+from .._internal.checks import InputError, did_you_mean
 from .._internal.random import seed_key
 from .._internal.types import IntScalar, Neurons, RandomKey, Scalar, ScalarLike
 from ..models.base import AbstractMemory
@@ -19,7 +19,8 @@ from ..problems.decoders import bayes_decoder, nearest_pattern
 from ..problems.observables import hamming_error, overlap, perplexity, soft_hamming_error, success
 from ..problems.task import Coordinates, Problem, Task
 from ..solve.grid import common_num_steps
-from ..solve.retrieve import Recall, Status, default_solver, is_on_grid, prepare, recall_of
+from ..solve.retrieve import Recall, Status, prepare, recall_of
+from ..solve.settings import SolveSettings
 
 Observables = dict[str, jax.Array]
 """Scalars measured in one sample, by name."""
@@ -33,32 +34,33 @@ class RecallTrial(eqx.Module):
         build: `build(patterns, stored=…, **parameters)` gives a memory; an `equinox.Partial`, so that settings can be compared.
         parameters: dynamical parameters by name. Coordinates take their place; a coordinate may also be named like a parameter
             that `build` takes and that is not among these.
-        t1, rtol, atol, convergence_speed: numbers for `retrieve`, traced; solver, max_steps, confirm: static. The solver is
-            `adams` when left out, or `etd3` where a tolerance is given.
-        num_steps: steps of the grid of `adams`, for all problems; as many as suit each of them when left out. Where they are
-            too few, a sweep doubles them, up to `max_steps`.
-        refinement: how many times as many steps the grids have that suit the problems.
         per_pattern: parameters of the patterns of a pool, by name, shape (…, size of the pool).
+        given: settings of the solve by name, as for `retrieve`: `t1`, 10 when left out, `solver`, `rtol`, `atol`, `max_steps`,
+            `num_steps`, `convergence_speed` and `confirm`. The solver is `adams` when left out, or `etd3` where a tolerance is
+            given. Grids of `adams` have as many steps as suit each problem, times `refinement`, or `num_steps` for all; where
+            they are too few, a sweep doubles them, up to `max_steps`.
+        settings: all of them in one object, in place of `given`.
     """
 
     task: Task
     build: Callable[..., AbstractMemory]
-    parameters: dict[str, ScalarLike] = eqx.field(default_factory=dict)
-    t1: ScalarLike = 10.0
-    rtol: ScalarLike | None = None
-    atol: ScalarLike | None = None
-    convergence_speed: ScalarLike | None = None
-    solver: str | None = eqx.field(static=True, default=None)
-    max_steps: int = eqx.field(static=True, default=4096)
-    num_steps: int | None = eqx.field(static=True, default=None)
-    refinement: ScalarLike = 1.0
-    confirm: bool = eqx.field(static=True, default=False)
-    per_pattern: dict[str, Float[Array, "... pool"]] = eqx.field(default_factory=dict)
+    parameters: dict[str, ScalarLike]
+    per_pattern: dict[str, Float[Array, "... pool"]]
+    settings: SolveSettings
 
-    def __repr__(self) -> str:
-        numbers = self.parameters | {"t1": self.t1, "rtol": self.rtol, "atol": self.atol} | self.per_pattern
-        given = [f"{name}={_shown.number(value)}" for name, value in numbers.items() if value is not None]
-        return f"RecallTrial({', '.join([repr(self.task), _shown.function(self.build), *given, self.solver_name])})"
+    def __init__(
+        self,
+        task: Task,
+        build: Callable[..., AbstractMemory],
+        parameters: Mapping[str, ScalarLike] | None = None,
+        *,
+        per_pattern: Mapping[str, Float[Array, "... pool"]] | None = None,
+        settings: SolveSettings | None = None,
+        **given: Any,
+    ) -> None:
+        self.task, self.build = task, build
+        self.parameters, self.per_pattern = dict(parameters or {}), dict(per_pattern or {})
+        self.settings = SolveSettings(**given) if settings is None else replace(settings, **given)
 
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
         """The problem at the given coordinates."""
@@ -67,12 +69,17 @@ class RecallTrial(eqx.Module):
     @property
     def on_grid(self) -> bool:
         """Whether trajectories are solved on grids of steps (see `attempt`)."""
-        return is_on_grid(self.solver_name)
+        return self.settings.on_grid
 
     @property
-    def solver_name(self) -> str:
-        """The solver that is used."""
-        return self.solver or default_solver(self.rtol, self.atol)
+    def max_steps(self) -> int:
+        """Largest number of steps."""
+        return self.settings.max_steps
+
+    @property
+    def num_steps(self) -> int | None:
+        """Steps of all grids, where it is not each problem that says how many suit it."""
+        return self.settings.num_steps
 
     def precompute(self, problem: Problem, coordinates: Coordinates) -> AbstractMemory:
         """What every step of a solve reads."""
@@ -80,18 +87,15 @@ class RecallTrial(eqx.Module):
 
     def first_num_steps(self, coordinates: Coordinates, capacity: int) -> IntScalar:
         """Steps of the coarsest grid that suits problems at the given coordinates, whatever their patterns."""
+        if self.settings.num_steps is not None:
+            return jnp.asarray(self.settings.num_steps, jnp.int32)
         shapes = jax.eval_shape(lambda: self.draw(seed_key(0), coordinates, capacity))
         like = jax.tree.map(lambda leaf: jnp.ones(leaf.shape, leaf.dtype), eqx.tree_at(lambda p: p.tie_key, shapes, None))
-        return self._num_steps_for(self.memory(like, coordinates), coordinates)
-
-    def _num_steps_for(self, memory: AbstractMemory, coordinates: Coordinates) -> IntScalar:
-        if self.num_steps is not None:
-            at_least("num_steps", self.num_steps, 1, self.max_steps)
-            return jnp.asarray(self.num_steps, jnp.int32)
+        memory = self.memory(like, coordinates)
         corruption, level = self.task.corruption, coordinates.get(self.task.corruption.level_name)
         similarity = 0.0 if level is None else corruption.similarity(level, memory.num_neurons)
-        number = memory.num_steps(coordinates["num_patterns"], similarity) * self.refinement
-        return common_num_steps(number, self.max_steps)
+        number = memory.num_steps(coordinates["num_patterns"], similarity) * self.settings.refinement
+        return common_num_steps(number, self.settings.max_steps)
 
     def attempt(self, problem: Problem, coordinates: Coordinates, num_steps: IntScalar | None) -> Observables:
         """What is measured when the memory recalls on a grid of so many steps."""
@@ -99,7 +103,7 @@ class RecallTrial(eqx.Module):
         measured = observe(memory, problem.target, self.recall(memory, problem, diffrax.ForwardMode(), num_steps))
         if num_steps is None:
             return measured
-        first = self._num_steps_for(memory, coordinates)
+        first = self.first_num_steps(coordinates, problem.stored.size)
         return measured | {"refined": (num_steps > first).astype(problem.query.dtype)}
 
     def solve(self, problem: Problem, coordinates: Coordinates) -> Observables:
@@ -113,16 +117,11 @@ class RecallTrial(eqx.Module):
         problem: Problem,
         adjoint: diffrax.AbstractAdjoint,
         num_steps: int | IntScalar | None = None,
+        *,
         differentiable: bool = False,
     ) -> Recall:
         """The recall of a memory from the problem's query, with these settings, on a grid of so many steps if it is on one."""
-        number = self.num_steps if num_steps is None else num_steps
-        given = {"num_steps": number, "differentiable": differentiable, **self._settings()}
-        return recall_of(prepare(memory, problem.query, **given), adjoint)
-
-    def _settings(self) -> dict[str, Any]:
-        names = ("t1", "rtol", "atol", "max_steps", "convergence_speed", "confirm")
-        return {"solver": self.solver_name} | {name: getattr(self, name) for name in names}
+        return recall_of(prepare(memory, problem.query, self.settings, num_steps, differentiable=differentiable), adjoint)
 
     def determinants(self, problem: Problem, coordinates: Coordinates) -> Any:
         """What decides the outcome: the problem, the start and how it changes. Coordinates without effect change none of it."""

@@ -20,8 +20,8 @@ from ..equilibria import equilibrium
 from ..models.base import AbstractMemory
 from ..problems.observables import hamming_error
 from ..problems.task import Coordinates, Problem, Task
-from ..solve.grid import can_be_refined
-from ..solve.retrieve import Status, default_solver, is_on_grid
+from ..solve.grid import solve_on_grids
+from ..solve.retrieve import Status
 from ..sweep.engine import Engine, Lanes
 from ..sweep.programs import in_precision
 from ..sweep.shapes import Shapes
@@ -85,11 +85,11 @@ class Objective(eqx.Module):
         parameters: Mapping[str, ScalarLike] | None = None,
         **settings: Any,
     ) -> None:
-        solver = settings.get("solver") or default_solver(settings.get("rtol"), settings.get("atol"))
-        given: dict[str, Any] = settings | {"solver": solver}
-        if not is_on_grid(solver):
-            given |= {name: TOLERANCE for name in ("rtol", "atol") if given.get(name) is None}
-        self.trial = RecallTrial(task, build, dict(parameters or {}), t1=t1, convergence_speed=None, **given)
+        self.trial = RecallTrial(task, build, parameters, t1=t1, **settings)
+        how = self.trial.settings
+        if not how.on_grid:
+            rtol, atol = (TOLERANCE if given is None else given for given in (how.rtol, how.atol))
+            self.trial = dataclasses.replace(self.trial, settings=dataclasses.replace(how, rtol=rtol, atol=atol))
         self.loss = as_loss(loss)
         for name, values in {"num_patterns": num_patterns, "levels": levels}.items():
             if not isinstance(values, Sequence | np.ndarray) or len(values) == 0:
@@ -216,13 +216,14 @@ class Objective(eqx.Module):
 
     def trial_with(self, values: Values) -> RecallTrial:
         """The recall whose loss is measured, at values of the parameters that are searched."""
+        settings = self.trial.settings
         alone = {name: value for name, value in values.items() if name not in (*DIMENSIONS, "t1")}
         of_pool = {name: value for name, value in values.items() if name in DIMENSIONS}
         return dataclasses.replace(
             self.trial,
             parameters={**self.trial.parameters, **alone},
             per_pattern={**self.trial.per_pattern, **of_pool},
-            t1=values.get("t1", self.trial.t1),
+            settings=dataclasses.replace(settings, t1=values.get("t1", settings.t1)),
         )
 
 
@@ -320,28 +321,22 @@ def measure(
     sample = LossTrial(objective, tuple(alone), per_pattern, mode)
     lanes = Lanes(name, sample, root_key, coordinates, capacities)
     has_known_grids = objective.trial.on_grid and mode == "reverse"  # steps must be known before a program is compiled
-    found = _measure_on_grids(lanes, engine) if has_known_grids else engine.compute_side_by_side(lanes)
+    found = _measure_on_grids(lanes, engine) if has_known_grids else engine.compute_concurrently(lanes)
     return {key: column.reshape(starts, numbers.size, *column.shape[1:]) for key, column in found.items()}
 
 
 def _measure_on_grids(lanes: Lanes, engine: Engine) -> dict[str, np.ndarray]:
-    """As a sweep does it inside a program: the lanes of each grid together, twice as many steps where they are too few."""
+    """As `compute_concurrently`, with a program for each number of steps."""
     sample, capacity = lanes.sample, int(lanes.capacities[0])
     first = jax.vmap(lambda lane: sample.first_num_steps(lane, capacity))
-    pending, done = np.array(first(in_precision(lanes.coordinates))), np.iinfo(np.int32).max
-    found: dict[str, np.ndarray] = {}
-    while pending.min() < done:
-        num_steps = int(pending.min())
-        chosen = np.flatnonzero(pending == num_steps)
-        coordinates = {name: values[chosen] for name, values in lanes.coordinates.items()}
+
+    def solve(num_steps: int, places: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        coordinates = {name: values[places] for name, values in lanes.coordinates.items()}
         on_grid = dataclasses.replace(sample, num_steps=num_steps)
-        part = lanes._replace(sample=on_grid, coordinates=coordinates, capacities=lanes.capacities[chosen])
-        values = engine.compute_side_by_side(part)
-        for key, value in values.items():
-            found.setdefault(key, np.zeros((pending.size, *value.shape[1:]), value.dtype))[chosen] = value
-        too_coarse = can_be_refined(values["status"], num_steps, sample.max_steps)
-        pending[chosen] = np.where(too_coarse, 2 * num_steps, done)
-    return found
+        found = engine.compute_concurrently(Lanes(lanes.name, on_grid, lanes.root_key, coordinates, lanes.capacities[places]))
+        return found["status"], found
+
+    return solve_on_grids(np.asarray(first(in_precision(lanes.coordinates))), sample.max_steps, solve)
 
 
 def means(found: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
