@@ -7,7 +7,7 @@ import yaml
 import astrojax as aj
 from astrojax.cli import main
 from astrojax.config.load import parse_config
-from astrojax.runs.plan import Plan
+from astrojax.runs.build import build
 
 RAW = {
     "patterns": {"kind": "random", "num_neurons": 10},
@@ -37,7 +37,7 @@ def test_an_axis_over_a_field_gives_the_runs_of_its_values(tmp_path):
         for name in expected.data_vars:
             np.testing.assert_array_equal(at[name] if name != "decoder_error" else found[name], expected[name])
     # The field of one model changes nothing about the other, which is computed once along it; nor do decoders depend on either.
-    plan = Plan(config(axes))
+    plan = build(config(axes))
     assert plan.num_trajectories == 16 * (4 + 2 + 1)
     assert found.decoder_error.dims == ("decoder", "num_patterns", "num_flips", "trial")
 
@@ -99,7 +99,7 @@ def test_ranges_of_counts_are_rounded_to_different_integers():
 
 def test_planning_many_values_takes_time_in_proportion():
     """Every value is checked once: a plan of 2,000 configurations, not of the square of that."""
-    plan = Plan(config({"retrieval.t1": {"start": 1, "stop": 2000}}))
+    plan = build(config({"retrieval.t1": {"start": 1, "stop": 2000}}))
     assert len(plan.parts) == 4001
 
 
@@ -166,10 +166,10 @@ def test_values_that_do_not_go_together_are_refused_before_anything_is_computed(
 def test_parameters_that_have_no_effect_on_any_model_are_refused_as_axes():
     frozen = {"a": {"kind": "astrocyte", "gain_regime": "frozen"}, "h": {"kind": "hopfield"}}
     with pytest.raises(aj.InputError, match=r"axes.tau_p: has no effect on any model here"):
-        Plan(config({"tau_p": [1.0, 2.0]}, models=frozen))
+        build(config({"tau_p": [1.0, 2.0]}, models=frozen))
     with pytest.raises(aj.InputError, match=r"axes.models.a.tau_p: has no effect on any model here"):
-        Plan(config({"models.a.tau_p": [1.0, 2.0]}, models=frozen | {"b": {"kind": "astrocyte"}}))
-    assert Plan(config({"tau_p": [1.0, 2.0]}, models=frozen | {"b": {"kind": "astrocyte"}})).parts
+        build(config({"models.a.tau_p": [1.0, 2.0]}, models=frozen | {"b": {"kind": "astrocyte"}}))
+    assert build(config({"tau_p": [1.0, 2.0]}, models=frozen | {"b": {"kind": "astrocyte"}})).parts
 
 
 def test_missing_loads_are_told():

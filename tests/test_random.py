@@ -23,7 +23,7 @@ class Own(eqx.Module):
     def draw(self, root_key, coordinates, capacity):
         return jax.random.normal(jax.random.fold_in(root_key, coordinates["trial"]), (4,), jnp.float32)
     def solve(self, problem, coordinates): return {"sum": problem.sum()}
-from astrojax.runs.plan import Plan
+from astrojax.runs.build import build
 from astrojax.config.load import parse_config
 key = jax.random.key(3, impl="threefry2x32")
 many = jax.jit(lambda key: aj.biased_patterns(key, num_neurons=40, num_patterns=5, mean=0.2))(key)
@@ -41,7 +41,7 @@ config = {
     "patterns": {"kind": "random", "num_neurons": 10}, "models": {"h": {"kind": "hopfield"}},
     "axes": {"num_patterns": [9], "num_flips": [2]}, "seed": 5,
 }
-(part, _) = Plan(parse_config(config)).parts
+(part, _) = build(parse_config(config)).parts
 at = {"num_patterns": jnp.int32(9), "num_flips": jnp.int32(2), "trial": jnp.int32(0)}
 found["planned"] = jax.jit(lambda key: part.sweep.sample.draw(key, at, 16).query)(part.root_key)
 own = aj.Sweep(Own(), {"num_patterns": [1], "trial": range(9)})

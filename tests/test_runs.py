@@ -17,7 +17,7 @@ import astrojax as aj
 from astrojax.cli import main
 from astrojax.config.axes import axis_values
 from astrojax.config.load import parse_config
-from astrojax.runs.plan import Plan
+from astrojax.runs.build import build
 
 TINY = {
     "patterns": {"kind": "random", "num_neurons": 8},
@@ -63,7 +63,7 @@ def test_stored_samples_are_what_retrieve_gives_for_the_same_problem(run):
     _, results = run
     config = parse_config(TINY)
     with jax.enable_x64(False):
-        task = Plan(config).parts[0].sweep.sample.task
+        task = build(config).parts[0].sweep.sample.task
         point = {"num_patterns": jnp.int32(5), "num_flips": jnp.int32(2), "trial": jnp.int32(1)}
         problem = task.draw(jax.random.key(config.seed), point, 5)
         memory = aj.AstrocyteMemory(problem.patterns, temperature=1.0)
@@ -77,7 +77,7 @@ def test_a_memory_is_constant_along_a_parameter_it_does_not_have(run):
     _, results = run
     hopfield = results.hamming_error.sel(model="h")
     np.testing.assert_array_equal(hopfield.isel(temperature=0), hopfield.isel(temperature=1))
-    assert Plan(parse_config(TINY)).num_trajectories == 24 + 12 + 12
+    assert build(parse_config(TINY)).num_trajectories == 24 + 12 + 12
 
 
 def test_no_trajectory_failed_and_the_gains_have_a_perplexity(run):

@@ -1,6 +1,7 @@
 """How well the grids of time steps of a run agree with much finer ones, on pilot problems that no run meets."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 
 from ..sweep.engine import Session
 from ..sweep.trials import RecallTrial
-from .plan import Part
+from .plan import Part, Plan
 
 NUM_PILOTS = 512
 """Pilot problems of a model, spread evenly over its axes."""
@@ -24,35 +25,35 @@ LAST_TRIAL = 2**31 - 1
 """Pilots are the last trials there can be."""
 
 
-def on_grids(parts: Sequence[Part]) -> list[Part]:
-    """Those parts of a plan whose trajectories are solved on grids that suit each problem."""
-
-    def suits_each(sample: Any) -> bool:
-        return isinstance(sample, RecallTrial) and sample.on_grid and sample.num_steps is None
-
-    return [part for part in parts if suits_each(part.sweep.sample)]
-
-
-def calibrated(parts: Sequence[Part], session: Session, outcome_error: float | None) -> dict[str, float | int]:
-    """How many times as many steps the grids of a model need, and how well they agree then with finer ones.
+def calibrate(plan: Plan, session: Session, outcome_error: float | None) -> dict[str, dict[str, float | int]]:
+    """How many times as many steps the grids of each model need, and how well they agree then with finer ones, by model.
 
     Arguments:
-        parts: those of one model. session: what computes.
+        plan: the run; models that are not solved on grids are left out. session: what computes.
         outcome_error: refine until at most this share of the pilots ends otherwise; do not refine when left out.
 
     Returns:
         `refinement`; `pilots`, their number; `differ`, the share of those whose Hamming error is another on the finer grid, and
         `overlap_error`, the largest difference of overlaps among 99% of those whose error is the same.
     """
-    refinement = 1.0
-    while True:
-        found = _compared(parts, session, refinement)
-        if outcome_error is None or found["differ"] <= outcome_error or 2 * refinement > FINEST:
-            return {"refinement": refinement} | found
-        refinement *= 2
+    parts: dict[str, list[Part]] = {}
+    for part in plan.grid_parts:
+        parts.setdefault(part.name, []).append(part)
+    found: dict[str, dict[str, float | int]] = {}
+
+    def refine(name: str) -> None:
+        refinement = 1.0
+        while True:
+            found[name] = {"refinement": refinement} | _compare(parts[name], session, refinement)
+            if outcome_error is None or found[name]["differ"] <= outcome_error or 2 * refinement > FINEST:
+                return
+            refinement *= 2
+
+    session.run([functools.partial(refine, name) for name in parts])
+    return {name: found[name] for name in parts}
 
 
-def _compared(parts: Sequence[Part], session: Session, refinement: float) -> dict[str, float | int]:
+def _compare(parts: Sequence[Part], session: Session, refinement: float) -> dict[str, float | int]:
     each = -(-NUM_PILOTS // len(parts))
     outcomes = [_pair(part, session, each, refinement) for part in parts]
     (errors, overlaps), (finer_errors, finer_overlaps) = (

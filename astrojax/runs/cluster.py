@@ -27,7 +27,8 @@ from .._internal.compilation_cache import keep_compiled_programs
 from ..config.run import Config
 from ..storage.provenance import versions
 from ..sweep.engine import Engine, Timings
-from .plan import Job, Plan
+from .build import build
+from .plan import Plan
 
 TASKS_PER_THREAD = 3
 """Tasks handed to the cluster at a time, for each of its threads: enough to keep them busy."""
@@ -166,7 +167,7 @@ def compute_on_cluster(
     refinements: Mapping[str, float],
     pending: Sequence[int],
     write: Callable[[int, Mapping[str, np.ndarray]], None],
-    clocks: dict[str, Timings],
+    timings: dict[str, Timings],
     notice: Callable[[str], None],
 ) -> None:
     """Compute the pending tasks of a run on a cluster.
@@ -175,10 +176,10 @@ def compute_on_cluster(
         client: see `connected`.
         config, lanes_per_chunk: what is computed, in which chunks.
         engine_settings: settings of each worker's engine.
-        refinements: as of `Plan`.
+        refinements: as of `Plan.refined`.
         pending: numbers of tasks.
         write: stores what was computed of a task.
-        clocks: times by name, to which the workers' are added.
+        timings: times by name, to which the workers' are added.
         notice: told in words of workers that died.
 
     Raises:
@@ -225,7 +226,7 @@ def compute_on_cluster(
                 del futures[future]
                 write(index, values)
                 for name, clock in times.items():
-                    clocks.setdefault(name, Timings()).add(clock)
+                    timings.setdefault(name, Timings()).add(clock)
     except (OSError, TimeoutError) as error:
         raise ClusterError(f"the cluster is gone: {error}") from error
     finally:
@@ -256,16 +257,14 @@ def _completed(client: Any, futures: Mapping[Any, int], notice: Callable[[str], 
 def _compute(config: str, digests: tuple[tuple[str, str], ...], lanes_per_chunk: int, settings: Any, index: int) -> Computed:
     """What a worker does: one task."""
     with jax.enable_x64(Config.model_validate_json(config).precision == "float64"):
-        jobs, engine = _prepared(config, digests, lanes_per_chunk, settings)
+        plan, engine = _prepare(config, digests, lanes_per_chunk, settings)
         session = engine.session()
-        return session.compute(jobs[index].lanes()), session.timings
+        return session.compute(plan.lanes(plan.jobs[index])), session.timings
 
 
 @functools.lru_cache(maxsize=1)
-def _prepared(
-    config: str, digests: tuple[tuple[str, str], ...], lanes_per_chunk: int, settings: Any
-) -> tuple[list[Job], Engine]:
-    """Tasks and engine, made once by each worker, which reads the files that the configuration names at the same time."""
+def _prepare(config: str, digests: tuple[tuple[str, str], ...], lanes_per_chunk: int, settings: Any) -> tuple[Plan, Engine]:
+    """Plan and engine, made once by each worker, which reads the files that the configuration names at the same time."""
     given = Config.model_validate_json(config)
     here = given.file_digests()
     for name, digest in digests:
@@ -273,4 +272,4 @@ def _prepared(
             raise InputError(f"{name}: {given.files()[name]} is another file on the worker; all must see the same one")
     keep_compiled_programs()
     engine_settings, refinements = map(dict, settings)
-    return Plan(given, refinements=refinements).jobs(lanes_per_chunk), Engine(**engine_settings)
+    return build(given).in_chunks(lanes_per_chunk).refined(refinements), Engine(**engine_settings)

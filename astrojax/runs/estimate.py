@@ -1,4 +1,4 @@
-"""What a run will take, worked out before anything is computed."""
+"""What a run will take, estimated before anything is computed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,19 +45,18 @@ class Outline:
     """Of all rows together, like the trajectories."""
 
 
-def outline(plan: Plan, devices: Sequence[Any], num_threads: int, memory: int, lanes_per_chunk: int | None) -> Outline:
+def estimate(plan: Plan, devices: Sequence[Any], num_threads: int, memory: int) -> Outline:
     """What a run of a plan will take on some devices. Arguments otherwise as for `Execution`."""
     on_cpu = devices[0].platform == "cpu"
-    chunk = plan.chunk_length(lanes_per_chunk or plan.default_chunk())
     rows = [_row(name, [part for part in plan.parts if part.name == name]) for name in plan.dims]
-    sizes = plan.problem_sizes()
-    stored_bytes, num_files = plan.stored_size(chunk)
+    sizes = plan.problem_sizes
+    stored_bytes, num_files = plan.stored_size
     programs = sum(row.num_programs for row in rows)
     return Outline(
         rows=rows,
         pool=(sizes["pool_size"], sizes["num_neurons"]) if len(sizes) == 2 else None,
-        num_chunks=len(plan.jobs(chunk)),
-        lanes_per_chunk=chunk,
+        num_chunks=len(plan.jobs),
+        lanes_per_chunk=plan.chunk_length,
         stored_bytes=stored_bytes,
         num_files=num_files,
         budget_bytes=memory,

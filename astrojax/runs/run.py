@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 import shutil
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -22,13 +23,14 @@ from ..config.load import read_config
 from ..config.run import Config
 from ..storage import folder as store
 from ..storage.record import Record
-from ..storage.results import Results
+from ..storage.results import Results, chunks_of
 from ..storage.stored_config import begin
-from ..sweep.engine import Engine, Lanes, Session
+from ..sweep.engine import Engine, Lanes
 from ..sweep.execution import largest_first
-from .calibration import calibrated, on_grids
-from .estimate import Outline, outline
-from .plan import Job, Part, Plan
+from .build import build
+from .calibration import calibrate
+from .estimate import Outline, estimate
+from .plan import Job, Plan
 
 
 def load_config(path: str | Path, **overrides: Any) -> Config:
@@ -101,13 +103,14 @@ def outline_of(config: Config, execution: Execution, out: str | Path = "runs") -
     """What a run into a folder will take, before anything is computed. Raises as `run` does for patterns and settings."""
     with jax.enable_x64(config.precision == "float64"):
         engine = Engine(**execution.engine_settings())
-        return _outline(_planned(config, execution, engine, Path(out)), execution, engine)
+        return _estimate(_plan(config, execution, engine, Path(out)), execution, engine)
 
 
-def _planned(config: Config, execution: Execution, engine: Engine, folder: Path) -> Plan:
+def _plan(config: Config, execution: Execution, engine: Engine, folder: Path) -> Plan:
     """The plan of a run, if memory and disk have room for it; of a cluster only this machine's memory is known."""
-    plan = Plan(config, engine.memory_per_thread if execution.cluster is None else machine_memory())
-    size, files = plan.stored_size(execution.lanes_per_chunk or plan.default_chunk())
+    plan = build(config, engine.memory_per_thread if execution.cluster is None else machine_memory())
+    plan = plan.in_chunks(execution.lanes_per_chunk) if execution.lanes_per_chunk else plan
+    size, files = plan.stored_size
     if files > MOST_FILES:
         raise InputError(f"lanes_per_chunk (--chunk): {files:,} files of chunks would be written; at most {MOST_FILES:,} are")
     parent = next(path for path in folder.resolve().parents if path.exists())
@@ -156,7 +159,7 @@ def run(
     with contextlib.ExitStack() as stack:
         stack.enter_context(jax.enable_x64(config.precision == "float64"))
         client, engine = None, Engine(**execution.engine_settings(), on_notice=notice)
-        plan = _planned(config, execution, engine, folder)
+        plan = _plan(config, execution, engine, folder)
         if execution.cluster is not None:
             from .cluster import compute_on_cluster, connected, local_workers
 
@@ -165,46 +168,47 @@ def run(
         begun = begin(folder, config, notice)
         record = Record(folder, begun.config, begun.before)
         if on_plan is not None:
-            on_plan(_outline(plan, execution, engine))
-        chunk = None if begun.is_new else begun.before.get("trajectories_per_chunk") or plan.chunk_in(folder)
-        asked = execution.lanes_per_chunk and plan.chunk_length(execution.lanes_per_chunk)
-        if chunk and asked and asked != chunk:
-            notice(f"{folder} was begun with chunks of {chunk} trajectories, and keeps them")
-        chunk = chunk or asked or plan.chunk_length(plan.default_chunk())
+            on_plan(_estimate(plan, execution, engine))
+        if chunk := None if begun.is_new else begun.before.get("trajectories_per_chunk") or _chunk_in(folder, plan):
+            if execution.lanes_per_chunk and chunk != plan.chunk_length:
+                notice(f"{folder} was begun with chunks of {chunk} trajectories, and keeps them")
+            plan = plan.in_chunks(chunk)
         grids = begun.before.get("grids") or {}
         if config.retrieval.outcome_error is not None and not grids:
-            grids = _calibrate(plan, engine.session(), config.retrieval.outcome_error)
+            grids = calibrate(plan, engine.session(), config.retrieval.outcome_error)
             for name, grid in grids.items():
                 if grid["differ"] > config.retrieval.outcome_error:
                     found = f"{grid['differ']:.2%} of the pilots end otherwise with {grid['refinement']:g} times as many steps"
                     notice(f"retrieval.outcome_error is not reached by {name}: {found}")
         refinements = refinements_of(grids)
-        plan = Plan(config, refinements=refinements) if refinements else plan
-        jobs = plan.jobs(chunk)
-        results = Results(folder, plan.coordinates(), plan.variables(chunk), record.config_sha256)
-        record.begin(notice, begun.files | results.open(notice), trajectories_per_chunk=chunk, grids=grids)
-        pending = _pending(results, jobs, notice)
+        plan = plan.refined(refinements)
+        results = Results(folder, plan.coordinates, plan.variables, record.config_sha256)
+        record.begin(notice, begun.files | results.open(notice), trajectories_per_chunk=plan.chunk_length, grids=grids)
+        pending = _pending(results, plan.jobs, notice)
         if on_begin is not None:
-            on_begin(plan.num_trajectories - sum(jobs[index].num_trajectories for index in pending), plan.num_trajectories)
+            left = sum(plan.jobs[index].num_trajectories for index in pending)
+            on_begin(plan.num_trajectories - left, plan.num_trajectories)
         lock = threading.Lock()
 
         def write(index: int, values: Mapping[str, np.ndarray]) -> None:
-            job = jobs[index]
-            results.write(job.regions, plan.stored(job.part, values, job.block))
+            job = plan.jobs[index]
+            results.write(job.regions, plan.stored(job, values))
             if on_chunk is not None:
                 with lock:
-                    on_chunk(job.part.name, job.num_trajectories)
+                    on_chunk(plan.parts[job.part].name, job.num_trajectories)
 
         try:
             if execution.cluster is None:
-                _compute_here(engine, jobs, pending, write)
+                _compute_here(engine, plan, pending, write)
                 if not grids and (pending or not begun.before.get("finished", True)):
-                    record.keep(grids=_calibrate(plan, engine.session(), None))
+                    record.keep(grids=calibrate(plan, engine.session(), None))
             else:
                 settings = execution.engine_settings()
                 if workers := local_workers(execution.cluster):
                     settings["memory"] = engine.memory // workers
-                compute_on_cluster(client, config, chunk, settings, refinements, pending, write, engine.timings, notice)
+                compute_on_cluster(
+                    client, config, plan.chunk_length, settings, refinements, pending, write, engine.timings, notice
+                )
         except BaseException:
             with contextlib.suppress(RunError):  # what stopped the run is what should be told
                 record.end(engine.timings, finished=False)
@@ -213,40 +217,32 @@ def run(
     return store.load(folder)
 
 
-def _outline(plan: Plan, execution: Execution, engine: Engine) -> Outline:
-    found = outline(plan, engine.devices, engine.num_threads, engine.memory, execution.lanes_per_chunk)
+def _chunk_in(folder: Path, plan: Plan) -> int | None:
+    """How many trajectories a full chunk of a run folder has, or `None` if nothing that is stored says so."""
+    found = (chunks_of(folder, variable.name) for variable in plan.variables if variable.grid.dims[0] == "model")
+    return next((math.prod(lengths) for lengths in found if lengths is not None), None)
+
+
+def _estimate(plan: Plan, execution: Execution, engine: Engine) -> Outline:
+    found = estimate(plan, engine.devices, engine.num_threads, engine.memory)
     # What workers are like is not known here.
     return found if execution.cluster is None else replace(found, devices=[], compile_seconds=None, run_seconds=None)
 
 
-def _compute_here(engine: Engine, jobs: Sequence[Job], pending: Sequence[int], write: Callable[[int, Any], None]) -> None:
+def _compute_here(engine: Engine, plan: Plan, pending: Sequence[int], write: Callable[[int, Any], None]) -> None:
     session = engine.session()
 
     def compute(index: int) -> None:
-        job = jobs[index]
-        write(index, session.compute(job.lanes()))
+        write(index, session.compute(plan.lanes(plan.jobs[index])))
 
     programs: dict[Hashable, Lanes] = {}
-    for part in {id(jobs[index].part): jobs[index].part for index in pending}.values():
+    for number in dict.fromkeys(plan.jobs[index].part for index in pending):
+        part = plan.parts[number]
         programs = part.sweep.preparations(part.name, part.root_key) | programs
     session.run(
         [functools.partial(session.prepare, lanes) for lanes in largest_first(programs.values())]
         + [functools.partial(compute, index) for index in pending]
     )
-
-
-def _calibrate(plan: Plan, session: Session, outcome_error: float | None) -> dict[str, dict[str, float | int]]:
-    """Of each model that is solved on grids, how fine they must be and how well they agree with finer ones (`calibration`)."""
-    parts: dict[str, list[Part]] = {}
-    for part in on_grids(plan.parts):
-        parts.setdefault(part.name, []).append(part)
-    found: dict[str, dict[str, float | int]] = {}
-
-    def calibrate(name: str, parts: list[Part]) -> None:
-        found[name] = calibrated(parts, session, outcome_error)
-
-    session.run([functools.partial(calibrate, *named) for named in parts.items()])
-    return {name: found[name] for name in parts}
 
 
 def refinements_of(grids: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

@@ -15,9 +15,10 @@ from ..models.base import AbstractMemory
 from ..storage.folder import CONFIG
 from ..storage.tune_results import SearchFolder
 from ..storage.tune_results import load_search as load_folder
+from ..sweep.costs import trajectory_bytes
 from ..tuning.objective import Objective
 from ..tuning.search import ranked
-from .plan import load_pool, memory_fault, memory_of, task_of
+from .build import load_pool, memory_fault, memory_of, task_of
 
 
 @dataclass(frozen=True)
@@ -90,13 +91,10 @@ def objective_of(config: TuneConfig, score: str, memory: int | None = None) -> O
             trajectory takes more than `memory` bytes, if that is given.
     """
     task, num_neurons = task_of(config, load_pool)
-    largest = max(int(load) for load in config.axes.coordinates()["num_patterns"]["num_patterns"])
-    if memory and (fault := memory_fault(config.model.kind, task, num_neurons, largest, config.precision, memory)):
-        raise ConfigError(config.name, [("model", fault)])
     build, parameters, per_pattern = memory_of(config.models()[score], "model", task, config.name)
     how = config.retrieval.settings()
     how.pop("convergence_speed")  # which a search does not ask for
-    _, levels = config.levels()
+    level, levels = config.levels()
     objective = Objective(
         task,
         build,
@@ -108,6 +106,11 @@ def objective_of(config: TuneConfig, score: str, memory: int | None = None) -> O
         per_pattern=per_pattern,
         **how,
     )
+    largest = max(objective.num_patterns)
+    first = {"num_patterns": np.array([largest]), level: np.array(levels[:1]), "trial": np.array([0])}
+    needed = trajectory_bytes(objective.trial, first, largest)
+    if memory and (fault := memory_fault(task, num_neurons, largest, needed, memory)):
+        raise ConfigError(config.name, [("model", fault)])
     objective.check(list(config.parameters))
     return objective
 

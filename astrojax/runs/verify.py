@@ -18,6 +18,7 @@ from ..storage import folder as store
 from ..storage.record import check_files, read_record, recorded_files
 from ..storage.results import RESULTS, Results
 from ..sweep.engine import Engine
+from .build import build
 from .plan import Job, Plan
 from .run import Execution, refinements_of
 
@@ -77,10 +78,9 @@ def verify(
     keep_compiled_programs()
     entropy = int(np.random.default_rng(seed).integers(2**32))
     with jax.enable_x64(config.precision == "float64"):
-        plan, session = Plan(config, refinements=refinements_of(record.get("grids") or {})), engine.session()
-        chunk = record["trajectories_per_chunk"]
-        jobs = plan.jobs(chunk)
-        results = Results(folder, plan.coordinates(), plan.variables(chunk), record["config_sha256"])
+        plan = build(config).in_chunks(record["trajectories_per_chunk"]).refined(refinements_of(record.get("grids") or {}))
+        session, jobs = engine.session(), plan.jobs
+        results = Results(folder, plan.coordinates, plan.variables, record["config_sha256"])
         results.open_for_reading(without=changed)
         flags = results.done()
         done = np.array([index for index, job in enumerate(jobs) if results.is_done(job.regions, flags)], int)
@@ -99,15 +99,15 @@ def verify(
 
         def check(index: int, count: int) -> None:
             job = jobs[index]
-            numbers = job.part.sweep.grid.lanes(job.block)
-            chosen = np.sort(np.random.default_rng([entropy, index]).choice(numbers.size, count, replace=False))
-            again = session.compute(job.part.lanes(numbers[chosen]))
+            rng = np.random.default_rng([entropy, index])
+            chosen = np.sort(rng.choice(job.num_trajectories, count, replace=False))
+            again = session.compute(plan.lanes(job, chosen))
             compared = _compare(results, plan, job, chosen, again, changed)
             with lock:
                 for name, tally in compared.items():
                     _add(found.setdefault(name, dict.fromkeys(tally, 0)), tally)
                 if on_chunk is not None:
-                    on_chunk(job.part.name, count)
+                    on_chunk(plan.parts[job.part].name, count)
 
         session.run(
             [functools.partial(check, int(index), int(count)) for index, count in zip(done, counts, strict=True) if count]
@@ -125,7 +125,7 @@ def _compare(
         full[name][chosen] = value
     mask = np.zeros(size, bool)
     mask[chosen] = True
-    masks, values = (plan.stored(job.part, given, job.block) for given in (dict.fromkeys(again, mask), full))
+    masks, values = (plan.stored(job, given) for given in (dict.fromkeys(again, mask), full))
     tallies = {}
     for name, region in job.regions.items():
         shape = [part.stop - part.start for part in region]

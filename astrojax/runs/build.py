@@ -1,0 +1,223 @@
+"""From a configuration to objects: memories, tasks, and the plan of a run."""
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from pydantic import ValidationError
+
+from .._internal.arrays import read_array, transposition
+from .._internal.checks import InputError
+from .._internal.errors import shown_bytes
+from .._internal.random import seed_key
+from ..config.axes import LEVELS, is_traced
+from ..config.load import ConfigError
+from ..config.run import Config
+from ..config.sections import PARAMETERS, POOLS, MemorySection
+from ..config.tune import TuneConfig
+from ..models import AbstractMemory, memories
+from ..models.scores import scores
+from ..problems.corruption import corruptions
+from ..problems.patterns import digits, ensembles, load_patterns, pooled_patterns
+from ..problems.task import Task
+from ..sweep.dependence import effective_coordinates
+from ..sweep.execution import Sweep
+from ..sweep.trials import DecoderTrial, RecallTrial
+from .plan import DECODERS, Part, Plan
+
+
+def build(config: Config, memory: int | None = None) -> Plan:
+    """The plan of a run.
+
+    Arguments:
+        config: the configuration.
+        memory: bytes that one trajectory may take, where that is to be checked.
+
+    Raises:
+        ConfigError (an InputError): for a pattern file that cannot be used, or that does not fit the axes, for values of axes
+            that do not go together, for parameters as axes that have no effect on any model, and for a model of which one
+            trajectory takes more memory.
+    """
+    axes = config.swept_axes()
+    outer = [axis for axis, named in axes.items() if not all(is_traced(name) for name in named)]
+    dims = {
+        name: [axis for axis, named in axes.items() if any(_matters(config, coordinate, name) for coordinate in named)]
+        for name in [*config.models, *([DECODERS] if config.decoders else [])]
+    }
+    load = functools.cache(load_pool)
+    parts = tuple(part for name, own in dims.items() for part in _parts(config, name, own, outer, load))
+    if memory is not None:
+        _refuse_too_large(config, parts, memory)
+    _refuse_idle_parameters(config, parts)
+    return Plan(config, parts, dims, outer)
+
+
+def _parts(
+    config: Config, name: str, dims: Sequence[str], outer: Sequence[str], load: Callable[[Any, str, str], jax.Array]
+) -> Iterator[Part]:
+    axes = {axis: named for axis, named in config.swept_axes().items() if axis in dims}
+    inner = {axis: named for axis, named in axes.items() if axis not in outer}
+    steps = {axis: range(len(next(iter(named.values())))) for axis, named in axes.items() if axis in outer}
+    for positions in itertools.product(*steps.values()):
+        place = dict(zip(steps, positions, strict=True))
+        point = {key: values[at] for axis, at in place.items() for key, values in axes[axis].items()}
+        fields = {key: value for key, value in point.items() if not is_traced(key) and _matters(config, key, name)}
+        variant = _variant(config, fields) if fields else config
+        task, num_neurons = task_of(variant, load)
+        sample: Any = DecoderTrial(task)
+        if name != DECODERS:
+            make, parameters, per_pattern = memory_of(variant.models[name], f"models.{name}", task, config.name)
+            sample = RecallTrial(task, make, parameters, per_pattern=per_pattern, **variant.retrieval.settings())
+        # A coordinate that runs along with a field is an axis of one value within the part.
+        within = {key: [value] for key, value in point.items() if is_traced(key)}
+        sweep = Sweep(sample, {**inner, **within}, task.pool_size, program_cost=None)
+        yield Part(name, sweep, place, seed_key(variant.seed), num_neurons)
+
+
+def _matters(config: Config, coordinate: str, name: str) -> bool:
+    """Whether a coordinate changes anything about a model or the decoders."""
+    if coordinate in PARAMETERS:
+        return name != DECODERS and coordinate in type(config.models[name]).model_fields
+    match coordinate.split("."):
+        case ["models", model, _]:
+            return model == name
+        case ["retrieval", _]:
+            return name != DECODERS
+        case _:
+            return True
+
+
+def _refuse_idle_parameters(config: Config, parts: Sequence[Part]) -> None:
+    """Raise `ConfigError` for axes over parameters that have no effect on the models they are of."""
+    swept = [name for named in config.swept_axes().values() for name in named if name.split(".")[-1] in PARAMETERS]
+    idle = set(swept)
+    for part in parts:
+        ours = {name: name.split(".")[-1] for name in idle if _matters(config, name, part.name)}
+        if ours:
+            lane = part.sweep.grid.at(np.zeros(1, int)) | {parameter: np.ones(1) for parameter in ours.values()}
+            capacity = int(part.sweep.shapes.capacities[0])
+            effective = effective_coordinates(part.sweep.sample, part.root_key, lane, capacity)
+            idle -= {name for name, parameter in ours.items() if parameter in effective}
+    if faults := [(f"axes.{name}", "has no effect on any model here") for name in swept if name in idle]:
+        raise ConfigError(config.name, faults)
+
+
+def _refuse_too_large(config: Config, parts: Sequence[Part], memory: int) -> None:
+    faults: dict[str, str] = {}
+    for part in parts:
+        needed = part.sweep.trajectory_bytes()
+        if fault := memory_fault(part.sweep.sample.task, part.num_neurons, part.capacity, needed, memory):
+            faults.setdefault(DECODERS if part.name == DECODERS else f"models.{part.name}", fault)
+    if faults:
+        raise ConfigError(config.name, list(faults.items()))
+
+
+def memory_fault(task: Task, num_neurons: int, capacity: int, needed: int, memory: int) -> str | None:
+    """What is wrong with a model of which one trajectory, padded to `capacity` patterns, takes more than `memory` bytes."""
+    prototypes = getattr(task.ensemble, "keywords", {}).get("num_prototypes", 0)
+    needed += num_neurons * prototypes
+    if needed <= memory:
+        return None
+    source = f" of {prototypes:,} prototypes (patterns.num_prototypes)" if prototypes else ""
+    return (
+        f"one trajectory of {num_neurons:,} neurons (patterns.num_neurons) and {capacity:,} patterns (axes.num_patterns)"
+        f"{source} takes at least {shown_bytes(needed)} of memory; {shown_bytes(memory)} are available to each thread "
+        "(--memory, --threads)"
+    )
+
+
+def _variant(config: Config, fields: Mapping[str, float | int]) -> Config:
+    try:
+        return config.replaced(fields)
+    except ValidationError as error:
+        given = ", ".join(f"{path} = {value}" for path, value in fields.items())
+        raise ConfigError(config.name, [("axes", f"at {given}: {fault['msg']}") for fault in error.errors()]) from error
+
+
+def memory_of(
+    model: MemorySection, path: str, task: Task, source: str
+) -> tuple[Callable[..., AbstractMemory], dict[str, Any], dict[str, jax.Array]]:
+    """How a memory of a configuration is built: a function, its dynamical parameters, and those of each pattern.
+
+    Arguments: the model's section and its dotted path; where problems come from; and what faults are reported of.
+
+    Raises:
+        ConfigError (an InputError): for a file of parameters that cannot be used.
+    """
+    settings = model.model_dump(exclude={"kind", *model.files, *model.score_fields})
+    # Every real number is traced, so that memories that differ in them share a program.
+    parameters = {name: settings.pop(name) for name, value in list(settings.items()) if isinstance(value, float)}
+    if own := {name: value for name in model.score_fields if (value := getattr(model, name)) is not None}:
+        settings["score"] = scores()[settings["score"]](**own)
+    files = {name: getattr(model, name) for name in model.files}
+    num_neurons, size = (0, 0) if task.pool is None else task.pool.shape
+    per_pattern = {
+        name: _one_per_pattern(file, num_neurons, size, f"{path}.{name}", source)
+        for name, file in files.items()
+        if file is not None
+    }
+    return eqx.Partial(memories()[model.kind], **settings), parameters, per_pattern
+
+
+def _one_per_pattern(file: Path, num_neurons: int, size: int, path: str, source: str) -> jax.Array:
+    try:
+        values = read_array(file)
+    except InputError as error:
+        raise ConfigError(source, [(path, str(error))]) from error
+    if values.size != size or size not in values.shape or values.dtype == np.bool_:
+        text = f"it holds an array of shape {values.shape} and type {values.dtype}"
+        if values.size == num_neurons:
+            text += ", as many as there are neurons: are the patterns the rows of their file?"
+        raise ConfigError(source, [(path, f"{file} must hold {size} numbers, one per pattern; {text}")])
+    values, precision = values.ravel().astype(np.float64), jnp.result_type(float)
+    bad = ~(np.abs(values) <= float(jnp.finfo(precision).max))
+    if bad.any():
+        where = int(np.argmax(bad))
+        text = f"must hold finite numbers in {precision}; number {where + 1} is {values[where]:g}"
+        raise ConfigError(source, [(path, f"{file} {text}")])
+    return jnp.asarray(values, precision)
+
+
+def task_of(config: Config | TuneConfig, load: Callable[[Any, str, str], jax.Array]) -> tuple[Task, int]:
+    """Where problems come from, and how many neurons they have."""
+    corruption = corruptions()[config.corruption]()
+    patterns = config.patterns
+    if patterns.kind in POOLS:
+        pool = load(patterns, config.name, config.precision)
+        _check_pool(config, pool)
+        return Task(eqx.Partial(pooled_patterns, pool=pool), corruption), pool.shape[0]
+    ensemble = eqx.Partial(ensembles()[patterns.kind], **patterns.model_dump(exclude={"kind"}))
+    return Task(ensemble, corruption), patterns.num_neurons
+
+
+def _check_pool(config: Config | TuneConfig, pool: jax.Array) -> None:
+    num_neurons, size = pool.shape
+    named = {name: values for coordinates in config.axes.coordinates().values() for name, values in coordinates.items()}
+    loads, flips = max(named["num_patterns"]), max(named.get(LEVELS["flips"], [0]))
+    faults, hint = [], ""
+    if config.patterns.kind == "file" and loads <= num_neurons and flips <= size:
+        line = transposition(str(config.patterns.path), config.patterns.array, config.patterns.threshold)
+        hint = f"; rows of the file are patterns: if its columns are, {line}"
+    if loads > size:
+        faults.append(("axes.num_patterns", f"got {loads}; there are {size} patterns to draw from{hint}"))
+    if flips > num_neurons:
+        faults.append((f"axes.{LEVELS['flips']}", f"got {flips}; at most {num_neurons} entries can be flipped{hint}"))
+    if faults:
+        raise ConfigError(config.name, faults)
+
+
+def load_pool(patterns: Any, name: str, precision: str) -> jax.Array:
+    """The patterns that a section stands for, as columns. Raises `ConfigError` for a file that cannot be used."""
+    with jax.enable_x64(precision == "float64"):
+        if patterns.kind == "digits":
+            return digits(threshold=patterns.threshold)
+        try:
+            return load_patterns(patterns.path, **patterns.model_dump(exclude={"kind", "path"}))
+        except InputError as error:
+            raise ConfigError(name, [("patterns.path", str(error))]) from error
