@@ -1,4 +1,4 @@
-"""Sweeps whose results are kept in memory. Runs in a folder are made of the same parts; see `experiment.py`."""
+"""Sweeps whose results are kept in memory. Runs in a folder are made of the same parts; see `runs/`."""
 
 import functools
 import itertools
