@@ -34,7 +34,7 @@ def test_importing_the_package_imports_nothing_heavy():
 def test_the_core_works_without_the_libraries_of_runs_and_reports():
     code = (
         "import sys\n"
-        "names = 'pydantic zarr xarray matplotlib rich yaml sklearn dask platformdirs filelock'.split()\n"
+        "names = 'pydantic zarr xarray matplotlib rich yaml dask platformdirs filelock'.split()\n"
         "sys.modules |= dict.fromkeys(names)\n"
         "import jax, astrojax as aj\n"
         "patterns = aj.random_patterns(jax.random.key(0), num_neurons=8, num_patterns=2)\n"

@@ -8,7 +8,7 @@ import inspect
 import math
 import os
 from collections.abc import Callable
-from importlib.metadata import distribution
+from pathlib import Path
 from typing import Annotated
 
 import jax
@@ -23,6 +23,9 @@ from .._internal.parameters import LARGEST, Range
 from .._internal.random import folded, pinned, random_order, random_words
 from .._internal.signs import refuse_bits
 from .._internal.types import Count, Patterns, RandomKey, ScalarLike
+
+DIGITS = Path(__file__).with_name("digits.csv.gz")
+"""The test set of the source of `digits`, CC BY 4.0: 64 pixels and the digit in each line."""
 
 WORD = 32
 """Bits of a random word."""
@@ -143,7 +146,7 @@ def digits(*, threshold: Annotated[ScalarLike, Range(ge=0, le=15)] = 7) -> Patte
         threshold: gray levels above it become +1.
 
     Returns:
-        The distinct patterns of scikit-learn's bundled set, in its order, shape (64, 1750) at the default threshold, ±1.
+        The distinct patterns of the test set, in its order, shape (64, 1750) at the default threshold, ±1.
 
     Raises:
         InputError (a ValueError): for a threshold outside [0, 15], which would leave no pixel or no difference.
@@ -151,9 +154,7 @@ def digits(*, threshold: Annotated[ScalarLike, Range(ge=0, le=15)] = 7) -> Patte
     Source: Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, doi:10.24432/C50P49.
     """
     within("threshold", threshold, 0, 15)
-    # Read from its file, since scikit-learn takes a second to import.
-    file = distribution("scikit-learn").locate_file("sklearn/datasets/data/digits.csv.gz")
-    rows = np.where(np.loadtxt(str(file), delimiter=",")[:, :-1] > threshold, 1.0, -1.0)
+    rows = np.where(np.loadtxt(DIGITS, delimiter=",")[:, :-1] > threshold, 1.0, -1.0)
     distinct = _originals(rows) == np.arange(len(rows))
     return jnp.asarray(rows[distinct].T, jnp.result_type(float))
 
