@@ -96,8 +96,8 @@ import astrojax as aj
 import astrojax.runs.cluster
 
 def main():
-    astrojax.runs.cluster.PATIENCE = 3
-    astrojax.runs.cluster.GATHERING = 1
+    astrojax.runs.cluster.CONNECT_TIMEOUT = 3
+    astrojax.runs.cluster.GATHER_TIMEOUT = 1
     config = aj.load_config(sys.argv[1])
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
         how = aj.Execution(lanes_per_chunk=4, cluster=cluster.scheduler_address)
@@ -161,7 +161,7 @@ def test_a_cluster_that_makes_no_sense_is_refused(config, tmp_path, capsys, wher
 
 
 def test_a_cluster_that_is_not_there_is_told(config, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("astrojax.runs.cluster.PATIENCE", 2)
+    monkeypatch.setattr("astrojax.runs.cluster.CONNECT_TIMEOUT", 2)
     assert main(["run", str(config), "--out", str(tmp_path / "run"), "--cluster", "tcp://127.0.0.1:9"]) == 1
     assert "no cluster with workers at tcp://127.0.0.1:9" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

@@ -1,4 +1,4 @@
-"""How well the grids of time steps of a run agree with much finer ones, on pilot problems that no run meets."""
+"""How well the time grids of a run agree with much finer ones, on pilot problems that are in no run."""
 
 import dataclasses
 import functools
@@ -13,28 +13,28 @@ from ..sweep.trials import RecallTrial
 from .plan import Part, Plan
 
 NUM_PILOTS = 512
-"""Pilot problems of a model, spread evenly over its axes."""
+"""Number of pilot problems of a model, spread evenly over its axes."""
 
 FINER = 8
-"""How many times as many steps the grids have that are compared with."""
+"""Factor by which the grids of the comparison have more steps."""
 
 FINEST = 32
-"""Most times as many steps as grids have at first."""
+"""Largest refinement."""
 
 LAST_TRIAL = 2**31 - 1
-"""Pilots are the last trials there can be."""
+"""Pilot problems count down from the last possible trial."""
 
 
 def calibrate(plan: Plan, session: Session, outcome_error: float | None) -> dict[str, dict[str, float | int]]:
-    """How many times as many steps the grids of each model need, and how well they agree then with finer ones, by model.
+    """The refinement that the time grids of each model need, and how well they then agree with finer ones, by model.
 
     Arguments:
-        plan: the run; models that are not solved on grids are left out. session: what computes.
-        outcome_error: refine until at most this share of the pilots ends otherwise; do not refine when left out.
+        plan: the run; models that are not solved on grids are skipped. session: the engine's session.
+        outcome_error: refine until at most this share of the pilots ends differently; no refinement when left out.
 
     Returns:
-        `refinement`; `pilots`, their number; `differ`, the share of those whose Hamming error is another on the finer grid, and
-        `overlap_error`, the largest difference of overlaps among 99% of those whose error is the same.
+        `refinement`; `pilots`, their number; `differ`, the share whose Hamming error differs on the finer grid; and
+        `overlap_error`, the 99% quantile of differences of overlaps among the others.
     """
     parts: dict[str, list[Part]] = {}
     for part in plan.grid_parts:
@@ -82,6 +82,6 @@ def _outcomes(part: Part, session: Session, number: int, sample: RecallTrial) ->
     places = np.arange(number)
     lanes = part.lanes((places * part.sweep.grid.size) // number)
     trials: dict[str, Any] = {"trial": (LAST_TRIAL - places).astype(np.int32)}
-    # Under a name of their own, so that the clock of a model counts its run alone.
+    # Under a name of their own, so that the timings of a model are those of its run alone.
     name = f"{lanes.name}, pilots"
     return session.compute(lanes._replace(name=name, sample=sample, coordinates=lanes.coordinates | trials))

@@ -1,7 +1,7 @@
 """Many machines: chunks as tasks of a Dask cluster, one worker process for each accelerator. Needs the extra `cluster`.
 
-Workers only compute. This process stores what they send back, so the flags in the run folder stay the truth whatever happens
-to a worker, and no shared file system is needed but for pattern files.
+Workers only compute. This process stores what they return, so the flags in the run folder stay correct whatever happens to a
+worker, and only pattern files need a shared file system.
 """
 
 import asyncio
@@ -31,19 +31,19 @@ from .build import build
 from .plan import Plan
 
 TASKS_PER_THREAD = 3
-"""Tasks handed to the cluster at a time, for each of its threads: enough to keep them busy."""
+"""Tasks submitted at a time per thread of the cluster: enough to keep it busy."""
 
 ATTEMPTS = 3
-"""How often a chunk is handed out again after the workers that had it died."""
+"""How often a chunk is submitted again after its worker died."""
 
-PATIENCE = 60
-"""Seconds to wait for a cluster, and for a worker where there is none."""
+CONNECT_TIMEOUT = 60
+"""Seconds to wait for a cluster, and for a worker when there is none left."""
 
-GATHERING = 10
-"""Seconds in which a result must have come from the worker that has it."""
+GATHER_TIMEOUT = 10
+"""Seconds to wait for a result from the worker that holds it."""
 
-GLANCE = 2
-"""Seconds after which the cluster is looked at, if nothing has come from it."""
+POLL_INTERVAL = 2
+"""Seconds between looks at the state of the cluster."""
 
 LOCAL = re.compile(r"local:([1-9]\d{0,3})")
 
@@ -51,11 +51,11 @@ Computed = tuple[dict[str, np.ndarray], dict[str, Timings]]
 
 
 class ClusterError(RunError):
-    """A cluster that cannot be reached, or that is gone."""
+    """A cluster that cannot be reached or has gone."""
 
 
 def check(cluster: str) -> None:
-    """Raise `InputError` unless this is how a cluster can be named; see `connected`."""
+    """Raise `InputError` unless the text can name a cluster; see `connected`."""
     if LOCAL.fullmatch(cluster) or re.match(r"\w+://.", cluster) or Path(cluster).is_file():
         return
     if "/" in cluster or cluster.endswith(".json"):
@@ -76,7 +76,7 @@ def connected(cluster: str, notice: Callable[[str], None]) -> Iterator[Any]:
     Arguments:
         cluster: the address of its scheduler such as `tcp://10.0.0.1:8786`, the path of its scheduler file, or `local:4`,
             which starts four workers on this machine.
-        notice: told in words if workers have other versions of what computes.
+        notice: called with a message if workers have other versions of the numerical packages.
 
     Raises:
         InputError (a ValueError): for anything else, or if the extra is not installed.
@@ -90,25 +90,25 @@ def connected(cluster: str, notice: Callable[[str], None]) -> Iterator[Any]:
         raise InputError(text) from error
     workers = local_workers(cluster)
     if workers and getattr(multiprocessing.current_process(), "_inheriting", False):
-        # A worker imports the script that starts it, which has no main guard. The process that waits for it says so.
+        # A worker imports the script that starts it, which has no main guard. The parent process reports that.
         raise SystemExit(1)
     settings = {
-        "distributed.scheduler.allowed-failures": 100,  # a worker may die for reasons that have nothing to do with its task
+        "distributed.scheduler.allowed-failures": 100,  # a worker may die for reasons unrelated to its task
         "distributed.worker.multiprocessing-method": "spawn",  # JAX does not survive a fork
-        "distributed.comm.timeouts.connect": PATIENCE,
+        "distributed.comm.timeouts.connect": CONNECT_TIMEOUT,
     }
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
         try:
             where = {"address" if "://" in cluster else "scheduler_file": cluster}
-            opened = _local_client(workers) if workers else distributed.Client(**where, timeout=PATIENCE)
+            opened = _local_client(workers) if workers else distributed.Client(**where, timeout=CONNECT_TIMEOUT)
             client = stack.enter_context(opened)
-            client.wait_for_workers(1, timeout=PATIENCE)
+            client.wait_for_workers(1, timeout=CONNECT_TIMEOUT)
         except RuntimeError as error:
             ask = 'does this script act under `if __name__ == "__main__":` only, as workers need, and is there memory for them?'
             raise ClusterError(f"{cluster}: workers end while they start; {ask}") from error
         except (OSError, TimeoutError, ValueError) as error:
-            raise ClusterError(f"no cluster with workers at {cluster} within {PATIENCE} s: {error}") from error
+            raise ClusterError(f"no cluster with workers at {cluster} within {CONNECT_TIMEOUT} s: {error}") from error
         _compare_versions(client, notice)
         yield client
 
@@ -130,7 +130,7 @@ def _local_client(workers: int) -> Iterator[Any]:
     """A client of a cluster of workers on this machine."""
     import distributed
 
-    # A warning tells of other clusters here, which have taken a port that this one does not need.
+    # Distributed warns when another cluster has taken the port of the dashboard, which is off here.
     with _ignore_sigint(), warnings.catch_warnings(action="ignore", category=UserWarning):
         cluster = distributed.LocalCluster(
             n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
@@ -140,7 +140,7 @@ def _local_client(workers: int) -> Iterator[Any]:
         client = distributed.Client(cluster)
         yield client
     finally:
-        with _ignore_sigint():  # interrupted while it ends, it would wait for ever
+        with _ignore_sigint():  # interrupted while closing, it would wait forever
             if client is not None:
                 client.close()
             cluster.close()
@@ -148,7 +148,7 @@ def _local_client(workers: int) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _ignore_sigint() -> Iterator[None]:
-    """Processes started here ignore Ctrl-C, which reaches them too: whoever started them ends them in good order."""
+    """Processes started here ignore Ctrl-C, which reaches them too: their parent shuts them down in order."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -180,10 +180,10 @@ def compute_on_cluster(
         pending: numbers of tasks.
         write: stores what was computed of a task.
         timings: times by name, to which the workers' are added.
-        notice: told in words of workers that died.
+        notice: called with a message about workers that died.
 
     Raises:
-        ClusterError: if the cluster is gone, or workers die whenever they are given a certain chunk.
+        ClusterError: if the cluster is gone, or workers die whenever they compute a certain chunk.
         InputError, RunError: as the workers raise them.
     """
     from distributed import KilledWorker
@@ -198,18 +198,17 @@ def compute_on_cluster(
 
     try:
         while waiting or futures:
-            # Workers may join meanwhile.
             room = TASKS_PER_THREAD * max(sum(client.nthreads().values()), 1) - len(futures)
             for _ in range(min(room, len(waiting))):
                 submit(waiting.pop())
             for future in _completed(client, futures, notice):
                 index = futures[future]
                 try:
-                    values, times = future.result(timeout=GATHERING)
+                    values, times = future.result(timeout=GATHER_TIMEOUT)
                 except TimeoutError:
-                    continue  # its worker died with the result: it is computed again, or no worker is left
+                    continue  # its worker died with the result, which is computed again if any worker is left
                 except (concurrent.futures.CancelledError, asyncio.CancelledError):
-                    # Taken back with the worker that had it, or with the cluster.
+                    # Cancelled with its worker, or with the cluster.
                     if client.status != "running":
                         raise ClusterError("the cluster is gone") from None
                     del futures[future]
@@ -220,7 +219,7 @@ def compute_on_cluster(
                     attempts[index] += 1
                     if attempts[index] >= ATTEMPTS:
                         raise ClusterError(f"workers die whenever they compute chunk {index}: {error}") from error
-                    notice(f"workers died while they computed chunk {index}; it is handed out again")
+                    notice(f"workers died while they computed chunk {index}; it is submitted again")
                     submit(index)
                     continue
                 del futures[future]
@@ -235,27 +234,27 @@ def compute_on_cluster(
 
 
 def _completed(client: Any, futures: Mapping[Any, int], notice: Callable[[str], None]) -> list[Any]:
-    """Futures that are completed, at least one. Without any worker it waits for one, but not for ever."""
+    """Completed futures, at least one. Waits a limited time for a worker when there is none."""
     from distributed import wait
 
     deadline = None
     while True:
         try:
-            return list(wait(list(futures), timeout=GLANCE, return_when="FIRST_COMPLETED").done)
+            return list(wait(list(futures), timeout=POLL_INTERVAL, return_when="FIRST_COMPLETED").done)
         except TimeoutError:
             if client.status != "running":
                 raise ClusterError("the cluster is gone") from None
         if client.nthreads():
             deadline = None
         elif deadline is None:
-            notice(f"the cluster has no workers left; waiting {PATIENCE} s for new ones")
-            deadline = time.monotonic() + PATIENCE
+            notice(f"the cluster has no workers left; waiting {CONNECT_TIMEOUT} s for new ones")
+            deadline = time.monotonic() + CONNECT_TIMEOUT
         elif time.monotonic() > deadline:
-            raise ClusterError(f"the cluster has had no workers for {PATIENCE} s")
+            raise ClusterError(f"the cluster has had no workers for {CONNECT_TIMEOUT} s")
 
 
 def _compute(config: str, digests: tuple[tuple[str, str], ...], lanes_per_chunk: int, settings: Any, index: int) -> Computed:
-    """What a worker does: one task."""
+    """One task, as a worker computes it."""
     with jax.enable_x64(Config.model_validate_json(config).precision == "float64"):
         plan, engine = _prepare(config, digests, lanes_per_chunk, settings)
         session = engine.session()
@@ -264,7 +263,7 @@ def _compute(config: str, digests: tuple[tuple[str, str], ...], lanes_per_chunk:
 
 @functools.lru_cache(maxsize=1)
 def _prepare(config: str, digests: tuple[tuple[str, str], ...], lanes_per_chunk: int, settings: Any) -> tuple[Plan, Engine]:
-    """Plan and engine, made once by each worker, which reads the files that the configuration names at the same time."""
+    """Plan and engine, made once by each worker from the configuration and the files it names."""
     given = Config.model_validate_json(config)
     here = given.file_digests()
     for name, digest in digests:

@@ -1,4 +1,4 @@
-"""From a configuration to a run folder, begun or continued: what is not done yet is computed and stored chunk by chunk."""
+"""From a configuration to a run folder, new or resumed: chunks that are not done are computed and stored one by one."""
 
 import contextlib
 import functools
@@ -43,32 +43,31 @@ def load_config(path: str | Path, **overrides: Any) -> Config:
 
 
 LEAST_MEMORY = 2**20
-"""Bytes with which nothing can be done."""
+"""Smallest memory budget, in bytes."""
 
 MOST_FILES = 10_000_000
-"""Most files of chunks that a run may have."""
+"""Most chunk files of a run."""
 
 COMPRESSION = 4
-"""About how much smaller results become at most."""
+"""Best compression of results that is assumed."""
 
 
 @dataclass(frozen=True)
 class Execution:
-    """How a run is computed. None of it changes what is computed, beyond rounding with another number of devices in a process,
-    another kind of device, or another number of trajectories that step together (docs/guides/resuming.md).
+    """How a run is computed. Results are the same to rounding, and bit for bit on one device of a kind (docs/guides/resuming.md).
 
     Arguments:
-        lanes_per_chunk: how many trajectories are computed, stored and, after an interruption, repeated as one; chosen when
-            left out. A run folder keeps the number it was begun with.
+        lanes_per_chunk: trajectories that are computed, stored and, after an interruption, repeated as one; chosen when left
+            out. A run folder keeps the number it was begun with.
         memory: bytes of a device's memory that may be used; a safe share of what there is when left out.
         num_devices: how many devices of this machine are used; all when left out.
-        num_threads: how many calls run side by side; chosen for the device when left out.
-        lanes_per_step: how many trajectories step together; chosen for the device when left out.
+        num_threads: number of concurrent calls of compiled programs; chosen for the device when left out.
+        lanes_per_step: trajectories of a device that share a time loop; chosen for the device when left out.
         cluster: computes on a Dask cluster instead of in this process: the address of its scheduler, the path of its
             scheduler file, or `local:4` for four workers here.
 
     Raises:
-        InputError (a ValueError): for numbers that are too small, and for a cluster that cannot be named so.
+        InputError (a ValueError): for numbers out of range, and for text that cannot name a cluster.
     """
 
     lanes_per_chunk: int | None = None
@@ -144,7 +143,7 @@ def run(
         on_plan: called with what the run will take, before anything is computed.
         on_begin: called with the number of trajectories that are stored already, and of all.
         on_chunk: called with a name and a number of trajectories whenever these are stored, by one thread at a time.
-        on_notice: told in words what was damaged, or what had to be changed on the way.
+        on_notice: called with a message about whatever was damaged, or changed on the way.
 
     Returns:
         The results, read when used.
@@ -246,12 +245,12 @@ def _compute_here(engine: Engine, plan: Plan, pending: Sequence[int], write: Cal
 
 
 def refinements_of(grids: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """How many times as many steps as usual grids have, by model, as a run folder's provenance tells of `grids`."""
+    """By what factor grids have more steps than usual, by model, from `grids` in the provenance of a run."""
     return {name: float(grid["refinement"]) for name, grid in grids.items() if grid["refinement"] != 1}
 
 
 def _pending(results: Results, jobs: Sequence[Job], notice: Callable[[str], None]) -> list[int]:
-    """Tasks that are not done, or whose values are damaged."""
+    """Numbers of the tasks that are not done, or whose values are damaged."""
     pending, damaged = [], 0
     done = results.done()
     for index, job in enumerate(jobs):

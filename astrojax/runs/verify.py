@@ -1,4 +1,4 @@
-"""Does a stored run repeat? A share of it is computed again and compared."""
+"""Whether a stored run can be reproduced: a share of it is computed again and compared."""
 
 import contextlib
 import functools
@@ -23,10 +23,10 @@ from .plan import Job, Plan
 from .run import Execution, refinements_of
 
 EQUAL = 1e-5
-"""Relative difference up to which floats of two computations count as the same."""
+"""Relative difference up to which floats count as equal."""
 
 EXACT = ("hamming_error", "decoder_error", "success", "settled")
-"""Floats that count something, and must be the same."""
+"""Floats that are counts, and must be equal."""
 
 
 def verify(
