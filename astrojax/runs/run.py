@@ -54,7 +54,7 @@ COMPRESSION = 4
 
 @dataclass(frozen=True)
 class Execution:
-    """How a run is computed. Results are the same to rounding, and bit for bit on one device of a kind (docs/guides/resuming.md).
+    """How a run is computed. Results are the same to rounding, and bit for bit on one device of a kind (guides/resuming.md).
 
     Arguments:
         lanes_per_chunk: trajectories that are computed, stored and, after an interruption, repeated as one; chosen when left
