@@ -3,6 +3,7 @@
 import gc
 import importlib
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -71,3 +72,21 @@ def benchmark_module(monkeypatch):
     """Modules of the benchmarks by name."""
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
     return importlib.import_module
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory):
+    """The folder of a small finished run, which no test may change."""
+    import astrojax as aj
+
+    from .run_folders import CHUNK, CONFIG
+
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    aj.run(CONFIG, folder, execution=aj.Execution(lanes_per_chunk=CHUNK))
+    return folder
+
+
+@pytest.fixture
+def run(finished_run, tmp_path):
+    """A copy of the small finished run."""
+    return Path(shutil.copytree(finished_run, tmp_path / "run"))

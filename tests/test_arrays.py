@@ -9,7 +9,7 @@ import pytest
 import scipy.io
 
 import astrojax as aj
-from astrojax._internal.arrays import LONGEST_LINE, MOST_BYTES, read_array
+from astrojax._internal.arrays import MAX_BYTES, MAX_LINE, read_array
 from astrojax._internal.files import file_sha256
 
 from .fuzz import fuzz_files
@@ -60,7 +60,7 @@ def test_text_has_any_of_the_usual_separators_and_perhaps_a_header(text, encodin
         (b'"","V1"\n"1",1\n', r"row.names=FALSE"),
         ("1,2\n".encode("utf-16"), "NUL.*UTF-16"),
         (b"1,2\n1,2\0\n", "line 2 holds NUL"),
-        (b"1," * (LONGEST_LINE // 2 + 1), "line 1 has more than"),
+        (b"1," * (MAX_LINE // 2 + 1), "line 1 has more than"),
         (b"1" * 200_000, "larger than field limit"),
     ],
 )
@@ -113,7 +113,7 @@ DAMAGED[DAMAGED.index(GOOD) + len(GOOD) - 1] ^= 1
         ("a.npz", zipped(), "no arrays"),
         ("a.npz", zipped(GOOD, GOOD), r"holds the arrays \['a0', 'a1'\]; choose one"),
         ("a.npz", zipped(GOOD, how=zipfile.ZIP_LZMA), "savez_compressed"),
-        ("a.npz", zipped(npy((MOST_BYTES // 8 + 1,), "|i1", bytes(2**20))), "more than 4096 MiB"),
+        ("a.npz", zipped(npy((MAX_BYTES // 8 + 1,), "|i1", bytes(2**20))), "more than 4096 MiB"),
         ("a.npz", zipped(b"words"), "magic"),
         ("a.npz", bytes(DAMAGED), "CRC"),
     ],

@@ -126,7 +126,7 @@ def test_all_faults_are_reported_at_once(config):
         ("just words", "must be a mapping"),
         ("", "must be a mapping"),
         ("\0", "is not YAML"),
-        ("trials: 2\ntrials: 3", "'trials' stands twice"),
+        ("trials: 2\ntrials: 3", "'trials' is given twice"),
     ],
 )
 def test_a_file_that_is_no_configuration_is_refused(text, expected, tmp_path, capsys):
@@ -213,7 +213,7 @@ def test_showing_what_is_no_run_is_refused(tmp_path, capsys):
     assert "is not a run folder" in refused(capsys, ["show", str(tmp_path)])
     assert "is not a run folder" in refused(capsys, ["run", str(tmp_path)])
     (tmp_path / "config.yaml").write_text("")
-    assert "was not begun" in refused(capsys, ["show", str(tmp_path)])
+    assert "was not started" in refused(capsys, ["show", str(tmp_path)])
 
 
 @pytest.mark.usefixtures("no_figures")
@@ -221,7 +221,7 @@ def test_showing_a_damaged_run_is_refused(config, tmp_path, capsys):
     folder = tmp_path / "run"
     assert main(["run", str(config), "--out", str(folder)]) == 0
     provenance = (folder / "provenance.json").read_text()
-    for damaged, words in (("[]", "holds no object"), ("{", "cannot be read")):
+    for damaged, words in (("[]", "is not a JSON object"), ("{", "cannot be read")):
         (folder / "provenance.json").write_text(damaged)
         assert words in refused(capsys, ["show", str(folder)])
     (folder / "provenance.json").write_text(provenance)

@@ -16,8 +16,7 @@ from astrojax.report.html.run import run_page
 from astrojax.report.html.tune import search_page
 from astrojax.report.html.write import write_run_page
 from astrojax.report.statistics import mean_interval, with_interval
-from astrojax.storage import folder as store
-from astrojax.storage.stored_config import as_yaml
+from astrojax.storage.provenance import as_yaml, read_record
 
 from .test_report_page import Tags
 
@@ -68,7 +67,7 @@ def test_a_finished_run_has_everything_on_one_page_that_loads_nothing(folder, pa
     assert "Content-Security-Policy" in page
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", page)
     assert page.count("<img ") == 3
-    provenance = store.read_json(folder / store.PROVENANCE)
+    provenance = read_record(folder)
     for shown in (provenance["config_sha256"], provenance["versions"]["jax"], provenance["sessions"][0]["started"]):
         assert shown in text
     assert "num_neurons: 8" in page
@@ -132,7 +131,7 @@ def test_recalls_under_way_are_counted(folder, number):
     [
         ("config.yaml", "is not a run folder: it holds no config.yaml"),
         ("provenance.json", "provenance.json cannot be read"),
-        ("results.zarr", "the run was not begun"),
+        ("results.zarr", "the run was not started"),
         ("results.zarr/status/c", None),
         ("results.zarr/success/zarr.json", "is damaged"),
     ],

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -16,46 +17,16 @@ from astrojax.cli import main
 from astrojax.config.load import parse, parse_config
 from astrojax.config.tune import TuneConfig
 from astrojax.runs.tune import run_search
-from astrojax.storage import stored_config
-from astrojax.storage.folder import find_run
-from astrojax.storage.provenance import RANDOM_NUMBERS
-from astrojax.storage.record import SEALED, read_record
+from astrojax.storage import provenance
+from astrojax.storage.folder import locked
+from astrojax.storage.provenance import RANDOM_NUMBERS, SEALED, Record, read_record
+from astrojax.sweep.engine import Session
+
+from .run_folders import CHUNK, CONFIG, NUM_CELLS, RAW, chunk_files, edit, flip_bit, set_flags, values
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
-RAW = {
-    "seed": 3,
-    "patterns": {"kind": "random", "num_neurons": 12},
-    "axes": {"num_patterns": [2, 4], "num_flips": [1, 2]},
-    "trials": 6,
-    "models": {"h": {"kind": "hopfield"}},
-    "retrieval": {"t1": 3.0},
-    "decoders": False,
-}
-CONFIG = parse_config(RAW)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("finished") / "run"
-    aj.run(CONFIG, folder, execution=aj.Execution(lanes_per_chunk=4))
-    return folder
-
-
-@pytest.fixture
-def run(finished, tmp_path):
-    shutil.copytree(finished, tmp_path / "run")
-    return tmp_path / "run"
-
-
-def energies(folder):
-    return aj.load(folder).energy.values.tobytes()
-
-
-def edit(path, old, new):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
+READERS = (["show"], ["show", "--html"], ["export", "--format", "csv"], ["verify"])
 
 
 def refused(capsys, *words):
@@ -65,175 +36,56 @@ def refused(capsys, *words):
     return report
 
 
-READERS = (["show"], ["show", "--html"], ["export", "--format", "csv"], ["verify"])
+def repaired(run):
+    """Run the configuration again in its folder. Returns the notices."""
+    notices = []
+    aj.run(CONFIG, run, on_notice=notices.append)
+    return "\n".join(notices)
 
 
-@pytest.mark.parametrize("unfinished", [True, False])
-def test_an_edited_configuration_is_never_mixed_with_what_was_computed(finished, run, capsys, unfinished):
-    if unfinished:
-        with zarr.config.set({"array.write_empty_chunks": True}):
-            zarr.open_array(run / "done.zarr", mode="r+")[:5] = 0
+# The configuration.
+
+
+def test_an_edited_configuration_is_never_mixed_with_what_was_computed(finished_run, run, capsys):
     edit(run / "config.yaml", "t1: 3.0", "t1: 0.05")
-    report = refused(capsys, "run", run)
-    assert "config.yaml was changed after the run was begun" in report
-    assert "restore it, or give another folder" in report
-    for command, *more in READERS:
-        assert "config.yaml was changed after the run was begun" in refused(capsys, command, run, *more)
-    with pytest.raises(aj.InputError, match="was changed after the run was begun"):
+    for command, *more in (*READERS, ["run"]):
+        report = refused(capsys, command, run, *more)
+        assert "config.yaml was changed after the run was started" in report
+        assert "restore it, or give another folder" in report
+    set_flags(run, slice(5))
+    assert "config.yaml was changed after the run was started" in refused(capsys, "run", run)
+    with pytest.raises(aj.InputError, match="was changed after the run was started"):
         aj.load(run, partial=True)
-    # The configuration that it was begun with restores it.
-    told = []
-    aj.run(CONFIG, run, on_notice=told.append)
-    assert f"{run / 'config.yaml'} was damaged or changed, and is written again" in told
-    assert energies(run) == energies(finished)
+    # The original configuration restores it.
+    assert f"{run / 'config.yaml'} was damaged or changed, and is written again" in repaired(run)
+    assert values(run) == values(finished_run)
 
 
-def test_a_configuration_and_a_record_that_were_both_edited_do_not_pass_off_old_values(run, finished):
+def test_a_configuration_and_a_record_that_were_both_edited_do_not_pass_off_old_values(run, finished_run):
     """The values themselves are tied to the configuration they were computed with."""
     edit(run / "config.yaml", "t1: 3.0", "t1: 0.05")
     (run / "provenance.json").unlink()
     edit(run / "results.zarr" / "zarr.json", "config_sha256", "another_key")
     other = aj.run(aj.load_config(run / "config.yaml"), run)
-    assert (other.energy.values != aj.load(finished).energy.values).all()
+    assert (other.energy.values != aj.load(finished_run).energy.values).all()
     assert all(not tally["different"] for tally in aj.verify(run, share=1.0).values())
 
 
-def test_coordinates_are_those_that_were_written(finished, run, capsys):
-    array = zarr.open_array(run / "results.zarr" / "num_patterns", mode="r+")
-    array[0] = 3
-    with pytest.raises(aj.InputError, match=r"num_patterns.* is changed; astrojax run .* mends it"):
-        aj.load(run)
-    for command, *more in READERS[:3]:
-        assert "is damaged" in refused(capsys, command, run, *more)
-    assert aj.verify(run, share=0.1, seed=0)["num_patterns"]["beyond"] == 1
-    told = []
-    aj.run(CONFIG, run, on_notice=told.append)
-    assert any("num_patterns" in text and "written again" in text for text in told)
-    assert aj.load(run).num_patterns.values.tolist() == [2, 4]
-    assert energies(run) == energies(finished)
+# The record.
 
 
-DESCRIPTIONS = {
-    "dimension_names": lambda old: [old[0], old[2], old[1], old[3]],
-    "fill_value": lambda old: 0.0,
-    "data_type": lambda old: "int32",
-    "attributes": lambda old: old | {"units": "mV"},
-}
-
-
-@pytest.mark.parametrize("key", DESCRIPTIONS)
-def test_descriptions_of_variables_are_those_that_were_written(finished, run, key):
-    path = run / "results.zarr" / "energy" / "zarr.json"
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps(content | {key: DESCRIPTIONS[key](content[key])}))
-    with pytest.raises(aj.InputError, match=r"energy/zarr\.json is changed; astrojax run .* mends it"):
-        aj.load(run)
-    tallies = aj.verify(run, share=0.3, seed=0)
-    assert tallies["energy"]["beyond"] == tallies["energy"]["compared"] > 0
-    assert tallies["hamming_error"]["different"] == 0
-    told = []
-    aj.run(CONFIG, run, on_notice=told.append)
-    assert f"{path} is damaged, or differs from what this version writes, and is written again; the values are kept" in told
-    assert aj.load(run).energy.identical(aj.load(finished).energy)
-
-
-def test_chunks_of_two_places_cannot_be_exchanged(finished, run):
-    energy = aj.load(run).energy.values[0, 0, 0]  # of six trials in two chunks; recalls that end alike have the same
-    different = 2 * int((energy[:3] != energy[3:]).sum())
-    assert different > 0
-    one, other = sorted(path for path in (run / "results.zarr" / "energy" / "c").rglob("*") if path.is_file())[:2]
-    both = one.read_bytes(), other.read_bytes()
-    one.write_bytes(both[1])
-    other.write_bytes(both[0])
-    with pytest.raises(aj.InputError, match=r"are not those that were computed; astrojax run .* computes them again"):
-        aj.load(run)
-    # Both are compared as a whole, however small the share.
-    assert aj.verify(run, share=1e-9, seed=0)["energy"]["different"] == different
-    aj.run(CONFIG, run)
-    assert energies(run) == energies(finished)
-
-
-def test_a_flag_that_was_set_does_not_pass_off_values_that_were_not_computed(finished, run):
-    array = zarr.open_array(run / "done.zarr", mode="r+")
-    array[:3] = 0
-    for path in sorted(path for path in (run / "results.zarr").glob("*/c/**/*") if path.is_file()):
-        if path.parent.name == "0" and path.parent.parent.name == "0" and len(path.parts) > 5:
-            path.unlink()
-    array[:3] = 1
-    with pytest.raises(aj.InputError, match=r"is missing; astrojax run .* computes them again"):
-        aj.load(run)
-    with pytest.raises(aj.InputError, match="is missing"):
-        aj.load(run, partial=True)
-    aj.run(CONFIG, run)
-    assert energies(run) == energies(finished)
-
-
-def test_what_is_not_done_is_nan_whatever_lies_there(run):
-    with zarr.config.set({"array.write_empty_chunks": True}):
-        zarr.open_array(run / "done.zarr", mode="r+")[0] = 0
-    partial = aj.load(run, partial=True)
-    assert int(np.isnan(partial.energy.values).sum()) == int((partial.status.values == -1).sum()) == 3
-
-
-def test_a_missing_chunk_is_no_nan(finished, run, capsys):
-    next(path for path in (run / "results.zarr" / "status" / "c").rglob("*") if path.is_file()).unlink()
-    with pytest.raises(aj.InputError, match=r"the chunk status/c/0/.* is missing; astrojax run .* computes them again"):
-        aj.load(run)
-    for command, *more in READERS[:3]:
-        assert "is missing; astrojax run" in refused(capsys, command, run, *more)
-    assert main(["verify", str(run), "--share", "0.001"]) == 1
-    assert "the run does not repeat" in capsys.readouterr().out
-    aj.run(CONFIG, run)
-    assert energies(run) == energies(finished)
-
-
-@pytest.mark.parametrize("place", [0, -5])
-def test_verify_counts_a_damaged_chunk_as_different_whatever_share_it_computes(run, place):
-    """Also one whose size and CRC are as they were."""
-    chunk = sorted(path for path in (run / "results.zarr" / "energy" / "c").rglob("*") if path.is_file())[-1]
-    content = bytearray(chunk.read_bytes())
-    content[place] ^= 1
-    chunk.write_bytes(content)
-    tallies = aj.verify(run, share=1e-9, seed=0)
-    assert tallies["energy"]["different"] == tallies["energy"]["beyond"] == 3
-    assert tallies["hamming_error"]["different"] == 0
-
-
-def test_a_variable_that_the_run_did_not_write_is_refused(run, tmp_path, capsys):
-    """A run of other chunks measured it; nothing ties its values to this one."""
-    raw = RAW | {"retrieval": {"t1": 3.0, "convergence_speed": 0.1}}
-    aj.run(parse_config(raw), tmp_path / "other", execution=aj.Execution(lanes_per_chunk=2))
-    name = "results.zarr/convergence_time"
-    shutil.copytree(tmp_path / "other" / name, run / name)
-    for command, *more in READERS[:3]:
-        assert f"{run / name} was not written by the run; remove it" in refused(capsys, command, run, *more)
-    # Nor does a record that names it pass it off.
-    record = read_record(run)
-    record["files"] |= files.sha256_by_name(run, [f"{name}/zarr.json"])
-    files.write_sealed_json(run / "provenance.json", record)
-    with pytest.raises(aj.InputError, match=r"done\.zarr is damaged: it has 8 flags for 20 chunks; astrojax run .* mends it"):
-        aj.load(run)
-
-
-def test_values_that_are_damaged_after_loading_are_refused_when_they_are_read(run):
-    results = aj.load(run)
-    path = next(path for path in (run / "results.zarr" / "energy" / "c").rglob("*") if path.is_file())
-    content = bytearray(path.read_bytes())
-    content[0] ^= 1
-    path.write_bytes(content)
-    assert np.isfinite(results.overlap.values).all()
-    with pytest.raises(aj.InputError, match="energy holds damaged values; astrojax run"):
-        _ = results.energy.values
-
-
-def test_nonsense_in_the_record_is_refused_and_mended(finished, run, capsys):
-    edit(run / "provenance.json", '"seed": 3', '"seed": 2')
-    assert "provenance.json cannot be read: it is damaged" in refused(capsys, "show", run)
-    aj.run(CONFIG, run)
-    provenance = json.loads((run / "provenance.json").read_text())
-    assert provenance["seed"] == 3
-    assert provenance["random_numbers"] == RANDOM_NUMBERS == "threefry2x32, partitionable"
-    assert energies(run) == energies(finished)
+@pytest.mark.parametrize("dropped", [[], ["sha256"], ["sha256", "files"], ["sha256", *SEALED]])
+def test_an_edited_record_is_refused_and_repaired_also_without_its_seal(finished_run, run, capsys, dropped):
+    record = json.loads((run / "provenance.json").read_text()) | {"seed": 2}
+    kept = {key: value for key, value in record.items() if key not in dropped or key == "trajectories_per_chunk"}
+    (run / "provenance.json").write_text(json.dumps(kept))
+    for command, *more in READERS:
+        assert "provenance.json cannot be read: it is damaged" in refused(capsys, command, run, *more)
+    repaired(run)
+    record = json.loads((run / "provenance.json").read_text())
+    assert record["seed"] == 3
+    assert record["random_numbers"] == RANDOM_NUMBERS == "threefry2x32, partitionable"
+    assert values(run) == values(finished_run)
 
 
 @pytest.mark.parametrize("is_sealed", [True, False])
@@ -253,19 +105,183 @@ def test_nonsense_in_the_record_is_refused_and_mended(finished, run, capsys):
         ("trajectories_per_chunk", 0),
     ],
 )
-def test_a_record_that_holds_nonsense_is_refused_whoever_sealed_it(run, capsys, key, value, is_sealed):
+def test_invalid_content_of_a_record_is_refused_sealed_or_not(finished_run, tmp_path, key, value, is_sealed):
     """Without a seal it is taken for that of an earlier version."""
-    record = {name: old for name, old in read_record(run).items() if is_sealed or name not in SEALED} | {key: value}
-    if is_sealed:
-        files.write_sealed_json(run / "provenance.json", record)
-    else:
-        (run / "provenance.json").write_text(json.dumps(record))
-    for command, *more in READERS:
-        assert "provenance.json cannot be read" in refused(capsys, command, run, *more)
+    record = {name: old for name, old in read_record(finished_run).items() if is_sealed or name not in SEALED}
+    write = files.write_sealed_json if is_sealed else files.write_json
+    write(tmp_path / "provenance.json", record | {key: value})
+    with pytest.raises(aj.InputError, match=r"provenance\.json cannot be read.* repairs it"):
+        read_record(tmp_path)
 
+
+def test_a_folder_of_an_earlier_version_is_read_but_not_continued(run, capsys):
+    expected = values(run)
+    record = json.loads((run / "provenance.json").read_text())
+    (run / "provenance.json").write_text(json.dumps({key: record[key] for key in record.keys() - {"sha256", *SEALED}}))
+    shutil.rmtree(run / "done.zarr")
+    zarr.create_array(run / "done.zarr", shape=(NUM_CELLS,), chunks=(1,), dtype="uint8")[:] = 1
+    assert values(run) == expected
+    assert main(["show", str(run)]) == 0
+    for command in ("run", "verify"):
+        assert "was started by an earlier version" in refused(capsys, command, run)
+    whole = (run / "config.yaml").read_text()
+    edit(run / "config.yaml", "t1: 3.0", "t1: 0.05")
+    assert "config.yaml was changed after the run was started" in refused(capsys, "show", run)
+    (run / "config.yaml").write_text(whole)
+    chunk_files(run, "energy")[0].unlink()
+    with pytest.raises(aj.InputError, match=r"the chunk c/.* is missing"):
+        _ = aj.load(run).energy.values
+
+
+# Descriptions and coordinates.
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def describe(key, change):
+    def describe(path):
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps(content | {key: change(content[key])}))
+
+    return describe
+
+
+def move_load(path):
+    zarr.open_array(path.parents[1], mode="r+")[0] = 4
+
+
+TRUNCATED = (
+    "results.zarr/zarr.json",
+    "results.zarr/hamming_error/zarr.json",
+    "results.zarr/decoder_error/zarr.json",
+    "results.zarr/num_patterns/zarr.json",
+    "results.zarr/model/c/0",
+    "done.zarr/zarr.json",
+    "config.yaml",
+    "provenance.json",
+)
+DESCRIBED = (
+    describe("dimension_names", lambda old: [old[0], old[2], old[1], old[3]]),
+    describe("fill_value", lambda old: 0.0),
+    describe("data_type", lambda old: "int32"),
+    describe("attributes", lambda old: old | {"units": "mV"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [(name, truncate) for name in TRUNCATED]
+    + [("results.zarr/energy/zarr.json", damage) for damage in DESCRIBED]
+    + [("results.zarr/num_patterns/c/0", move_load)],
+)
+def test_damaged_descriptions_are_refused_and_repaired_and_values_are_kept(finished_run, run, monkeypatch, name, damage):
+    damage(run / name)
+    with pytest.raises(aj.InputError, match=rf"{re.escape(name)}.*(astrojax run .* repairs it|restore it)"):
+        aj.load(run)
+    if name.startswith("results.zarr/energy"):
+        tallies = aj.verify(run, share=0.3, seed=0)
+        assert tallies["energy"]["beyond"] == tallies["energy"]["compared"] > 0
+        assert tallies["hamming_error"]["different"] == 0
+    if damage is move_load:
+        assert aj.verify(run, share=0.1, seed=0)["num_patterns"]["beyond"] == 1
+    monkeypatch.setattr("astrojax.sweep.engine.Session.compute", lambda *given: pytest.fail("computed again"))
+    assert f"{run / name} " in repaired(run)
+    assert aj.load(run).identical(aj.load(finished_run))
+    assert not repaired(run)
+
+
+# Chunks and flags.
+
+
+def swap(one, other):
+    both = one.read_bytes(), other.read_bytes()
+    one.write_bytes(both[1])
+    other.write_bytes(both[0])
+
+
+@pytest.mark.parametrize(
+    ("variable", "damage", "message"),
+    [
+        ("hamming_error", flip_bit, "hamming_error holds damaged values"),
+        ("decoder_error", flip_bit, "decoder_error holds damaged values"),
+        ("hamming_error", truncate, "hamming_error holds damaged values"),
+        ("hamming_error", Path.unlink, "the chunk hamming_error/c/.* is missing"),
+        ("hamming_error", swap, "are not those that were computed"),
+    ],
+)
+def test_damaged_chunks_are_refused_counted_by_verify_and_computed_again(finished_run, run, capsys, variable, damage, message):
+    first, *_, last = chunk_files(run, variable)
+    damage(last, *([first] if damage is swap else []))
+    for partial in (False, True):
+        with pytest.raises(aj.InputError, match=rf"{message}.*; astrojax run .* computes them again"):
+            aj.load(run, partial=partial).load()
+    for command, *more in READERS[:3]:
+        assert "computes them again" in refused(capsys, command, run, *more)
+    # A damaged chunk is compared as a whole, however small the share.
+    tallies = aj.verify(run, share=1e-9, seed=0)
+    assert tallies[variable]["different"] > 0
+    if damage is not swap:
+        assert tallies[variable]["different"] == tallies[variable]["beyond"] == aj.load(finished_run)[variable].size / 8
+    assert not tallies.get("energy", {}).get("different")
+    assert f"{2 if damage is swap else 1} of {NUM_CELLS} chunks were damaged, and are computed again" in repaired(run)
+    assert values(run) == values(finished_run)
+
+
+def test_a_forged_flag_does_not_pass_off_values_that_were_not_computed(finished_run, run):
+    for cell in range(2):
+        chunk_files(run, "energy")[cell].unlink()
+        set_flags(run, cell, 1)
+    for partial in (False, True):
+        with pytest.raises(aj.InputError, match=r"energy/c/.* is missing; astrojax run .* computes them again"):
+            aj.load(run, partial=partial)
+    repaired(run)
+    assert values(run) == values(finished_run)
+
+
+def test_a_damaged_flag_costs_one_chunk(finished_run, run, monkeypatch):
+    (run / "done.zarr" / "c" / "5").write_bytes(b"\0")
+    compute, computed = Session.compute, []
+    monkeypatch.setattr(Session, "compute", lambda *given: computed.append(1) or compute(*given))
+    repaired(run)
+    assert len(computed) == 1
+    assert values(run) == values(finished_run)
+
+
+def test_what_is_not_done_is_nan_even_if_values_are_stored(run):
+    set_flags(run, 0)
+    partial = aj.load(run, partial=True)
+    assert int(np.isnan(partial.energy.values).sum()) == int((partial.status.values == -1).sum()) == CHUNK
+
+
+def test_values_that_are_damaged_after_loading_are_refused_when_they_are_read(run):
+    results = aj.load(run)
+    flip_bit(chunk_files(run, "energy")[0])
+    assert np.isfinite(results.overlap.values).all()
+    with pytest.raises(aj.InputError, match="energy holds damaged values; astrojax run"):
+        _ = results.energy.values
+
+
+@pytest.mark.parametrize("length", [3, 6])
+def test_a_variable_that_the_run_did_not_write_is_refused(run, capsys, length):
+    name = "results.zarr/convergence_time"
+    shutil.copytree(run / "results.zarr" / "energy", run / name)
+    for command, *more in READERS[:3]:
+        assert f"{run / name} was not written by the run; remove it" in refused(capsys, command, run, *more)
+    # A record that names it does not pass it off either, in chunks of the same or of another length.
+    describe("chunk_grid", lambda old: old | {"configuration": {"chunk_shape": [1, 1, 1, length]}})(run / name / "zarr.json")
+    record = read_record(run)
+    record["files"] |= files.sha256_by_name(run, [f"{name}/zarr.json"])
+    files.write_sealed_json(run / "provenance.json", record)
+    with pytest.raises(aj.InputError, match=rf"are not those that were computed|16 flags for {NUM_CELLS + 16} chunks"):
+        aj.load(run)
+
+
+# Foreign content.
 
 CONTENTS = [b"", b"[]", b"null", b"\xff\xfe\x00", b"[" * 20_000, b'{"a": ' + b"9" * 5000 + b"}", None]
-"""What may stand in place of a file; `None` is a folder."""
+"""What a file is replaced with; `None` is a folder."""
 
 
 @pytest.mark.parametrize(
@@ -283,66 +299,28 @@ CONTENTS = [b"", b"[]", b"null", b"\xff\xfe\x00", b"[" * 20_000, b'{"a": ' + b"9
         "done.zarr/c/0",
     ],
 )
-def test_no_command_fails_otherwise_than_in_words_whatever_stands_in_place_of_a_file(run, capsys, name):
+def test_commands_never_crash_on_a_file_with_foreign_content(run, capsys, name):
     path = run / name
-    for content in CONTENTS:
+    for content in CONTENTS if path.is_file() and name != "summary.json" else (b"", None):
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
         path.mkdir() if content is None else path.write_bytes(content)
-        for command, *more in (READERS[0], READERS[2], ["run", "--dry-run"], ["tune"]):
+        for command, *more in (READERS[0], READERS[2], ["tune"]):
             status = main([command, str(run), *more])
-            captured = capsys.readouterr()
             assert status in (0, 1, 2)
-            assert (status == 0) == (captured.err == "")
-            if command == "export" and not status:
-                (run / "results.csv").unlink()
+            assert (status == 0) == (capsys.readouterr().err == "")
+            (run / "results.csv").unlink(missing_ok=True)
 
 
-def test_what_cannot_be_written_is_told(run, tmp_path, capsys):
-    (tmp_path / "file").write_text("in the way")
-    for place in (tmp_path / "file" / "x", tmp_path, Path("/proc/x")):
-        for words in (
-            ["export", run, "--format", "csv", "--out", place],
-            ["show", run, "--html", place],
-            ["run", run, "--out", place],
-        ):
-            assert main([str(word) for word in words]) in (1, 2), words
-            assert capsys.readouterr().err.startswith("astrojax: ")
-
-
-@pytest.mark.parametrize("dropped", [["sha256"], ["sha256", "files"], ["sha256", "files", "random_numbers", "input_files"]])
-def test_a_record_without_its_seal_is_refused_and_mended(finished, run, capsys, dropped):
-    record = json.loads((run / "provenance.json").read_text())
-    (run / "provenance.json").write_text(json.dumps({key: record[key] for key in record if key not in dropped} | {"seed": 2}))
-    for command, *more in READERS:
-        assert "provenance.json cannot be read: it is damaged" in refused(capsys, command, run, *more)
-    aj.run(CONFIG, run)
-    assert json.loads((run / "provenance.json").read_text())["seed"] == 3
-    assert energies(run) == energies(finished)
-
-
-def test_a_folder_of_an_earlier_version_is_read_but_not_continued(run, capsys):
-    wanted = energies(run)
-    provenance = json.loads((run / "provenance.json").read_text())
-    for name in ("sha256", *SEALED):
-        del provenance[name]
-    (run / "provenance.json").write_text(json.dumps(provenance))
-    num_tasks = 8
-    shutil.rmtree(run / "done.zarr")
-    zarr.create_array(run / "done.zarr", shape=(num_tasks,), chunks=(1,), dtype="uint8")[:] = 1
-    assert energies(run) == wanted
-    assert main(["show", str(run)]) == 0
-    assert "was begun by an earlier version" in refused(capsys, "run", run)
-    assert "was begun by an earlier version" in refused(capsys, "verify", run)
-    whole = (run / "config.yaml").read_text()
-    edit(run / "config.yaml", "t1: 3.0", "t1: 0.05")
-    assert "config.yaml was changed after the run was begun" in refused(capsys, "show", run)
-    (run / "config.yaml").write_text(whole)
-    next(path for path in (run / "results.zarr" / "energy" / "c").rglob("*") if path.is_file()).unlink()
-    with pytest.raises(aj.InputError, match=r"the chunk c/.* is missing"):
-        _ = aj.load(run).energy.values
+def test_a_pipe_in_a_folder_is_refused_and_never_read(run, capsys):
+    for place in ("results.zarr/energy/c/0/0/0/0", "results.zarr/zarr.json", "provenance.json", "config.yaml"):
+        (run / place).rename(run / "kept")
+        os.mkfifo(run / place)
+        for command, *more in (*READERS, ["run"]):
+            refused(capsys, command, run, *more)
+        (run / "kept").replace(run / place)
 
 
 # Pattern files.
@@ -360,6 +338,7 @@ def project(tmp_path):
         "patterns": {"kind": "file", "path": "own.npy"},
         "axes": {"num_patterns": 5, "num_flips": 1},
         "models": {"a": {"kind": "astrocyte", "logit_bias": "bias.npy"}},
+        "decoders": False,
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(raw))
     return folder
@@ -368,44 +347,44 @@ def project(tmp_path):
 def test_a_run_folder_holds_its_patterns_and_can_be_moved_continued_and_verified(project, tmp_path, capsys):
     out = project / "runs" / "mine"
     assert main(["run", str(project / "config.yaml"), "--out", str(out)]) == 0
-    wanted = energies(out)
+    expected = values(out)
     assert "path: inputs/own.npy" in (out / "config.yaml").read_text()
     assert str(project) not in (out / "config.yaml").read_text()
     # The project moves: the same configuration continues the run, and only checks it.
     moved = project.rename(tmp_path / "moved")
     assert main(["run", str(moved / "config.yaml"), "--out", str(moved / "runs" / "mine")]) == 0
-    # The folder alone moves, and the project is gone.
-    alone = (moved / "runs" / "mine").rename(tmp_path / "alone")
+    # The folder is moved out, and the project is deleted.
+    folder = (moved / "runs" / "mine").rename(tmp_path / "folder")
     shutil.rmtree(moved)
-    with zarr.config.set({"array.write_empty_chunks": True}):
-        zarr.open_array(alone / "done.zarr", mode="r+")[:] = 0
-    assert main(["run", str(alone)]) == 0
-    assert energies(alone) == wanted
-    assert main(["verify", str(alone), "--share", "1"]) == 0
+    set_flags(folder, slice(None))
+    assert main(["run", str(folder)]) == 0
+    assert values(folder) == expected
+    assert main(["verify", str(folder), "--share", "1"]) == 0
     # Another bias is refused by its own name.
     np.save(tmp_path / "other.npy", np.zeros(5))
     capsys.readouterr()
-    report = refused(capsys, "run", alone, "--models.a.logit_bias", tmp_path / "other.npy")
+    report = refused(capsys, "run", folder, "--models.a.logit_bias", tmp_path / "other.npy")
     assert "models.a.logit_bias: another file there, of SHA-256" in report
     assert "patterns.path" not in report
 
 
-def test_a_damaged_copy_of_the_patterns_is_mended_from_the_original(project, tmp_path):
+def test_a_damaged_copy_of_the_patterns_is_refused_and_repaired_from_the_original(project, tmp_path, capsys):
     out, config = tmp_path / "run", aj.load_config(project / "config.yaml")
     aj.run(config, out)
-    wanted = energies(out)
+    expected = values(out)
     (out / "provenance.json").unlink()
     aj.run(config, out)
-    assert energies(out) == wanted
-    (out / "inputs" / "own.npy").write_bytes(b"nothing")
-    with pytest.raises(aj.InputError, match=r"inputs/own\.npy is changed"):
-        aj.load(out)
+    assert values(out) == expected
+    for damage in (lambda path: path.write_bytes(b"nothing"), Path.unlink):
+        damage(out / "inputs" / "own.npy")
+        for command in ("show", "verify"):
+            assert "inputs/own.npy is " in refused(capsys, command, out)
     aj.run(config, out)
-    assert energies(out) == wanted
+    assert values(out) == expected
 
 
 def test_large_files_stay_where_they_are_and_are_known_by_their_content(project, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(stored_config, "LARGEST_COPY", 100)
+    monkeypatch.setattr(provenance, "MAX_COPY_BYTES", 100)
     out = project / "runs" / "mine"
     assert main(["run", str(project / "config.yaml"), "--out", str(out)]) == 0
     assert not (out / "inputs").exists()
@@ -423,9 +402,9 @@ def test_files_of_one_name_are_both_kept(project, tmp_path):
     np.save(project / "more" / "bias.npy", np.ones(5))
     raw = yaml.safe_load((project / "config.yaml").read_text())
     raw["models"]["b"] = {"kind": "astrocyte", "logit_bias": "more/bias.npy"}
-    begun = stored_config.begin(tmp_path / "run", parse_config(raw, folder=project), print)
+    record = Record(tmp_path / "run", parse_config(raw, folder=project), print)
     assert {path.name for path in (tmp_path / "run" / "inputs").iterdir()} == {"own.npy", "bias.npy", "2-bias.npy"}
-    assert np.load(begun.config.models["b"].logit_bias).tolist() == [1] * 5
+    assert np.load(record.config.models["b"].logit_bias).tolist() == [1] * 5
 
 
 def test_a_search_holds_its_patterns_in_every_folder_and_is_refused_when_it_was_edited(project, tmp_path, capsys):
@@ -445,15 +424,14 @@ def test_a_search_holds_its_patterns_in_every_folder_and_is_refused_when_it_was_
         assert "inputs/own.npy" in path.read_text()
         assert "inputs/bias.npy" in path.read_text()
         assert str(tmp_path) not in path.read_text()
-    wanted = aj.load_search(moved).heldout().energy.values.tobytes()
+    expected = aj.load_search(moved).heldout().energy.values.tobytes()
     run_search(aj.load_search_config(moved / "config.yaml"), moved)
-    assert aj.load_search(moved).heldout().energy.values.tobytes() == wanted
-    # What was found is not mistaken for something else.
+    assert aj.load_search(moved).heldout().energy.values.tobytes() == expected
     whole = tmp_path / "whole"
     shutil.copytree(moved, whole)
     edit(moved / "config.yaml", "num_steps: 2", "num_steps: 3")
-    assert "config.yaml was changed after the run was begun" in refused(capsys, "tune", moved)
-    with pytest.raises(aj.InputError, match="was changed after the run was begun"):
+    assert "config.yaml was changed after the run was started" in refused(capsys, "tune", moved)
+    with pytest.raises(aj.InputError, match="was changed after the run was started"):
         aj.load_search(moved)
     edit(whole / "tuned.yaml", "temperature: ", "temperature: 1")
     assert "tuned.yaml is changed; astrojax tune" in refused(capsys, "show", whole)
@@ -466,26 +444,29 @@ def test_a_search_holds_its_patterns_in_every_folder_and_is_refused_when_it_was_
 # Writing.
 
 
-def test_nothing_is_written_through_links_of_a_folder_received_from_elsewhere(run, tmp_path, capsys):
-    outside = tmp_path / "outside"
+def test_nothing_is_written_through_links_inside_a_folder_which_may_be_a_link_itself(run, tmp_path, capsys):
+    outside, kept = tmp_path / "outside", tmp_path / "kept"
     (outside / "folder").mkdir(parents=True)
     (outside / "precious").write_text("precious")
-    places = ("summary.json", "report.html", ".lock", "figures", "results.zarr/energy", "checkpoints", "inputs")
-    for name in places:
+    for name in ("summary.json", "report.html", ".lock", "figures", "results.zarr/energy", "checkpoints", "inputs"):
         link, target = run / name, outside / ("folder" if "." not in name or "/" in name else "precious")
-        kept = tmp_path / "kept"
         if link.exists():
             link.rename(kept)
         link.symlink_to(target)
-        for words in (["show", run], ["show", run, "--html"], ["run", run]):
+        for words in (["show", run], ["show", run, "--html"]):
             report = refused(capsys, *words)
             assert "is a symbolic link" in report or "is missing" in report, (name, words)
+        with pytest.raises(aj.InputError, match="is a symbolic link"), locked(run):
+            pass
         link.unlink()
         if kept.exists():
             kept.rename(link)
     assert (outside / "precious").read_text() == "precious"
     assert list((outside / "folder").iterdir()) == []
-    assert main(["show", str(run)]) == 0
+    (tmp_path / "latest").symlink_to(run)
+    assert main(["show", str(tmp_path / "latest")]) == 0
+    with locked(tmp_path / "latest"):
+        pass
 
 
 def test_a_file_is_written_exclusively_and_replaces_a_link_instead_of_following_it(tmp_path, monkeypatch):
@@ -502,57 +483,45 @@ def test_a_file_is_written_exclusively_and_replaces_a_link_instead_of_following_
     assert (tmp_path / "new.json").read_text() == "new"
     assert not (tmp_path / "new.json").is_symlink()
     assert (tmp_path / "precious").read_text() == "precious"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a file"):
+        files.write_file(tmp_path / "pipe", b"")
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_a_file_and_its_folder_are_synced_before_and_after_it_replaces_another(tmp_path, monkeypatch):
-    done = []
-    real_sync, real_replace = os.fsync, Path.replace
-    kinds = {True: "folder", False: "file"}
-    monkeypatch.setattr(
-        os, "fsync", lambda number: (done.append(kinds[os.path.isdir(f"/proc/self/fd/{number}")]), real_sync(number))
-    )
-    monkeypatch.setattr(Path, "replace", lambda self, target: (done.append("replace"), real_replace(self, target)))
+    calls = []
+    sync, replace = os.fsync, Path.replace
+
+    def record_sync(number):
+        calls.append("folder" if os.path.isdir(f"/proc/self/fd/{number}") else "file")
+        sync(number)
+
+    monkeypatch.setattr(os, "fsync", record_sync)
+    monkeypatch.setattr(Path, "replace", lambda self, target: (calls.append("replace"), replace(self, target)))
     files.write_sealed_json(tmp_path / "a.json", {"a": 1})
-    assert done == ["file", "replace", "folder"]
+    assert calls == ["file", "replace", "folder"]
     assert files.read_sealed_json(tmp_path / "a.json") == {"a": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
 
-def test_a_run_folder_is_found_by_its_link(run, tmp_path):
-    """The folder itself may be a link: it is inside that links are refused."""
-    (tmp_path / "latest").symlink_to(run)
-    assert main(["show", str(tmp_path / "latest")]) == 0
-    assert find_run(tmp_path / "latest").exists()
-
-
-@pytest.mark.parametrize("place", ["results.zarr/energy/c/0/0/0/0", "results.zarr/zarr.json", "provenance.json", "config.yaml"])
-def test_a_pipe_in_a_folder_is_refused_and_never_read(run, capsys, place):
-    (run / place).unlink()
-    os.mkfifo(run / place)
-    for command, *more in (*READERS, ["run"]):
-        refused(capsys, command, run, *more)
-
-
-@pytest.mark.parametrize("place", ["run/config.yaml", "run/provenance.json", "run/new.html", "mine.yaml", "pipe", "folder"])
-def test_a_page_replaces_nothing_but_a_page(run, tmp_path, capsys, place):
+def test_a_page_replaces_nothing_but_a_page(run, tmp_path, capsys):
     (tmp_path / "mine.yaml").write_text("seed: 1")
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    refused(capsys, "show", run, "--html", tmp_path / place)
-    for path, content in before.items():
-        assert path.read_bytes() == content
+    for place in ("run/config.yaml", "run/provenance.json", "run/new.html", "mine.yaml", "pipe", "folder"):
+        refused(capsys, "show", run, "--html", tmp_path / place)
+    assert before.items() <= {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}.items()
     assert (tmp_path / "pipe").is_fifo()
-
-
-def test_a_page_is_written_again(run, tmp_path):
     for _ in range(2):
         assert main(["show", str(run), "--html", "--quiet"]) == 0
         assert main(["show", str(run), "--html", str(tmp_path / "page.html"), "--quiet"]) == 0
 
 
-def test_no_file_is_written_in_place_of_a_pipe(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="not a file"):
-        files.write_file(tmp_path / "pipe", b"")
-    assert (tmp_path / "pipe").is_fifo()
+def test_where_nothing_can_be_written_commands_say_so(run, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    for place in (tmp_path / "file" / "x", tmp_path, Path("/proc/x")):
+        for words in (["export", run, "--format", "csv", "--out"], ["show", run, "--html"], ["run", run, "--out"]):
+            assert main([str(word) for word in (*words, place)]) in (1, 2), words
+            assert capsys.readouterr().err.startswith("astrojax: ")

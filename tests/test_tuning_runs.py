@@ -181,7 +181,7 @@ def test_runs_on_fresh_problems_are_those_that_the_search_recorded(searched, tmp
     whole = shutil.copytree(searched, tmp_path / "whole")
     random, tuned = whole / "heldout" / "random", whole / "heldout" / "tuned"
     random.rename(tmp_path / "kept")
-    with pytest.raises(aj.InputError, match=r"heldout/random is missing; astrojax tune .* mends it"):
+    with pytest.raises(aj.InputError, match=r"heldout/random is missing; astrojax tune .* repairs it"):
         aj.load_search(whole).heldout()
     (tmp_path / "kept").rename(random)
     shutil.copytree(tuned, whole / "heldout" / "better")

@@ -1,6 +1,6 @@
-"""Arrays of numbers from files that may be anything: damaged, without an end, or made to fill the memory.
+"""Arrays of numbers from files that may be damaged, endless or malicious.
 
-What a file claims is compared with its size before anything is allocated, and pickles are never loaded.
+What a header claims is compared with the size of the file before anything is allocated, and pickles are never loaded.
 """
 
 import array
@@ -19,26 +19,23 @@ import numpy as np
 
 from .errors import InputError, shown
 
-MOST_BYTES, MOST_TEXT, LONGEST_LINE, LONGEST_HEADER = 2**32, 2**28, 2**24, 10_000
-"""Bytes of an array in double precision, of a text file, of one of its lines, and of the header of an array."""
+MAX_BYTES, MAX_TEXT_BYTES, MAX_LINE, MAX_HEADER = 2**32, 2**28, 2**24, 10_000
+"""Sizes of an array in double precision, of a text file, of one of its lines, and of the header of an array."""
 
-READ_WITH = {
+CONVERSIONS = {
     ".mat": ("scipy.io", 'scipy.io.loadmat({})["NAME"]'),
-    ".h5": ("h5py", 'h5py.File({})["NAME"][:]'),
-    ".hdf5": ("h5py", 'h5py.File({})["NAME"][:]'),
-    ".pkl": ("pathlib, pickle", "pickle.loads(pathlib.Path({}).read_bytes())"),
-    ".pickle": ("pathlib, pickle", "pickle.loads(pathlib.Path({}).read_bytes())"),
     ".pt": ("torch", "torch.load({}).numpy()"),
     ".xlsx": ("pandas", "pandas.read_excel({}, header=None).to_numpy()"),
     ".parquet": ("pandas", "pandas.read_parquet({}).to_numpy()"),
     ".tsv": ("pandas", "pandas.read_table({}, header=None).to_numpy()"),
-    ".txt": ("numpy", "np.loadtxt({})"),
-    ".dat": ("numpy", "np.loadtxt({})"),
+    **dict.fromkeys((".h5", ".hdf5"), ("h5py", 'h5py.File({})["NAME"][:]')),
+    **dict.fromkeys((".pkl", ".pickle"), ("pathlib, pickle", "pickle.loads(pathlib.Path({}).read_bytes())")),
+    **dict.fromkeys((".txt", ".dat"), ("numpy", "np.loadtxt({})")),
 } | {
     suffix: ("glob, PIL.Image", f"np.stack([PIL.Image.open(p).convert('L') for p in sorted(glob.glob('*{suffix}'))])")
     for suffix in (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff")
 }
-"""Modules and an expression that read other kinds of files in Python."""
+"""Modules and a Python expression that read other kinds of files."""
 
 
 def read_array(path: str | os.PathLike[str], name: str | None = None) -> np.ndarray:
@@ -51,7 +48,7 @@ def read_array(path: str | os.PathLike[str], name: str | None = None) -> np.ndar
         Booleans, integers or floats of any shape; those of a `.csv` file have a row for each of its lines.
 
     Raises:
-        InputError (a ValueError): for anything else than such a file; the message names it.
+        InputError (a ValueError): naming the file, for anything else.
     """
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"path must be the path of a file; got {shown(path)}")
@@ -66,9 +63,9 @@ def read_array(path: str | os.PathLike[str], name: str | None = None) -> np.ndar
 
 
 def parse_array(
-    file: io.BufferedIOBase, size: int, path: str, name: str | None = None, most_bytes: int = MOST_BYTES
+    file: io.BufferedIOBase, size: int, path: str, name: str | None = None, max_bytes: int = MAX_BYTES
 ) -> np.ndarray:
-    """As `read_array`, from an open file of so many bytes; larger arrays than `most_bytes` are refused."""
+    """As `read_array`, from an open file of `size` bytes; arrays of more than `max_bytes` in double precision are refused."""
     suffix = Path(path).suffix.lower()
     if suffix not in (".npy", ".npz", ".csv"):
         raise InputError(f"{path} must end in .npy, .npz or .csv{_conversion(path, suffix)}")
@@ -76,19 +73,19 @@ def parse_array(
         start = file.read(6)
         file.seek(0)
         if start == np.lib.format.MAGIC_PREFIX:
-            return _parse_npy(file, size, most_bytes)
+            return _parse_npy(file, size, max_bytes)
         if start.startswith(b"PK"):
-            return _parse_npz(file, name, most_bytes)
+            return _parse_npz(file, name, max_bytes)
         if suffix == ".csv":
             return _parse_csv(file, size)
         raise ValueError("it does not begin as numpy.save or numpy.savez begin a file")
-    except Exception as error:  # whatever NumPy, zipfile and zlib raise for damaged files
+    except Exception as error:  # of any kind: NumPy, zipfile and zlib raise many for damaged files
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise InputError(f"{path} cannot be read: {reason}") from error
 
 
 def transposition(path: str, array: str | None = None, threshold: object = None) -> str:
-    """The line of Python that makes a file whose rows are the columns of another one."""
+    """A line of Python that writes the transpose of the array in a file."""
     old, new = json.dumps(path), json.dumps(str(Path(path).with_suffix(".npy")))
     if Path(path).suffix.lower() == ".csv":
         return f"np.save({new}, aj.load_patterns({old}, threshold={threshold}, binary=False, max_duplicates=10**9))"
@@ -96,26 +93,26 @@ def transposition(path: str, array: str | None = None, threshold: object = None)
 
 
 def _conversion(path: str, suffix: str) -> str:
-    if suffix not in READ_WITH:
+    if suffix not in CONVERSIONS:
         return ""
-    modules, expression = READ_WITH[suffix]
+    modules, expression = CONVERSIONS[suffix]
     imports = "import numpy as np" if modules == "numpy" else f"import {modules}, numpy as np"
     new = json.dumps(str(Path(path).with_suffix(".npy")))
     return f"; make one with: {imports}; np.save({new}, {expression.format(json.dumps(path))})"
 
 
-def _parse_npy(file: io.BufferedIOBase | IO[bytes], size: int, most_bytes: int) -> np.ndarray:
+def _parse_npy(file: io.BufferedIOBase | IO[bytes], size: int, max_bytes: int) -> np.ndarray:
     width = {(1, 0): 2, (2, 0): 4}.get(np.lib.format.read_magic(file))
     if width is None:
         raise ValueError("it is in a version of the format of numpy.save that arrays of numbers do not need")
     length = int.from_bytes(file.read(width), "little")
-    header = file.read(min(length, LONGEST_HEADER))
+    header = file.read(min(length, MAX_HEADER))
     counted = io.BytesIO(len(header).to_bytes(2, "little") + header)
     shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(counted)
     if dtype.kind not in "biuf" or dtype.itemsize > 8:
         raise ValueError(f"it must hold real numbers in at most double precision; it holds an array of type {dtype}")
-    if 8 * math.prod(shape) > most_bytes:
-        raise ValueError(f"an array of shape {shape} takes more than {most_bytes / 2**20:g} MiB in double precision")
+    if 8 * math.prod(shape) > max_bytes:
+        raise ValueError(f"an array of shape {shape} takes more than {max_bytes / 2**20:g} MiB in double precision")
     expected, rest = math.prod(shape) * dtype.itemsize, size - file.tell()
     if expected == rest:
         data = file.read(expected)
@@ -125,7 +122,7 @@ def _parse_npy(file: io.BufferedIOBase | IO[bytes], size: int, most_bytes: int) 
     raise ValueError(f"an array of shape {shape} and type {dtype} has {expected:,} bytes; there are {rest:,}")
 
 
-def _parse_npz(file: io.BufferedIOBase, name: str | None, most_bytes: int) -> np.ndarray:
+def _parse_npz(file: io.BufferedIOBase, name: str | None, max_bytes: int) -> np.ndarray:
     with zipfile.ZipFile(file) as archive:
         members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
         if not members:
@@ -133,18 +130,20 @@ def _parse_npz(file: io.BufferedIOBase, name: str | None, most_bytes: int) -> np
         if name is None and len(members) == 1:
             (name,) = members
         if name not in members:
-            asked = "choose one with array, or save it by itself" if name is None else f"got array={name!r}"
-            raise ValueError(f"it holds the arrays {shown(list(members))}; {asked}")
+            hint = "choose one with array, or save it by itself" if name is None else f"got array={name!r}"
+            raise ValueError(f"it holds the arrays {shown(list(members))}; {hint}")
         member = members[name]
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others are unpacked without bounds
             raise ValueError("it must be compressed as numpy.savez_compressed does it, or not at all")
         with archive.open(member) as content:
-            return _parse_npy(content, member.file_size, most_bytes)
+            return _parse_npy(content, member.file_size, max_bytes)
 
 
 def _parse_csv(file: io.BufferedIOBase, size: int) -> np.ndarray:
-    if size > MOST_TEXT:
-        raise ValueError(f"it has {size / 2**20:,.0f} MiB, text may have {MOST_TEXT // 2**20}; save the array with numpy.save")
+    if size > MAX_TEXT_BYTES:
+        raise ValueError(
+            f"it has {size / 2**20:,.0f} MiB, text may have {MAX_TEXT_BYTES // 2**20}; save the array with numpy.save"
+        )
     lines = _lines(io.TextIOWrapper(io.BytesIO(file.read(size)), encoding="utf-8-sig", errors="replace"))
     first = list(itertools.islice(lines, 2))
     if not first:
@@ -166,13 +165,13 @@ def _parse_csv(file: io.BufferedIOBase, size: int) -> np.ndarray:
 
 
 def _lines(text: io.TextIOWrapper) -> Iterator[tuple[int, str]]:
-    """Lines with their numbers, without comments and blank ones."""
+    """Lines with their numbers, without comments and blank lines."""
     for number in itertools.count(1):
-        line = text.readline(LONGEST_LINE + 1)
+        line = text.readline(MAX_LINE + 1)
         if not line:
             return
-        if len(line) > LONGEST_LINE:
-            raise ValueError(f"line {number} has more than {LONGEST_LINE:,} characters")
+        if len(line) > MAX_LINE:
+            raise ValueError(f"line {number} has more than {MAX_LINE:,} characters")
         if "\0" in line:
             raise ValueError(f"line {number} holds NUL: text must be in UTF-8, not in UTF-16, and without binary data")
         line = line.partition("#")[0].strip(" \n")
@@ -181,7 +180,7 @@ def _lines(text: io.TextIOWrapper) -> Iterator[tuple[int, str]]:
 
 
 def _is_header(fields: list[str]) -> bool:
-    """Whether a first line names columns: no field is a number, or they are numbered from 0, as pandas does it."""
+    """Whether a first line names columns: no field is a number, or they are numbered from 0, as pandas does."""
     if len(fields) > 1 and not fields[0].strip() and _is_header(fields[1:]):
         raise ValueError(
             "its first column has no name, as the row numbers that pandas and R write; "

@@ -1,5 +1,4 @@
-"""Files: written whole or not at all, safe against a power cut and never through symbolic links; and believed only if they
-hold what was written."""
+"""Files: written whole or not at all, safe against a power cut, never through symbolic links; checked against their SHA-256."""
 
 import contextlib
 import errno
@@ -16,10 +15,12 @@ from typing import Any
 
 from .errors import InputError, RunError
 
+SEAL = "sha256"
+"""Key of a JSON file that holds the SHA-256 of the file's name, its run and everything else in it."""
 
-def is_part(name: str) -> bool:
-    """Whether a file is one that `replacing` was writing when its process was killed."""
-    return re.match(r"\.[0-9a-f]{16}\.part", name) is not None
+
+class StorageError(RunError):
+    """Results that cannot be written or read."""
 
 
 @contextlib.contextmanager
@@ -43,7 +44,17 @@ def replacing(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    if hasattr(os, "O_DIRECTORY"):  # Windows syncs the entries of a folder by itself
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def is_part(name: str) -> bool:
+    """Whether a file was left behind by `replacing` when its process was killed."""
+    return re.match(r"\.[0-9a-f]{16}\.part", name) is not None
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -52,55 +63,34 @@ def write_file(path: Path, content: bytes) -> None:
         part.write_bytes(content)
 
 
-def find_irregular(folder: Path, *, links: bool) -> Path | None:
-    """A pipe, a device or the like at any depth inside a folder, or `None`; with `links`, symbolic links too.
-
-    What links lead to is looked at, but not what is inside. The folder itself may be a link.
-    """
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                if found := find_irregular(Path(entry.path), links=links):
-                    return found
-            elif (entry.is_symlink() and links) or is_special(Path(entry.path)):
-                return Path(entry.path)
-    return None
-
-
-def is_special(path: Path) -> bool:
-    """Whether a path leads to a pipe, a device or the like: something that exists and is neither a file nor a folder."""
-    return path.exists() and not path.is_file() and not path.is_dir()
-
-
-def _sync_folder(folder: Path) -> None:
-    if not hasattr(os, "O_DIRECTORY"):  # Windows syncs the entries of a folder by itself
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+@contextlib.contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Turn every failure to write into a `StorageError`."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        yield
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-SEAL = "sha256"
-"""Key of a JSON file under which the SHA-256 of its name, its run and everything else in it is kept."""
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file and create its folder if needed; see `replacing`. Raises `StorageError`."""
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, content)
 
 
-class StorageError(RunError):
-    """Results that cannot be written or read."""
+def write_text(path: Path, text: str) -> None:
+    """As `write_bytes`."""
+    write_bytes(path, text.encode(errors="backslashreplace"))  # names of files may not be valid Unicode
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file with line breaks. Raises `StorageError` if it cannot be written."""
+    """As `write_bytes`, with line breaks."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def write_sealed_json(path: Path, content: Mapping[str, Any], *run: str) -> None:
-    """Write a JSON file with a checksum, also of what identifies its run, if given; see `read_sealed_json`.
-
-    Raises:
-        StorageError: if it cannot be written.
-    """
+    """As `write_json`, with a checksum that covers the name of the file and, if given, what identifies its run."""
     write_json(path, {**content, SEAL: _seal(path, content, *run)})
 
 
@@ -111,7 +101,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     if not isinstance(content, dict):
-        raise InputError(f"{path} cannot be read: it holds no object")
+        raise InputError(f"{path} cannot be read: it is not a JSON object")
     return content
 
 
@@ -120,7 +110,7 @@ def read_sealed_json(path: Path, *run: str, since: Iterable[str] | None = None) 
 
     Arguments:
         path: the file. run: what identifies its run.
-        since: keys that only versions write which seal the file; one that has none of them need not be sealed.
+        since: keys that were introduced together with the seal; a file without these keys need not be sealed.
 
     Raises:
         InputError: if the file is missing, or is not what was written for this run.
@@ -134,83 +124,52 @@ def read_sealed_json(path: Path, *run: str, since: Iterable[str] | None = None) 
     return content
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file, whole or not at all. Raises `StorageError` if it cannot be written."""
-    write_bytes(path, text.encode(errors="backslashreplace"))  # names of files may be no Unicode
+def _seal(path: Path, content: Mapping[str, Any], *run: str) -> str:
+    return json_sha256([path.name, *run, content])
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file in a folder that is made if need be, whole or not at all. Raises `StorageError` if it cannot be written."""
-    with storing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, content)
+def is_special(path: Path) -> bool:
+    """Whether a path leads to a pipe, a device or the like: something that exists and is neither a file nor a folder."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
-@contextlib.contextmanager
-def storing(path: Path) -> Iterator[None]:
-    """Makes a `StorageError` of every failure to write."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
+def _find_irregular(folder: Path, *, links: bool) -> Path | None:
+    """A special file at any depth inside a folder, or `None`; with `links`, also a symbolic link. Links are not descended."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                if found := _find_irregular(Path(entry.path), links=links):
+                    return found
+            elif (entry.is_symlink() and links) or is_special(Path(entry.path)):
+                return Path(entry.path)
+    return None
 
 
 def refuse_links(folder: Path) -> None:
-    """Refuse to write into a folder that holds a symbolic link, which could lead anywhere, a device or a pipe.
-
-    Raises:
-        InputError (a ValueError): naming it.
-    """
-    if folder.exists() and (found := find_irregular(folder, links=True)):
+    """Raise `InputError` if a folder to be written to holds a symbolic link, which could lead anywhere, a device or a pipe."""
+    if folder.exists() and (found := _find_irregular(folder, links=True)):
         kind = "a symbolic link" if found.is_symlink() else "a device or a pipe"
-        raise InputError(f"{found} is {kind}; a run folder must hold none: put the file or folder itself in its place")
+        raise InputError(f"{found} is {kind}; a run folder must not hold one: put the file or folder itself in its place")
 
 
 def refuse_special(folder: Path) -> None:
-    """Refuse to read from a folder that holds a device or a pipe, which may never end. Raises InputError, naming it."""
-    with contextlib.suppress(OSError):  # told where it is read
-        if found := find_irregular(folder, links=False):
-            raise InputError(f"{found} is a device or a pipe; a run folder must hold none: remove it")
+    """Raise `InputError` if a folder to be read holds a device or a pipe, which may never end."""
+    with contextlib.suppress(OSError):  # reported where the file is read
+        if found := _find_irregular(folder, links=False):
+            raise InputError(f"{found} is a device or a pipe; a run folder must not hold one: remove it")
+
+
+def json_sha256(content: Any) -> str:
+    """SHA-256 of the canonical form of JSON content: with sorted keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of the content of a file, computed once for each state of it. Raises OSError if it cannot be read."""
+    """SHA-256 of the content of a file, cached until the file changes. Raises OSError if it cannot be read."""
     state = path.stat()
     if not stat.S_ISREG(state.st_mode):  # a pipe or a device may never end
         raise OSError(errno.EINVAL, "it is not a file", str(path))
     return _sha256(path, state.st_size, state.st_mtime_ns, state.st_ino)
-
-
-def json_sha256(content: Any) -> str:
-    """SHA-256 of the canonical form of what a JSON file may hold: with sorted keys."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def sha256_by_name(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """SHA-256 of files and of all files in folders, by their paths inside a folder. `StorageError` if one is missing."""
-    paths = [path for name in names for path in ([folder / name] if (folder / name).is_file() else _files_in(folder / name))]
-    try:
-        return {path.relative_to(folder).as_posix(): file_sha256(path) for path in paths}
-    except OSError as error:
-        raise StorageError(f"{folder} cannot be read: {error.strerror or error}") from error
-
-
-def changed_files(folder: Path, recorded: Mapping[str, str]) -> dict[str, str]:
-    """Files that are `missing` or `changed`, by name, of those whose SHA-256 was recorded."""
-    found = {}
-    for name, digest in recorded.items():
-        try:
-            content = (folder / name).read_bytes()
-        except (OSError, ValueError):
-            found[name] = "missing"
-            continue
-        if hashlib.sha256(content).hexdigest() != digest:
-            found[name] = "changed"
-    return found
-
-
-def _files_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 @functools.lru_cache(maxsize=256)
@@ -219,5 +178,10 @@ def _sha256(path: Path, *state: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _seal(path: Path, content: Mapping[str, Any], *run: str) -> str:
-    return json_sha256([path.name, *run, content])
+def sha256_by_name(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of files, and of all files in folders, by their paths inside a folder. Raises `StorageError`."""
+    paths = [path for name in names for path in (folder / name, *sorted((folder / name).rglob("*"))) if path.is_file()]
+    try:
+        return {path.relative_to(folder).as_posix(): file_sha256(path) for path in paths}
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be read: {error.strerror or error}") from error

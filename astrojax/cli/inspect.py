@@ -24,7 +24,7 @@ def show(
     """
     from ..config.detect import is_search
     from ..storage import folder as store
-    from ..storage.record import read_record
+    from ..storage.provenance import read_record
     from .run import report
 
     if is_search(folder):

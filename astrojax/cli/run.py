@@ -39,7 +39,7 @@ def run_config(
 
     folder, is_finished = (Path(out), False) if out is not None else store.choose_folder(Path("runs"), config.name, config)
     if is_finished:
-        from ..storage.record import finished_already
+        from ..storage.provenance import finished_already
         from .inspect import show
 
         output.console.print(finished_already(folder), soft_wrap=True)
@@ -129,7 +129,7 @@ def report(
     """
     from ..report.tables import print_tables, summary
     from ..storage import folder as store
-    from ..storage.record import read_record
+    from ..storage.provenance import read_record
 
     content = summary(results, along) | {"grids": read_record(folder).get("grids", {})}
 

@@ -13,7 +13,7 @@ from .._internal.parameters import DIMENSIONS
 from ..config.load import read
 from ..config.tune import TuneConfig
 from ..storage import folder as store
-from ..storage.record import finished_already
+from ..storage.provenance import finished_already
 from ..storage.tune_results import TUNED, find_search, load_search
 from .output import Output
 from .progress import Bar

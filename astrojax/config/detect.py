@@ -1,6 +1,7 @@
-"""Run folders and configurations, told by what is in them; no numerical library is needed."""
+"""Recognize run folders and configurations by what they hold; no numerical library is needed."""
 
-from collections.abc import Iterator
+import contextlib
+import shlex
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,12 @@ from .yaml_files import read_yaml
 
 CONFIG = "config.yaml"
 
-FEW = 5
+MAX_LISTED = 5
 """Names that a message lists."""
 
 
 def command_of(content: Any) -> str | None:
-    """The command that the content of a configuration is for, `run` or `tune`; `None` if that cannot be told."""
+    """The command that a configuration is for, `run` or `tune`; `None` if its keys leave that open."""
     keys = set(content) if isinstance(content, dict) else set()
     if "parameters" in keys and "models" not in keys:
         return "tune"
@@ -24,7 +25,7 @@ def command_of(content: Any) -> str | None:
 
 
 def existing(folder: str | Path) -> Path:
-    """A folder that may be a run folder; `InputError` (a ValueError) if there is none, or one that must not be read."""
+    """A folder that may be a run folder; `InputError` (a ValueError) if it is missing or must not be read."""
     path = Path(folder)
     if not path.exists():
         raise InputError(f"{path} does not exist{run_folders(path.parent)}")
@@ -34,47 +35,36 @@ def existing(folder: str | Path) -> Path:
 
 def is_search(folder: Path) -> bool:
     """Whether a run folder is that of a search."""
-    try:
-        content = read_yaml(folder / CONFIG)
-    except InputError:
-        return False
-    return command_of(content) == "tune"
+    with contextlib.suppress(InputError):
+        return command_of(read_yaml(folder / CONFIG)) == "tune"
+    return False
+
+
+def run_again(folder: Path) -> str:
+    """The command that continues and repairs a run folder."""
+    return f"astrojax {'tune' if is_search(folder) else 'run'} {shlex.quote(str(folder))}"
 
 
 def run_folders(near: Path) -> str:
-    """Words for a message: the run folders in a folder, or else those in the folder `runs`, the newest first."""
+    """Part of a message: the run folders in a folder, or else those in the folder `runs`, the newest first."""
     for place in (near, Path("runs")):
-        found = sorted((path.parent for path in _found(place, f"*/{CONFIG}")), key=_age)
-        if found:
-            return f"; run folders are {_few(found)}"
+        with contextlib.suppress(OSError):
+            if found := sorted((path.parent for path in place.glob(f"*/{CONFIG}")), key=lambda path: -path.stat().st_mtime):
+                return f"; run folders are {_list(found)}"
     return ""
 
 
 def files_like(path: Path) -> str:
-    """Words for a message: a YAML file of nearly the same name, or those that there are."""
-    places = (path.parent, Path(), Path("configs"))
-    found = list(dict.fromkeys(file for place in places for file in sorted(_found(place, "*.y*ml"))))
-    names = {file.name: file for file in reversed(found)}
-    for name in get_close_matches(path.name, names, n=1):
-        return f" (did you mean '{names[name]}'?)"
-    if found:
-        return f"; there are {_few(found)}"
-    return "; `astrojax examples` lists some that are ready to run"
+    """Part of a message: a YAML file with a similar name, or else the YAML files nearby."""
+    found: dict[str, Path] = {}
+    for place in (path.parent, Path(), Path("configs")):
+        with contextlib.suppress(OSError):
+            for file in sorted(place.glob("*.y*ml")):
+                found.setdefault(file.name, file)
+    for name in get_close_matches(path.name, found, n=1):
+        return f" (did you mean '{found[name]}'?)"
+    return f"; there are {_list(list(found.values()))}" if found else "; `astrojax examples` lists some that are ready to run"
 
 
-def _found(folder: Path, pattern: str) -> Iterator[Path]:
-    try:
-        yield from folder.glob(pattern)
-    except OSError:
-        return
-
-
-def _age(path: Path) -> float:
-    try:
-        return -path.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _few(paths: list[Path]) -> str:
-    return ", ".join(map(str, paths[:FEW])) + (", …" if len(paths) > FEW else "")
+def _list(paths: list[Path]) -> str:
+    return ", ".join(map(str, paths[:MAX_LISTED])) + (", …" if len(paths) > MAX_LISTED else "")

@@ -1,12 +1,12 @@
-"""Reading YAML: plain data, bounded in size and depth, with numbers as YAML 1.2 and JSON write them.
+"""YAML: plain data, bounded in size and depth, with numbers as YAML 1.2 and JSON write them.
 
-Text goes through YAML's own scanner, so anchors, merges and comments work. Dates, sets and binary data are not read, numbers
-such as `1e3` are numbers, and `010` and `1:30` are not some other number.
+Anchors, merges and comments work. Dates, sets and binary data are not read; `1e3` is a number, `010` is 10 and `1:30` is text.
 """
 
 import re
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,17 @@ MAX_BYTES = 4 * 2**20
 """Bytes of the largest file."""
 
 MAX_DEPTH = 50
-"""Most collections inside one another."""
+"""Deepest nesting of collections."""
 
 MAX_VALUES = 400_000
-"""Most values, where every alias counts with all that it stands for."""
+"""Most values, with every alias expanded."""
 
 MAX_MERGED = 100
-"""Most mappings that one mapping merges."""
+"""Most mappings merged into one."""
 
 
 def read_yaml(path: Path) -> Any:
-    """The content of a YAML file. Raises InputError (a ValueError), which says what is wrong but does not name the file."""
+    """The content of a YAML file. Raises `InputError`, whose message does not name the file."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise InputError("is not a regular file")
@@ -42,7 +42,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def parse_yaml(text: str) -> Any:
-    """The content of a YAML text. Raises InputError (a ValueError)."""
+    """The content of a YAML text. Raises `InputError`."""
     try:
         return yaml.load(text, _Loader)
     except (yaml.YAMLError, RecursionError) as error:
@@ -50,13 +50,13 @@ def parse_yaml(text: str) -> Any:
 
 
 def dump_yaml(content: Any) -> str:
-    """Plain data as YAML: mappings as blocks, collections without others inside on one line."""
+    """Plain data as YAML: nested mappings as blocks, innermost collections on one line."""
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
 
 
 def find_faults(content: Any) -> list[tuple[str, str]]:
-    """What a configuration cannot hold wherever it stands, as pairs of path and text: too much, too deep, keys that are not
-    text, characters that text cannot have, and numbers beyond double precision."""
+    """What no configuration may hold, as pairs of path and text: too many values, too deep nesting, keys that are not text,
+    control characters, and numbers beyond double precision."""
     faults: list[tuple[str, str]] = []
     pending: list[tuple[str, Any, int]] = [("", content, 0)]
     count = 0
@@ -66,7 +66,7 @@ def find_faults(content: Any) -> list[tuple[str, str]]:
         if count > MAX_VALUES:
             return [("", f"has more than {MAX_VALUES:,} values")]
         if isinstance(value, dict | list | tuple) and depth == MAX_DEPTH:
-            return [(path.split(".")[0].split("[")[0], f"has more than {MAX_DEPTH} collections inside one another")]
+            return [(path.split(".")[0].split("[")[0], f"has more than {MAX_DEPTH} nested collections")]
         if isinstance(value, dict):
             faults += [(path, f"keys must be text; got {shown(key)}") for key in value if not isinstance(key, str)]
             keys = [key for key in value if isinstance(key, str)]
@@ -94,9 +94,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         self.depth += 1
         if self.depth > MAX_DEPTH + 1:
-            raise yaml.MarkedYAMLError(
-                problem="too many collections inside one another", problem_mark=self.peek_event().start_mark
-            )
+            raise yaml.MarkedYAMLError(problem="too many nested collections", problem_mark=self.peek_event().start_mark)
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
@@ -115,29 +113,22 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(key, yaml.ScalarNode):
                 raise yaml.constructor.ConstructorError(None, None, "a key must be text", key.start_mark)
             if key.value in seen and key.tag != MERGE:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} stands twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} is given twice", key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
-    def construct_int(self, node: yaml.ScalarNode) -> int:
-        text = self.construct_scalar(node)
-        try:
-            return int(text, 0 if re.match(r"[-+]?0[xo]", text) else 10)
-        except ValueError:
-            raise yaml.constructor.ConstructorError(None, None, f"not an integer: {text[:60]!r}", node.start_mark) from None
 
-    def construct_float(self, node: yaml.ScalarNode) -> float:
-        text = self.construct_scalar(node).lower()
-        try:
-            return float(re.sub(r"\.(?=inf|nan)", "", text))
-        except ValueError:
-            raise yaml.constructor.ConstructorError(None, None, f"not a number: {text[:60]!r}", node.start_mark) from None
+def _scalar(kind: str, convert: Callable[[str], Any]) -> Callable[[yaml.SafeLoader, yaml.ScalarNode], Any]:
+    """A constructor of scalars of one kind; text that cannot be converted is a YAML error."""
 
-    def construct_bool(self, node: yaml.ScalarNode) -> bool:
-        text = self.construct_scalar(node).lower()
-        if text not in self.bool_values:
-            raise yaml.constructor.ConstructorError(None, None, f"not a boolean: {text[:60]!r}", node.start_mark)
-        return self.bool_values[text]
+    def construct(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:
+        text = loader.construct_scalar(node)
+        try:
+            return convert(text.lower())
+        except (ValueError, KeyError):
+            raise yaml.constructor.ConstructorError(None, None, f"not {kind}: {text[:60]!r}", node.start_mark) from None
+
+    return construct
 
 
 class _Dumper(yaml.SafeDumper):
@@ -162,14 +153,13 @@ _Loader.yaml_implicit_resolvers = {}
 for _name, (_pattern, _first) in _SCALARS.items():
     for _class in (_Loader, _Dumper):
         _class.add_implicit_resolver(_TAG + _name, re.compile(rf"^(?:{_pattern})$"), list(_first))
-_CONSTRUCTORS: dict[str | None, Any] = {
+_Loader.yaml_constructors = {
     _TAG + "null": yaml.SafeLoader.construct_yaml_null,
     _TAG + "str": yaml.SafeLoader.construct_yaml_str,
     _TAG + "seq": yaml.SafeLoader.construct_yaml_seq,
     _TAG + "map": yaml.SafeLoader.construct_yaml_map,
-    _TAG + "bool": _Loader.construct_bool,
-    _TAG + "int": _Loader.construct_int,
-    _TAG + "float": _Loader.construct_float,
+    _TAG + "bool": _scalar("a boolean", lambda text: yaml.SafeLoader.bool_values[text]),
+    _TAG + "int": _scalar("an integer", lambda text: int(text, 0 if re.match(r"[-+]?0[xo]", text) else 10)),
+    _TAG + "float": _scalar("a number", lambda text: float(re.sub(r"\.(?=inf|nan)", "", text))),
     None: yaml.SafeLoader.construct_undefined,
 }
-_Loader.yaml_constructors = _CONSTRUCTORS

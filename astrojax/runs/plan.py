@@ -13,9 +13,7 @@ import xarray as xr
 
 from ..config.run import Config
 from ..config.variables import DEFINITIONS, attributes
-from ..storage.cells import Grid, Region
-from ..storage.folder import coordinates_of
-from ..storage.results import Variable
+from ..storage.results import Grid, Region, Variable, coordinates_of
 from ..sweep.chunks import Block, blocks, chunk_shape, grown
 from ..sweep.engine import Lanes
 from ..sweep.execution import Sweep

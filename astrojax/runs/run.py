@@ -22,9 +22,8 @@ from .._internal.parameters import MOST_THREADS, MOST_TRAJECTORIES
 from ..config.load import read_config
 from ..config.run import Config
 from ..storage import folder as store
-from ..storage.record import Record
-from ..storage.results import Results, chunks_of
-from ..storage.stored_config import begin
+from ..storage.provenance import Record
+from ..storage.results import Results, stored_grid
 from ..sweep.engine import Engine, Lanes
 from ..sweep.execution import largest_first
 from .build import build
@@ -58,7 +57,7 @@ class Execution:
 
     Arguments:
         lanes_per_chunk: trajectories that are computed, stored and, after an interruption, repeated as one; chosen when left
-            out. A run folder keeps the number it was begun with.
+            out. A run folder keeps the number it was started with.
         memory: bytes of a device's memory that may be used; a safe share of what there is when left out.
         num_devices: how many devices of this machine are used; all when left out.
         num_threads: number of concurrent calls of compiled programs; chosen for the device when left out.
@@ -164,15 +163,14 @@ def run(
 
             client = stack.enter_context(connected(execution.cluster, notice))
         stack.enter_context(store.locked(folder))
-        begun = begin(folder, config, notice)
-        record = Record(folder, begun.config, begun.before)
+        record = Record(folder, config, notice)
         if on_plan is not None:
             on_plan(_estimate(plan, execution, engine))
-        if chunk := None if begun.is_new else begun.before.get("trajectories_per_chunk") or _chunk_in(folder, plan):
+        if chunk := None if record.is_new else record.previous.get("trajectories_per_chunk") or _chunk_in(folder, plan):
             if execution.lanes_per_chunk and chunk != plan.chunk_length:
-                notice(f"{folder} was begun with chunks of {chunk} trajectories, and keeps them")
+                notice(f"{folder} was started with chunks of {chunk} trajectories, and keeps them")
             plan = plan.in_chunks(chunk)
-        grids = begun.before.get("grids") or {}
+        grids = record.previous.get("grids") or {}
         if config.retrieval.outcome_error is not None and not grids:
             grids = calibrate(plan, engine.session(), config.retrieval.outcome_error)
             for name, grid in grids.items():
@@ -182,7 +180,7 @@ def run(
         refinements = refinements_of(grids)
         plan = plan.refined(refinements)
         results = Results(folder, plan.coordinates, plan.variables, record.config_sha256)
-        record.begin(notice, begun.files | results.open(notice), trajectories_per_chunk=plan.chunk_length, grids=grids)
+        record.begin(results.open(notice), trajectories_per_chunk=plan.chunk_length, grids=grids)
         pending = _pending(results, plan.jobs, notice)
         if on_begin is not None:
             left = sum(plan.jobs[index].num_trajectories for index in pending)
@@ -199,7 +197,7 @@ def run(
         try:
             if execution.cluster is None:
                 _compute_here(engine, plan, pending, write)
-                if not grids and (pending or not begun.before.get("finished", True)):
+                if not grids and (pending or not record.previous.get("finished", True)):
                     record.keep(grids=calibrate(plan, engine.session(), None))
             else:
                 settings = execution.engine_settings()
@@ -218,8 +216,11 @@ def run(
 
 def _chunk_in(folder: Path, plan: Plan) -> int | None:
     """How many trajectories a full chunk of a run folder has, or `None` if nothing that is stored says so."""
-    found = (chunks_of(folder, variable.name) for variable in plan.variables if variable.grid.dims[0] == "model")
-    return next((math.prod(lengths) for lengths in found if lengths is not None), None)
+    for variable in plan.variables:
+        if variable.grid.dims[0] == "model":
+            with contextlib.suppress(Exception):  # of any kind, if its description is damaged
+                return math.prod(stored_grid(folder, variable.name).chunks)
+    return None
 
 
 def _estimate(plan: Plan, execution: Execution, engine: Engine) -> Outline:

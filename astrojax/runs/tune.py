@@ -22,8 +22,7 @@ from ..config.run import Config
 from ..config.tune import TuneConfig
 from ..storage import folder as store
 from ..storage.checkpoints import Checkpoints, write_array
-from ..storage.record import Record
-from ..storage.stored_config import as_yaml, begin
+from ..storage.provenance import Record, as_yaml
 from ..storage.tune_results import HELDOUT, TUNED, SearchFolder
 from ..storage.tune_results import HISTORY as HISTORY_FILE
 from ..sweep.engine import Engine
@@ -97,10 +96,9 @@ def run_search(
         engine = Engine(**execution.engine_settings(), on_notice=progress.on_notice)
         searches = _searches(config, engine, progress)
         stack.enter_context(store.locked(folder))
-        begun = begin(folder, config, progress.on_notice)
-        config = begun.config  # which names the files in the folder
-        record = Record(folder, config, begun.before)
-        record.begin(progress.on_notice, begun.files)
+        record = Record(folder, config, progress.on_notice)
+        config = record.config  # which names the files in the folder
+        record.begin()
         results = SearchResults(folder)
         try:
             histories, states = {}, {}

@@ -15,7 +15,7 @@ from .._internal.compilation_cache import keep_compiled_programs
 from .._internal.files import StorageError
 from ..config.load import read_config
 from ..storage import folder as store
-from ..storage.record import check_files, read_record, recorded_files
+from ..storage.provenance import check_files, read_record
 from ..storage.results import RESULTS, Results
 from ..sweep.engine import Engine
 from .build import build
@@ -68,13 +68,13 @@ def verify(
         raise InputError("execution: a run is verified in this process, not on a cluster")
     folder = store.find_run(run)
     record = read_record(folder)
-    if recorded_files(record) is None:
-        raise InputError(f"{folder} was begun by an earlier version of astrojax; it can be loaded, but not verified")
+    if "files" not in record:
+        raise InputError(f"{folder} was started by an earlier version of astrojax; it can be loaded, but not verified")
     changed = list(dict.fromkeys(name.split("/")[1] for name in check_files(folder, record, but=f"{RESULTS}/")))
     config = read_config(folder / store.CONFIG)
     for name, digest in config.file_digests().items():
         if record["input_files"].get(name) != digest:
-            raise InputError(f"{name}: {config.files()[name]} has changed since the run was begun; restore it")
+            raise InputError(f"{name}: {config.files()[name]} has changed since the run was started; restore it")
     keep_compiled_programs()
     entropy = int(np.random.default_rng(seed).integers(2**32))
     with jax.enable_x64(config.precision == "float64"):

@@ -54,7 +54,7 @@ def export(run: str | Path, format: str, out: str | Path | None = None) -> Path:
 
 
 def _write_netcdf(results: xr.Dataset, path: Path) -> None:
-    import h5netcdf  # noqa: F401 (tells at once whether it is there)
+    import h5netcdf  # noqa: F401 (fails at once if it is not installed)
 
     strings = {name: results[name].astype(object) for name in results.coords if results[name].dtype.kind not in "iufb"}
     results.assign_coords(strings).to_netcdf(path, engine="h5netcdf")
@@ -69,7 +69,7 @@ def _write_parquet(results: xr.Dataset, path: Path) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    with path.open("wb") as file, contextlib.ExitStack() as stack:  # pyarrow takes no path that is no Unicode
+    with path.open("wb") as file, contextlib.ExitStack() as stack:  # pyarrow accepts only paths in Unicode
         writer: Any = None
         for table in _tables(results):
             rows = pyarrow.Table.from_pandas(table, preserve_index=False)
@@ -78,7 +78,7 @@ def _write_parquet(results: xr.Dataset, path: Path) -> None:
 
 
 def _tables(results: xr.Dataset) -> Iterator["pd.DataFrame"]:
-    """The table, a piece at a time, so that memory does not grow with it."""
+    """The table in pieces, so that memory does not grow with it."""
     results = results.drop_vars("swept_axes")
     if "decoder_error" in results:
         errors = {f"decoder_{name}": results.decoder_error.sel(decoder=name, drop=True) for name in results.decoder.values}

@@ -1,10 +1,9 @@
-"""The run folder: a configuration, its provenance, and a labelled dataset that grows (results.py)."""
+"""The run folder: a configuration, its provenance, and a labelled dataset that grows. It is found, locked and loaded here."""
 
 import contextlib
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -13,26 +12,24 @@ from filelock import FileLock, Timeout
 
 from .._internal.errors import InputError
 from .._internal.files import is_part, json_sha256, refuse_links
-from .._internal.files import read_json as read_json
-from ..config.detect import CONFIG, existing, is_search, run_folders
-from ..config.run import BaseConfig, Config
+from ..config.detect import CONFIG, existing, is_search, run_again, run_folders
 from ..config.variables import DEFINITIONS
 from ..config.yaml_files import read_yaml
-from .cells import Cells
-from .record import PROVENANCE as PROVENANCE
-from .record import check_files, config_changed, read_provenance, read_record, recorded_files, run_again
-from .results import DONE, RESULTS, ReadOnly, grids_of
-from .stored_config import sha256_beside_results
+from .provenance import check_files, config_changed, read_record, sha256_in_results
+from .results import DONE, RESULTS, Cells, CheckedStore, stored_grid
+
+if TYPE_CHECKING:
+    from ..config.run import BaseConfig
 
 SUMMARY, FIGURES, REPORT, LOCK = "summary.json", "figures", "report.html", ".lock"
 
-NEEDED = ("hamming_error", "success", "settled", "status")
+REQUIRED = ("hamming_error", "success", "settled", "status")
 """Variables that every run has."""
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a run folder, made if need be, against other processes; the hold ends with the process, however it ends.
+    """Lock a run folder, created if needed, against other processes; the lock is released when the process ends.
 
     Raises:
         InputError (a ValueError): if another process holds it, if it cannot be written, or if it holds a symbolic link.
@@ -41,7 +38,9 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         names = {path.name for path in folder.iterdir()} if folder.exists() else set()
         if not {CONFIG, RESULTS} & names and any(not is_part(name) for name in names - {LOCK, FIGURES}):
-            raise InputError(f"--out: {folder} exists already, is no run folder, and is never overwritten; give another folder")
+            raise InputError(
+                f"--out: {folder} exists already, is not a run folder, and is never overwritten; give another folder"
+            )
         refuse_links(folder)
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
@@ -56,20 +55,20 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def choose_folder(parent: Path, name: str, config: BaseConfig) -> tuple[Path, bool]:
-    """The run folder of a configuration where none is given, and whether it holds the finished run already.
+def choose_folder(parent: Path, name: str, config: "BaseConfig") -> tuple[Path, bool]:
+    """The run folder of a configuration if none is given, and whether it holds the finished run already.
 
     It is a folder `parent/name` or `parent/name-NUMBER` that holds the run of the same configuration, finished or else
     unfinished; or the first of these names that is free.
     """
+    from ..config.run import Config
+
     sha256, same = config.sha256(), dict[bool, Path]()
     for folder in sorted(parent.glob(f"{name}*")):
-        try:
-            record = read_provenance(folder)
+        with contextlib.suppress(InputError, KeyError):
+            record = read_record(folder)
             if record["config_sha256"] == sha256:
                 same.setdefault(all(is_done(folder)) if isinstance(config, Config) else record["finished"], folder)
-        except (InputError, KeyError):
-            continue
     if same:
         return same[max(same)], max(same)
     folder, number = parent / name, 2
@@ -81,27 +80,16 @@ def choose_folder(parent: Path, name: str, config: BaseConfig) -> tuple[Path, bo
     return folder, False
 
 
-def coordinates_of(
-    axes: Mapping[str, Mapping[str, Sequence[float | int]]], models: Mapping[str, Sequence[str]], decoders: Sequence[str] | None
-) -> xr.Dataset:
-    """The coordinates of a run's dataset.
-
-    Arguments:
-        axes: values by coordinate, by axis, in the order of the dimensions.
-        models: for each model the axes that matter for it; along the others its values are repeated.
-        decoders: names of the decoders, if there are any.
-    """
-    coordinates: dict[str, Any] = {"model": _strings(models)}
-    for axis, named in axes.items():
-        coordinates |= {name: (axis, np.asarray(values)) for name, values in named.items()}
-        if axis not in named:  # zipped: its positions
-            coordinates[axis] = (axis, np.arange(len(next(iter(named.values())))))
-    definition = "axes that matter for the model, as a JSON list; along the others its values are repeated"
-    swept = _strings(json.dumps(list(names)) for names in models.values())
-    coordinates["swept_axes"] = ("model", swept, {"definition": definition})
-    if decoders is not None:
-        coordinates["decoder"] = _strings(decoders)
-    return xr.Dataset(coords=coordinates)
+def find_run(run: str | Path) -> Path:
+    """The folder of a run that was started; `InputError` (a ValueError) if there is none."""
+    folder = existing(run)
+    if not (folder / CONFIG).is_file():
+        raise InputError(f"{folder} is not a run folder: it holds no {CONFIG}{run_folders(folder)}")
+    if not (folder / RESULTS).is_dir() and is_search(folder):
+        raise InputError(f"{folder} is the folder of a search, not of a run{run_folders(folder / 'heldout')}")
+    if not (folder / RESULTS).is_dir():
+        raise InputError(f"{folder} holds no {RESULTS}: the run was not started; {run_again(folder)} starts it")
+    return folder
 
 
 def is_done(run: str | Path) -> np.ndarray:
@@ -110,30 +98,17 @@ def is_done(run: str | Path) -> np.ndarray:
 
 
 def _flags(folder: Path) -> np.ndarray:
-    """The flags of a run folder, as `Results.done`."""
     try:
         return np.asarray(zarr.open_array(folder / DONE, mode="r")[:])
-    except Exception as error:  # of whatever kind: zarr raises what it likes on damaged files
+    except Exception as error:  # of any kind: zarr raises many on damaged files
         raise _damaged(folder, DONE, error) from error
-
-
-def find_run(run: str | Path) -> Path:
-    """The folder of a run that was begun; `InputError` (a ValueError) if there is none."""
-    folder = existing(run)
-    if not (folder / CONFIG).is_file():
-        raise InputError(f"{folder} is not a run folder: it holds no {CONFIG}{run_folders(folder)}")
-    if not (folder / RESULTS).is_dir() and is_search(folder):
-        raise InputError(f"{folder} is the folder of a search, not of a run{run_folders(folder / 'heldout')}")
-    if not (folder / RESULTS).is_dir():
-        raise InputError(f"{folder} holds no {RESULTS}: the run was not begun; {run_again(folder)} begins it")
-    return folder
 
 
 def load(run: str | Path, *, partial: bool = False) -> xr.Dataset:
     """The results of a run folder, read when used.
 
-    Configuration, coordinates and descriptions are compared with what was recorded when the run was begun, and every chunk
-    must be there and in its place. Chunks are checked again when their values are read.
+    Configuration, coordinates and descriptions are compared with what was recorded when the run was started, and every chunk
+    must be there and in its place. The content of a chunk is checked when its values are read.
 
     Arguments:
         run: the run folder.
@@ -141,70 +116,62 @@ def load(run: str | Path, *, partial: bool = False) -> xr.Dataset:
 
     Raises:
         InputError (a ValueError): if the folder holds no run, an unfinished one, or one that is damaged or was changed; also
-            when values that turn out to be damaged are read.
+            when damaged values are read later.
     """
     folder = find_run(run)
-    record = read_record(folder)
-    files = recorded_files(record)
+    record, again = read_record(folder), run_again(folder)
     check_files(folder, record)
     written = [path.name for path in (folder / RESULTS).iterdir() if path.is_dir()]
+    files: dict[str, str] | None = record.get("files")
     if files is None:
-        _check_config(folder)
+        _check_config_of_earlier_version(folder)
     elif f"{RESULTS}/zarr.json" not in files:
-        raise InputError(f"{folder}: the run was not begun; {run_again(folder)} begins it")
+        raise InputError(f"{folder}: the run was not started; {again} starts it")
     elif strangers := [name for name in written if f"{RESULTS}/{name}/zarr.json" not in files]:
         raise InputError(f"{folder / RESULTS / strangers[0]} was not written by the run; remove it")
     flags = _flags(folder)
-    done = flags != 0
-    if not partial and not done.all():
-        again = f"{run_again(folder)} continues it"
-        raise InputError(f"{folder} is unfinished: {done.sum()} of {done.size} chunks are computed; {again}")
-    remedy = f"{run_again(folder)} computes them again"
+    is_finished = bool(flags.all())
+    if not partial and not is_finished:
+        text = f"{np.count_nonzero(flags)} of {flags.size} chunks are computed; {again} continues it"
+        raise InputError(f"{folder} is unfinished: {text}")
+    names = [name for name in DEFINITIONS if name in written]
+    if missing := [name for name in REQUIRED if name not in names]:
+        raise InputError(f"{folder / RESULTS} is damaged: {', '.join(missing)} is missing; {again} repairs it")
     try:
-        names = [name for name in DEFINITIONS if name in written]
-        cells = Cells(folder / RESULTS, str(record.get("config_sha256")), grids_of(folder / RESULTS, names))
-    except Exception as error:  # of whatever kind, where no digest of the descriptions was recorded
+        grids = {name: stored_grid(folder, name) for name in names}
+        cells = Cells(folder / RESULTS, record.get("config_sha256", ""), grids)
+    except Exception as error:  # of any kind, if no SHA-256 of the descriptions was recorded
         raise _damaged(folder, RESULTS, error) from error
-    missing = [name for name in NEEDED if name not in names]
-    if missing:
-        raise InputError(f"{folder / RESULTS} is damaged: {', '.join(missing)} is missing; {run_again(folder)} mends it")
     hidden: list[str] = []
     if files is not None:
         if flags.size != cells.size:
-            text = f"is damaged: it has {flags.size} flags for {cells.size} chunks"
-            raise InputError(f"{folder / DONE} {text}; {run_again(folder)} mends it")
+            text = f"it has {flags.size} flags for {cells.size} chunks"
+            raise InputError(f"{folder / DONE} is damaged: {text}; {again} repairs it")
         for cell, flag in enumerate(flags):
             if not flag:
                 hidden += cells.files(cell)
             elif cells.checksum(cell) != flag:
-                raise InputError(f"{cells.fault(cell)}; {remedy}")
-    checked = names if files is not None or done.all() else []
-    store = ReadOnly(folder / RESULTS, checked, frozenset(hidden), remedy)
+                raise InputError(f"{cells.fault(cell)}; {again} computes them again")
+    checked = names if files is not None or is_finished else []
+    store = CheckedStore(folder / RESULTS, checked, frozenset(hidden), f"{again} computes them again")
     try:
         results = xr.open_zarr(store, consolidated=False, chunks=None)
         for name in results.coords:
             results[name].load()
-    except Exception as error:  # of whatever kind: xarray and zarr raise what they like on damaged files
+    except Exception as error:  # of any kind: xarray and zarr raise many on damaged files
         raise _damaged(folder, RESULTS, error) from error
     return results[names]
 
 
-def _check_config(folder: Path) -> None:
-    """Refuse a folder of an earlier version, which recorded no files, if the dataset tells of another configuration."""
-    known = sha256_beside_results(folder)
-    try:
-        is_same = known is None or json_sha256(read_yaml(folder / CONFIG)) == known
-    except (ValueError, TypeError):
-        is_same = False
-    if not is_same:
-        raise config_changed(folder)
+def _check_config_of_earlier_version(folder: Path) -> None:
+    """Refuse a folder without recorded files if its dataset records another configuration."""
+    known = sha256_in_results(folder)
+    with contextlib.suppress(ValueError, TypeError):
+        if known is None or json_sha256(read_yaml(folder / CONFIG)) == known:
+            return
+    raise config_changed(folder)
 
 
 def _damaged(folder: Path, name: str, error: Exception) -> InputError:
     reason = " ".join(str(error).split()) or type(error).__name__
-    return InputError(f"{folder / name} is damaged and cannot be read: {reason}; {run_again(folder)} mends it")
-
-
-def _strings(names: Iterable[str]) -> np.ndarray:
-    # As objects they are stored as strings of variable length, which Zarr v3 specifies; fixed lengths it does not.
-    return np.array(list(names), dtype=object)
+    return InputError(f"{folder / name} is damaged and cannot be read: {reason}; {run_again(folder)} repairs it")

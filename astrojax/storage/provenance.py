@@ -1,19 +1,213 @@
-"""Where a run came from: versions, commit, device, and the generator of random numbers."""
+"""Where a run comes from: its configuration with copies of the files it names, software and devices, and every session."""
 
+import hashlib
+import os
 import platform
+import shlex
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
 from .._internal import version as _version
+from .._internal.errors import InputError, shown
+from .._internal.files import (
+    file_sha256,
+    read_json,
+    read_sealed_json,
+    sha256_by_name,
+    write_bytes,
+    write_sealed_json,
+    write_text,
+)
+from ..config.detect import CONFIG, run_again
+from ..config.yaml_files import dump_yaml
+from .results import RESULTS
+
+if TYPE_CHECKING:
+    from ..config.run import BaseConfig
+
+PROVENANCE, INPUTS = "provenance.json", "inputs"
+
+MAX_COPY_BYTES = 2**26
+"""Size of the largest file that is copied into a run folder; the configuration names larger ones where they are."""
 
 RANDOM_NUMBERS = "threefry2x32, partitionable"
-"""The generator of all random numbers, whatever JAX is set to."""
+"""The generator of all random numbers, which no setting of JAX changes."""
 
 NUMERICAL = ("jax", "jaxlib", "diffrax", "equinox", "optimistix", "lineax", "optax", "numpy", "xarray", "zarr")
 
+SEALED = ("files", "input_files", "random_numbers", "trajectories_per_chunk")
+"""Keys of a record that were introduced together with its seal."""
+
+
+class _Content(BaseModel, extra="allow", strict=True):
+    """What readers rely on in a record. Other keys are allowed."""
+
+    versions: dict[str, str | None] = {}
+    config_sha256: str = Field("", pattern="^[ -~]*$")
+    files: dict[str, str] = {}
+    input_files: dict[str, str] = {}
+    heldout: dict[str, str] = {}
+    trajectories_per_chunk: PositiveInt = 1
+    grids: dict[str, "_Grid"] = {}
+    devices: list[str] = []
+    commit: dict[str, Any] | None = None
+    sessions: list["_Session"] = []
+
+
+class _Grid(BaseModel, extra="allow", strict=True):
+    """How fine the grids of time steps of a model are, and how well they agree with finer ones."""
+
+    refinement: float
+    pilots: int
+    differ: float
+    overlap_error: float
+
+
+class _Session(BaseModel, extra="allow", strict=True):
+    started: str = ""
+    seconds: "_Seconds | None" = None
+
+
+class _Seconds(BaseModel, strict=True):
+    wall_clock: float = 0.0
+    parts: dict[str, dict[str, float]] = {}
+
+
+class Record:
+    """The provenance of a run, and the configuration in its folder, which is written if the folder is new.
+
+    Arguments:
+        folder: the run folder.
+        config: what is computed.
+        notice: called with a message about everything that was damaged and is repaired.
+
+    Raises:
+        InputError (a ValueError): if the folder holds another configuration, which is shown beside the given one; one that
+            was changed after the run was started; or a run of an earlier version.
+        StorageError: if the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, config: "BaseConfig", notice: Callable[[str], None]) -> None:
+        self._folder, self._notice = folder, notice
+        self.is_new = not (folder / CONFIG).exists() and not (folder / RESULTS).exists()
+        """Whether the folder holds no run yet."""
+        self.previous: dict[str, Any] = {}
+        """What the record held before this session."""
+        if not self.is_new:
+            try:
+                self.previous = read_record(folder)
+            except InputError:
+                if (folder / PROVENANCE).exists():
+                    notice(f"{folder / PROVENANCE} is damaged, and is written again")
+        self.config: Any = _write(folder, config) if self.is_new else self._continue(config)
+        """The configuration, which names the copies in the folder, where there are any."""
+        self.config_sha256: str = self.previous.get("config_sha256") or self.config.sha256()
+        """SHA-256 of the configuration, as it was when the run was started."""
+
+    def _continue(self, config: "BaseConfig") -> "BaseConfig":
+        """The configuration in the folder, repaired if it is damaged; `InputError` if it is not the given one."""
+        from ..config.load import ConfigError, read
+
+        folder, files = self._folder, self.previous.get("files", {})
+        if self.previous and "files" not in self.previous:
+            text = "was started by an earlier version of astrojax; it can be loaded, shown and exported, but not continued"
+            raise InputError(f"--out: {folder} {text}: give another folder")
+        known = self.previous.get("config_sha256") or sha256_in_results(folder)
+        stored, fault = None, None
+        try:
+            stored = read(folder / CONFIG, type(config))
+        except ConfigError as error:
+            fault = error
+        if stored is not None and (not known or _has_digest(folder / CONFIG, files.get(CONFIG, ""))):
+            recorded = self.previous.get("input_files") or stored.file_digests()
+            if different := differences(stored, config, recorded):
+                text = "holds the run of another configuration; give another folder, or the same values"
+                raise InputError("\n  ".join([f"--out: {folder} {text}:", *different]))
+            if all(_has_digest(path, recorded.get(name)) for name, path in stored.files().items()):
+                return stored
+            self._notice(f"{folder}: files that the configuration names were damaged or missing, and are written again")
+            return _write(folder, config)
+        if known == config.sha256():
+            self._notice(f"{folder / CONFIG} was damaged or changed, and is written again")
+            return _write(folder, config)
+        if stored is None:
+            which = "another configuration, which" if known else "an unknown configuration, which, like every record of it,"
+            raise InputError(f"--out: {folder} holds {which} is damaged; give another folder. {fault}") from fault
+        raise config_changed(folder)
+
+    def begin(self, files: Mapping[str, str] | None = None, **more: Any) -> None:
+        """Start a session; versions that have changed since the first session are reported.
+
+        Arguments:
+            files: SHA-256 of files that must not change, by their paths in the folder, besides those of the configuration.
+            more: what else is recorded.
+        """
+        previous, current = self.previous, versions()
+        changed = [
+            f"{name} {before} (now {current.get(name)})"
+            for name, before in sorted(previous.get("versions", {}).items())
+            if before != current.get(name)
+        ]
+        if changed:
+            self._notice(f"started with other versions, which may give other values: {', '.join(changed)}")
+        copies = [path.relative_to(self._folder.resolve()) for path in _files_inside(self.config, self._folder)]
+        own = sha256_by_name(self._folder, [CONFIG, *(path.as_posix() for path in copies)])
+        here, now = environment(), datetime.now(UTC).isoformat(timespec="seconds")
+        fixed = {
+            "seed": self.config.seed,
+            "precision": self.config.precision,
+            "config_sha256": self.config_sha256,
+            "input_files": self.config.file_digests(),
+            **more,
+            "files": own | dict(files or {}),
+        }
+        self._content: dict[str, Any] = {**here, "started": now, **previous, **fixed, "finished": False}
+        self._session = {"started": now} | {key: value for key, value in here.items() if previous.get(key, value) != value}
+        self._start = time.perf_counter()
+        self._save()
+
+    def add(self, *names: str) -> None:
+        """Record the SHA-256 of files, or of all files in folders, which must not change from now on."""
+        self._content["files"] |= sha256_by_name(self._folder, names)
+        self._save()
+
+    def keep(self, **more: Any) -> None:
+        """Record something more."""
+        self._content |= more
+        self._save()
+
+    def end(self, timings: Mapping[str, Any], *, finished: bool) -> None:
+        """End the session, with the engine's timings by part."""
+        seconds = {
+            "wall_clock": round(time.perf_counter() - self._start, 3),
+            "parts": {
+                name: {
+                    "compiling": round(timing.compile_seconds, 3),
+                    "running": round(timing.run_seconds, 3),
+                    "programs": timing.num_programs,
+                    "trajectories": timing.num_trajectories,
+                }
+                for name, timing in timings.items()
+            },
+        }
+        sessions = self._content.get("sessions", [])
+        if timings or not sessions:
+            sessions = [*sessions, self._session | {"seconds": seconds}]
+        self._content |= {"finished": finished, "sessions": sessions}
+        self._save()
+
+    def _save(self) -> None:
+        write_sealed_json(self._folder / PROVENANCE, self._content)
+
 
 def environment() -> dict[str, Any]:
-    """The software, and the devices; `InputError` (a ValueError) where there is none."""
+    """The software and the devices; `InputError` (a ValueError) if there is no device."""
     from .._internal.devices import local_devices
 
     devices = local_devices()
@@ -32,12 +226,150 @@ def software() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str | None]:
-    """Versions of everything that bears on numbers, by package; `None` for what is not installed."""
-    return {"astrojax": _version.version()} | {name: _installed(name) for name in NUMERICAL}
+    """Versions of every package that affects numbers; `None` for packages that are not installed."""
+    found: dict[str, str | None] = {"astrojax": _version.version()}
+    for name in NUMERICAL:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
 
 
-def _installed(name: str) -> str | None:
+def read_record(folder: Path) -> dict[str, Any]:
+    """What `provenance.json` holds; `InputError` (a ValueError) if it is missing, damaged or was changed."""
     try:
-        return version(name)
-    except PackageNotFoundError:
+        content = read_sealed_json(folder / PROVENANCE, since=SEALED)
+        _Content.model_validate(content)
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        raise InputError(f"{folder / PROVENANCE} cannot be read: {place} is invalid; {run_again(folder)} repairs it") from error
+    except InputError as error:
+        raise InputError(f"{error}; {run_again(folder)} repairs it") from error
+    return content
+
+
+def check_files(folder: Path, record: Mapping[str, Any], but: str = "/") -> list[str]:
+    """Refuse a run folder in which a recorded file is missing or was changed.
+
+    Arguments:
+        folder: the run folder. record: its record.
+        but: files inside this folder of it are not refused, but returned by name.
+
+    Raises:
+        InputError (a ValueError): naming the file and what to do.
+    """
+    tolerated = []
+    for name, digest in record.get("files", {}).items():
+        try:
+            fault = "" if hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest else "changed"
+        except (OSError, ValueError):
+            fault = "missing"
+        if fault and name == CONFIG:
+            raise config_changed(folder)
+        if fault and not name.startswith(but):
+            raise InputError(f"{folder} is damaged: {folder / name} is {fault}; {run_again(folder)} repairs it")
+        if fault:
+            tolerated.append(name)
+    return tolerated
+
+
+def config_changed(folder: Path) -> InputError:
+    """The error of a configuration that is not the one that was computed."""
+    text = "was changed after the run was started, so it does not say what was computed; restore it, or give another folder"
+    return InputError(f"{folder / CONFIG} {text}")
+
+
+def sha256_in_results(folder: Path) -> str | None:
+    """SHA-256 of the configuration as the dataset records it, or `None`."""
+    try:
+        return read_json(folder / RESULTS / "zarr.json")["attributes"]["config_sha256"]
+    except (InputError, KeyError, TypeError):
         return None
+
+
+def finished_already(folder: Path) -> str:
+    """Message about a run that is requested again: when it ended, and what to do."""
+    record = read_record(folder)
+    try:
+        last = record["sessions"][-1]
+        end = datetime.fromisoformat(last["started"]) + timedelta(seconds=last["seconds"]["wall_clock"])
+        when = f"finished on {end:%Y-%m-%d %H:%M} UTC"
+    except (KeyError, IndexError, TypeError, ValueError):
+        when = f"started on {record.get('started')}"
+    again = f"astrojax show {shlex.quote(str(folder))} draws it again, --out DIR computes it again"
+    return f"{folder} holds this run already, {when}; {again}"
+
+
+def differences(there: "BaseConfig", here: "BaseConfig", recorded: Mapping[str, str]) -> list[str]:
+    """Differences between the configuration of a run folder and another one, a line for each field.
+
+    Arguments:
+        there: the folder's. here: the other one. recorded: SHA-256 of the folder's files, by dotted key.
+    """
+    from ..config.axes import leaves
+
+    digests = here.file_digests()
+    there = there.with_files({name: Path(recorded.get(name, str(path))) for name, path in there.files().items()})
+    here = here.with_files({name: Path(digest) for name, digest in digests.items()})
+    first, second = (leaves(config.model_dump(mode="json")) for config in (there, here))
+
+    def line(path: str) -> str:
+        if path in digests and path in recorded:
+            return f"{path}: another file there, of SHA-256 {recorded[path][:12]}…; {digests[path][:12]}… here"
+        one, other = (shown(values[path]) if path in values else "nothing" for values in (first, second))
+        return f"{path}: {one} there, {other} here"
+
+    missing = object()
+    paths = sorted(first.keys() | second.keys())
+    return [line(path) for path in paths if first.get(path, missing) != second.get(path, missing)]
+
+
+def as_yaml(config: "BaseConfig", beside: Path | None = None) -> str:
+    """A configuration as YAML with every value. Paths are relative to the folder `beside`, if given."""
+    if beside is not None:
+        config = config.with_files({name: _relative(path, beside.resolve()) for name, path in config.files().items()})
+    return dump_yaml(config.model_dump(mode="json"))
+
+
+def _relative(path: Path, folder: Path) -> Path:
+    try:
+        return Path(os.path.relpath(path, folder))
+    except ValueError:  # on another drive
+        return path
+
+
+def _write(folder: Path, config: "BaseConfig") -> "BaseConfig":
+    """Write the configuration and copies of its files. Returns the configuration that names the copies."""
+    digests, taken, copies = config.file_digests(), dict[str, str](), dict[str, Path]()
+    inside = _files_inside(config, folder)
+    for key, source in config.files().items():
+        if source in inside or source.stat().st_size > MAX_COPY_BYTES:
+            continue
+        name, number = source.name, 2
+        while taken.setdefault(name, digests[key]) != digests[key]:
+            name, number = f"{number}-{source.name}", number + 1
+        copies[key] = folder.resolve() / INPUTS / name
+    stored = config.with_files(copies)
+    write_text(folder / CONFIG, as_yaml(stored, beside=folder))
+    for key, target in copies.items():
+        source = config.files()[key]
+        try:
+            content = source.read_bytes()
+        except OSError as error:
+            raise InputError(f"{key}: {source} cannot be read: {error.strerror or error}") from error
+        if hashlib.sha256(content).hexdigest() != digests[key]:
+            raise InputError(f"{key}: {source} was changed while it was read")
+        write_bytes(target, content)
+    return stored
+
+
+def _files_inside(config: "BaseConfig", folder: Path) -> list[Path]:
+    return [path for path in config.files().values() if path.is_relative_to(folder.resolve())]
+
+
+def _has_digest(path: Path, digest: str | None) -> bool:
+    try:
+        return digest is None or file_sha256(path) == digest
+    except OSError:
+        return False

@@ -1,20 +1,24 @@
-"""Results on disk: a labelled dataset that is filled chunk by chunk and survives whatever happens meanwhile.
+"""The labelled dataset of a run, which is filled chunk by chunk and survives interruptions.
 
-Chunks of different tasks never share a file. A task's values are written first and its flags in a second write, so that
-a flag tells the truth at every moment. Every chunk ends in a checksum; a flag is the checksum of a cell (cells.py).
+A cell is the chunks of all variables that share a grid, at one place of it. Cells of different tasks share no file. The values
+of a task are written first, and its flags afterwards, so that flags are true at every moment. Every chunk ends in a checksum of
+its content; a flag is a checksum of its cell, which ties it to the run and to its place.
 """
 
+import contextlib
 import hashlib
 import itertools
+import json
 import math
-import shlex
+import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import google_crc32c
 import numpy as np
 import xarray as xr
 import zarr
@@ -23,12 +27,31 @@ from zarr.storage import LocalStore, MemoryStore
 
 from .._internal.errors import InputError
 from .._internal.files import StorageError, storing, write_bytes
-from .cells import Cells, Grid, Region, is_whole
+from ..config.detect import run_again
 
 RESULTS, DONE = "results.zarr", "done.zarr"
 
 NOT_COMPUTED = -1
 """Value of integers, such as `status`, that are not computed yet; real numbers are NaN."""
+
+CRC_SIZE = 4
+"""Bytes of the CRC-32C at the end of every chunk."""
+
+Region = tuple[slice, ...]
+"""A slice along each dimension of a variable."""
+
+
+class Grid(NamedTuple):
+    """How a variable is divided: names and lengths of its dimensions, and lengths of its chunks."""
+
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...]
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Number of chunks along each dimension."""
+        return tuple(-(-length // chunk) for length, chunk in zip(self.shape, self.chunks, strict=True))
 
 
 @dataclass(frozen=True)
@@ -41,11 +64,84 @@ class Variable:
     attributes: Mapping[str, str]
 
 
-class Results:
-    """The dataset of a run, and beside it the flags of what is done.
+class Cells:
+    """The cells of a dataset, numbered consecutively.
 
     Arguments:
-        folder: the folder that both are in.
+        path: the folder of the dataset, in Zarr's format.
+        run: what identifies the run, as its configuration's SHA-256: a cell of another run has another checksum.
+        grids: grids of the variables, by name, in the order of the cells.
+    """
+
+    def __init__(self, path: Path, run: str, grids: Mapping[str, Grid]) -> None:
+        self._path, self._run = path, run
+        names: dict[Grid, list[str]] = {}
+        for name, grid in grids.items():
+            names.setdefault(grid, []).append(name)
+        firsts = [0, *itertools.accumulate(math.prod(grid.counts) for grid in names)]
+        self.size = firsts.pop()
+        """How many cells there are."""
+        self._groups = [(first, grid, group) for first, (grid, group) in zip(firsts, names.items(), strict=True)]
+
+    def numbers(self, name: str, region: Region) -> list[int]:
+        """The cells of a region of whole chunks of a variable."""
+        first, grid, _ = next(group for group in self._groups if name in group[2])
+        places = [range(part.start // chunk, -(-part.stop // chunk)) for part, chunk in zip(region, grid.chunks, strict=True)]
+        return (first + np.ravel_multi_index(np.ix_(*places), grid.counts)).ravel().tolist()
+
+    def files(self, cell: int) -> list[str]:
+        """The files of a cell, inside the folder of the dataset."""
+        first, grid, names = next(group for group in reversed(self._groups) if group[0] <= cell)
+        place = "/".join(str(number) for number in np.unravel_index(cell - first, grid.counts))
+        return [f"{name}/c/{place}" for name in names]
+
+    def checksum(self, cell: int) -> int:
+        """A positive number of 64 bits that follows from run, place, size and CRC of every chunk; 0 if a chunk is missing.
+
+        Only the CRC at the end of each chunk is read, not its content.
+        """
+        digest = hashlib.blake2b(self._run.encode(), digest_size=8)
+        for name in self.files(cell):
+            try:
+                with (self._path / name).open("rb") as file:
+                    size = file.seek(0, os.SEEK_END)
+                    file.seek(max(size - CRC_SIZE, 0))
+                    digest.update(f"{name} {size} ".encode() + file.read())
+            except OSError:
+                return 0
+        return int.from_bytes(digest.digest()) or 1
+
+    def is_intact(self, cell: int, checksum: int) -> bool:
+        """Whether the chunks of a cell are those that the checksum was made of, and have the content they were written with."""
+        return checksum != 0 and self.checksum(cell) == checksum and not self._broken_chunk(cell)
+
+    def fault(self, cell: int) -> str:
+        """What is wrong with a cell that has another checksum than its flag, as the beginning of a sentence."""
+        place = self.files(cell)[0].partition("/")[2]
+        swapped = f"{self._path} holds damaged values: the chunks at {place} are not those that were computed"
+        return self._broken_chunk(cell) or swapped
+
+    def _broken_chunk(self, cell: int) -> str:
+        for name in self.files(cell):
+            try:
+                if not is_whole((self._path / name).read_bytes()):
+                    return f"{self._path / name.partition('/')[0]} holds damaged values"
+            except OSError:
+                return f"{self._path}: the chunk {name} is missing"
+        return ""
+
+
+def is_whole(chunk: bytes) -> bool:
+    """Whether a chunk ends in the CRC-32C of its content."""
+    content, crc = chunk[:-CRC_SIZE], chunk[-CRC_SIZE:]
+    return len(crc) == CRC_SIZE and google_crc32c.value(content) == int.from_bytes(crc, "little")
+
+
+class Results:
+    """The dataset of a run and the flags of its cells.
+
+    Arguments:
+        folder: the run folder.
         coordinates: a dataset of coordinates.
         variables: what is stored.
         run: what identifies the run: the SHA-256 of its configuration.
@@ -62,10 +158,10 @@ class Results:
         self._arrays: dict[str, Any] = {}
 
     def open(self, notice: Callable[[str], None]) -> dict[str, str]:
-        """Open what is there, make what is not, and write again, with a notice, what differs; stored values are kept.
+        """Open what is there, create what is missing, and write again, with a notice, what differs; stored values are kept.
 
         Returns:
-            The SHA-256 of every file that stays as it is now, descriptions and coordinates, by its path in the folder.
+            The SHA-256 of every file that must not change from now on, descriptions and coordinates, by its path in the folder.
         """
         is_new = not self.path.exists()
         with storing(self.path):
@@ -79,9 +175,7 @@ class Results:
                     notice(f"{path} {what}, and is written again; the values are kept")
                 _make_room(path)
                 write_bytes(path, content)
-            for name, variable in self._variables.items():
-                self._arrays[name] = _opened(self.path / name, variable, "r+")
-            self._done = _opened(self._folder / DONE, self._flags, "r+")
+            self._open(LocalStore(self.path), list(self._variables), "r+")
         return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
     def open_for_reading(self, without: Sequence[str] = ()) -> None:
@@ -90,25 +184,21 @@ class Results:
         Raises:
             StorageError: if something is missing or damaged.
         """
+        store = CheckedStore(self.path, list(self._variables), frozenset(), f"{run_again(self._folder)} computes them again")
         try:
-            self._done = _opened(self._folder / DONE, self._flags, "r")
-            for name, variable in self._variables.items():
-                if name not in without:
-                    self._arrays[name] = _opened(self.path / name, variable, "r")
+            self._open(store, [name for name in self._variables if name not in without], "r")
         except StorageError as error:
-            raise StorageError(f"{error}; {self._run_again} mends it") from error
+            raise StorageError(f"{error}; {run_again(self._folder)} repairs it") from error
+
+    def _open(self, store: LocalStore, names: Sequence[str], mode: str) -> None:
+        self._done = _opened(LocalStore(self._folder / DONE), self._flags, mode)
+        self._arrays = {name: _opened(store, self._variables[name], mode) for name in names}
 
     def write(self, regions: Mapping[str, Region], values: Mapping[str, np.ndarray]) -> None:
         """Write the values of a task, each variable into its region of whole chunks, then its flags."""
         with storing(self.path):
             for name, region in regions.items():
-                array, whole = self._arrays[name], np.broadcast_to(values[name], [part.stop - part.start for part in region])
-                # One after another: where values are repeated the whole may be large.
-                for chunk in _chunks(region, array.chunks):
-                    inside = tuple(
-                        slice(at.start - part.start, at.stop - part.start) for at, part in zip(chunk, region, strict=True)
-                    )
-                    array[chunk] = np.ascontiguousarray(whole[inside])
+                self._arrays[name][region] = np.broadcast_to(values[name], [part.stop - part.start for part in region])
             for cell in self._numbers(regions):
                 self._done[cell] = self._cells.checksum(cell)
 
@@ -116,43 +206,8 @@ class Results:
         """The flags: a checksum for each cell that is done, otherwise 0; shape (cells,)."""
         try:
             return np.asarray(self._done[:])
-        except Exception:  # a damaged flag, of whatever kind, is one that is not set
+        except Exception:  # of any kind: a damaged flag counts as one that is not set
             return np.array([self._flag(cell) for cell in range(self._cells.size)], np.uint64)
-
-    def forget(self, regions: Mapping[str, Region]) -> None:
-        """Take back the flags of a task."""
-        with storing(self._folder / DONE):
-            for cell in self._numbers(regions):
-                self._done[cell] = 0
-
-    def is_done(self, regions: Mapping[str, Region], done: np.ndarray) -> bool:
-        """Whether all flags of a task are set, of those that `done` gave."""
-        return bool(done[self._numbers(regions)].all())
-
-    def is_intact(self, regions: Mapping[str, Region], done: np.ndarray) -> bool:
-        """Whether all values of a task are there, undamaged, and those that its flags were made of."""
-        return all(self._cells.is_intact(cell, int(done[cell])) for cell in self._numbers(regions))
-
-    def read(self, name: str, region: Region) -> np.ndarray:
-        """Values of a variable. Raises `StorageError` if they are missing or damaged."""
-        array = self._arrays[name]
-        for cell in self._cells.numbers(name, region):
-            file = next(file for file in self._cells.files(cell) if file.startswith(f"{name}/"))
-            if not (self.path / file).is_file():
-                raise StorageError(f"{self.path}: the chunk {file} is missing; {self._run_again} computes it again")
-        try:
-            return array[region]
-        except Exception as error:  # of whatever kind: codecs raise what they like
-            raise StorageError(f"{self.path / name} holds damaged values; {self._run_again} computes them again") from error
-
-    @property
-    def _run_again(self) -> str:
-        return f"astrojax run {shlex.quote(str(self.path.parent))}"
-
-    def _numbers(self, regions: Mapping[str, Region]) -> list[int]:
-        """The cells of a task: its variables share their grid and their region."""
-        name, region = next(iter(regions.items()))
-        return self._cells.numbers(name, region)
 
     def _flag(self, cell: int) -> int:
         try:
@@ -160,8 +215,34 @@ class Results:
         except Exception:  # see `done`
             return 0
 
+    def forget(self, regions: Mapping[str, Region]) -> None:
+        """Unset the flags of a task."""
+        with storing(self._folder / DONE):
+            for cell in self._numbers(regions):
+                self._done[cell] = 0
+
+    def is_done(self, regions: Mapping[str, Region], done: np.ndarray) -> bool:
+        """Whether all flags of a task are set, among those that `done` returned."""
+        return bool(done[self._numbers(regions)].all())
+
+    def is_intact(self, regions: Mapping[str, Region], done: np.ndarray) -> bool:
+        """Whether the stored values of a task are those that its flags were made of."""
+        return all(self._cells.is_intact(cell, int(done[cell])) for cell in self._numbers(regions))
+
+    def read(self, name: str, region: Region) -> np.ndarray:
+        """Values of a variable, after `open_for_reading`. Raises `StorageError` if they are missing or damaged."""
+        try:
+            return self._arrays[name][region]
+        except Exception as error:  # of any kind: codecs raise many
+            raise StorageError(f"{self.path / name} cannot be read: {error}") from error
+
+    def _numbers(self, regions: Mapping[str, Region]) -> list[int]:
+        """The cells of a task: its variables share their grid and their region."""
+        name, region = next(iter(regions.items()))
+        return self._cells.numbers(name, region)
+
     def _layout(self) -> dict[str, bytes]:
-        """Every file but those of values, by its path in the folder of the run."""
+        """Every file except those of values, by its path in the run folder."""
         dataset: dict[str, Any] = {}
         flags: dict[str, Any] = {}
         for variable in self._variables.values():
@@ -172,8 +253,8 @@ class Results:
         return {f"{store}/{name}": content.to_bytes() for store, files in stores.items() for name, content in files.items()}
 
 
-class ReadOnly(LocalStore):
-    """The store of a finished or growing dataset, in which every chunk of values is checked when it is read.
+class CheckedStore(LocalStore):
+    """The store of a dataset in which every chunk of values is checked when it is read.
 
     Arguments:
         root: its folder.
@@ -201,26 +282,53 @@ class ReadOnly(LocalStore):
 
 
 def add_to_store(dataset: xr.Dataset, files: dict[str, Any]) -> None:
-    """Add a dataset to the files of a store, by name, whose consolidated metadata describe all then: else readers warn."""
+    """Add a dataset to the files of a store, by name, with consolidated metadata of all of them, without which readers warn."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that other implementations may not know consolidated metadata
         dataset.to_zarr(MemoryStore(files), mode="a", zarr_format=3, consolidated=True)
 
 
-def grids_of(path: Path, names: Sequence[str]) -> dict[str, Grid]:
-    """The grids of stored variables, by name, in a dataset whose descriptions can be trusted."""
-    arrays: dict[str, Any] = {name: zarr.open_array(path / name, mode="r") for name in names}
-    return {name: Grid(tuple(a.metadata.dimension_names), tuple(a.shape), tuple(a.chunks)) for name, a in arrays.items()}
+def coordinates_of(
+    axes: Mapping[str, Mapping[str, Sequence[float | int]]], models: Mapping[str, Sequence[str]], decoders: Sequence[str] | None
+) -> xr.Dataset:
+    """The coordinates of a run's dataset.
+
+    Arguments:
+        axes: values by coordinate, by axis, in the order of the dimensions.
+        models: for each model the axes that matter for it; along the others its values are repeated.
+        decoders: names of the decoders, if there are any.
+    """
+    coordinates: dict[str, Any] = {"model": _strings(models)}
+    for axis, named in axes.items():
+        coordinates |= {name: (axis, np.asarray(values)) for name, values in named.items()}
+        if axis not in named:  # zipped: its positions
+            coordinates[axis] = (axis, np.arange(len(next(iter(named.values())))))
+    definition = "axes that matter for the model, as a JSON list; along the others its values are repeated"
+    swept = _strings(json.dumps(list(names)) for names in models.values())
+    coordinates["swept_axes"] = ("model", swept, {"definition": definition})
+    if decoders is not None:
+        coordinates["decoder"] = _strings(decoders)
+    return xr.Dataset(coords=coordinates)
 
 
-def _opened(path: Path, variable: Variable, mode: str) -> Any:
+def _strings(names: Iterable[str]) -> np.ndarray:
+    # As objects they are stored as strings of variable length, which Zarr v3 specifies; fixed lengths it does not.
+    return np.array(list(names), dtype=object)
+
+
+def stored_grid(folder: Path, name: str) -> Grid:
+    """The grid of a stored variable. Raises exceptions of any kind if its description is damaged."""
+    array: Any = zarr.open_array(folder / RESULTS / name, mode="r")
+    return Grid(tuple(array.metadata.dimension_names), tuple(array.shape), tuple(array.chunks))
+
+
+def _opened(store: LocalStore, variable: Variable, mode: str) -> Any:
     """The array of a variable; `StorageError` if it is missing, damaged or another one."""
-    try:
-        array: Any = zarr.open_array(path, mode=mode).with_config({"write_empty_chunks": True})
-    except Exception as error:  # of whatever kind: zarr raises what it likes on damaged descriptions
-        raise StorageError(f"{path} is damaged") from error
-    if (array.shape, array.chunks, array.dtype) != (*variable.grid[1:], variable.dtype):
-        raise StorageError(f"{path} is damaged")
+    array: Any = None
+    with contextlib.suppress(Exception):  # of any kind: zarr raises many on damaged descriptions
+        array = zarr.open_array(store, path=variable.name, mode=mode).with_config({"write_empty_chunks": True})
+    if array is None or (array.shape, array.chunks, array.dtype) != (*variable.grid[1:], variable.dtype):
+        raise StorageError(f"{store.root / variable.name} is damaged")
     return array
 
 
@@ -239,23 +347,8 @@ def _create(store: MemoryStore, variable: Variable) -> None:
     )
 
 
-def chunks_of(folder: Path, name: str) -> tuple[int, ...] | None:
-    """The lengths of the chunks of a stored variable, or `None` if that cannot be read."""
-    try:
-        return tuple(zarr.open_array(folder / RESULTS / name, mode="r").chunks)
-    except Exception:  # see `_opened`
-        return None
-
-
-def _chunks(region: Region, lengths: Sequence[int]) -> Iterator[Region]:
-    """The chunks of a region that begins and ends with them."""
-    starts = [range(part.start, part.stop, length) for part, length in zip(region, lengths, strict=True)]
-    for start in itertools.product(*starts):
-        yield tuple(slice(at, min(at + length, part.stop)) for at, length, part in zip(start, lengths, region, strict=True))
-
-
 def _make_room(path: Path) -> None:
-    """Remove what stands where a file is to be written: a folder, or files in place of the folders that lead to it."""
+    """Remove whatever is in the way of a file: a folder, or files in place of the folders that lead to it."""
     if path.is_dir():
         shutil.rmtree(path)
     for parent in path.parents[:2]:

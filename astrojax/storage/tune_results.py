@@ -12,9 +12,9 @@ import xarray as xr
 from .._internal.arrays import read_array
 from .._internal.errors import InputError
 from .._internal.files import read_sealed_json, storing, write_bytes, write_sealed_json
-from ..config.detect import CONFIG, existing, is_search, run_folders
+from ..config.detect import CONFIG, existing, is_search, run_again, run_folders
 from .folder import load
-from .record import check_files, read_record, recorded_files, run_again
+from .provenance import check_files, read_record
 from .results import add_to_store
 
 HISTORY, COMPARISON, LANDSCAPE, HELDOUT, TUNED = "history.zarr", "comparison.json", "landscape.json", "heldout", "tuned.yaml"
@@ -74,7 +74,7 @@ class SearchFolder:
 
     def has_history(self) -> bool:
         """Whether the searches have ended, so that what happened is stored."""
-        recorded = recorded_files(read_record(self.folder))
+        recorded = read_record(self.folder).get("files")
         is_recorded = recorded is None or any(name.startswith(f"{HISTORY}/") for name in recorded)
         return is_recorded and (self.folder / HISTORY).exists()
 
@@ -95,7 +95,7 @@ class SearchFolder:
             raise InputError(f"{self.folder} is unfinished: {run_again(self.folder)} continues it")
         found = {path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()
         for name in recorded.keys() - found:
-            raise InputError(f"{self.folder} is damaged: {folder / name} is missing; {run_again(self.folder)} mends it")
+            raise InputError(f"{self.folder} is damaged: {folder / name} is missing; {run_again(self.folder)} repairs it")
         for name in found - recorded.keys():
             raise InputError(f"{folder / name} was not written by the search; remove it")
         for name, digest in recorded.items():

@@ -9,7 +9,7 @@ from ...config.detect import is_search
 from ...config.load import read
 from ...config.tune import TuneConfig
 from ...storage import folder as store
-from ...storage.record import read_record
+from ...storage.provenance import read_record
 from ...storage.tune_results import TUNED, load_search
 from .document import Page, html
 from .run import run_page
