@@ -8,10 +8,10 @@ import xarray as xr
 from figures import convergence, sweep_figure
 from measures import CONFIGS, ERRORS, HEADLINE, RUNS, fewer, mean, stored
 from medians import EXPLAINED, described
+from page import Page
 from protocol import TRIALS, euler
 
 import astrojax as aj
-from astrojax.report.html.document import Page
 
 PRECISE = {"solver": "tsit5", "rtol": 1e-7, "atol": 1e-7, "max_steps": 1_000_000, "convergence_speed": None}
 """Settings of retrieval at high precision: another solver than that of the sweep."""

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from measures import PERPLEXITIES, Claim, batched, fewer, mean, share, verdict
 from medians import described, judged, middle
+from page import Page
 
 import astrojax as aj
-from astrojax.report.html.document import Page
 
 NUM_NEURONS, NUM_PATTERNS, NUM_FLIPS = 30, 100, 6
 

@@ -6,11 +6,11 @@ import numpy as np
 import xarray as xr
 from figures import capacity_figure
 from measures import Claim, fewer, stored
+from page import Page
 from scipy.optimize import brentq, isotonic_regression
 from scipy.stats import binom
 
 from astrojax.cli.run import run_config
-from astrojax.report.html.document import Page
 
 NEEDED, RESAMPLES = 0.9, 300
 

@@ -4,9 +4,9 @@ import numpy as np
 import xarray as xr
 from measures import ERRORS, HEADLINE, mean, stored
 from medians import middle
+from page import Page
 
 from astrojax.cli.run import run_config
-from astrojax.report.html.document import Page
 
 PLACED = 100.0
 """The τx near which the paper's Fig. 2 has the freeze."""

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from measures import ERRORS, Claim, batched, drawn, fewer, mean, share, verdict
 from medians import along, described, judged, middle
+from page import Page
 
 import astrojax as aj
-from astrojax.report.html.document import Page
 
 NUM_NEURONS, NUM_FLIPS, LOADS = 30, 6, (3, 10, 30, 100, 300)
 

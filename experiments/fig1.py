@@ -4,9 +4,9 @@ import numpy as np
 from along import Along
 from measures import CHANGES, ERRORS, Claim, compared, interval, mean, medians_compared, verdict
 from medians import along, judged
+from page import Page
 
 from astrojax.cli.run import run_config
-from astrojax.report.html.document import Page
 
 REFERENCES = {1.0: 1.0, 3.0: 1.0, 10.0: 1.3, 30.0: 4.2, 300.0: 5.9}
 GAINS = {1.0: 1, 3.0: 1, 10.0: 1.04, 30.0: 90, 300.0: 100}

@@ -5,9 +5,9 @@ from along import Along
 from coupling import factor, fitting, freezes
 from measures import CHANGES, ERRORS, PERPLEXITIES, Claim, compared, interval, mean, medians_compared, share, verdict
 from medians import along, described, judged
+from page import Page
 
 from astrojax.cli.run import run_config
-from astrojax.report.html.document import Page
 
 FAST = {0.01: 1.8, 0.1: 1.4, 1.0: 0.9}
 """Reference mean Hamming errors."""

@@ -4,10 +4,10 @@ import numpy as np
 from along import Along
 from measures import CHANGES, ERRORS, HEADLINE, Claim, compared, mean, medians_compared, stored, verdict
 from medians import along, described, judged
+from page import Page
 from protocol import DT
 
 from astrojax.cli.run import run_config
-from astrojax.report.html.document import Page
 
 REFERENCES = {1.0: 0.94, 3.0: 1.5, 10.0: 5.5, 1000.0: 5.96}
 GAINS = {1.0: 1, 3.0: 15.5, 10.0: 99.5}

@@ -5,12 +5,12 @@ import xarray as xr
 from along import PRECISE, agreement
 from figures import winners, winners_map
 from measures import RUNS, Claim, fewer, interval, mean, stored
+from page import Page
 from protocol import TRIALS, euler_of_memories
 
 import astrojax as aj
 from astrojax.cli.run import run_config
-from astrojax.report.html.document import Page
-from astrojax.report.statistics import discoveries, lead, paired_p_values
+from astrojax.report.statistics import fdr_significant, lead, paired_p_values
 
 CONFIG = "configs/fig4.yaml"
 
@@ -71,7 +71,7 @@ def against(page: Page, errors: np.ndarray, best: np.ndarray, certain: np.ndarra
     """Add how many cells each memory wins, and where the astrocyte memory is better or worse than both others, by flips."""
     first, *others = errors
     p_values = np.stack([paired_p_values(first - other) for other in others])
-    apart = np.stack([discoveries(values, RATE) for values in p_values])
+    apart = np.stack([fdr_significant(values, RATE) for values in p_values])
     sign = np.stack([np.sign((first - other).mean(axis=-1)) for other in others])
     better, worse = (np.all(apart & (sign == side), axis=0) for side in (-1, 1))
     rows = []

@@ -17,11 +17,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from astrojax._internal.checks import InputError, one_of
-from astrojax.report.figures import COLOURS, REFERENCES, add_legend, axis_label, draw_grid, observable_label, plain, set_axis
+from astrojax.report.drawing import COLORS, add_legend, axis_label, draw_grid, observable_label, plain, set_axis
+from astrojax.report.figures import REFERENCES
 from astrojax.report.statistics import (
     Bounds,
-    discoveries,
     error_bars,
+    fdr_significant,
     mean,
     mean_interval,
     paired_p_values,
@@ -168,7 +169,7 @@ def winners(errors: np.ndarray, rate: float = 0.05) -> tuple[np.ndarray, np.ndar
     itself = np.arange(len(errors)).reshape(-1, *[1] * best.ndim) == best
     hardest = np.max(np.where(itself | np.isnan(p_values), 0, p_values), axis=0)
     corrected = np.minimum(hardest * max(len(errors) / 2, 1), 1)
-    return np.where(empty | tied, TIE, best), discoveries(np.select([empty, tied], [np.nan, 1], corrected), rate)
+    return np.where(empty | tied, TIE, best), fdr_significant(np.select([empty, tied], [np.nan, 1], corrected), rate)
 
 
 def winners_map(
@@ -270,7 +271,7 @@ def phase_map(results: xr.Dataset, x: str, y: str) -> Figure:
         majority,
         y,
         x,
-        cmap=ListedColormap(COLOURS[: len(REGIMES)]),
+        cmap=ListedColormap(COLORS[: len(REGIMES)]),
         vmin=-0.5,
         vmax=len(REGIMES) - 0.5,
         alpha=0.75,
@@ -284,7 +285,7 @@ def phase_map(results: xr.Dataset, x: str, y: str) -> Figure:
         ax.clabel(lines, fmt="%g", fontsize="small")
     ax.set_ylabel(axis_label(y))
     present = [number for number in range(len(REGIMES)) if np.any(majority == number)]
-    handles: list[Any] = [Patch(color=COLOURS[number], alpha=0.75, label=REGIMES[number]) for number in present]
+    handles: list[Any] = [Patch(color=COLORS[number], alpha=0.75, label=REGIMES[number]) for number in present]
     handles += [Line2D([], [], color="k", linewidth=1.2, label="success rate")] if levels else []
     add_legend(figure, handles)
     return figure
@@ -325,7 +326,7 @@ def capacity_figure(curves: xr.Dataset) -> Figure:
 
 
 def _coloured(items: Iterable[Item]) -> Iterator[tuple[str, Item]]:
-    return zip(itertools.cycle(COLOURS), items, strict=False)
+    return zip(itertools.cycle(COLORS), items, strict=False)
 
 
 def _by_horizon(results: xr.Dataset, horizons: Sequence[float] | None = None) -> list[tuple[float | None, xr.Dataset]]:

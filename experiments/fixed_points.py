@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from measures import Claim
+from page import Page
 
 import astrojax as aj
-from astrojax.report.html.document import Page
 from astrojax.report.statistics import share_interval
 
 NUM_NEURONS, NUM_STARTS, NUM_QUERIES = 30, 200, 200

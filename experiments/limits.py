@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from measures import LIMIT, Claim, batched, deviation, drawn, fewer, mean, share, share_deviation, stored
+from page import Page
 
 import astrojax as aj
 from astrojax.cli.run import run_config
-from astrojax.report.html.document import Page
 
 MODELS = {
     (50, 3): {"astrocyte": 0.4, "Hopfield": 3.0, "neuron-astrocyte": 2.0},

@@ -8,11 +8,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 from measures import Claim, batched, drawn, mean, stored
+from page import Page
 
 import astrojax as aj
 from astrojax.cli.run import run_config
-from astrojax.report.figures import COLOURS, add_legend
-from astrojax.report.html.document import Page
+from astrojax.report.drawing import COLORS, add_legend
 from astrojax.report.statistics import error_bars, mean_interval
 
 NEURONS = 20
@@ -79,7 +79,7 @@ def draw(results: xr.Dataset) -> Figure:
     figure = Figure(figsize=(6.4, 3.2 * at.sizes["num_flips"]), layout="constrained")
     for ax, flips in zip(figure.subplots(at.sizes["num_flips"], 1, squeeze=False)[:, 0], at.num_flips.values, strict=True):
         here = at.sel(num_flips=flips)
-        for name, colour in zip(here.model.values, cycle(COLOURS), strict=False):
+        for name, colour in zip(here.model.values, cycle(COLORS), strict=False):
             values = here.hamming_error.sel(model=name).transpose("temperature", "trial").values
             means = values.mean(axis=1)
             bars = error_bars(means, mean_interval(values, (0, NEURONS)))

@@ -24,7 +24,7 @@ class Claim:
     """A claim of the paper and what became of it.
 
     Arguments:
-        number: C1 to C20. says: the claim. verdict: one of `astrojax.report.html.document.VERDICTS`. statistic: by what it is
+        number: C1 to C20. says: the claim. verdict: one of `page.VERDICTS`. statistic: by what it is
             judged, such as the median of 50 trials. found: what was measured, with its 95% interval where it was sampled.
             reference: the figure it is compared with, and why the two differ if they do.
     """

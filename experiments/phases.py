@@ -4,9 +4,9 @@ import itertools
 
 from figures import HORIZON, phase_map
 from measures import Claim, fewer, stored
+from page import Page
 
 from astrojax.cli.run import run_config
-from astrojax.report.html.document import Page
 
 CORRELATED = {"patterns": {"kind": "hierarchical", "num_neurons": 30, "num_prototypes": 10, "overlap": 0.5}}
 ENSEMBLES = {"random": {}, "correlated": CORRELATED}

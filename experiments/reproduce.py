@@ -28,8 +28,8 @@ import symmetry
 import thresholds
 from measures import DONE, HEADLINE, Claim, Done
 from medians import EXPLAINED
+from page import Page, badge, write
 
-from astrojax.report.html.document import Page, badge, write
 from astrojax.sweep.engine import PROGRAMS
 
 SECTIONS = (

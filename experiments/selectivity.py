@@ -8,10 +8,10 @@ from along import Along
 from matplotlib.figure import Figure
 from measures import CHANGES, ERRORS, Claim, interval, mean, stored, verdict
 from medians import described, judged, middle
+from page import Page
 
 from astrojax.cli.run import run_config
-from astrojax.report.figures import COLOURS, MARKERS, add_legend
-from astrojax.report.html.document import Page
+from astrojax.report.drawing import COLORS, MARKERS, add_legend
 
 COLD, WARM = 0.01, 10.0
 """The paper's temperature, and one at which the gains are nearly uniform."""
@@ -121,7 +121,7 @@ def draw(found: dict[int, Level]) -> Figure:
     """Mean and median error over the temperature, a colour for each corruption."""
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     ax = figure.subplots()
-    for colour, marker, (n, level) in zip(cycle(COLOURS), cycle(MARKERS), found.items(), strict=False):
+    for colour, marker, (n, level) in zip(cycle(COLORS), cycle(MARKERS), found.items(), strict=False):
         style = {"color": colour, "marker": marker, "markersize": 4}
         ax.plot(level.temperatures, level.errors.mean("trial"), label=f"n = {n}", **style)
         ax.plot(level.temperatures, list(level.medians.values()), linestyle="--", linewidth=0.8, color=colour)

@@ -2,10 +2,10 @@
 
 import numpy as np
 from measures import ERRORS, HEADLINE, Claim, mean, median, stored
+from page import Page
 
 from astrojax.cli.run import run_config
 from astrojax.report.figures import curves
-from astrojax.report.html.document import Page
 
 
 def report(page: Page, trials: int) -> list[Claim]:

@@ -5,9 +5,9 @@ import xarray as xr
 from figures import COMMITTED, HORIZON
 from measures import PERPLEXITIES, Claim, mean, share, stored, verdict
 from medians import along, middle
+from page import Page
 
 from astrojax.cli.run import run_config
-from astrojax.report.html.document import Page
 
 PAPER = 10.0
 """The paper's time limit."""

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from along import one_axis
 from measures import Claim, fewer, stored
+from page import Page
 
 from astrojax.cli.run import run_config
-from astrojax.report.html.document import Page
 
 SLOW = [10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0]
 """Neurons much slower than the gains."""

@@ -53,7 +53,7 @@ def show(
 
 def verify(output: Output, folder: Path, share: float, seed: int | None) -> bool:
     """Compute a share of a run again; returns whether it repeats."""
-    from ..report.plans import print_comparison, repeats
+    from ..report.tables import print_comparison, repeats
     from ..runs.verify import verify
     from .progress import Progress
 

@@ -15,7 +15,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 
-from ..report.plans import duration
+from ..report.tables import duration
 from .output import Output
 
 POLL_INTERVAL = 5.0

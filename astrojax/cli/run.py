@@ -46,7 +46,7 @@ def run_config(
         if not dry_run:
             show(output, folder)
             return folder, store.load(folder)
-    from ..report.plans import print_outline
+    from ..report.tables import print_outline
     from ..runs.run import Execution, outline_of, run
     from .progress import Progress
 

@@ -65,7 +65,7 @@ def show_search(output: Output, folder: Path, page: str | Path | None = None, dr
         RunError: if the figures or the page cannot be written.
     """
     from ..report.figures import check_formats, write_all
-    from ..report.tune import figures_of_search, print_search, search_summary
+    from ..report.tune import print_tune_summary, tune_figures, tune_summary
 
     results = load_search(folder)
     written = write_page(folder, page)
@@ -74,18 +74,18 @@ def show_search(output: Output, folder: Path, page: str | Path | None = None, dr
     config = read(folder / store.CONFIG, TuneConfig)
     names = [name for name in config.parameters if name not in DIMENSIONS]
     history, heldout = results.history, results.heldout()
-    content = search_summary(history, heldout, names)
+    content = tune_summary(history, heldout, names)
 
     def draw() -> list[Path]:
         formats = (drawing or {}).get("formats", ["png"])
         check_formats(formats)
-        return write_all(figures_of_search(history, heldout, results.landscape(), names), folder / store.FIGURES, formats)
+        return write_all(tune_figures(history, heldout, results.landscape(), names), folder / store.FIGURES, formats)
 
     figures = figures_in(folder, content, None if drawing is None else draw)
     tuned = folder / TUNED
 
     def show(console: Any) -> None:
-        print_search(console, content)
+        print_tune_summary(console, content)
         console.print(f"{folder}: history, figures, and {TUNED}: astrojax run {shlex.quote(str(tuned))}", soft_wrap=True)
 
     output.outcome({"folder": folder, "summary": content, "tuned": tuned, "figures": figures, "page": written}, show)

@@ -1,4 +1,4 @@
-"""What a search found: its table for the terminal, as plain data too, and its figures."""
+"""What a tune run found: its summary as plain data, its table for the terminal, and its figures."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,22 +6,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
-from .figures import (
-    COLOURS,
-    add_legend,
-    axis_label,
-    curves,
-    difference,
-    heat_map,
-    is_logarithmic,
-    set_axis,
-)
-from .statistics import discoveries, error_bars, mean_interval, paired_p_values, share_interval, with_interval
-from .tables import bounds_of, long_axes
+from .drawing import COLORS, add_legend, axis_label, is_logarithmic, set_axis
+from .figures import curves, difference, heat_map
+from .statistics import error_bars, fdr_significant, mean_interval, paired_p_values, share_interval, with_interval
+from .tables import bounds_of, long_axes, make_table
 
 NAMES = {
     "tuned": "tuned",
@@ -34,32 +24,32 @@ NAMES = {
     "bayes_signed": "Bayes decoder",
     "bayes_unsigned": "Bayes decoder, blind to x → −x",
 }
-"""What is compared, as tables name it."""
+"""Labels of what is compared."""
 
 
-def search_summary(history: xr.Dataset, heldout: xr.Dataset, parameters: Sequence[str]) -> dict[str, Any]:
-    """Plain data of a search: what was found, and errors on fresh problems with 95% intervals.
+def tune_summary(history: xr.Dataset, heldout: xr.Dataset, parameters: Sequence[str]) -> dict[str, Any]:
+    """Plain data of a tune run: the best values, and errors on held-out problems with 95% intervals.
 
     Arguments:
-        history: of `SearchResults`. heldout: its runs on fresh problems. parameters: single numbers that were searched.
+        history: of `SearchResults`. heldout: its runs on held-out problems. parameters: the tuned parameters that are single
+            numbers.
 
     Returns:
-        `best` (score, start, step, error, loss, values), `looks` (error and loss of every look at the held-out problems),
-        `steps` by score, counts of `clipped`, `non_finite` and `failed` gradients of single problems, `errors` by name, and
-        `cells`: in how many pairs of load and level the tuned memory is better, and significantly (false discovery rate 5%),
-        than the start.
+        `best` (score, start, step, error, loss, values), `looks` (error and loss of every validation), `steps` by score, counts
+        of `clipped`, `non_finite` and `failed` gradients of single problems, `errors` by name, and `cells`: in how many pairs
+        of load and level the tuned memory is better, and significantly (false discovery rate 5%), than the start.
     """
     return {
         "best": _best(history, parameters),
-        "looks": _looks(history),
+        "looks": _validations(history),
         "steps": {str(score): last_step(history.sel(score=score)) for score in history.score.values},
-        "gradients": gradients_left_out(history),
-        "errors": errors_on_fresh_problems(heldout),
+        "gradients": count_gradients(history),
+        "errors": heldout_errors(heldout),
         "cells": _cells(heldout),
     }
 
 
-def errors_on_fresh_problems(heldout: xr.Dataset) -> dict[str, Any]:
+def heldout_errors(heldout: xr.Dataset) -> dict[str, Any]:
     """Share of perfect recalls and mean Hamming error over all loads and levels, each with its 95% interval, by name."""
     each = {str(name): heldout.hamming_error.sel(model=name) for name in heldout.model.values}
     each |= {str(name): heldout.decoder_error.sel(decoder=name) for name in heldout.decoder.values}
@@ -76,60 +66,64 @@ def errors_on_fresh_problems(heldout: xr.Dataset) -> dict[str, Any]:
     return found
 
 
-def print_search(console: Console, content: dict[str, Any]) -> None:
-    """Print a `search_summary`."""
-    table = Table(title="on fresh problems, with 95% intervals", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("", "perfect recalls", "mean Hamming error", "failed"):
-        table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=heading != "")
-    for name, row in content["errors"].items():
-        cells = with_interval(row["perfect"], ".1%"), with_interval(row["hamming_error"], ".3f")
-        table.add_row(NAMES.get(name, name), *cells, f"{row['failed']:,}" if row["failed"] else "")
-    console.print(table)
-    for sentence in sentences(content):
+def print_tune_summary(console: Console, content: dict[str, Any]) -> None:
+    """Print a `tune_summary`."""
+    rows = [
+        [
+            NAMES.get(name, name),
+            with_interval(row["perfect"], ".1%"),
+            with_interval(row["hamming_error"], ".3f"),
+            f"{row['failed']:,}" if row["failed"] else "",
+        ]
+        for name, row in content["errors"].items()
+    ]
+    headings = ["", "perfect recalls", "mean Hamming error", "failed"]
+    console.print(make_table(headings, rows, "on held-out problems, with 95% intervals"))
+    for sentence in describe(content):
         console.print(sentence, soft_wrap=True)
 
 
-def sentences(content: dict[str, Any]) -> list[str]:
-    """What a `search_summary` says in words."""
+def describe(content: dict[str, Any]) -> list[str]:
+    """The findings of a `tune_summary` in sentences."""
     best, cells, counts = content["best"], content["cells"], content["gradients"]
     values = ", ".join(f"{name} {value:.4g}" for name, value in best["values"].items())
-    others = f", start {best['start']}" if best["start"] else ""
-    said = [
-        f"lowest held-out error: score {best['score']}{others}, step {best['step']} of "
+    start = f", start {best['start']}" if best["start"] else ""
+    found = [
+        f"lowest validation error: score {best['score']}{start}, step {best['step']} of "
         f"{content['steps'][best['score']]}, error {best['validation_error']:.3f}, loss {best['validation_loss']:.4f}: {values}"
     ]
     if best["step"] == 0:
-        said.append("no step made it better: these are the values where the search started")
+        found.append("no step improved on the initial values, which are reported")
     if cells["number"] > 1:
-        said.append(
+        found.append(
             f"of {cells['number']} pairs of load and level the tuned memory errs less than the start in {cells['better']}, "
             f"more in {cells['worse']}; significantly less in {cells['significantly_better']}, "
             f"more in {cells['significantly_worse']}"
         )
     if any(counts.values()):
-        said.append(f"gradients of single problems: {gradients_in_words(counts)}")
-    return said
+        found.append(f"gradients of single problems: {describe_gradients(counts)}")
+    return found
 
 
-def gradients_left_out(history: xr.Dataset) -> dict[str, int]:
-    """How many gradients of single problems were clipped, or left out and why."""
+def count_gradients(history: xr.Dataset) -> dict[str, int]:
+    """Numbers of gradients of single problems that were clipped, or left out, by reason."""
     return {name: int(np.nansum(history[f"num_{name}"].values)) for name in ("clipped", "non_finite", "failed")}
 
 
-def gradients_in_words(counts: dict[str, int]) -> str:
+def describe_gradients(counts: dict[str, int]) -> str:
     return "{clipped:,} clipped; left out {non_finite:,} that were not finite, and {failed:,} of failed trajectories".format(
         **counts
     )
 
 
-def figures_of_search(
+def tune_figures(
     history: xr.Dataset, heldout: xr.Dataset, landscape: xr.DataArray | None, parameters: Sequence[str]
 ) -> dict[str, Figure]:
-    """The figures of a search by name."""
+    """The figures of a tune run by name."""
     best = _best(history, parameters)
-    figures = {"search": along_the_search(history, parameters)}
+    figures = {"search": plot_history(history, parameters)}
     if landscape is not None:
-        figures["landscape"] = landscape_with_path(history, landscape, best)
+        figures["landscape"] = plot_landscape(history, landscape, best)
     axes = long_axes(heldout)
     if len(axes) >= 2:
         figures["before_and_after"] = heat_map(heldout)
@@ -137,82 +131,78 @@ def figures_of_search(
     elif axes:
         figures["before_and_after"] = curves(heldout)
     else:
-        figures["before_and_after"] = intervals(errors_on_fresh_problems(heldout))
+        figures["before_and_after"] = plot_intervals(heldout_errors(heldout))
     return figures
 
 
-def along_the_search(history: xr.Dataset, parameters: Sequence[str]) -> Figure:
-    """The loss, and each parameter, along the steps: a line for each start, a colour for each score."""
+def plot_history(history: xr.Dataset, parameters: Sequence[str]) -> Figure:
+    """Plot the loss and each parameter over the steps: one line per start, one color per score."""
     names = [name for name in parameters if name in history]
     columns = min(len(names) + 1, 3)
     rows = -(-(len(names) + 1) // columns)
     figure = Figure(figsize=(4.2 * columns, 3.2 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    best = _best(history, parameters)
+    best, steps = _best(history, parameters), np.arange(history.sizes["step"])
     for number, score in enumerate(history.score.values):
-        one, colour = history.sel(score=score), COLOURS[number % len(COLOURS)]
-        for start in one.start.values if "start" in one.coords else range(one.sizes["start"]):
-            line = one.isel(start=int(start))
-            step = np.arange(line.sizes["step"])
-            looked = np.isfinite(line.validation_loss.values)
-            panels[0].plot(step, line.loss.values, color=colour, alpha=0.25, linewidth=0.8)
-            panels[0].plot(
-                step[looked], line.validation_loss.values[looked], color=colour, label=str(score) if int(start) == 0 else None
-            )
+        color = COLORS[number % len(COLORS)]
+        for start in range(history.sizes["start"]):
+            line = history.sel(score=score).isel(start=start)
+            validated = np.isfinite(line.validation_loss.values)
+            panels[0].plot(steps, line.loss.values, color=color, alpha=0.25, linewidth=0.8)
+            label = None if start else str(score)
+            panels[0].plot(steps[validated], line.validation_loss.values[validated], color=color, label=label)
+            is_best = str(score) == best["score"] and start == best["start"]
             for ax, name in zip(panels[1:], names, strict=False):
-                chosen = str(score) == best["score"] and int(start) == best["start"]
-                ax.plot(step, line[name].values, color=colour, alpha=1.0 if chosen else 0.4, linewidth=1.8 if chosen else 0.8)
+                ax.plot(steps, line[name].values, color=color, alpha=1 if is_best else 0.4, linewidth=1.8 if is_best else 0.8)
     panels[0].set_yscale("log")
-    panels[0].set_title("loss: each step (pale), held-out problems", fontsize="medium")
+    panels[0].set_title("loss: each step (pale), validation problems", fontsize="medium")
     add_legend(figure, panels[0].get_legend_handles_labels()[0], title="score")
     for ax, name in zip(panels[1:], names, strict=False):
         ax.set_title(axis_label(name), fontsize="medium")
         ax.axvline(best["step"], color="0.6", linestyle=":")
         if np.nanmin(history[name].values) > 0:
             ax.set_yscale("log")
-    for ax in panels[len(names) + 1 :]:
-        ax.set_axis_off()
-    for ax in panels[: len(names) + 1]:
-        set_axis(ax, "step", np.arange(history.sizes["step"]))
+    for place, ax in enumerate(panels):
+        if place <= len(names):
+            set_axis(ax, "step", steps)
+        else:
+            ax.set_axis_off()
     return figure
 
 
-def landscape_with_path(history: xr.Dataset, landscape: xr.DataArray, best: dict[str, Any]) -> Figure:
-    """The loss on a plane of two parameters, the others at their best, and the way that the best start took over it."""
+def plot_landscape(history: xr.Dataset, landscape: xr.DataArray, best: dict[str, Any]) -> Figure:
+    """Plot the loss on a plane of two parameters, the others at their best values, and the path of the best start."""
     vertical, horizontal = map(str, landscape.dims)
     figure = Figure(figsize=(5.6, 4.4), layout="constrained")
     ax = figure.subplots()
     loss = np.ma.masked_invalid(landscape.values)
     image = ax.pcolormesh(landscape[horizontal].values, landscape[vertical].values, loss, shading="nearest", cmap="viridis")
     path = history.sel(score=best["score"]).isel(start=best["start"])
-    ax.plot(path[horizontal].values, path[vertical].values, color="w", linewidth=1.2, marker=".", markersize=3)
-    ax.plot(path[horizontal].values[0], path[vertical].values[0], "wo", markeredgecolor="k", markersize=7, label="start")
+    x, y = path[horizontal].values, path[vertical].values
+    ax.plot(x, y, color="w", linewidth=1.2, marker=".", markersize=3)
+    ax.plot(x[0], y[0], "wo", markeredgecolor="k", markersize=7, label="start")
     ax.plot(best["values"][horizontal], best["values"][vertical], "r*", markersize=13, label="best")
     for name, scale in ((horizontal, ax.set_xscale), (vertical, ax.set_yscale)):
         if is_logarithmic(landscape[name].values):
             scale("log")
     ax.set_xlabel(axis_label(horizontal))
     ax.set_ylabel(axis_label(vertical))
-    others = ", ".join(
-        f"{axis_label(name)} = {value:.3g}" for name, value in best["values"].items() if name not in landscape.dims
-    )
-    ax.set_title(f"mean loss{', at ' + others if others else ''}", fontsize="medium")
+    others = [f"{axis_label(name)} = {value:.3g}" for name, value in best["values"].items() if name not in landscape.dims]
+    ax.set_title(f"mean loss{', at ' + ', '.join(others) if others else ''}", fontsize="medium")
     add_legend(figure, ax.get_legend_handles_labels()[0])
     figure.colorbar(image, ax=ax, label="loss")
     return figure
 
 
-def intervals(errors: dict[str, Any]) -> Figure:
-    """Mean Hamming error and share of perfect recalls by name, with 95% intervals."""
+def plot_intervals(errors: dict[str, Any]) -> Figure:
+    """Plot mean Hamming errors and shares of perfect recalls by name, with 95% intervals."""
     names = [name for name in errors if errors[name]["hamming_error"][0] is not None]
     figure = Figure(figsize=(9, 1.2 + 0.35 * len(names)), layout="constrained")
-    for ax, kind, label in zip(
-        figure.subplots(1, 2, sharey=True), ("hamming_error", "perfect"), ("mean Hamming error", "perfect recalls"), strict=True
-    ):
+    labels = {"hamming_error": "mean Hamming error", "perfect": "perfect recalls"}
+    for ax, (kind, label) in zip(figure.subplots(1, 2, sharey=True), labels.items(), strict=True):
         middle, low, high = np.array([errors[name][kind] for name in names], float).T
-        places = np.arange(len(names))
-        ax.errorbar(middle, places, xerr=error_bars(middle, [low, high]), fmt="o", capsize=3)
-        ax.set_yticks(places, [NAMES.get(name, name) for name in names])
+        ax.errorbar(middle, range(len(names)), xerr=error_bars(middle, [low, high]), fmt="o", capsize=3)
+        ax.set_yticks(range(len(names)), [NAMES.get(name, name) for name in names])
         ax.set_xlabel(label)
         ax.grid(axis="x", alpha=0.3)
     figure.axes[0].invert_yaxis()
@@ -220,9 +210,9 @@ def intervals(errors: dict[str, Any]) -> Figure:
 
 
 def _best(history: xr.Dataset, parameters: Sequence[str]) -> dict[str, Any]:
-    """The look at the held-out problems with the lowest error, of all scores and starts, and the values there.
+    """The validation with the lowest error, of all scores and starts, and the values there.
 
-    The loss breaks ties, then the order: so a search chooses too.
+    The loss breaks ties, then the order, as in the search itself.
     """
     dims = ("score", "start", "step")
     losses, errors = (history[name].transpose(*dims).values for name in ("validation_loss", "validation_error"))
@@ -238,8 +228,8 @@ def _best(history: xr.Dataset, parameters: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _looks(history: xr.Dataset) -> list[dict[str, Any]]:
-    """Error and loss of every look at the held-out problems, by score, start and step."""
+def _validations(history: xr.Dataset) -> list[dict[str, Any]]:
+    """Error and loss of every validation, by score, start and step."""
     names = ["validation_error", "validation_loss"]
     table = history[names].assign_coords(start=range(history.sizes["start"]), step=range(history.sizes["step"]))
     rows = table.to_dataframe(dim_order=["score", "start", "step"])[names].dropna(how="all").reset_index()
@@ -247,7 +237,7 @@ def _looks(history: xr.Dataset) -> list[dict[str, Any]]:
 
 
 def last_step(history: xr.Dataset) -> int:
-    """The last step that was taken from one of the starts, or from a single one."""
+    """The last step that was taken, of all starts."""
     return int(np.nonzero(np.isfinite(history.gradient_norm.transpose(..., "step").values))[-1].max(initial=0))
 
 
@@ -257,7 +247,7 @@ def _cells(heldout: xr.Dataset) -> dict[str, int]:
     errors = heldout.hamming_error.transpose("model", *axes, "trial")
     difference = (errors.sel(model="tuned") - errors.sel(model="start")).values.astype(float)
     mean = np.nanmean(difference, axis=-1) if difference.size else np.zeros(0)
-    certain = discoveries(paired_p_values(difference))
+    certain = fdr_significant(paired_p_values(difference))
     return {
         "number": int(mean.size),
         "better": int(np.sum(mean < 0)),

@@ -1,4 +1,4 @@
-"""The page of a run folder: read here, built by `report.run_page` and `report.search_page`."""
+"""The page of a run folder as one HTML file."""
 
 from pathlib import Path
 
@@ -11,16 +11,16 @@ from ...config.tune import TuneConfig
 from ...storage import folder as store
 from ...storage.provenance import read_record
 from ...storage.tune_results import TUNED, load_search
-from .document import Page, html
-from .run import run_page
-from .tune import search_page
+from .render import render
+from .run import run_content
+from .tune import tune_content
 
 
 def write_run_page(folder: str | Path, path: str | Path) -> Path:
-    """Write what there is to know about a run folder as one HTML file that needs no other and loads nothing.
+    """Write everything known about a run folder as one HTML file that loads nothing else.
 
-    It holds settings, provenance, tables with standard errors, figures drawn anew from the stored results, failed trajectories
-    and where they lie, and how to repeat the run; of a search its values, its way and its comparison on fresh problems.
+    For a run it has settings, provenance, tables with 95% intervals, figures drawn from the stored results, failed trajectories
+    and their coordinates, and the commands to reproduce it; for a tune run its values, history and held-out errors.
 
     Arguments:
         folder: a run folder, of a run or of a search, finished or not. path: the file.
@@ -29,8 +29,8 @@ def write_run_page(folder: str | Path, path: str | Path) -> Path:
         The path.
 
     Raises:
-        InputError (a ValueError): if the folder holds no run, or one that is damaged; if the file has no folder to be in,
-            exists and is no page, or would lie among the files of the run.
+        InputError (a ValueError): if the folder holds no run, or a damaged one; if the folder of the file does not exist, or
+            the file exists and is no page, or lies among the files of the run.
         StorageError (a RunError): if the file cannot be written. It is written whole or not at all.
     """
     folder, path = Path(folder), Path(path)
@@ -41,8 +41,7 @@ def write_run_page(folder: str | Path, path: str | Path) -> Path:
     inside = path.resolve().is_relative_to(folder.resolve())
     if inside and path.resolve() != folder.resolve() / store.REPORT:
         raise InputError(f"the page must be {store.REPORT} in the run folder, or a file elsewhere; got {path}")
-    page = _of_search(folder) if is_search(folder) else _of_run(folder)
-    write_text(path, html(page))
+    write_text(path, _tune_page(folder) if is_search(folder) else _run_page(folder))
     return path
 
 
@@ -57,37 +56,33 @@ def _is_page(path: Path) -> bool:
         return False
 
 
-def _of_run(folder: Path) -> Page:
+def _run_page(folder: Path) -> str:
     results = store.load(folder, partial=True)
     done = store.is_done(folder)
-    provenance = read_record(folder)
-    return run_page(_name(folder), _text(folder / store.CONFIG), provenance, results, int(done.sum()), done.size)
+    config = _read_text(folder / store.CONFIG)
+    content = run_content(folder.resolve().name, config, read_record(folder), results, int(done.sum()), done.size)
+    return render("run.html", **content)
 
 
-def _of_search(folder: Path) -> Page:
+def _tune_page(folder: Path) -> str:
     results, provenance = load_search(folder), read_record(folder)
     config = read(folder / store.CONFIG, TuneConfig)
-    finished = bool(provenance.get("finished"))
-    heldout = results.heldout() if finished else None
-    return search_page(
-        _name(folder),
-        _text(folder / store.CONFIG),
+    content = tune_content(
+        folder.resolve().name,
+        _read_text(folder / store.CONFIG),
         provenance,
         [name for name in config.parameters if name not in DIMENSIONS],
         results.history if results.has_history() else None,
-        heldout,
+        results.heldout() if provenance.get("finished") else None,
         results.comparison(),
         results.landscape(),
-        _text(folder / TUNED) if (folder / TUNED).exists() else None,
+        _read_text(folder / TUNED) if (folder / TUNED).exists() else None,
     )
+    return render("tune.html", **content)
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
-
-
-def _name(folder: Path) -> str:
-    return folder.resolve().name

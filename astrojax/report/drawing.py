@@ -1,0 +1,187 @@
+"""What figures share: labels of names and values, panels, axes with their ticks, and legends."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.transforms import ScaledTranslation
+
+from .._internal.checks import InputError
+from .tables import distinct, long_axes
+
+Labels = Mapping[str, str] | None
+"""Names of models, axes and observables, and the user's labels for them; `$…$` is mathematics."""
+
+LABELS = {
+    "num_patterns": "memory load $K$",
+    "num_flips": "flipped entries $n$",
+    "erased_fraction": "erased fraction",
+    "noise_scale": "noise",
+    "temperature": "temperature $T$",
+    "tau_x": r"$\tau_x$",
+    "tau_p": r"$\tau_p$",
+    "tau_s": r"$\tau_s$",
+    "tau_a": r"$\tau_a$",
+    "slope": r"slope $\sigma$",
+    "t1": "horizon $t_1$",
+}
+
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+"""Color-blind safe colors of Okabe and Ito (2008)."""
+
+MARKERS = "os^vDPX<>"
+"""Markers that distinguish lines in print without color."""
+
+MAX_TICKS, TICK_LETTERS, NAME_LETTERS = 7, 30, 40
+"""Most ticks along a side of a map, most letters of all their labels, and most letters of a name."""
+
+TICK_STEPS = [1, 2, 5, 10]
+"""Distances of ticks, up to powers of ten."""
+
+
+def model_label(name: str, labels: Labels = None) -> str:
+    """Label of a model."""
+    return (labels or {}).get(name) or plain(name)
+
+
+def axis_label(axis: str, labels: Labels = None) -> str:
+    """Label of an axis of a sweep."""
+    return (labels or {}).get(axis) or LABELS.get(axis) or plain(axis.replace("_", " "))
+
+
+def observable_label(results: xr.Dataset, name: str, labels: Labels = None, before: str = "") -> str:
+    """Label of an observable: the user's, or its name with its unit; `before` says which statistic is shown."""
+    unit = results[name].attrs.get("units", "1")
+    default = plain(name.replace("_", " ").replace("hamming", "Hamming")) + (f" ({plain(str(unit))})" if unit != "1" else "")
+    return before + ((labels or {}).get(name) or default)
+
+
+def plain(name: str) -> str:
+    """A name escaped for matplotlib: shown literally, never left out of a legend, and shortened."""
+    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(name.split()))
+    if len(shown) > NAME_LETTERS:
+        shown = f"{shown[: NAME_LETTERS - 1]}…"
+    return (" " if shown.startswith("_") else "") + shown.replace("$", r"\$")
+
+
+def make_panels(ax: Any, number: int, size: tuple[float, float]) -> tuple[Figure, list[Any]]:
+    """The figure and its `number` panels: the given `Axes`, or new ones."""
+    if ax is None:
+        figure = Figure(figsize=size, layout="constrained")
+        return figure, list(figure.subplots(1, number, sharey=True, squeeze=False)[0])
+    axes = list(np.ravel(ax))
+    if len(axes) != number:
+        raise InputError(f"ax must be {number} matplotlib Axes, one for each panel; got {len(axes)}")
+    return axes[0].figure, axes
+
+
+def fixed_values(results: xr.Dataset, labels: Labels) -> str:
+    """Coordinates that all results have in common, for a title."""
+    single = [dim for dim in results.dims if dim not in ("model", "trial") and results.sizes[dim] == 1]
+    coordinates = results.drop_vars(["trial", "swept_axes"], errors="ignore").isel(dict.fromkeys(single, 0)).coords
+    found = [
+        f"{axis_label(str(name), labels)} = {values.item():.4g}"
+        for name, values in coordinates.items()
+        if values.ndim == 0 and values.dtype.kind in "iuf"
+    ]
+    return ",\n".join(", ".join(found[at : at + 2]) for at in range(0, len(found), 2))
+
+
+def averaged_over(results: xr.Dataset, observable: str, labels: Labels, *shown: str | None) -> str:
+    others = [axis_label(axis, labels) for axis in long_axes(results, observable) if axis not in shown]
+    return f"\naveraged over {', '.join(others)}" if others else ""
+
+
+def add_legend(figure: Figure, handles: Sequence[Any], **style: Any) -> None:
+    """Add a legend above all panels, in as many columns as fit."""
+    figure.legend(handles=handles, loc="outside upper center", **_legend_style(handles, figure.get_figwidth()), **style)
+
+
+def add_legend_above(panels: Sequence[Any], handles: Sequence[Any], **style: Any) -> None:
+    """Add a legend above the titles of panels that share their figure with others."""
+    ax = panels[len(panels) // 2]
+    lines = ax.get_title().count("\n") + bool(ax.get_title())
+    above = ScaledTranslation(0, lines * 14 / 72, ax.figure.dpi_scale_trans)
+    width = sum(one.get_position().width for one in panels) * ax.figure.get_figwidth()
+    place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "bbox_transform": ax.transAxes + above}
+    ax.legend(handles=handles, **place, **_legend_style(handles, width), **style)
+
+
+def _legend_style(handles: Sequence[Any], width: float) -> dict[str, Any]:
+    """Style of a legend, `width` inches wide."""
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    columns = min(max(int(width / (0.07 * longest + 0.5)), 1), len(handles))
+    return {"ncols": columns, "fontsize": "small", "title_fontsize": "small", "frameon": False}
+
+
+def set_axis(ax: Any, axis: str, positions: np.ndarray, labels: Labels = None) -> None:
+    """Label a horizontal axis; make it logarithmic where it is wide, and put ticks at integers where all positions are."""
+    if is_logarithmic(positions):
+        ax.set_xscale("log")
+    elif positions.dtype.kind in "iu":
+        ax.xaxis.set_major_locator(MaxNLocator(MAX_TICKS, steps=TICK_STEPS, integer=True))
+    ax.set_xlabel(axis_label(axis, labels))
+
+
+def draw_grid(
+    ax: Any,
+    results: xr.Dataset,
+    grid: np.ndarray,
+    vertical: str,
+    horizontal: str,
+    labels: Labels = None,
+    **style: Any,
+) -> Any:
+    """Draw one value (or color) per cell over two axes of a sweep, with their ticks, and return the image."""
+    image = ax.imshow(grid, origin="lower", aspect="auto", interpolation="nearest", **style)
+    for axis, values in ((ax.yaxis, results[vertical].values), (ax.xaxis, results[horizontal].values)):
+        places, marked = _ticks(values)
+        axis.set_ticks(places, distinct(marked))
+    ax.set_xlabel(axis_label(horizontal, labels))
+    return image
+
+
+def _ticks(values: np.ndarray) -> tuple[np.ndarray, list[Any]]:
+    """Places of ticks among the cells of an axis, and the values there.
+
+    All cells if they are few; round numbers if the cells are evenly spaced on a linear or logarithmic scale; else every second
+    cell, or third, and so on.
+    """
+    places, marked = np.arange(values.size), values
+    if values.size >= MAX_TICKS:
+        places, marked = _round_numbers(values) or (places, values)
+    step = 1 if places.size <= MAX_TICKS else -(-places.size // (MAX_TICKS - 1))
+    while step < places.size and sum(len(text) + 1 for text in distinct(marked[::step].tolist())) > TICK_LETTERS:
+        step += 1
+    return places[::step], marked[::step].tolist()
+
+
+def _round_numbers(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Places and values of round numbers along an axis that is evenly spaced on a linear or logarithmic scale."""
+    scales: list[tuple[Any, Any]] = [
+        (np.asarray, MaxNLocator(MAX_TICKS - 1, steps=TICK_STEPS, integer=values.dtype.kind in "iu"))
+    ]
+    if values.min() > 0:
+        scales.append((np.log, LogLocator(numticks=MAX_TICKS)))
+    for scale, locator in scales:
+        scaled = scale(values.astype(float))
+        if scaled[1] > scaled[0] and _is_evenly_spaced(scaled):
+            ticks = locator.tick_values(values[0], values[-1])
+            ticks = ticks[(ticks >= values[0]) & (ticks <= values[-1])]
+            if ticks.size >= 2:
+                return np.interp(scale(ticks), scaled, np.arange(values.size)), ticks
+    return None
+
+
+def is_logarithmic(positions: np.ndarray) -> bool:
+    """Whether positions along an axis span so much that a logarithmic scale suits them."""
+    wide = positions.size > 2 and positions.min() > 0 and positions.max() / positions.min() >= 100
+    return bool(wide) and not _is_evenly_spaced(positions)
+
+
+def _is_evenly_spaced(positions: np.ndarray) -> bool:
+    steps = np.diff(positions)
+    return bool(np.allclose(steps, steps[0]))
