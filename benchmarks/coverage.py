@@ -13,14 +13,14 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from astrojax.report.statistics import lead, mean_interval, share_interval
+from astrojax.report.statistics import mean_interval, share_interval
 from astrojax.report.tables import mean_and_interval
 
 sys.path.append(str(Path(__file__).parents[1] / "experiments"))
 
 import capacity
 import thresholds
-from intervals import bootstrap_interval, median_interval
+from intervals import bootstrap_interval, lead, median_interval
 
 NEURONS = 20
 BOUNDS, DIFFERENCES = (0, NEURONS), (-NEURONS, NEURONS)

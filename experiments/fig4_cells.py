@@ -4,13 +4,14 @@ import numpy as np
 import xarray as xr
 from along import PRECISE, agreement
 from figures import winners, winners_map
+from intervals import lead
 from measures import RUNS, Claim, fewer, interval, mean, stored
 from page import Page
 from protocol import TRIALS, euler_of_memories
 
 import astrojax as aj
 from astrojax.cli.run import run_config
-from astrojax.report.statistics import fdr_significant, lead, paired_p_values
+from astrojax.report.statistics import fdr_significant, paired_p_values
 
 CONFIG = "configs/fig4.yaml"
 
@@ -109,7 +110,7 @@ def lead_of(errors: np.ndarray) -> str:
     """Mean over cells of how much the first memory beats the better of the others, with its interval, in words.
 
     Arguments:
-        errors: shape (memories, cells, trials); every cell has problems of its own. See `statistics.lead`.
+        errors: shape (memories, cells, trials); every cell has problems of its own. See `intervals.lead`.
     """
     return mean(lead(errors), (-NEURONS, NEURONS))
 

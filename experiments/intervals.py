@@ -1,48 +1,39 @@
-"""Intervals beside those of the package: of medians, and of means by drawing weights, against which tests hold its own."""
+"""Statistics beside those of the package: intervals of medians, of means by drawing weights, and leads over several rivals."""
 
 from typing import Any
 
 import numpy as np
-from scipy import special
+from scipy.stats import binom
 
-from astrojax.report.statistics import CELLS, UNKNOWN, Bounds, _described
+from astrojax.report.statistics import TAILS, UNKNOWN, Bounds, Moments, mean, quantiles
 
 
-def bootstrap_interval(
-    values: Any, bounds: Bounds = UNKNOWN, *, level: float = 0.95, seed: int = 0, resamples: int = 2000
-) -> np.ndarray:
+def bootstrap_interval(values: Any, bounds: Bounds = UNKNOWN, *, seed: int = 0, resamples: int = 2000) -> np.ndarray:
     """`mean_interval` by drawing the problems' weights, which is slower: it shows that three moments are enough.
 
     Arguments:
-        values, bounds, level: as of `mean_interval`. seed: of the random weights, the same for all cells.
-        resamples: how often they are drawn.
-
-    Returns:
-        Lower and upper ends, shape (2, …); NaN where there is no value.
+        values, bounds: as for `mean_interval`. seed: of the random weights, the same for all cells. resamples: number of draws.
     """
     values = np.asarray(values, float)
-    number, _, extremes = _described(values, bounds)
-    cells = values.reshape(-1, values.shape[-1])
-    weights = np.random.default_rng(seed).exponential(size=(cells.shape[-1] + 1, resamples))
-    ends = np.empty((2, len(cells)))
-    for place, extreme in enumerate(extremes.reshape(2, -1)):
-        for start in range(0, len(cells), CELLS):
-            here = slice(start, start + CELLS)
-            known = np.isfinite(extreme[here])
-            more = np.where(known, extreme[here], 0)[:, None] * weights[-1]
-            total = ~np.isnan(cells[here]) @ weights[:-1] + weights[-1]
-            means = (np.nan_to_num(cells[here]) @ weights[:-1] + more) / total
-            ends[place, here] = np.where(known, np.quantile(means, (1 + (2 * place - 1) * level) / 2, axis=-1), extreme[here])
-    return np.where(number > 0, ends.reshape(extremes.shape), np.nan)
+    moments = Moments.of(values, quantiles(values, [0.5])[0])
+    weights = np.random.default_rng(seed).exponential(size=(values.shape[-1] + 1, resamples))
+    total = ~np.isnan(values) @ weights[:-1] + weights[-1]
+    sums = np.nan_to_num(values) @ weights[:-1]
+    ends = []
+    for extreme, tail in zip(moments.extremes(bounds), TAILS, strict=True):
+        known = np.isfinite(extreme)
+        means = (sums + np.where(known, extreme, 0)[..., None] * weights[-1]) / total
+        ends.append(np.where(known, np.quantile(means, tail, axis=-1), extreme))
+    return np.where(moments.number > 0, ends, np.nan)
 
 
-def median_interval(values: Any, *, level: float = 0.95) -> np.ndarray:
-    """Interval of the median over independent problems, between two of the ordered values, for any distribution.
+def median_interval(values: Any) -> np.ndarray:
+    """95% interval of the median over independent problems, between two of the ordered values, for any distribution.
 
-    Values may be infinite. With fewer than 6 problems, at 95%, the interval is (−∞, ∞).
+    Values may be infinite. With fewer than 6 problems the interval is (−∞, ∞).
 
     Arguments:
-        values: shape (…, trials). level: coverage, within (0, 1).
+        values: shape (…, trials).
 
     Returns:
         Lower and upper ends, shape (2, …); NaN where there is no value.
@@ -51,14 +42,34 @@ def median_interval(values: Any, *, level: float = 0.95) -> np.ndarray:
     """
     ordered = np.sort(np.asarray(values, float), axis=-1)  # NaN comes last
     number = np.sum(~np.isnan(ordered), axis=-1)
-    # The largest place from either end beyond which the median lies with no more than half of what is left of the level.
-    sizes, which = np.unique(number, return_inverse=True)
-    below = [special.bdtr(np.arange(size + 1), size, 0.5) for size in sizes]
-    places = np.array([np.searchsorted(shares, (1 - level) / 2, side="right") - 1 for shares in below])
-    place = places[which.reshape(number.shape)]
+    # The farthest place from either end beyond which the median lies with at most the tail probability.
+    place = binom.ppf(TAILS[0], number, 0.5).astype(int) - 1
     ends = [
         np.take_along_axis(ordered, np.clip(at, 0, ordered.shape[-1] - 1)[..., None], axis=-1)[..., 0]
         for at in (place, number - 1 - place)
     ]
     found = np.where(place < 0, np.array([-np.inf, np.inf]).reshape(2, *[1] * number.ndim), ends)
     return np.where(number > 0, found, np.nan)
+
+
+def lead(errors: Any) -> np.ndarray:
+    """How much lower the error of the first model is than that of its best rival, problem by problem, for `mean_interval`.
+
+    The lowest of several noisy means is biased downwards. So in every cell the rival with the lowest mean error is chosen on
+    every other trial, and the lead over it is measured on the remaining trials. If the chosen rival is not quite the best, the
+    lead is over that one.
+
+    Choosing on each half and measuring on the other would use all trials, but the halves would not be independent, and the
+    interval too narrow.
+
+    Arguments:
+        errors: shape (models, …, trials), the same problems for all models; at least two models.
+
+    Returns:
+        Shape (…, half of the trials); NaN where the first model or the rival failed, or there is no rival.
+    """
+    first, *others = np.asarray(errors, float)
+    rivals = np.array(others)
+    means = mean(rivals[..., ::2])
+    best = np.argmin(np.where(np.isnan(means), np.inf, means), axis=0)
+    return np.take_along_axis(rivals[..., 1::2], best[None, ..., None], axis=0)[0] - first[..., 1::2]

@@ -27,7 +27,7 @@ class Markdown(str):
 
 @dataclass(frozen=True)
 class FigureBlock:
-    """A figure, the name of its PNG file without suffix, its caption, Markdown of one line, and a description for screen readers."""
+    """A figure with its caption, Markdown of one line, and `alt` for screen readers; `name` is that of its file."""
 
     name: str
     picture: Picture

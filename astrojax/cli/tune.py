@@ -1,5 +1,6 @@
 """What `astrojax tune` does: a search with its progress, its tables and its figures."""
 
+import functools
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -64,7 +65,7 @@ def show_search(output: Output, folder: Path, page: str | Path | None = None, dr
         InputError (a ValueError): if the search is unfinished, or for another format.
         RunError: if the figures or the page cannot be written.
     """
-    from ..report.figures import check_formats, write_all
+    from ..report.figures import write_all
     from ..report.tune import print_tune_summary, tune_figures, tune_summary
 
     results = load_search(folder)
@@ -78,8 +79,8 @@ def show_search(output: Output, folder: Path, page: str | Path | None = None, dr
 
     def draw() -> list[Path]:
         formats = (drawing or {}).get("formats", ["png"])
-        check_formats(formats)
-        return write_all(tune_figures(history, heldout, results.landscape(), names), folder / store.FIGURES, formats)
+        figures = functools.partial(tune_figures, history, heldout, results.landscape(), names)
+        return write_all(figures, folder / store.FIGURES, formats)
 
     figures = figures_in(folder, content, None if drawing is None else draw)
     tuned = folder / TUNED

@@ -1,5 +1,6 @@
 """What figures share: labels of names and values, panels, axes with their ticks, and legends."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,24 +11,37 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from .._internal.checks import InputError
+from .._internal.parameters import QUANTITIES
 from .tables import distinct, long_axes
 
 Labels = Mapping[str, str] | None
 """Names of models, axes and observables, and the user's labels for them; `$…$` is mathematics."""
+
+
+def _symbol(name: str) -> str:
+    """The symbol of a parameter as mathematics, with all letters after the first as a subscript."""
+    symbol = unicodedata.normalize("NFKC", QUANTITIES[name].symbol)
+    return f"${symbol[0]}_{{{symbol[1:]}}}$" if symbol[1:] else f"${symbol}$"
+
 
 LABELS = {
     "num_patterns": "memory load $K$",
     "num_flips": "flipped entries $n$",
     "erased_fraction": "erased fraction",
     "noise_scale": "noise",
-    "temperature": "temperature $T$",
-    "tau_x": r"$\tau_x$",
-    "tau_p": r"$\tau_p$",
-    "tau_s": r"$\tau_s$",
-    "tau_a": r"$\tau_a$",
-    "slope": r"slope $\sigma$",
-    "t1": "horizon $t_1$",
+    **{name: _symbol(name) for name in QUANTITIES if name.startswith("tau_")},
+    **{name: f"{name} {_symbol(name)}" for name in ("temperature", "slope", "coupling")},
+    "t1": f"horizon {_symbol('t1')}",
 }
+"""Labels of axes and parameters."""
+
+DECODERS = {
+    "nearest_signed": "nearest pattern",
+    "nearest_unsigned": "nearest pattern, blind to x → −x",
+    "bayes_signed": "Bayes decoder",
+    "bayes_unsigned": "Bayes decoder, blind to x → −x",
+}
+"""Labels of decoders."""
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Color-blind safe colors of Okabe and Ito (2008)."""
@@ -45,6 +59,11 @@ TICK_STEPS = [1, 2, 5, 10]
 def model_label(name: str, labels: Labels = None) -> str:
     """Label of a model."""
     return (labels or {}).get(name) or plain(name)
+
+
+def decoder_label(name: str, labels: Labels = None) -> str:
+    """Label of a decoder."""
+    return (labels or {}).get(name) or DECODERS[name]
 
 
 def axis_label(axis: str, labels: Labels = None) -> str:

@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from .drawing import (
     add_legend_above,
     averaged_over,
     axis_label,
+    decoder_label,
     draw_grid,
     fixed_values,
     make_panels,
@@ -36,8 +37,8 @@ from .drawing import (
 )
 from .tables import VALUES_IN_MEMORY, long_axes, mean_and_interval
 
-REFERENCES = {"bayes_signed": ("Bayes decoder", "--"), "bayes_unsigned": ("Bayes decoder, blind to x → −x", ":")}
-"""Labels and line styles of the decoders shown as references, the first in maps and all along an axis."""
+REFERENCES = {"bayes_signed": "--", "bayes_unsigned": ":"}
+"""Decoders shown as references, the first in maps and all along an axis, and their line styles."""
 
 BETTER = {"hamming_error": "lower", "success": "higher", "overlap": "higher"}
 """Which values of an observable are better."""
@@ -84,18 +85,18 @@ def render(figure: Figure, format: str = "png") -> bytes:
 
 def draw_all(results: xr.Dataset, folder: Path, formats: Sequence[str] = ("png",), **chosen: Any) -> list[Path]:
     """Write all `figures_of` a run into `folder`, and return their paths."""
-    check_formats(formats)
-    return write_all(figures_of(results, **chosen), folder, formats)
+    return write_all(lambda: figures_of(results, **chosen), folder, formats)
 
 
-def check_formats(formats: Sequence[str]) -> None:
-    """Raise `InputError` unless all are `FORMATS`."""
+def write_all(draw: Callable[[], Mapping[str, Figure]], folder: Path, formats: Sequence[str] = ("png",)) -> list[Path]:
+    """Draw figures, write them as files into a folder that is created if needed, and return their paths.
+
+    Raises:
+        InputError (a ValueError): for an unknown format, before anything is drawn.
+    """
     for format in formats:
         one_of("format", format, FORMATS)
-
-
-def write_all(figures: Mapping[str, Figure], folder: Path, formats: Sequence[str] = ("png",)) -> list[Path]:
-    """Write figures as files, by name, into a folder that is created if needed, and return their paths."""
+    figures = draw()
     folder.mkdir(exist_ok=True)
     paths = []
     for name, figure in figures.items():
@@ -162,7 +163,7 @@ def heat_map(
     panels = [(model_label(name, labels), _values(results, observable, name)) for name in names]
     references = _references(results, observable, models, vertical, horizontal)
     for decoder in references if models else references[:1]:
-        panels.append((_reference_label(decoder, labels), results.decoder_error.sel(decoder=decoder)))
+        panels.append((decoder_label(decoder, labels), results.decoder_error.sel(decoder=decoder)))
     means = [mean_and_interval(values, [vertical, horizontal])[0] for _, values in panels]
     bottom = min(float(np.nanmin(mean, initial=0)) for mean in means)
     top = max(float(np.nanmax(mean, initial=0)) for mean in means) or float(bottom == 0)
@@ -171,8 +172,8 @@ def heat_map(
         image = draw_grid(one, results, mean, vertical, horizontal, labels, vmin=bottom, vmax=top, cmap="viridis")
         one.set_title("\n".join(filter(None, (name, fixed_values(results, labels)))), fontsize="medium")
     axes[0].set_ylabel(axis_label(vertical, labels))
-    over = averaged_over(results, observable, labels, vertical, horizontal)
-    label = observable_label(results, observable, labels, "mean ") + over
+    statistic = observable_label(results, observable, labels, "mean ")
+    label = statistic + averaged_over(results, observable, labels, vertical, horizontal)
     figure.colorbar(image, ax=axes, label=label, pad=0.01)
     return figure
 
@@ -210,17 +211,17 @@ def difference(
     figure, axes = make_panels(ax, 1, (5.0, 4.0))
     norm = CenteredNorm(halfrange=float(np.nanmax(np.abs(mean), initial=0)) or 1.0)
     colors = {"cmap": "RdBu" if BETTER.get(observable) == "higher" else "RdBu_r", "alpha": np.where(certain, 1.0, 0.35)}
-    image = draw_grid(axes[0], results, mean, vertical, horizontal, labels, norm=norm, **colors)
-    axes[0].set_ylabel(axis_label(vertical, labels))
     title = (
         f"{model_label(model, labels)} minus {model_label(other, labels)}",
         fixed_values(results, labels),
         f"blue: {model_label(model, labels)} {'better' if observable in BETTER else 'lower'}",
         "pale: 95% interval includes 0",
     )
+    image = draw_grid(axes[0], results, mean, vertical, horizontal, labels, norm=norm, **colors)
     axes[0].set_title("\n".join(filter(None, title)), fontsize="medium")
-    over = averaged_over(results, observable, labels, vertical, horizontal)
-    label = observable_label(results, observable, labels, "difference of mean\n") + over
+    axes[0].set_ylabel(axis_label(vertical, labels))
+    statistic = observable_label(results, observable, labels, "difference of mean\n")
+    label = statistic + averaged_over(results, observable, labels, vertical, horizontal)
     figure.colorbar(image, ax=axes, label=label)
     return figure
 
@@ -279,8 +280,8 @@ def curves(
             one.fill_between(positions, low, high, color=color, alpha=0.15, linewidth=0)
         for decoder in _references(chosen, observable, models, along):
             errors = mean_and_interval(chosen.decoder_error.sel(decoder=decoder), [along])[0]
-            style = {"color": "k", "linestyle": REFERENCES[decoder][1]}
-            one.plot(positions, errors, label=_reference_label(decoder, labels), **style)
+            style = {"color": "k", "linestyle": REFERENCES[decoder]}
+            one.plot(positions, errors, label=decoder_label(decoder, labels), **style)
         set_axis(one, along, positions, labels)
         one.set_title(fixed_values(chosen, labels), fontsize="medium")
     over = averaged_over(results, observable, labels, along, across)
@@ -345,10 +346,6 @@ def _references(results: xr.Dataset, observable: str, models: Sequence[str] | No
     if observable != "hamming_error" or "decoder_error" not in results or not set(axes) <= set(results.decoder_error.dims):
         return []
     return [name for name in REFERENCES if name in results.decoder.values and (models is None or name in models)]
-
-
-def _reference_label(decoder: str, labels: Labels) -> str:
-    return (labels or {}).get(decoder) or REFERENCES[decoder][0]
 
 
 def _mean_and_quartiles(values: xr.DataArray, axis: str) -> np.ndarray:

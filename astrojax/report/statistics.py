@@ -1,7 +1,7 @@
-"""Statistics over trials: intervals, quantiles and paired comparisons. The last axis of an array runs over independent problems.
+"""Statistics over trials: intervals, quantiles and paired comparisons.
 
-NaN, the value of a failed trial, is left out. Every 95% interval covers at least 93%, for rare failures and few trials too:
-benchmarks/coverage.py measures it, docs/statistics.md has the table.
+The last axis of an array runs over independent problems. NaN, the value of a failed trial, is left out. Every 95% interval
+covers at least 93%, for rare failures and few trials too: benchmarks/coverage.py measures it, docs/statistics.md has the table.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ CELLS_AT_A_TIME = 256
 """Cells that are compared at a time, to keep memory within some ten megabytes."""
 
 UNSEEN_RANGES = 2.0
-"""Without a known bound an unseen value may lie this many ranges, divided by the number of unusual values, beyond the others."""
+"""Without a known bound an unseen value lies this many ranges, divided by the number of unusual values, beyond the others."""
 
 Bounds = tuple[float | int | None, float | int | None]
 """The smallest and the largest possible value of an observable, `None` where it is not known."""
@@ -76,8 +76,8 @@ class Moments(NamedTuple):
 
     def merge(self, other: "Moments") -> "Moments":
         """Moments of the values of both, with the same center."""
-        sums = (mine + theirs for mine, theirs in zip(self[:3], other[:3], strict=True))
-        return Moments(*sums, np.minimum(self.least, other.least), np.maximum(self.greatest, other.greatest))
+        number, unusual, sums = (mine + theirs for mine, theirs in zip(self[:3], other[:3], strict=True))
+        return Moments(number, unusual, sums, np.minimum(self.least, other.least), np.maximum(self.greatest, other.greatest))
 
     def extremes(self, bounds: Bounds) -> np.ndarray:
         """The value of one more problem, for the lower and the upper end, shape (2, …)."""
@@ -134,29 +134,6 @@ def mean_interval(values: Any, bounds: Bounds = UNKNOWN) -> np.ndarray:
     center = mean(values)
     center = np.where(np.isnan(center), 0, center)
     return Moments.of(values, median, center).interval(bounds, center)
-
-
-def lead(errors: Any) -> np.ndarray:
-    """How much lower the error of the first model is than that of its best rival, problem by problem, for `mean_interval`.
-
-    The lowest of several noisy means is biased downwards. So in every cell the rival with the lowest mean error is chosen on
-    every other trial, and the lead over it is measured on the remaining trials. If the chosen rival is not quite the best, the
-    lead is over that one.
-
-    Choosing on each half and measuring on the other would use all trials, but the halves would not be independent, and the
-    interval too narrow.
-
-    Arguments:
-        errors: shape (models, …, trials), the same problems for all models; at least two models.
-
-    Returns:
-        Shape (…, half of the trials); NaN where the first model or the rival failed, or there is no rival.
-    """
-    first, *others = np.asarray(errors, float)
-    rivals = np.array(others)
-    means = mean(rivals[..., ::2])
-    best = np.argmin(np.where(np.isnan(means), np.inf, means), axis=0)
-    return np.take_along_axis(rivals[..., 1::2], best[None, ..., None], axis=0)[0] - first[..., 1::2]
 
 
 def with_interval(found: Iterable[Any], form: str = ".2f") -> str:

@@ -102,8 +102,8 @@ def print_tables(console: Console, content: dict[str, Any]) -> None:
         console.print(f"means are also over {', '.join(content['averaged_over'])}")
     for axis, coordinates in content["zipped"].items():
         for place, values in enumerate(zip(*coordinates.values(), strict=True)):
-            named = (f"{name} {value:g}" for name, value in zip(coordinates, values, strict=True))
-            console.print(f"{axis} {place}: {', '.join(named)}")
+            texts = [f"{name} {value:g}" for name, value in zip(coordinates, values, strict=True)]
+            console.print(f"{axis} {place}: {', '.join(texts)}")
     for name, reasons in content["failures"].items():
         if reasons:
             counts = ", ".join(f"{reason} {number:,}" for reason, number in reasons.items())

@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from .drawing import COLORS, add_legend, axis_label, is_logarithmic, set_axis
+from .drawing import COLORS, DECODERS, add_legend, axis_label, is_logarithmic, set_axis
 from .figures import curves, difference, heat_map
 from .statistics import error_bars, fdr_significant, mean_interval, paired_p_values, share_interval, with_interval
 from .tables import bounds_of, long_axes, make_table
@@ -19,10 +19,7 @@ NAMES = {
     "defaults": "paper's defaults",
     "random": "random search",
     "grid": "grid",
-    "nearest_signed": "nearest pattern",
-    "nearest_unsigned": "nearest pattern, blind to x → −x",
-    "bayes_signed": "Bayes decoder",
-    "bayes_unsigned": "Bayes decoder, blind to x → −x",
+    **DECODERS,
 }
 """Labels of what is compared."""
 
