@@ -3,7 +3,6 @@
 import itertools
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
@@ -13,7 +12,8 @@ import astrojax as aj
 from experiments.page import VERDICTS, Markdown, Page, badge, escape, html, markdown, write
 
 AWKWARD = [
-    "a|b", r"a\|b", "x < y & z > 0", "*bold*", "**", "_it_", "`code`", "[a](b)", "![a](b)", "&lt;", "<b>", "$x$ # ~~y~~", "→ −1",
+    "a|b", r"a\|b", "x < y & z > 0", "*bold*", "**", "_it_", "`code`", "[a](b)", "![a](b)", "&lt;", "<b>", "$x$ # ~~y~~",
+    "→ −1",
 ]  # fmt: skip
 
 
@@ -152,8 +152,10 @@ def test_every_character_is_shown_literally():
     ],
 )
 def test_invalid_parts_of_a_page_are_refused_before_anything_is_written(tmp_path, add, message):
-    page = make_page()
-    with pytest.raises(aj.InputError, match=message):
+    def add_and_write(page):
         add(page)
-        write(page, Path(tmp_path / "a.md"), tmp_path / "a.html")
+        write(page, tmp_path / "a.md", tmp_path / "a.html")
+
+    with pytest.raises(aj.InputError, match=message):
+        add_and_write(make_page())
     assert list(tmp_path.iterdir()) == []
