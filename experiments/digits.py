@@ -11,11 +11,11 @@ import numpy as np
 import xarray as xr
 from measures import share
 from rich.console import Console
-from rich.table import Table
 
 import astrojax as aj
 from astrojax.cli.run import run_config
 from astrojax.report.statistics import share_interval, with_interval
+from astrojax.report.tables import make_table
 
 CONFIG = Path(__file__).parents[1] / "configs" / "digits.yaml"
 NEXT = [
@@ -43,14 +43,14 @@ def print_success(results: xr.Dataset) -> None:
     share = results.success.isel(num_flips=0).mean("trial")
     nearest = (results.decoder_error.sel(decoder="nearest_signed").isel(num_flips=0) == 0).mean("trial")
     trials = results.sizes["trial"]
-    table = Table(title=f"digits, 6 of 64 pixels flipped: share of perfect recalls in {trials} trials", title_justify="left")
-    for heading in ("stored digits", *map(str, results.model.values), "nearest pattern"):
-        table.add_column(heading, justify="right")
+    rows = []
     for load in results.num_patterns.values:
         values = [*share.sel(num_patterns=load).values, float(nearest.sel(num_patterns=load))]
         ends = share_interval(np.round(np.multiply(values, trials)), trials).T
-        table.add_row(str(load), *(with_interval([value, *pair]) for value, pair in zip(values, ends, strict=True)))
-    Console(width=110, highlight=False).print(table)
+        rows.append([str(load), *(with_interval([value, *pair]) for value, pair in zip(values, ends, strict=True))])
+    title = f"digits, 6 of 64 pixels flipped: share of perfect recalls in {trials} trials"
+    headings = ["stored digits", *map(str, results.model.values), "nearest pattern"]
+    Console(width=110, highlight=False).print(make_table(headings, rows, title))
 
 
 def findings(results: xr.Dataset) -> list[str]:

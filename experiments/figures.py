@@ -48,39 +48,36 @@ TIE = -1
 """In place of a winner, where the lowest mean error is that of several models, or of none."""
 
 
-def convergence(results: xr.Dataset, axis: str, horizons: Sequence[float] | None = None) -> Figure:
+def convergence(results: xr.Dataset, axis: str) -> Figure:
     """Convergence times of one model along an axis, and below them the share of recalls that the horizon cuts short.
 
     The line is the median, the band reaches from the 25th to the 75th percentile. A recall that does not converge counts as
     longer than all others; a quantile that therefore is infinite is an open triangle at the horizon, small for a quartile.
 
     Arguments:
-        results: with `convergence_time` along the axis, `trial`, and maybe `retrieval.t1`; infinite times mean not converged.
-        axis: the axis of the sweep, logarithmic where it is wide.
-        horizons: those to draw, all if left out; without a dimension `retrieval.t1` the one that all recalls had.
+        results: with `convergence_time` along the axis and `trial`, and a dimension or coordinate `retrieval.t1`; infinite
+            times mean not converged. axis: the axis of the sweep, logarithmic where it is wide.
 
     Raises:
-        InputError (a ValueError): if the results have other axes of several values, or their horizon is not known.
+        InputError (a ValueError): if the results have other axes with several values.
     """
     positions = results[axis].values
     figure = Figure(figsize=(6.4, 5.4), layout="constrained")
     times, censored = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    for colour, (horizon, chosen) in _coloured(_by_horizon(results, horizons)):
-        if horizon is None:
-            raise InputError(f"horizons must name the horizon of results that have no dimension {HORIZON!r}")
+    for color, (horizon, chosen) in _colored(_by_horizon(results)):
         values = _trials(chosen.convergence_time, [axis])
         low, median, high = quantiles(values, [0.25, 0.5, 0.75])
         finite = [np.where(np.isinf(quantile), np.nan, quantile) for quantile in (low, median, high)]
-        times.fill_between(positions, finite[0], finite[2], color=colour, alpha=0.15, linewidth=0)
-        times.plot(positions, finite[1], color=colour, marker=".", label=f"horizon {horizon:g}")
-        times.axhline(horizon, color=colour, linewidth=0.8, linestyle=":")
+        times.fill_between(positions, finite[0], finite[2], color=color, alpha=0.15, linewidth=0)
+        times.plot(positions, finite[1], color=color, marker=".", label=f"horizon {horizon:g}")
+        times.axhline(horizon, color=color, linewidth=0.8, linestyle=":")
         for quantile, size in ((low, 4), (high, 4), (median, 8)):
             beyond = positions[np.isinf(quantile)]
-            times.plot(beyond, np.full(beyond.shape, horizon), "^", color=colour, markersize=size, markerfacecolor="none")
+            times.plot(beyond, np.full(beyond.shape, horizon), "^", color=color, markersize=size, markerfacecolor="none")
         unfinished = np.where(np.isnan(values), np.nan, np.isinf(values))
         interval = share_interval(np.nansum(unfinished, axis=-1), np.sum(~np.isnan(values), axis=-1))
-        censored.plot(positions, mean(unfinished), color=colour, marker=".")
-        censored.fill_between(positions, *interval, color=colour, alpha=0.15, linewidth=0)
+        censored.plot(positions, mean(unfinished), color=color, marker=".")
+        censored.fill_between(positions, *interval, color=color, alpha=0.15, linewidth=0)
     times.set_yscale("log")
     times.set_ylabel("convergence time: median and quartiles")
     handles, _ = times.get_legend_handles_labels()
@@ -101,7 +98,7 @@ def sweep_figure(
     """Observables of one model along an axis, a panel each: mean with its 95% interval, median, quartile band.
 
     Arguments:
-        results: along the axis, `trial`, and maybe `retrieval.t1`, of which every horizon has a colour.
+        results: along the axis, `trial`, and maybe `retrieval.t1`, of which every horizon has a color.
         axis: the axis of the sweep, logarithmic where it is wide.
         variables: the observables; perplexities have a logarithmic scale.
         protocol: the same by the paper's explicit Euler protocol, at some values of the axis: squares.
@@ -121,8 +118,8 @@ def sweep_figure(
         if overlay is not None
     }
     for ax, variable in zip(panels, variables, strict=True):
-        for colour, (_, chosen) in _coloured(horizons):
-            _draw_sweep(ax, positions, _trials(chosen[variable], [axis]), colour, bounds_of(results, variable))
+        for color, (_, chosen) in _colored(horizons):
+            _draw_sweep(ax, positions, _trials(chosen[variable], [axis]), color, bounds_of(results, variable))
         for overlay, marker in overlays.values():
             if variable in overlay:
                 _draw_markers(
@@ -138,7 +135,7 @@ def sweep_figure(
         Patch(color="0.3", alpha=0.2, linewidth=0, label="quartiles"),
     ]
     if len(horizons) > 1:
-        handles += [Line2D([], [], color=colour, label=f"horizon {horizon:g}") for colour, (horizon, _) in _coloured(horizons)]
+        handles += [Line2D([], [], color=color, label=f"horizon {horizon:g}") for color, (horizon, _) in _colored(horizons)]
     handles += [
         Line2D([], [], color="k", linestyle="none", marker=marker, label=label) for label, (_, marker) in overlays.items()
     ]
@@ -181,7 +178,7 @@ def winners_map(
 ) -> Figure:
     """Which model has the lowest mean Hamming error over two axes, beside the errors and their excess over the Bayes decoders.
 
-    A cell has its winner's full colour only where the winner beats every other of the models significantly (see `winners`),
+    A cell has its winner's full color only where the winner beats every other of the models significantly (see `winners`),
     and is pale where it does not; a tie is white.
 
     Arguments:
@@ -203,7 +200,16 @@ def winners_map(
     rows = 1 + len(decoders)
     figure = Figure(figsize=(4.6 + 2.7 * len(models), max(2.5 * rows, 4)), layout="constrained")
     parts: Any = figure.subfigures(1, 2, width_ratios=(4.6, 2.7 * len(models)))
-    _draw_winners(parts[0].subplots(), results, winners(errors, rate), models, vertical, horizontal)
+    best, certain = winners(errors, rate)
+    colors = np.array([to_rgba(color) for color, _ in _colored(models)])[best]
+    colors[..., 3] = np.select([best == TIE, certain], [0, 1], 0.3)
+    left = parts[0].subplots()
+    draw_grid(left, results, colors, vertical, horizontal)
+    left.set_ylabel(axis_label(vertical))
+    left.set_title("lowest mean Hamming error", fontsize="medium")
+    handles = [Patch(color=color, label=plain(name)) for color, name in _colored(models)]
+    handles += [Patch(color="0.5", alpha=0.3, linewidth=0, label="pale: not significant; white: tie")]
+    left.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, fontsize="small", frameon=False)
     panels = parts[1].subplots(rows, len(models), sharex=True, sharey=True, squeeze=False)
     grids = [("mean Hamming error", means), *((f"excess over\n{name}", means - errors) for name, errors in decoders.items())]
     for row, (title, grid) in zip(panels, grids, strict=True):
@@ -248,7 +254,7 @@ def regimes(perplexity: Any, success: Any, load: Any) -> np.ndarray:
 
 
 def phase_map(results: xr.Dataset, x: str, y: str) -> Figure:
-    """Regimes of one model over two axes: that of most trials as a colour, and the success rate as contour lines.
+    """Regimes of one model over two axes: that of most trials as a color, and the success rate as contour lines.
 
     Arguments:
         results: `perplexity` and `success` over the two axes and trial; the coordinate `num_patterns` is the load.
@@ -265,21 +271,11 @@ def phase_map(results: xr.Dataset, x: str, y: str) -> Figure:
     majority = np.ma.masked_where(counts.sum(axis=0) == 0, np.argmax(counts, axis=0))
     figure = Figure(figsize=(5.6, 4.4), layout="constrained")
     ax = figure.subplots()
-    draw_grid(
-        ax,
-        results,
-        majority,
-        y,
-        x,
-        cmap=ListedColormap(COLORS[: len(REGIMES)]),
-        vmin=-0.5,
-        vmax=len(REGIMES) - 0.5,
-        alpha=0.75,
-    )
+    style: dict[str, Any] = {"cmap": ListedColormap(COLORS[: len(REGIMES)]), "vmin": -0.5, "vmax": len(REGIMES) - 0.5}
+    draw_grid(ax, results, majority, y, x, alpha=0.75, **style)
     rate = mean(success)
-    levels = [level for level in (0.1, 0.5, 0.9) if np.nanmin(rate, initial=1) < level < np.nanmax(rate, initial=0)]
-    if min(rate.shape) == 1:
-        levels = []
+    low, high = (np.nanmin(rate, initial=1), np.nanmax(rate, initial=0)) if min(rate.shape) > 1 else (1, 0)
+    levels = [level for level in (0.1, 0.5, 0.9) if low < level < high]
     if levels:
         lines = ax.contour(np.ma.masked_invalid(rate), levels=levels, colors="k", linewidths=1.2)
         ax.clabel(lines, fmt="%g", fontsize="small")
@@ -302,16 +298,16 @@ def capacity_figure(curves: xr.Dataset) -> Figure:
     figure = Figure(figsize=(5.4, 4.2), layout="constrained")
     ax = figure.subplots()
     neurons = curves.num_neurons.values
-    for colour, name in _coloured(curves.model.values):
+    for color, name in _colored(curves.model.values):
         curve = curves.sel(model=name)
         bound = curve.censored.values.astype(bool)
         capacity = curve.capacity.values
         known = ~bound & ~np.isnan(capacity)
         spread = np.abs([capacity - curve.low.values, curve.high.values - capacity])
         ax.errorbar(
-            neurons[known], capacity[known], spread[:, known], color=colour, marker=".", capsize=3, label=plain(str(name))
+            neurons[known], capacity[known], spread[:, known], color=color, marker=".", capsize=3, label=plain(str(name))
         )
-        ax.plot(neurons[bound], capacity[bound], "^", color=colour, markersize=8, markerfacecolor="none")
+        ax.plot(neurons[bound], capacity[bound], "^", color=color, markersize=8, markerfacecolor="none")
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xticks(neurons, [f"{number:g}" for number in neurons])
@@ -325,22 +321,15 @@ def capacity_figure(curves: xr.Dataset) -> Figure:
     return figure
 
 
-def _coloured(items: Iterable[Item]) -> Iterator[tuple[str, Item]]:
+def _colored(items: Iterable[Item]) -> Iterator[tuple[str, Item]]:
     return zip(itertools.cycle(COLORS), items, strict=False)
 
 
-def _by_horizon(results: xr.Dataset, horizons: Sequence[float] | None = None) -> list[tuple[float | None, xr.Dataset]]:
-    """Results by horizon, those asked for or all; without such a dimension all results, with their horizon if it is known."""
-    if HORIZON in results.dims:
-        stored = results[HORIZON].values.tolist()
-        for horizon in horizons or []:
-            if horizon not in stored:
-                raise InputError(f"horizons must be among {', '.join(f'{value:g}' for value in stored)}; got {horizon:g}")
-        return [(horizon, results.sel({HORIZON: horizon})) for horizon in horizons or stored]
-    known: Sequence[float | None] = horizons or [results[HORIZON].item() if HORIZON in results.coords else None]
-    if len(known) > 1:
-        raise InputError(f"horizons must be a single one for results that have no dimension {HORIZON!r}; got {len(known)}")
-    return [(known[0], results)]
+def _by_horizon(results: xr.Dataset) -> list[tuple[float, xr.Dataset]]:
+    """Results by horizon; without such a dimension all results, with their horizon, NaN if it is not known."""
+    if HORIZON not in results.dims:
+        return [(float(results.get(HORIZON, np.nan)), results)]
+    return [(horizon, results.sel({HORIZON: horizon})) for horizon in results[HORIZON].values.tolist()]
 
 
 def _trials(values: xr.DataArray, axes: Sequence[str]) -> np.ndarray:
@@ -358,11 +347,11 @@ def _trials(values: xr.DataArray, axes: Sequence[str]) -> np.ndarray:
     return values.isel(dict.fromkeys(others, 0)).transpose(*axes, "trial").values.astype(np.float64)
 
 
-def _draw_sweep(ax: Any, positions: np.ndarray, values: np.ndarray, colour: str, limits: Bounds) -> None:
+def _draw_sweep(ax: Any, positions: np.ndarray, values: np.ndarray, color: str, limits: Bounds) -> None:
     low, median, high = quantiles(values, [0.25, 0.5, 0.75])
-    ax.fill_between(positions, low, high, color=colour, alpha=0.15, linewidth=0)
-    ax.plot(positions, median, color=colour, linestyle="--", linewidth=1)
-    _draw_means(ax, positions, values, limits, color=colour, marker=".", linewidth=1.5)
+    ax.fill_between(positions, low, high, color=color, alpha=0.15, linewidth=0)
+    ax.plot(positions, median, color=color, linestyle="--", linewidth=1)
+    _draw_means(ax, positions, values, limits, color=color, marker=".", linewidth=1.5)
 
 
 def _draw_markers(ax: Any, positions: np.ndarray, values: np.ndarray, marker: str, limits: Bounds) -> None:
@@ -375,22 +364,3 @@ def _draw_means(ax: Any, positions: np.ndarray, values: np.ndarray, limits: Boun
     """Means with their intervals."""
     means = mean(values)
     ax.errorbar(positions, means, error_bars(means, mean_interval(values, limits)), elinewidth=1, **style)
-
-
-def _draw_winners(
-    ax: Any,
-    results: xr.Dataset,
-    found: tuple[np.ndarray, np.ndarray],
-    models: Sequence[str],
-    vertical: str,
-    horizontal: str,
-) -> None:
-    best, certain = found
-    colours = np.array([to_rgba(colour) for colour, _ in _coloured(models)])[best]
-    colours[..., 3] = np.select([best == TIE, certain], [0, 1], 0.3)
-    draw_grid(ax, results, colours, vertical, horizontal)
-    ax.set_ylabel(axis_label(vertical))
-    ax.set_title("lowest mean Hamming error", fontsize="medium")
-    handles = [Patch(color=colour, label=plain(name)) for colour, name in _coloured(models)]
-    handles += [Patch(color="0.5", alpha=0.3, linewidth=0, label="pale: not significant; white: tie")]
-    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, fontsize="small", frameon=False)

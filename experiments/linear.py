@@ -79,11 +79,11 @@ def draw(results: xr.Dataset) -> Figure:
     figure = Figure(figsize=(6.4, 3.2 * at.sizes["num_flips"]), layout="constrained")
     for ax, flips in zip(figure.subplots(at.sizes["num_flips"], 1, squeeze=False)[:, 0], at.num_flips.values, strict=True):
         here = at.sel(num_flips=flips)
-        for name, colour in zip(here.model.values, cycle(COLORS), strict=False):
+        for name, color in zip(here.model.values, cycle(COLORS), strict=False):
             values = here.hamming_error.sel(model=name).transpose("temperature", "trial").values
             means = values.mean(axis=1)
             bars = error_bars(means, mean_interval(values, (0, NEURONS)))
-            ax.errorbar(here.temperature, means, bars, color=colour, marker=".", elinewidth=1, label=str(name))
+            ax.errorbar(here.temperature, means, bars, color=color, marker=".", elinewidth=1, label=str(name))
         temperatures = here.temperature.values
         values = one_step(int(here.num_patterns), int(flips), temperatures)
         means = values.mean(axis=1)

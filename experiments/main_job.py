@@ -9,9 +9,10 @@ import digits
 import fig4
 import xarray as xr
 from measures import mean, share
-from rich import box
 from rich.console import Console
 from rich.table import Table
+
+from astrojax.report.tables import make_table
 
 LOG = Path("runs") / "main_job.txt"
 """Where plans, tables and everything else that the two parts print goes."""
@@ -56,17 +57,13 @@ def summary_table(benchmark: xr.Dataset, pictures: xr.Dataset) -> Table:
     high, loads = fig4.high_loads(benchmark), pictures.num_patterns.values[1:]
     bounds = (0, benchmark.attrs["num_neurons"])
     title = f"random patterns, {fig4.span(high)} stored: mean wrong entries; digits: share recalled without error"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("")
-    for flips in fig4.FLIPS:
-        table.add_column(f"of {flips} wrong entries\nare left", justify="right")
-    for load in loads:
-        table.add_column(f"of {load} digits\nrecalled", justify="right")
+    rows = []
     for name, (ours, digit) in ROWS.items():
         left = [mean(errors_of(high, ours).sel(num_flips=flips), bounds) for flips in fig4.FLIPS] if ours else ["", ""]
         recalled = [share(errors_of(pictures, digit).sel(num_patterns=load) == 0, ".0%") for load in loads] if digit else []
-        table.add_row(name, *left, *recalled)
-    return table
+        rows.append([name, *left, *(recalled or [""] * len(loads))])
+    headings = ["", *(f"of {flips} wrong entries\nare left" for flips in fig4.FLIPS)]
+    return make_table([*headings, *(f"of {load} digits\nrecalled" for load in loads)], rows, title)
 
 
 def errors_of(results: xr.Dataset, name: str) -> xr.DataArray:

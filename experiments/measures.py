@@ -106,8 +106,7 @@ def median(values: Any) -> str:
 
 def share(successes: Any, form: str = ".1%") -> str:
     """Share of independent trials and its 95% interval, such as `98.2% [96.1%, 99.2%]`."""
-    flat = np.asarray(successes, float).ravel()
-    flat = flat[~np.isnan(flat)]
+    flat = _known(successes)
     return with_interval([flat.mean(), *share_interval(flat.sum(), flat.size)], form)
 
 
@@ -117,25 +116,30 @@ def rounding(reference: float) -> float:
 
 
 def deviation(values: Any, reference: float, reference_trials: int = 50) -> float:
-    """How many standard errors a mean is from a reference: a mean of so many trials of the same spread, rounded to its digits.
+    """Distance of a mean from a reference in standard errors: the reference is the mean of trials with the same spread.
 
     What the reference was rounded by does not count as a difference.
     """
-    flat = np.asarray(values, float).ravel()
-    flat = flat[~np.isnan(flat)]
-    gap = max(abs(flat.mean() - reference) - rounding(reference), 0.0)
-    error = np.std(flat, ddof=1) * np.sqrt(1 / flat.size + 1 / reference_trials)
-    return 0.0 if gap == 0 else float(gap / error) if error > 0 else np.inf
+    flat = _known(values)
+    return _distance(flat, reference, np.std(flat, ddof=1), reference_trials)
 
 
 def share_deviation(successes: Any, reference: float, reference_trials: int) -> float:
-    """The same of a share: two-proportion z with the pooled share."""
-    flat = np.asarray(successes, float).ravel()
-    flat = flat[~np.isnan(flat)]
-    gap = max(abs(flat.mean() - reference) - rounding(reference), 0.0)
+    """The same for a share: two-proportion z with the pooled share."""
+    flat = _known(successes)
     pooled = (flat.sum() + reference * reference_trials) / (flat.size + reference_trials)
-    error = np.sqrt(pooled * (1 - pooled) * (1 / flat.size + 1 / reference_trials))
+    return _distance(flat, reference, np.sqrt(pooled * (1 - pooled)), reference_trials)
+
+
+def _distance(values: np.ndarray, reference: float, spread: float, reference_trials: int) -> float:
+    gap = max(abs(values.mean() - reference) - rounding(reference), 0.0)
+    error = spread * np.sqrt(1 / values.size + 1 / reference_trials)
     return 0.0 if gap == 0 else float(gap / error) if error > 0 else np.inf
+
+
+def _known(values: Any) -> np.ndarray:
+    flat = np.asarray(values, float).ravel()
+    return flat[~np.isnan(flat)]
 
 
 LIMIT = 2.6
@@ -154,8 +158,7 @@ def medians_compared(references: dict[float, float], values: dict[float, Any], r
     """References that are medians: met within 99% of the medians of so many of our trials, and what they were rounded by."""
     random, cells = np.random.default_rng(0), []
     for at, reference in references.items():
-        flat = np.asarray(values[at], float).ravel()
-        drawn = np.median(random.choice(flat[~np.isnan(flat)], (2000, reference_trials)), axis=1)
+        drawn = np.median(random.choice(_known(values[at]), (2000, reference_trials)), axis=1)
         low, high = np.quantile(drawn, [0.005, 0.995]) + np.array([-1, 1]) * rounding(reference)
         cells.append(f"{reference} ({'met' if low <= reference <= high else f'not in [{low:.2f}, {high:.2f}]'})")
     return ", ".join(cells)

@@ -118,13 +118,13 @@ def claim(found: dict[int, Level]) -> Claim:
 
 
 def draw(found: dict[int, Level]) -> Figure:
-    """Mean and median error over the temperature, a colour for each corruption."""
+    """Mean and median error over the temperature, a color for each corruption."""
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     ax = figure.subplots()
-    for colour, marker, (n, level) in zip(cycle(COLORS), cycle(MARKERS), found.items(), strict=False):
-        style = {"color": colour, "marker": marker, "markersize": 4}
+    for color, marker, (n, level) in zip(cycle(COLORS), cycle(MARKERS), found.items(), strict=False):
+        style = {"color": color, "marker": marker, "markersize": 4}
         ax.plot(level.temperatures, level.errors.mean("trial"), label=f"n = {n}", **style)
-        ax.plot(level.temperatures, list(level.medians.values()), linestyle="--", linewidth=0.8, color=colour)
+        ax.plot(level.temperatures, list(level.medians.values()), linestyle="--", linewidth=0.8, color=color)
     ax.set_xscale("log")
     ax.set_xlabel("temperature $T$")
     ax.set_ylabel("Hamming error (neurons)")

@@ -103,7 +103,8 @@ def test_no_legend_covers_curves_or_titles():
         assert aj.figures.curves(results.sel(num_patterns=load), ax=ax) is own
     assert_nothing_is_covered(own)
     times = results.hamming_error.sel(model="a", num_patterns=5) + 1
-    assert_nothing_is_covered(convergence(times.to_dataset(name="convergence_time"), "num_flips", [10.0]))
+    times = times.to_dataset(name="convergence_time").assign_coords({"retrieval.t1": 10.0})
+    assert_nothing_is_covered(convergence(times, "num_flips"))
     names = ["loss", "validation_loss", "validation_error", "temperature", "tau_x"]
     history = xr.Dataset(
         {name: (("score", "start", "step"), np.array([[[0.3, 0.2, 0.1]]])) for name in names}, {"score": ["squared"]}
