@@ -13,6 +13,7 @@ from astrojax.config.load import read_config
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_figures")
 def test_the_main_job_says_what_it_measured_in_few_lines_and_suggests_a_command_that_works(experiments, capsys, monkeypatch):
     fig4, digits = experiments("fig4"), experiments("digits")

@@ -25,6 +25,7 @@ def test_the_protocol_starts_from_the_memory_s_own_gains():
     assert gains[2] == 0
 
 
+@pytest.mark.slow
 def test_forty_steps_recall_as_well_as_ten_thousand():
     def pair(key):
         pattern_key, flip_key = jax.random.split(key)

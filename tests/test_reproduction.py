@@ -37,7 +37,7 @@ def test_means_and_shares_have_the_intervals_they_name(experiments):
     assert measures.share([1.0, np.nan, 0.0]).startswith("50.0%")
 
 
-def test_a_reference_is_met_within_sampling_error_and_not_beyond(experiments):
+def test_references_are_met_within_sampling_error_and_verdicts_follow_from_their_parts(experiments):
     measures = experiments("measures")
     values = np.random.default_rng(0).normal(3.0, 1.0, 1000)
     error = values.std(ddof=1) * np.sqrt(1 / 1000 + 1 / 50)
@@ -47,18 +47,11 @@ def test_a_reference_is_met_within_sampling_error_and_not_beyond(experiments):
     assert measures.compared({1.0: 3.0, 2.0: 3.6}, {1.0: values, 2.0: values}).endswith(": not met at 2")
     assert measures.medians_compared({1.0: 3.2}, {1.0: values}) == "3.2 (met)"
     assert "not in" in measures.medians_compared({1.0: 3.8}, {1.0: values})
-
-
-def test_a_reference_that_is_a_share_is_met_as_proportions_are_compared(experiments):
-    measures = experiments("measures")
     successes = np.repeat([1.0, 0.0], [300, 100])
     z = chi2_contingency([[300, 100], [50, 50]], correction=False).statistic ** 0.5
     assert measures.share_deviation(successes, 0.5, 100) == pytest.approx(z * 0.2 / 0.25)  # 0.5 may be 0.55, rounded
     assert measures.share_deviation(successes, 0.75, 100) == 0
-
-
-def test_verdicts_follow_from_their_parts(experiments):
-    found = [experiments("measures").verdict(parts) for parts in ([True, True], [True, False], [False])]
+    found = [measures.verdict(parts) for parts in ([True, True], [True, False], [False])]
     assert found == ["holds", "holds in part", "does not hold"]
 
 
@@ -98,6 +91,7 @@ def test_capacities_of_the_nearest_pattern_are_those_of_random_patterns(experime
     assert abs(right - 0.9) < steps + 4 * np.sqrt(0.09 / 20000)
 
 
+@pytest.mark.slow
 def test_the_euler_protocol_meets_the_problems_of_the_sweep(experiments, tmp_path):
     protocol, along = experiments("protocol"), experiments("along")
     assert protocol.step_size(0.01) == 0.05 * 0.01
