@@ -15,9 +15,9 @@ from measures import CONFIGS
 
 import astrojax as aj
 from astrojax.config.run import Config
+from astrojax.models import memories
 from astrojax.models.base import AbstractMemory
 from astrojax.problems.task import Problem
-from astrojax.models import memories
 
 TRIALS = 50
 """As in the paper."""

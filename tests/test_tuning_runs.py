@@ -94,7 +94,7 @@ def test_the_page_of_a_search_has_its_values_its_way_and_fresh_problems(searched
     assert page.count("<img ") == 4
     for method, found in aj.load_search(searched).comparison().items():
         assert f"<td>{found['trajectories']:,}</td>" in page, method
-    for heading in ("Values", "On fresh problems", "Other searches", "On the way", "Tuned configuration", "Provenance"):
+    for heading in ("Values", "On held-out problems", "Baselines", "History", "Tuned configuration", "Provenance"):
         assert f">{heading}</h2>" in page
 
 
@@ -120,7 +120,7 @@ def test_a_search_leaves_history_figures_and_a_configuration_to_run(searched, ca
     assert np.float32(model.temperature) == np.float32(best.temperature)
     capsys.readouterr()
     assert main(["show", str(searched)]) == 0
-    assert "on fresh problems, with 95% intervals" in capsys.readouterr().out
+    assert "on held-out problems, with 95% intervals" in capsys.readouterr().out
 
 
 def test_the_best_of_a_search_is_a_memory_to_use(searched):
@@ -226,7 +226,7 @@ def test_a_search_that_is_finished_is_told_again_and_not_made_again(searched, tm
     assert main(["tune", str(written(tmp_path))]) == 0
     printed = capsys.readouterr().out
     assert "runs/small holds this run already, finished on 20" in printed
-    assert "lowest held-out error" in printed
+    assert "lowest validation error" in printed
 
 
 def test_problems_of_the_search_are_not_those_that_prove_it(searched):

@@ -82,7 +82,9 @@ def print_tables(console: Console, content: dict[str, Any]) -> None:
     """Print the tables of a `summary`: one for each model and decoder, or a single one where they run along one axis."""
     means = {name: table["mean_hamming_error"] for name, table in content["hamming_error"].items()}
 
-    def print_means(title: str, corner: str, columns: Sequence[float | int], lines: Mapping[str, Sequence[float | None]]) -> None:
+    def print_means(
+        title: str, corner: str, columns: Sequence[float | int], lines: Mapping[str, Sequence[float | None]]
+    ) -> None:
         rows = ([name, *("-" if mean is None else f"{mean:.2f}" for mean in line)] for name, line in lines.items())
         console.print(make_table([corner, *distinct(columns)], rows, title, first="right"))
 
