@@ -83,7 +83,7 @@ def _overview(results: xr.Dataset, content: dict[str, Any], model: str, quantiti
         # Counts are invalid where a trajectory failed or is not computed.
         values = values.where(computed(results.status.sel(model=model)) == 0)
         found = mean_and_interval(values, [], bounds_of(results, name))
-        cells.append(with_interval(found, ".3g") if name != "num_steps" else f"{float(found[0]):.3g}")
+        cells.append(with_interval(found, ".3g") if name != "num_steps" or np.isnan(found[0]) else f"{found[0]:.3g}")
     return [model, *cells, f"{content['failed'][model]:,}", f"{content['unsettled'][model]:,}"]
 
 
