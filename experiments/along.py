@@ -67,7 +67,7 @@ class Along:
         return self._nearest(self.results[variable], value, horizon)
 
     def agreement(self, other: xr.Dataset) -> str:
-        """How near mean errors and outcomes are to another solution of the same problems, in words."""
+        """Describe how near mean errors and outcomes are to another solution of the same problems."""
         ours = self.results.hamming_error.sel({"retrieval.t1": 10.0, self.axis: self.values}).isel(trial=slice(TRIALS))
         difference = (ours - other.hamming_error).transpose(self.axis, "trial").values
         return agreement(
@@ -120,7 +120,7 @@ class Along:
 
 
 def agreement(difference: np.ndarray, places: dict[str, np.ndarray]) -> str:
-    """How many Hamming errors of two solutions of the same problems are equal, and where they are not, in words."""
+    """Describe how many Hamming errors of two solutions of the same problems are equal, and where they are not."""
     same = np.abs(difference) < 0.25
     gap = max(abs(float(np.mean(row))) for row in places.values())
     apart = [f"{np.sum(np.abs(row) >= 0.25)} at {place}" for place, row in places.items() if np.any(~(np.abs(row) < 0.25))]

@@ -32,7 +32,7 @@ class Found(NamedTuple):
 
 
 def problems(candidates: int, number: int) -> Found:
-    """Random queries, so many patterns that differ from each in exactly `NUM_FLIPS` entries, and others at random."""
+    """Random queries, each with `candidates` patterns at a distance of exactly `NUM_FLIPS`, among random ones."""
 
     def one(key: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         pattern_key, *flip_keys = jax.random.split(key, candidates + 1)

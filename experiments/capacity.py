@@ -77,7 +77,7 @@ def report(page: Page, trials: int) -> list[Claim]:
 
 
 def cell(capacity: xr.Dataset) -> str:
-    """A capacity with its interval, in words."""
+    """Format a capacity with its interval."""
     value, low, high = (float(capacity[key]) for key in ("capacity", "low", "high"))
     if not bool(capacity.known):
         return "–"
@@ -88,7 +88,7 @@ def cell(capacity: xr.Dataset) -> str:
 
 
 def number(capacity: float) -> str:
-    """A capacity that may be very large, in words."""
+    """Format a capacity that may be very large."""
     return f"{capacity:.0f}" if capacity < 1e4 else f"{capacity:.0e}"
 
 
@@ -147,7 +147,7 @@ def capacity_of(shares: np.ndarray, loads: np.ndarray) -> float:
 
 
 def laws(curves: "Curves") -> list[str]:
-    """Exponent of a power law and rate of an exponential with intervals and misfits, and which is nearer, in words."""
+    """Exponent of a power law and rate of an exponential with intervals and misfits, and which is nearer, as text."""
     inside = np.isfinite(curves.found) & (curves.found < curves.largest)
     usable = inside[0] & (inside.mean(axis=0) > 0.975)
     found = curves.found[:, usable]

@@ -54,7 +54,7 @@ def print_success(results: xr.Dataset) -> None:
 
 
 def findings(results: xr.Dataset) -> list[str]:
-    """What was found, in plain words."""
+    """The findings in sentences."""
     load = int(results.num_patterns.values[len(results.num_patterns) // 2])
     at = results.isel(num_flips=0).sel(num_patterns=load)
     success = {str(name): at.success.sel(model=name) for name in at.model.values}

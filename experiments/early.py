@@ -20,7 +20,7 @@ PAPER_LOAD = 100
 HORIZON = 100.0
 
 RELAXED = 20
-"""The fixed point is looked for after so many τx: long for the neurons, short for the gains where τx is small."""
+"""Time, in units of τx, after which the state is compared with the fixed point: long for the neurons, short for the gains."""
 
 SEED = 11
 

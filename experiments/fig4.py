@@ -17,7 +17,7 @@ CONFIG = Path(__file__).parents[1] / "configs" / "fig4.yaml"
 
 
 FLIPS = (3, 5)
-"""Numbers of flips that are looked at: of 20 entries, few and many."""
+"""Numbers of flips, of 20 entries, that the findings compare: few and many."""
 
 
 def main(overrides: Sequence[str] = ()) -> xr.Dataset:
@@ -33,13 +33,13 @@ def high_loads(results: xr.Dataset) -> xr.Dataset:
 
 
 def span(results: xr.Dataset) -> str:
-    """The loads, in words."""
+    """Format the range of loads."""
     low, high = int(results.num_patterns.min()), int(results.num_patterns.max())
     return f"{low} to {high}" if low < high else str(low)
 
 
 def findings(results: xr.Dataset) -> list[str]:
-    """What was found, in plain words."""
+    """The findings in sentences."""
     first, *others = (str(name) for name in results.model.values)
     counts = []
     for name in others:

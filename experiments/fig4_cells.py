@@ -107,7 +107,7 @@ def leads_by_flips(page: Page, errors: np.ndarray, results: xr.Dataset) -> dict[
 
 
 def lead_of(errors: np.ndarray) -> str:
-    """Mean over cells of how much the first memory beats the better of the others, with its interval, in words.
+    """Mean over cells of how much the first memory beats the better of the others, with its interval, as text.
 
     Arguments:
         errors: shape (memories, cells, trials); every cell has problems of its own. See `intervals.lead`.

@@ -78,7 +78,7 @@ def attractors(load: int, temperature: float) -> list[str]:
 
 
 def saddle() -> str:
-    """The mixture of two memories between which it stands, in words."""
+    """Describe the saddle between two memories."""
     patterns = aj.random_patterns(jax.random.key(3), num_neurons=NUM_NEURONS, num_patterns=3)
     memory = aj.AstrocyteMemory(patterns, temperature=0.5)
     middle = patterns[:, 0] + patterns[:, 1]

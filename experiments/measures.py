@@ -155,7 +155,7 @@ def compared(references: dict[float, float], values: dict[float, Any], reference
 
 
 def medians_compared(references: dict[float, float], values: dict[float, Any], reference_trials: int = 50) -> str:
-    """References that are medians: met within 99% of the medians of so many of our trials, and what they were rounded by."""
+    """References that are medians: met if within 99% of the medians of as many of our trials, up to rounding."""
     random, cells = np.random.default_rng(0), []
     for at, reference in references.items():
         drawn = np.median(random.choice(_known(values[at]), (2000, reference_trials)), axis=1)

@@ -36,9 +36,9 @@ def described(values: Any, digits: int = 2) -> str:
 
 
 def along(found: Mapping[float, Any], symbol: str) -> str:
-    """`described` of the samples at several values of a parameter, in words."""
+    """`described` for the samples at several values of a parameter."""
     return "; ".join(f"{described(values)} at {symbol} = {value:g}" for value, values in found.items())
 
 
 EXPLAINED = f"median with its 95% interval (median of the first {TRIALS} trials; {BAND[0]}th to {BAND[1]}th percentile of all)"
-"""What `described` gives, in words."""
+"""What `described` gives, for the page."""

@@ -17,7 +17,7 @@ DIAGRAMS = (
     ("phase_times", "tau_p", "the ratio of the time constants τp/τx; τx = 1, K = 100"),
     ("phase_load", "num_patterns", "the load; K/N is the load divided by 30"),
 )
-"""Configurations, their horizontal axes, and these in words."""
+"""Configurations, their horizontal axes, and captions of these."""
 
 
 def report(page: Page, trials: int) -> list[Claim]:

@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--fresh", type=int, default=1000, help="fresh problems")
     options = parser.parse_args()
     keep_compiled_programs()
-    engine, begun = Engine(), time.perf_counter()
+    engine, started = Engine(), time.perf_counter()
     rate = optax.cosine_decay_schedule(0.3, options.steps, 0.1)
     for title, (task, where, score) in problems().items():
         rows = {}
@@ -83,7 +83,7 @@ def main() -> None:
             )
             *_, last = states
             rows[name] = fresh(objective, last.best_values, options.fresh, engine)
-            print(f"{title}: {name}: {time.perf_counter() - begun:.0f} s", flush=True)
+            print(f"{title}: {name}: {time.perf_counter() - started:.0f} s", flush=True)
         best = max(row["success"].mean(axis=1).max() for row in rows.values())
         least = min(row["hamming_error"].mean(axis=1).min() for row in rows.values())
         print(f"\n{title}. Best of all: {best:.1%} perfect, mean error {least:.3f}\n")

@@ -157,7 +157,7 @@ def test_they_are_public_names_and_in_the_schema(call):
     assert call("-c", "import astrojax as aj; print(aj.ToyMemory.__name__, aj.CubicScore.__name__)") == "ToyMemory CubicScore\n"
     schema = json.loads(call("-m", "astrojax.cli", "schema"))
     strength = schema["$defs"]["Toy"]["properties"]["strength"]
-    assert strength["exclusiveMinimum"] == 0 and strength["maximum"] == 4 and strength["default"] == 1.0
+    assert (strength["exclusiveMinimum"], strength["maximum"], strength["default"]) == (0, 4, 1)
     assert strength["description"] == "how strongly neurons are coupled"
     assert "cubic" in schema["$defs"]["Astrocyte"]["properties"]["score"]["enum"]
     assert "occlusion" in schema["properties"]["corruption"]["enum"]

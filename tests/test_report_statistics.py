@@ -89,10 +89,6 @@ def test_an_interval_of_a_mean_depends_on_its_own_cell_alone():
         assert low.shape == high.shape == (4, 2)
         np.testing.assert_allclose(low[1, 1], interval(values[1, 1, 7:])[0])
         np.testing.assert_array_equal(np.isnan(low), np.isnan(values).all(axis=-1))
-    drawn = bootstrap_interval(values)
-    np.testing.assert_array_equal(drawn, bootstrap_interval(values))
-    np.testing.assert_array_equal(drawn[:, 3], bootstrap_interval(values[3:])[:, 0])
-    assert not np.array_equal(drawn, bootstrap_interval(values, seed=1), equal_nan=True)
 
 
 def test_where_all_values_are_equal_the_bounds_decide():

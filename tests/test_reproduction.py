@@ -143,7 +143,7 @@ def test_the_command_of_a_run_repeats_it(experiments, monkeypatch):
 
 
 def test_convergence_is_judged_at_a_speed_in_proportion_to_the_slower_variable():
-    """So that what has hardly begun to move is not taken for what is at rest."""
+    """Otherwise a state that has hardly started to move would count as converged."""
     for name, coordinate in (("fig1", "tau_p"), ("fig2", "tau_x"), ("convergence", "tau_x")):
         (zipped,) = aj.load_config(ROOT / "configs" / f"{name}.yaml").axes.zipped.values()
         speeds = 0.1 / np.maximum(1, zipped[coordinate])
