@@ -65,19 +65,16 @@ def heldout_errors(heldout: xr.Dataset) -> dict[str, Any]:
 
 def print_tune_summary(console: Console, content: dict[str, Any]) -> None:
     """Print a `tune_summary`."""
-    rows = [
-        [
-            NAMES.get(name, name),
-            with_interval(row["perfect"], ".1%"),
-            with_interval(row["hamming_error"], ".3f"),
-            f"{row['failed']:,}" if row["failed"] else "",
-        ]
-        for name, row in content["errors"].items()
-    ]
+    rows = [[*error_cells(name, row), f"{row['failed']:,}" if row["failed"] else ""] for name, row in content["errors"].items()]
     headings = ["", "perfect recalls", "mean Hamming error", "failed"]
     console.print(make_table(headings, rows, "on held-out problems, with 95% intervals"))
     for sentence in describe(content):
         console.print(sentence, soft_wrap=True)
+
+
+def error_cells(name: str, row: dict[str, Any]) -> list[str]:
+    """Label, share of perfect recalls and mean Hamming error, for a table."""
+    return [NAMES.get(name, name), with_interval(row["perfect"], ".1%"), with_interval(row["hamming_error"], ".3f")]
 
 
 def describe(content: dict[str, Any]) -> list[str]:

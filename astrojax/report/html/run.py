@@ -38,11 +38,12 @@ def run_content(
     content = summary(results)
     quantities = {name: label for name, label in QUANTITIES.items() if name in results}
     statuses = {str(name): computed(results.status.sel(model=name)) for name in results.model.values}
-    failures = [
-        [model, reason, f"{count:,}", f"{count / int((statuses[model] >= 0).sum()):.2%}", _meaning(reason)]
-        for model, reasons in content["failures"].items()
-        for reason, count in reasons.items()
-    ]
+    failures = []
+    for model, reasons in content["failures"].items():
+        number = int((statuses[model] >= 0).sum())
+        for reason, count in reasons.items():
+            meaning = inline_markdown(Status[reason.upper()].meaning)
+            failures.append([model, reason, f"{count:,}", f"{count / number:.2%}", meaning])
     return {
         "folder": folder,
         "config": config,
@@ -69,10 +70,6 @@ def run_content(
             for name, values in results.data_vars.items()
         ],
     }
-
-
-def _meaning(reason: str) -> str:
-    return inline_markdown(Status[reason.upper()].meaning)
 
 
 def _overview(results: xr.Dataset, content: dict[str, Any], model: str, quantities: Mapping[str, str]) -> list[str]:

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..statistics import with_interval
-from ..tune import NAMES, count_gradients, describe, describe_gradients, last_step, tune_figures, tune_summary
+from ..tune import NAMES, count_gradients, describe, describe_gradients, error_cells, last_step, tune_figures, tune_summary
 from .render import Picture, short
 
 CAPTIONS = {
@@ -39,9 +38,17 @@ def tune_content(
     """
     found = None
     if history is not None and heldout is not None:
+        summary = tune_summary(history, heldout, parameters)
+        best = summary["best"]
+        start = history.sel(score=best["score"]).isel(start=best["start"], step=0)
         figures = tune_figures(history, heldout, landscape, parameters)
         found = {
-            **_findings(tune_summary(history, heldout, parameters), history),
+            "sentences": describe(summary),
+            "values": [[name, f"{float(start[name]):.4g}", f"{value:.4g}"] for name, value in best["values"].items()],
+            "errors": [
+                [*error_cells(name, row), f"{row['problems']:,}", f"{row['failed']:,}"]
+                for name, row in summary["errors"].items()
+            ],
             "baselines": _baselines(comparison),
             "figures": [(Picture.of(figure), CAPTIONS[name]) for name, figure in figures.items()],
         }
@@ -53,25 +60,6 @@ def tune_content(
         "history": [] if history is None else _history(history),
         "gradients": "" if history is None else describe_gradients(count_gradients(history)),
         "tuned": tuned,
-    }
-
-
-def _findings(content: dict[str, Any], history: xr.Dataset) -> dict[str, Any]:
-    best = content["best"]
-    start = history.sel(score=best["score"]).isel(start=best["start"], step=0)
-    return {
-        "sentences": describe(content),
-        "values": [[name, f"{float(start[name]):.4g}", f"{value:.4g}"] for name, value in best["values"].items()],
-        "errors": [
-            [
-                NAMES.get(name, name),
-                with_interval(row["perfect"], ".1%"),
-                with_interval(row["hamming_error"], ".3f"),
-                f"{row['problems']:,}",
-                f"{row['failed']:,}",
-            ]
-            for name, row in content["errors"].items()
-        ],
     }
 
 
