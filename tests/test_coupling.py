@@ -111,13 +111,6 @@ def test_couplings_that_are_not_allowed_are_refused_with_what_is_allowed():
             Config(axes={"num_patterns": 3, "num_flips": 1}, models={"a": {"kind": "astrocyte", "coupling": wrong}})
 
 
-def test_a_memory_shows_a_coupling_that_is_not_its_scores():
-    shown = [repr(aj.AstrocyteMemory(PATTERNS, coupling=coupling)) for coupling in (None, "N", 2.5)]
-    assert "coupling" not in shown[0]
-    assert "coupling N" in shown[1]
-    assert "coupling 2.5" in shown[2]
-
-
 def test_configurations_set_the_coupling_and_numbers_are_an_axis(tmp_path):
     """The points of the axis have the outcomes of the memories that are named, on the same problems."""
     plain = {"kind": "astrocyte", "tau_x": 20, "score": "linear"}

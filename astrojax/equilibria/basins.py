@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from .._internal import reprs as _shown
 from .._internal.checks import InputError, at_least, concrete, finite, not_traced, positive, random_key, real, shown
 from .._internal.datasets import dataset
 from .._internal.random import pinned, seed_key
@@ -20,7 +19,7 @@ from ..models.base import AbstractMemory, check_memory
 from ..problems.corruption import flip
 from ..problems.observables import hamming_error
 from ..solve.retrieve import Status, retrieve
-from .classification import EquilibriumKind, Identity, identify, pattern_array
+from .classification import Identity, identify, pattern_array
 from .datasets import variable, variables
 from .fixed_points import Equilibrium, Spectrum, equilibrium, spectrum
 
@@ -61,11 +60,6 @@ class Attractors(eqx.Module):
     labels: Int[Array, " starts"]
     num_unsettled: IntScalar
 
-    def __repr__(self) -> str:
-        found = f"{_shown.length(self.counts)} from {_shown.length(self.labels)} starts"
-        kinds = _shown.counts("kinds", self.identities.kind, EquilibriumKind) or "none"
-        return f"Attractors({found}: {kinds}; {_shown.number(self.num_unsettled)} starts unsettled)"
-
     def to_xarray(self) -> "xr.Dataset":
         """The attractors as an `xarray.Dataset` with dimensions `attractor`, `neuron`, `pattern`, `eigenvalue` and
         `start`.
@@ -93,13 +87,6 @@ class Basin(eqx.Module):
     num_flips: Int[Array, " levels"]
     num_returned: Int[Array, " levels"]
     num_valid: Int[Array, " levels"]
-
-    def __repr__(self) -> str:
-        arrays = self.num_flips, self.num_returned, self.num_valid
-        if not _shown.known(*arrays) or np.ndim(self.num_flips) != 1:
-            return f"Basin({', '.join(map(_shown.number, arrays))})"
-        levels = [f"{r} of {v} at {n} flips" for n, r, v in zip(*(np.asarray(a).tolist() for a in arrays), strict=True)]
-        return f"Basin(returned: {', '.join(levels)})"
 
     def to_xarray(self) -> "xr.Dataset":
         """The counts and their share as an `xarray.Dataset` along the coordinate `num_flips`.

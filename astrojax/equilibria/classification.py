@@ -4,11 +4,9 @@ from enum import IntEnum
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Int, PyTree
 
-from .._internal import reprs as _shown
 from .._internal.checks import InputError
 from .._internal.datasets import listed
 from .._internal.types import BoolScalar, IntScalar, Patterns, Scalar
@@ -60,12 +58,6 @@ class Identity(Labelled):
     pattern: IntScalar
     signs: Int[Array, " patterns"]
     overlap: Scalar
-
-    def __repr__(self) -> str:
-        parts = [*_shown.batch(_shown.shape(self.kind)), _shown.counts("kind", self.kind, EquilibriumKind)]
-        if _shown.known(self.pattern) and np.ndim(self.pattern) == 0 and self.pattern >= 0:
-            parts.append(f"pattern {int(self.pattern)}")
-        return f"Identity({', '.join(parts)}, overlap {_shown.number(self.overlap)})"
 
     def _rows(self) -> list[Row]:
         """What is recalled as variables of a dataset."""

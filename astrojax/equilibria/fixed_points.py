@@ -6,12 +6,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optimistix as optx
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
-from .._internal import reprs as _shown
 from .._internal.checks import InputError, at_least, real
 from .._internal.datasets import listed
 from .._internal.types import BoolScalar, IntScalar, PerPattern, Scalar
@@ -35,17 +33,6 @@ class Equilibrium(Labelled):
     residual: Scalar
     num_steps: IntScalar
     converged: BoolScalar
-
-    def __repr__(self) -> str:
-        known = _shown.known(self.converged)
-        parts = _shown.batch(_shown.shape(self.converged))
-        if known and np.ndim(self.converged) == 0:
-            parts.append("converged" if self.converged else "not converged")
-        else:
-            parts.append(f"{int(np.sum(self.converged))} converged" if known else f"converged {_shown.number(self.converged)}")
-        parts += [f"{_shown.length(getattr(self.state, 'x', None))} neurons"]
-        parts.append(f"residual {_shown.number(self.residual)}")
-        return f"Equilibrium({', '.join([*parts, _shown.amount(self.num_steps, 'steps')])})"
 
     def _rows(self) -> list[Row]:
         """The state, its gains, and how it was found, as variables of a dataset."""
@@ -90,13 +77,6 @@ class Spectrum(Labelled):
     eigenvalues: Float[Array, " variables"]
     index: IntScalar
     stability: IntScalar
-
-    def __repr__(self) -> str:
-        parts = [*_shown.batch(_shown.shape(self.stability)), _shown.counts("stability", self.stability, Stability)]
-        parts.append(f"index {_shown.number(self.index)}")
-        leading = self.eigenvalues[..., 0] if _shown.shape(self.eigenvalues) else self.eigenvalues
-        number = _shown.length(self.eigenvalues)
-        return f"Spectrum({', '.join(parts)}, {number} eigenvalues, the largest {_shown.number(leading)})"
 
     def _rows(self) -> list[Row]:
         """Eigenvalues and verdict as variables of a dataset."""

@@ -8,7 +8,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._internal import reprs as _shown
 from .._internal.checks import InputError, finite, one_of, positive, real, shaped
 from .._internal.parameters import OneOf, Range
 from .._internal.types import (
@@ -26,7 +25,7 @@ from .._internal.types import (
 from .activations import log_partition, softmax
 from .base import LOOSEST_TOLERANCE, TOLERANCE, AbstractMemory, checked_patterns, checked_query, largest
 from .packed import CompactPatterns
-from .scores import COUPLINGS, AbstractScore, LinearScore, SquaredScore, as_score, score_name
+from .scores import COUPLINGS, AbstractScore, LinearScore, SquaredScore, as_score
 
 CLEAR = 0.65
 """Cosine similarity of a query with its target above which it is clear what is asked for: 3 flips of 20 entries leave 0.7."""
@@ -231,11 +230,6 @@ class AstrocyteMemory(AbstractMemory):
     def is_valid(self) -> BoolScalar:
         valid = super().is_valid()
         return valid if self.coupling is None else valid & (self.coupling > 0) & jnp.isfinite(self.coupling)
-
-    def traits(self) -> tuple[str, ...]:
-        coupling = self.coupling_name if self.coupling is None else _shown.number(self.coupling)
-        named = () if coupling is None else (f"coupling {coupling}",)
-        return f"{score_name(self.score)} score", f"{self.gain_regime} gains", *named
 
     def _initial_logits(self) -> PerPattern:
         if self.initial_gain_logits is None:

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from .._internal import reprs as _shown
 from .._internal.checks import InputError, concrete, finite, pattern_matrix, real, shaped
 from .._internal.signs import refuse_bit_queries, refuse_bits, refuse_booleans
 from .._internal.types import BoolScalar, MaskLike, Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
@@ -128,20 +127,6 @@ class AbstractMemory(eqx.Module):
         """Unnormalised overlaps m = Ξᵀφ(x) in [−N, N], shape (K,)."""
         return self.readout(state) @ self.patterns
 
-    def traits(self) -> tuple[str, ...]:
-        """What sets the memory apart besides its parameters, in words for its `repr`."""
-        return ()
-
-    def __repr__(self) -> str:
-        names = (*self.positive_parameters, "initial_gain_logits", "logit_bias")
-        values = {name: value for name in names if (value := getattr(self, name, None)) is not None}
-        batched, *sizes = _described_patterns(self.patterns, self.stored)
-        leading = [batched, *(_shown.shape(value) for name, value in values.items() if name in self.positive_parameters)]
-        parameters = [f"{name}={_shown.number(value)}" for name, value in values.items()]
-        dtype = getattr(self.patterns, "dtype", None)
-        described = [*_shown.batch(*leading), *sizes, *self.traits(), *parameters, *([str(dtype)] if dtype is not None else [])]
-        return f"{type(self).__name__}({', '.join(described)})"
-
     @property
     def num_neurons(self) -> int:
         """Number of neurons N."""
@@ -167,19 +152,6 @@ class AbstractMemory(eqx.Module):
     def neuron_dissipation(self, x: Neurons, dx: Neurons) -> Scalar:
         """The neurons' own part of every energy rate, −τx Σ φ′(x) (dx/dt)²."""
         return -self.tau_x * jnp.sum(activation_slope(x, self.slope) * dx**2)
-
-
-def _described_patterns(patterns: Any, stored: Any) -> tuple[tuple[int, ...], str, str]:
-    """The shape of a batch of patterns, and in words how many neurons and patterns there are, and how many are stored."""
-    shape = _shown.shape(patterns)
-    if len(shape) < 2:  # a placeholder
-        return (), f"patterns {_shown.form(patterns)}", f"stored {_shown.form(stored)}"
-    *batch, num_neurons, num_patterns = shape
-    load = f"{num_patterns} {'compact patterns' if isinstance(patterns, CompactPatterns) else 'patterns'}"
-    if stored is not None:
-        number = np.asarray(stored).sum(axis=-1) if _shown.known(stored) else None
-        load = f"{'some' if number is None else _shown.number(number)} of {num_patterns} patterns stored"
-    return tuple(batch), f"{num_neurons} neurons", load
 
 
 def check_memory(memory: object) -> None:

@@ -74,9 +74,6 @@ class DenseMemory(AbstractMemory):
         """−(1/τx) Σ φ′(x) (τx dx/dt)²."""
         return self.neuron_dissipation(state.x, self.vector_field(state).x)
 
-    def traits(self) -> tuple[str, ...]:
-        return (f"order {self.order}",)
-
     def rates(self) -> tuple[Scalar, ...]:
         return (1 / self.tau_x,)
 

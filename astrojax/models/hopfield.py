@@ -75,9 +75,6 @@ class HopfieldMemory(AbstractMemory):
         """−(1/τx) Σ φ′(x) (τx dx/dt)²."""
         return self.neuron_dissipation(state.x, self.vector_field(state).x)
 
-    def traits(self) -> tuple[str, ...]:
-        return ("zero diagonal",) if self.zero_diagonal else ()
-
     def rates(self) -> tuple[Scalar, ...]:
         return (1 / self.tau_x,)
 

@@ -36,11 +36,6 @@ class CompactPatterns(eqx.Module):
     num_patterns: int = eqx.field(static=True)
     dtype: Any = eqx.field(static=True)
 
-    def __repr__(self) -> str:
-        devices, *_ = self.blocks.shape
-        spread = f", spread over {devices} devices" if devices > 1 else ""
-        return f"CompactPatterns({self.shape[0]} neurons, {self.num_patterns:,} patterns{spread}, one byte each, {self.dtype})"
-
     @property
     def shape(self) -> tuple[int, int]:
         """(N, K)."""

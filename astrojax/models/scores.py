@@ -100,12 +100,6 @@ def scores() -> dict[str, type[AbstractScore]]:
     return find_classes("models", AbstractScore)
 
 
-def score_name(score: object) -> str:
-    """What a score is called: its name, with its order where it has one; how it shows itself if it has no name."""
-    name = next((name for name, kind in scores().items() if type(score) is kind), repr(score))
-    return f"{name} {score.order}" if isinstance(score, PowerScore) else name
-
-
 def as_score(score: str | AbstractScore) -> AbstractScore:
     """A score given by name (`squared`, `linear`, `power`) or as an object; `InputError` for any other name."""
     if isinstance(score, AbstractScore):

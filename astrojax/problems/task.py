@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from .._internal import reprs as _shown
 from .._internal.checks import InputError
 from .._internal.random import folded, pinned
 from .._internal.signs import refuse_bits
@@ -48,9 +47,6 @@ class Task(eqx.Module):
     def __check_init__(self) -> None:
         if isinstance(self.ensemble, eqx.Partial) and self.ensemble.func is pooled_patterns:
             refuse_bits("pool", self.ensemble.keywords["pool"])
-
-    def __repr__(self) -> str:
-        return f"Task({_shown.function(self.ensemble)}, {_shown.function(self.corruption)})"
 
     @pinned
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:

@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._internal import reprs as _shown
 from .._internal.checks import InputError, not_traced, real, shown
 from .._internal.datasets import batch_dims, dataset, listed
 from .._internal.status import Status as Status
@@ -76,24 +75,6 @@ class Recall(eqx.Module):
     def x(self) -> Float[Array | np.ndarray, "*batch neurons"]:
         """Neuronal state x at the horizon, shape (N,); with a leading axis where many queries were recalled."""
         return self.state.x
-
-    def __repr__(self) -> str:
-        single = _shown.shape(self.status) == ()
-        parts = [] if single else [f"batch {_shown.shape(self.status)}"]
-        parts += [_shown.counts("status", self.status, Status)]
-        parts += [f"{_shown.length(getattr(self.state, 'x', None))} neurons"]
-        if self.gains is not None:
-            known = _shown.known(self.gains)
-            largest = np.asarray(self.gains).max(axis=-1) if known else self.gains
-            parts.append(f"{'largest gain' if known else 'gains'} {_shown.number(largest)}")
-        steps = list(self.stats.values())
-        total = sum(np.asarray(number) for number in steps) if _shown.known(*steps) else steps[0]
-        parts.append(_shown.amount(total, "steps"))
-        if self.ts is not None:
-            parts.append(f"{_shown.length(self.ts)} times saved")
-        if self.convergence_time is not None:
-            parts.append(f"convergence time {_shown.number(self.convergence_time)}")
-        return f"Recall({', '.join([*parts, self.solver])})"
 
     def plot(
         self,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._internal import reprs as _shown
 from .._internal.checks import InputError, random_key
 from .._internal.datasets import dataset
 from .._internal.device_memory import empty
@@ -46,11 +45,6 @@ class Sweep:
     axes: Axes
     largest_capacity: int | None = None
     program_cost: float | int | None = PROGRAM_COST
-
-    def __repr__(self) -> str:
-        axes = [values if isinstance(values, Mapping) else {name: values} for name, values in self.axes.items()]
-        described = [f"{name}={_shown.several(values)}" for named in axes for name, values in named.items()]
-        return f"Sweep({', '.join([*described, repr(self.sample)])})"
 
     @functools.cached_property
     def grid(self) -> Grid:

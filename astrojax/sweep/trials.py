@@ -180,9 +180,6 @@ class DecoderTrial(eqx.Module):
 
     task: Task
 
-    def __repr__(self) -> str:
-        return f"DecoderTrial({self.task!r})"
-
     @property
     def coordinate_names(self) -> tuple[str, ...]:
         """Names of the coordinates that a sample has: those of a problem."""

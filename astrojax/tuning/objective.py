@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from .._internal import reprs as _shown
 from .._internal.checks import InputError, at_least, one_of, shown
 from .._internal.parameters import DIMENSIONS, TRANSIENT
 from .._internal.types import IntScalar, RandomKey, Scalar, ScalarLike
@@ -100,11 +99,6 @@ class Objective(eqx.Module):
         self.levels = tuple(np.asarray(levels).tolist())
         one_of("gradient", gradient, GRADIENTS)
         self.gradient = gradient
-
-    def __repr__(self) -> str:
-        loss = " + ".join(f"{_shown.number(weight)} {name}" for name, weight in self.loss.weights.items())
-        axes = f"num_patterns={_shown.several(self.num_patterns)}, levels={_shown.several(self.levels)}"
-        return f"Objective({loss}, {self.gradient} gradient, {axes}, {self.trial!r})"
 
     def problem(self, key: RandomKey, number: int) -> Problem:
         """Problem number `number` of the sequence that a key stands for, padded to the largest load."""

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from .._internal import reprs as _shown
 from .._internal.checks import InputError, at_least, concrete, one_of, positive, random_key, real, shown
 from .._internal.parameters import DIMENSIONS, OptimizerName, ScheduleName
 from .._internal.random import pinned
@@ -77,15 +76,6 @@ class SearchState(NamedTuple):
     num_checks: np.ndarray
     record: Record
     best_step: Any = 0
-
-    def __repr__(self) -> str:
-        number = _shown.shape(self.record.loss)[-1:]
-        numbers = {"loss": self.record.loss, "Hamming error": self.record.hamming_error}
-        numbers |= {"best held-out error": self.best_error, "best held-out loss": self.best_loss}
-        parts = [f"step {_shown.number(self.step)}", *(f"{starts} starts" for starts in number if starts > 1)]
-        parts += [f"{name} {_shown.number(value)}" for name, value in numbers.items()]
-        parts += [f"{name}={_shown.number(value)}" for name, value in self.values.items()]
-        return f"SearchState({', '.join(parts)})"
 
     @property
     def best(self) -> dict[str, Any]:

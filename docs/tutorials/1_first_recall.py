@@ -38,7 +38,7 @@ print(memory)
 
 query = aj.flip(jax.random.key(1), patterns[:, 0], num_flips=13)
 recall = aj.retrieve(memory, query, t1=10.0, ts=jnp.geomspace(0.01, 10, 80))
-print(recall)
+print(aj.Status(int(recall.status)).name, "largest gain:", recall.gains.max())
 before, after = aj.hamming_error(patterns[:, 0], query), aj.hamming_error(patterns[:, 0], recall.x)
 print("wrong pixels before and after:", before, after)
 
@@ -61,7 +61,6 @@ print("largest rise between saved states:", jnp.diff(energies).max())
 
 hopfield = aj.HopfieldMemory(patterns)
 other = aj.retrieve(hopfield, query, t1=10.0)
-print(other)
 print("wrong pixels:", aj.hamming_error(patterns[:, 0], other.x))
 
 pictures = {"stored": patterns[:, 0], "query": query, "astrocyte": recall.x, "Hopfield": other.x}
