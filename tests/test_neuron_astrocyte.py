@@ -26,7 +26,7 @@ def random_state():
 def test_the_vector_field_is_that_of_the_full_equations():
     state, x, (s, p) = random_state()
     expected = equations.neuron_astrocyte(0, np.concatenate([x, s.ravel(), p.ravel()]), TENSOR, *TAUS.values(), 1.7)
-    for memory in (MEMORY, MEMORY.prepared()):
+    for memory in (MEMORY, MEMORY.precompute()):
         ours = memory.vector_field(state)
         full = np.concatenate([ours.x, symmetric(ours.synapses).ravel(), symmetric(ours.processes).ravel()])
         np.testing.assert_allclose(full, expected, rtol=1e-12, atol=1e-12)

@@ -13,7 +13,7 @@ from .._internal.types import BoolScalar, IntScalar, Patterns, Scalar
 from ..models.base import AbstractMemory
 from ..models.packed import CompactPatterns
 from .datasets import Labelled, Row
-from .fixed_points import checked, imbalance
+from .fixed_points import checked, scaled_residual
 
 SILENT_RATE = 1e-4
 """A state is silent when no firing rate is larger: x = 0, up to what float32 leaves of it."""
@@ -127,7 +127,7 @@ def _is_odd(memory: AbstractMemory, state: PyTree) -> BoolScalar:
     def mirrored(tree: PyTree) -> PyTree:
         return eqx.tree_at(lambda s: s.x, tree, -tree.x)
 
-    here, there = imbalance(state, memory), mirrored(imbalance(mirrored(state), memory))
+    here, there = scaled_residual(state, memory), mirrored(scaled_residual(mirrored(state), memory))
     return jnp.max(jnp.abs(ravel_pytree(here)[0] - ravel_pytree(there)[0])) <= ODD
 
 

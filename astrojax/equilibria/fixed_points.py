@@ -110,8 +110,8 @@ def equilibrium(memory: AbstractMemory, state: PyTree, *, max_steps: int = 64) -
 def _equilibrium(memory: AbstractMemory, state: PyTree, max_steps: int) -> Equilibrium:
     tolerance = float(jnp.finfo(memory.patterns.dtype).eps) ** (2 / 3)
     newton: Any = optx.Newton(rtol=tolerance, atol=tolerance)
-    solution: Any = optx.root_find(imbalance, newton, state, args=memory, max_steps=max_steps, throw=False)
-    parts = jax.tree.leaves(imbalance(solution.value, memory))
+    solution: Any = optx.root_find(scaled_residual, newton, state, args=memory, max_steps=max_steps, throw=False)
+    parts = jax.tree.leaves(scaled_residual(solution.value, memory))
     residual = jax.lax.stop_gradient(jnp.max(jnp.stack([jnp.max(jnp.abs(part)) for part in parts])))
     return Equilibrium(
         state=solution.value,
@@ -122,7 +122,7 @@ def _equilibrium(memory: AbstractMemory, state: PyTree, max_steps: int) -> Equil
     )
 
 
-def imbalance(state: PyTree, memory: AbstractMemory) -> PyTree:
+def scaled_residual(state: PyTree, memory: AbstractMemory) -> PyTree:
     """The vector field in units of the state: drive − variable, relative to 1 + the largest |variable| of its kind.
 
     So one tolerance suits neurons, which reach |x| ≈ K, gain logits, which reach N/(2T), and all time constants.
@@ -194,4 +194,4 @@ def checked(memory: AbstractMemory, state: PyTree) -> tuple[AbstractMemory, PyTr
     given, wanted = (jax.tree.map(jnp.shape, tree) for tree in (state, expected))
     if given != wanted:
         raise InputError(f"state must be one of this memory, with arrays of the shapes {wanted}; got {given}")
-    return memory.prepared(), jax.tree.map(lambda leaf: real("state", leaf).astype(memory.patterns.dtype), state)
+    return memory.precompute(), jax.tree.map(lambda leaf: real("state", leaf).astype(memory.patterns.dtype), state)

@@ -27,7 +27,7 @@ from .base import LOOSEST_TOLERANCE, TOLERANCE, AbstractMemory, checked_patterns
 from .packed import CompactPatterns
 from .scores import COUPLINGS, AbstractScore, LinearScore, SquaredScore, as_score
 
-CLEAR = 0.65
+CLEAR_SIMILARITY = 0.65
 """Cosine similarity of a query with its target above which it is clear what is asked for: 3 flips of 20 entries leave 0.7."""
 
 GAIN_REGIMES = ("dynamic", "adiabatic", "frozen")
@@ -224,7 +224,7 @@ class AstrocyteMemory(AbstractMemory):
         load = jnp.asarray(num_patterns, self.tau_p.dtype) / self.num_neurons
         clear = jnp.where(load > 1, 28 * jnp.sqrt(jnp.clip(load / 10, 1, 4)), 20)
         unclear = 40 * jnp.sqrt(jnp.clip(load / 5, 1, 8))
-        is_clear = jnp.asarray(similarity) > (CLEAR if isinstance(self.score, SquaredScore | LinearScore) else 1)
+        is_clear = jnp.asarray(similarity) > (CLEAR_SIMILARITY if isinstance(self.score, SquaredScore | LinearScore) else 1)
         return jnp.where(is_clear, clear, unclear) * jnp.maximum(1, self.tau_p / self.tau_x) ** math.log10(2)
 
     def is_valid(self) -> BoolScalar:

@@ -76,7 +76,7 @@ class AbstractMemory(eqx.Module):
         structure = jax.tree.structure(jax.eval_shape(self.initial_state, jnp.zeros(self.num_neurons, self.patterns.dtype)))
         return jax.tree.unflatten(structure, self.rates())
 
-    def magnitudes(self, state: Any) -> PyTree:
+    def error_scale(self, state: Any) -> PyTree:
         """The sizes that errors of a state are relative to: the largest of the neurons, and each other entry's own.
 
         A neuron that passes 0 while others are far from it may err as they do: the outcome does not hang on it.
@@ -107,7 +107,7 @@ class AbstractMemory(eqx.Module):
         """
         return 40
 
-    def prepared(self) -> "AbstractMemory":
+    def precompute(self) -> "AbstractMemory":
         """The same memory, with whatever its vector field would work out anew at every call worked out once."""
         return self
 

@@ -15,7 +15,7 @@ from .activations import activation, activation_slope, lagrangian
 from .base import AbstractMemory, checked_patterns, checked_query, largest
 from .packed import CompactPatterns
 
-CLEAR = 0.85
+CLEAR_SIMILARITY = 0.85
 """Cosine similarity with its target beyond which a query decides at once."""
 
 SLOW = 1.05
@@ -98,7 +98,7 @@ class NeuronAstrocyteMemory(AbstractMemory):
         self.slope = positive("slope", slope, dtype)
         self.pair_products = None
 
-    def prepared(self) -> "NeuronAstrocyteMemory":
+    def precompute(self) -> "NeuronAstrocyteMemory":
         pair_products = self._pair_products()
         return eqx.tree_at(lambda m: m.pair_products, self, pair_products, is_leaf=lambda leaf: leaf is None)
 
@@ -142,7 +142,7 @@ class NeuronAstrocyteMemory(AbstractMemory):
         own time. Otherwise fewer if the query is clear, or the more patterns there are beyond four for each neuron."""
         slow = self.tau_a / jnp.minimum(self.tau_x, self.tau_s)
         excess = jnp.maximum(jnp.asarray(num_patterns, self.tau_a.dtype) / (4 * self.num_neurons), 1)
-        level = jnp.where(similarity > CLEAR, 28, jnp.maximum(96 / excess**1.5, 28))
+        level = jnp.where(similarity > CLEAR_SIMILARITY, 28, jnp.maximum(96 / excess**1.5, 28))
         return jnp.where(slow > SLOW, 96 * jnp.clip(slow, 1, 2), level)
 
     def speed(self, state: NeuronAstrocyteState) -> Scalar:

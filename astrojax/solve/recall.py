@@ -221,7 +221,7 @@ def _film(
     columns = None if recall.gains is None else np.arange(recall.gains.shape[-1])
     if memory is not None:
         _check_fits(memory, recall)
-        memory = memory.prepared()
+        memory = memory.precompute()
         columns = np.arange(memory.patterns.shape[1]) if memory.stored is None else np.flatnonzero(memory.stored)
         final = memory.readout(recall.state)
         along["final_overlaps"] = np.asarray(memory.overlaps(recall.state))[columns] / num_neurons

@@ -75,7 +75,7 @@ def retrieve(
             accuracy limits a step, and exponential where the relaxation of fast variables would (see `Automatic`). `adams`
             takes a fixed grid of steps (see `Adams`): fast, for outcomes and gradients rather than accurate states.
         rtol: relative tolerance of one step, on the component with the largest error; that of a neuron is relative to the
-            largest neuron (`AbstractMemory.magnitudes`). Padding a memory does not change this norm. Left out, it is such that
+            largest neuron (`AbstractMemory.error_scale`). Padding a memory does not change this norm. Left out, it is such that
             `auto` is accurate: states to 1e-3, in single precision to 2e-3, gradients in double precision to 2e-3
             (docs/accuracy.md). With an exponential solver it is `AbstractMemory.tolerance`, for outcomes, with any other 1e-4.
         atol: absolute tolerance of neurons; other variables have the natural unit 1, in which `rtol` is absolute too. Left out,
@@ -172,7 +172,7 @@ def prepare(
     if num_steps is None:
         num_steps = settings.num_steps or min(NUM_STEPS, settings.max_steps)
     return Retrieval(
-        memory=memory.prepared(),
+        memory=memory.precompute(),
         y0=memory.initial_state(start),
         t1=t1,
         rtol=rtol,

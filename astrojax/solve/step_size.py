@@ -62,7 +62,7 @@ class Replay(diffrax.AbstractStepSizeController[IntScalar, None]):
 class StepControl(diffrax.AbstractAdaptiveStepSizeController[Scalar, Any]):
     """A proportional-integral controller for memories: the largest error of a step, relative to sizes that the memory says.
 
-    An error e of a neuron counts as e/(atol + rtol s), with s from `magnitudes` of the memory that is given as `args`; one of
+    An error e of a neuron counts as e/(atol + rtol s), with s from `error_scale` of the memory that is given as `args`; one of
     any other part of the state, whose natural unit is 1, as e/(rtol (1 + s)). A step is accepted if all of them are below 1.
     The largest of them, unlike a mean, does not change when a memory is padded.
 
@@ -107,7 +107,7 @@ class StepControl(diffrax.AbstractAdaptiveStepSizeController[Scalar, Any]):
         controller_state: Scalar,
     ) -> tuple[BoolScalar, Scalar, Scalar, bool, Scalar, Any]:
         """Whether a step is accepted; where the next begins and ends; and its error, which the step after that looks at."""
-        sizes = jax.tree.map(jnp.maximum, args.magnitudes(y0), args.magnitudes(y1_candidate))
+        sizes = jax.tree.map(jnp.maximum, args.error_scale(y0), args.error_scale(y1_candidate))
         absolute = eqx.tree_at(lambda units: units.x, jax.tree.map(lambda _: self.rtol, sizes), self.atol)
 
         def largest(error: jax.Array, unit: Scalar, size: jax.Array) -> Scalar:

@@ -83,7 +83,7 @@ class RecallTrial(eqx.Module):
 
     def precompute(self, problem: Problem, coordinates: Coordinates) -> AbstractMemory:
         """What every step of a solve reads."""
-        return self.memory(problem, coordinates).prepared()
+        return self.memory(problem, coordinates).precompute()
 
     def first_num_steps(self, coordinates: Coordinates, capacity: int) -> IntScalar:
         """Steps of the coarsest grid that suits problems at the given coordinates, whatever their patterns."""

@@ -256,7 +256,7 @@ class LossTrial(eqx.Module):
 
     def precompute(self, problem: Problem, coordinates: Coordinates) -> AbstractMemory:
         """What every step of a solve reads."""
-        return self.objective.trial_with(self._at(coordinates)).memory(problem, {}).prepared()
+        return self.objective.trial_with(self._at(coordinates)).memory(problem, {}).precompute()
 
     def first_num_steps(self, coordinates: Coordinates, capacity: int) -> IntScalar:
         """Steps of the coarsest grid that suits problems at the given coordinates."""
