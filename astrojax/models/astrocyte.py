@@ -23,12 +23,12 @@ from .._internal.types import (
     Stored,
 )
 from .activations import log_partition, softmax
-from .base import LOOSEST_TOLERANCE, TOLERANCE, AbstractMemory, checked_patterns, checked_query, largest
+from .base import DEFAULT_TOLERANCE, LARGEST_TOLERANCE, NUM_STEPS, AbstractMemory, checked_patterns, checked_query, largest
 from .packed import CompactPatterns
 from .scores import COUPLINGS, AbstractScore, LinearScore, SquaredScore, as_score
 
 CLEAR_SIMILARITY = 0.65
-"""Cosine similarity of a query with its target above which it is clear what is asked for: 3 flips of 20 entries leave 0.7."""
+"""Cosine similarity with its target above which a query is clear: 3 flips of 20 entries leave 0.7."""
 
 GAIN_REGIMES = ("dynamic", "adiabatic", "frozen")
 
@@ -60,7 +60,7 @@ class AstrocyteMemory(AbstractMemory):
 
         dℒ/dt = −(1/τx) Σ φ′(x)(τx dx/dt)² − (c/τp) Var_p(F),
 
-    of which the second term is there in the dynamic regime alone.
+    whose second term is there only in the dynamic regime.
 
     Arguments:
         patterns: stored patterns as columns, shape (N, K), ±1 in the paper, or `compact_patterns`; their precision is that of
@@ -179,7 +179,7 @@ class AstrocyteMemory(AbstractMemory):
         return self.coupling_constant() * free_energy + self.neuron_energy(state.x)
 
     def energy_rate(self, state: AstrocyteState) -> Scalar:
-        """−(1/τx) Σ φ′(x) (τx dx/dt)² − (c/τp) Var_p(F); the second term is there in the dynamic regime alone."""
+        """−(1/τx) Σ φ′(x) (τx dx/dt)² − (c/τp) Var_p(F); the second term only in the dynamic regime."""
         derivative = self.vector_field(state)
         rate = self.neuron_dissipation(state.x, derivative.x)
         if derivative.gain_logits is None:
@@ -189,7 +189,7 @@ class AstrocyteMemory(AbstractMemory):
         return rate - self.coupling_constant() * self.tau_p * (gains @ (dz - gains @ dz) ** 2)
 
     def speed(self, state: AstrocyteState) -> Scalar:
-        """Largest of |dx/dt|∞ and |dp/dt|∞: the logits themselves drift long after the gains have settled."""
+        """Largest of |dx/dt|∞ and |dp/dt|∞: logits drift long after the gains have settled."""
         derivative = self.vector_field(state)
         _, dp = jax.jvp(self.gains, (state,), (derivative,))
         return largest(derivative.x, dp)
@@ -199,31 +199,30 @@ class AstrocyteMemory(AbstractMemory):
         return (neurons, self.temperature / self.tau_p) if self.gain_regime == "dynamic" else (neurons,)
 
     def shortest_time(self) -> Scalar:
-        """That of the neurons alone where no equation of the gains is solved."""
+        """τx alone unless the gains are dynamic."""
         return super().shortest_time() if self.gain_regime == "dynamic" else self.tau_x
 
     def tolerance(self, t1: Scalar) -> Scalar:
-        """Looser where the neurons are faster than gains and horizon: then they follow the gains, and forget errors."""
+        """Looser where neurons are faster than gains and horizon: they follow the gains, and their errors decay."""
         if self.gain_regime != "dynamic":
             return super().tolerance(t1)
         following = jnp.minimum(t1, 100 * self.tau_p) / (10 * self.tau_x)
-        return jnp.clip(TOLERANCE * following, TOLERANCE, LOOSEST_TOLERANCE)
+        return jnp.clip(DEFAULT_TOLERANCE * following, DEFAULT_TOLERANCE, LARGEST_TOLERANCE)
 
     def time_scale(self) -> Scalar:
-        """The gains' time constant, less where neurons are faster, and more where the temperature delays the decision."""
+        """τp, less where neurons are faster, and more where the temperature delays the decision."""
         if self.gain_regime != "dynamic":
             return super().time_scale()
         return jnp.minimum(self.tau_p, jnp.sqrt(self.tau_x * self.tau_p)) * jnp.clip(1 + self.temperature, 1, 3)
 
     def num_steps(self, num_patterns: ScalarLike, similarity: ScalarLike) -> ScalarLike:
-        """Twice as many for each factor of ten by which neurons are faster than gains; fewer where the query is close to its
-        target (unless a power sharpens scores), and fewer still where no more patterns are stored than there are neurons. More,
-        as the square root of the load, from five patterns for each neuron on, or ten where the query is close, up to forty."""
+        """Twice as many for each factor of 10 by which neurons are faster than gains. Fewer for a clear query (unless the score
+        is a power), and fewest if also K ≤ N. From 5 patterns per neuron on (10 for a clear query), up to 40, as √K."""
         if self.gain_regime != "dynamic":
             return super().num_steps(num_patterns, similarity)
         load = jnp.asarray(num_patterns, self.tau_p.dtype) / self.num_neurons
         clear = jnp.where(load > 1, 28 * jnp.sqrt(jnp.clip(load / 10, 1, 4)), 20)
-        unclear = 40 * jnp.sqrt(jnp.clip(load / 5, 1, 8))
+        unclear = NUM_STEPS * jnp.sqrt(jnp.clip(load / 5, 1, 8))
         is_clear = jnp.asarray(similarity) > (CLEAR_SIMILARITY if isinstance(self.score, SquaredScore | LinearScore) else 1)
         return jnp.where(is_clear, clear, unclear) * jnp.maximum(1, self.tau_p / self.tau_x) ** math.log10(2)
 

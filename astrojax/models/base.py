@@ -16,8 +16,11 @@ from .._internal.types import BoolScalar, MaskLike, Neurons, Patterns, PerPatter
 from .activations import activation, activation_slope, lagrangian
 from .packed import CompactPatterns, all_finite
 
-TOLERANCE, LOOSEST_TOLERANCE = 1e-3, 2.5e-2
-"""Tolerances of the exponential solver: where errors grow along the way, and where they are forgotten."""
+NUM_STEPS = 40
+"""Steps of a grid, unless a memory or the caller asks for another number."""
+
+DEFAULT_TOLERANCE, LARGEST_TOLERANCE = 1e-3, 2.5e-2
+"""Tolerances of the exponential solver where errors grow along a trajectory, and where they decay."""
 
 
 class NeuronState(eqx.Module):
@@ -31,6 +34,9 @@ class AbstractMemory(eqx.Module):
 
     All numbers are dimensionless. `stored` marks the columns of a padded pattern array that belong to the memory; memories of
     different loads then have one shape and can share a batch. A padded memory behaves exactly like an unpadded one.
+
+    A memory defines its initial state, vector field and energy; the other methods default to those of a memory whose only
+    variables are its neurons.
     """
 
     patterns: eqx.AbstractVar[Patterns | CompactPatterns]
@@ -56,36 +62,39 @@ class AbstractMemory(eqx.Module):
     def energy(self, state: Any) -> Scalar:
         """Lyapunov function: never increases along a trajectory."""
 
-    @abstractmethod
     def energy_rate(self, state: Any) -> Scalar:
-        """Exact time derivative of the energy along the trajectory through a state; never positive."""
+        """Exact time derivative of the energy along the trajectory through a state; never positive.
 
-    @abstractmethod
+            −(1/τx) Σ φ′(x) (τx dx/dt)²
+        """
+        return self.neuron_dissipation(state.x, self.vector_field(state).x)
+
     def speed(self, state: Any) -> Scalar:
-        """Largest absolute rate of change among the neurons and the other physical variables, per unit of time."""
+        """Largest absolute rate of change of a variable, per unit of time."""
+        return largest(*jax.tree.leaves(self.vector_field(state)))
 
-    @abstractmethod
     def rates(self) -> tuple[Scalar, ...]:
         """Rates λ of the linear relaxation −λy, per unit of time: a positive number for each part of the state, in order.
 
         The vector field is this relaxation plus a bounded drive. An exponential solver treats the first exactly.
         """
+        return (1 / self.tau_x,)
 
     def relaxation_rates(self) -> PyTree:
-        """The `rates` in the structure of a state, with a number in the place of each array."""
+        """The `rates` in the structure of a state: a number for each array."""
         structure = jax.tree.structure(jax.eval_shape(self.initial_state, jnp.zeros(self.num_neurons, self.patterns.dtype)))
         return jax.tree.unflatten(structure, self.rates())
 
     def error_scale(self, state: Any) -> PyTree:
-        """The sizes that errors of a state are relative to: the largest of the neurons, and each other entry's own.
+        """The sizes that errors of a state are relative to: the largest |x| for all neurons, its own for each other entry.
 
-        A neuron that passes 0 while others are far from it may err as they do: the outcome does not hang on it.
+        A neuron that passes 0 while others are far from it may err as they do: the outcome does not depend on it.
         """
         sizes = jax.tree.map(jnp.abs, state)
         return eqx.tree_at(lambda sizes: sizes.x, sizes, jnp.max(sizes.x))
 
     def fastest_rate(self) -> Scalar:
-        """The fastest rate of linear relaxation, per unit of time: what limits the step of an explicit solver at rest."""
+        """The fastest of the `rates`: at rest it limits the step of an explicit solver."""
         return jnp.max(jnp.stack(self.rates()))
 
     def shortest_time(self) -> Scalar:
@@ -93,22 +102,19 @@ class AbstractMemory(eqx.Module):
         return jnp.min(jnp.stack([getattr(self, name) for name in self.positive_parameters if name.startswith("tau_")]))
 
     def tolerance(self, t1: Scalar) -> Scalar:
-        """Tolerance, relative and absolute, that suits the third-order exponential solver: docs/accuracy.md says why."""
-        return jnp.full_like(t1, TOLERANCE)
+        """Default tolerance, relative and absolute, of the exponential solvers (docs/accuracy.md)."""
+        return jnp.full_like(t1, DEFAULT_TOLERANCE)
 
     def time_scale(self) -> Scalar:
-        """Time on which a query is decided: up to it the steps of a grid (`grid.py`) are about equally long."""
+        """Time within which a query is decided: up to it the steps of a grid (`solve/grid.py`) are about equally long."""
         return 2 * self.shortest_time()
 
     def num_steps(self, num_patterns: ScalarLike, similarity: ScalarLike) -> ScalarLike:
-        """Steps of a grid that outcomes need (docs/accuracy.md), whatever the patterns.
-
-        Arguments: the load, and the cosine similarity of queries with their targets.
-        """
-        return 40
+        """Steps that a grid needs (docs/accuracy.md) at a memory load and a cosine similarity of queries with their targets."""
+        return NUM_STEPS
 
     def precompute(self) -> "AbstractMemory":
-        """The same memory, with whatever its vector field would work out anew at every call worked out once."""
+        """The same memory, with what every call of its vector field needs computed beforehand."""
         return self
 
     def gains(self, state: Any) -> PerPattern | None:
@@ -124,7 +130,7 @@ class AbstractMemory(eqx.Module):
         return activation(state.x, self.slope)
 
     def overlaps(self, state: Any) -> PerPattern:
-        """Unnormalised overlaps m = Ξᵀφ(x) in [−N, N], shape (K,)."""
+        """Unnormalized overlaps m = Ξᵀφ(x) in [−N, N], shape (K,)."""
         return self.readout(state) @ self.patterns
 
     @property
@@ -140,7 +146,7 @@ class AbstractMemory(eqx.Module):
         return jnp.sum(self.stored, dtype=self.patterns.dtype)
 
     def is_valid(self) -> BoolScalar:
-        """Whether all parameters and patterns are in range; the only such check there is for traced values."""
+        """Whether all parameters and patterns are in range: the only check of traced values."""
         parameters = jnp.stack([getattr(self, name) for name in self.positive_parameters])
         valid = jnp.all((parameters > 0) & jnp.isfinite(parameters)) & all_finite(self.patterns)
         return valid if self.stored is None else valid & jnp.any(self.stored)
@@ -155,7 +161,7 @@ class AbstractMemory(eqx.Module):
 
 
 def check_memory(memory: object) -> None:
-    """Refuse what is not a memory, or a batch of them."""
+    """Raise `InputError` unless it is a single memory."""
     if not isinstance(memory, AbstractMemory):
         raise InputError(f"memory must be a memory such as AstrocyteMemory; got {type(memory).__name__}")
     if len(memory.patterns.shape) != 2:
@@ -165,11 +171,7 @@ def check_memory(memory: object) -> None:
 
 
 def checked_patterns(patterns: jax.typing.ArrayLike | CompactPatterns, stored: MaskLike | None) -> tuple[Any, jax.Array | None]:
-    """Patterns as floats, with the columns that are not stored set to zero, and the mask.
-
-    Raises `InputError` for patterns that are not a matrix with at least one neuron and one pattern, that are not finite, that
-    are bits in place of signs, in half precision, or do not fit the mask, and for a mask that stores nothing.
-    """
+    """Patterns as floats, with zeros in the columns that are not stored, and the mask; `InputError` if they are invalid."""
     if isinstance(patterns, CompactPatterns):
         if stored is not None:
             raise InputError("stored must be left out where patterns are compact: all of them are stored")
@@ -195,7 +197,7 @@ def checked_patterns(patterns: jax.typing.ArrayLike | CompactPatterns, stored: M
 
 
 def checked_query(query: jax.typing.ArrayLike, patterns: Patterns | CompactPatterns) -> jax.Array:
-    """A query in the precision of the patterns; `InputError` unless it is finite, fits, and is not of bits."""
+    """A query in the precision of the patterns; `InputError` if it is invalid."""
     refuse_booleans("query", query)
     array = real("query", query).astype(patterns.dtype)
     turned = ", not per pattern: patterns must be columns" if array.shape == (patterns.shape[1],) else ""

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from .._internal.checks import at_least, positive
 from .._internal.parameters import MOST_ORDER, Range
 from .._internal.types import MaskLike, Neurons, Patterns, PositiveLike, Scalar, Stored
-from .base import AbstractMemory, NeuronState, checked_patterns, checked_query, largest
+from .base import AbstractMemory, NeuronState, checked_patterns, checked_query
 from .packed import CompactPatterns
 
 
@@ -32,8 +32,7 @@ class DenseMemory(AbstractMemory):
         stored: which columns are stored, shape (K,), boolean; all of them when left out.
 
     Raises:
-        InputError (a ValueError): for an order below 2 or above 10,000, a parameter that is not positive, or arrays that
-            do not fit.
+        InputError (a ValueError): for a parameter out of range, or arrays that do not fit.
 
     Source: Krotov and Hopfield (2016), arXiv:1606.01164; Krotov and Hopfield (2021), arXiv:2008.06996.
     """
@@ -69,13 +68,3 @@ class DenseMemory(AbstractMemory):
     def energy(self, state: NeuronState) -> Scalar:
         relative = self.overlaps(state) / self.num_neurons
         return self.neuron_energy(state.x) - self.num_neurons * jnp.sum(relative**self.order) / self.order
-
-    def energy_rate(self, state: NeuronState) -> Scalar:
-        """−(1/τx) Σ φ′(x) (τx dx/dt)²."""
-        return self.neuron_dissipation(state.x, self.vector_field(state).x)
-
-    def rates(self) -> tuple[Scalar, ...]:
-        return (1 / self.tau_x,)
-
-    def speed(self, state: NeuronState) -> Scalar:
-        return largest(self.vector_field(state).x)

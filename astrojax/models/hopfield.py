@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from .._internal.checks import InputError, positive
 from .._internal.types import MaskLike, Neurons, Patterns, PositiveLike, Scalar, Stored
-from .base import AbstractMemory, NeuronState, checked_patterns, checked_query, largest
+from .base import AbstractMemory, NeuronState, checked_patterns, checked_query
 from .packed import CompactPatterns, squared_sums
 
 
@@ -70,16 +70,6 @@ class HopfieldMemory(AbstractMemory):
         if self.zero_diagonal:
             quadratic = quadratic - self._diagonal() @ self.readout(state) ** 2
         return self.neuron_energy(state.x) - quadratic / 2
-
-    def energy_rate(self, state: NeuronState) -> Scalar:
-        """−(1/τx) Σ φ′(x) (τx dx/dt)²."""
-        return self.neuron_dissipation(state.x, self.vector_field(state).x)
-
-    def rates(self) -> tuple[Scalar, ...]:
-        return (1 / self.tau_x,)
-
-    def speed(self, state: NeuronState) -> Scalar:
-        return largest(self.vector_field(state).x)
 
     def _diagonal(self) -> Neurons:
         return squared_sums(self.patterns) / self.num_neurons

@@ -12,14 +12,14 @@ from jaxtyping import Array, Float
 from .._internal.checks import InputError, positive
 from .._internal.types import Couplings, MaskLike, Neurons, Patterns, PerPair, PositiveLike, Scalar, ScalarLike, Stored
 from .activations import activation, activation_slope, lagrangian
-from .base import AbstractMemory, checked_patterns, checked_query, largest
+from .base import AbstractMemory, checked_patterns, checked_query
 from .packed import CompactPatterns
 
 CLEAR_SIMILARITY = 0.85
-"""Cosine similarity with its target beyond which a query decides at once."""
+"""Cosine similarity with its target above which a query is clear."""
 
-SLOW = 1.05
-"""Beyond so many times the shortest other time constant that of the processes counts as slow."""
+SLOW_RATIO = 1.05
+"""Processes are slow if τa is longer than the shorter of τx and τs by more than this factor."""
 
 CLIP = 1e-6
 """Arguments of artanh in the initial state are kept this far inside (−1, 1)."""
@@ -138,16 +138,12 @@ class NeuronAstrocyteMemory(AbstractMemory):
         return self.shortest_time()
 
     def num_steps(self, num_patterns: ScalarLike, similarity: ScalarLike) -> ScalarLike:
-        """More than elsewhere, and up to twice as many where processes are the slowest: trajectories pass saddles, each at its
-        own time. Otherwise fewer if the query is clear, or the more patterns there are beyond four for each neuron."""
+        """More than for other memories, since trajectories pass saddles, each at its own time; up to twice as many for slow
+        processes. Otherwise fewer for a clear query, and fewer the more patterns there are beyond 4 per neuron."""
         slow = self.tau_a / jnp.minimum(self.tau_x, self.tau_s)
         excess = jnp.maximum(jnp.asarray(num_patterns, self.tau_a.dtype) / (4 * self.num_neurons), 1)
         level = jnp.where(similarity > CLEAR_SIMILARITY, 28, jnp.maximum(96 / excess**1.5, 28))
-        return jnp.where(slow > SLOW, 96 * jnp.clip(slow, 1, 2), level)
-
-    def speed(self, state: NeuronAstrocyteState) -> Scalar:
-        derivative = self.vector_field(state)
-        return largest(derivative.x, derivative.synapses, derivative.processes)
+        return jnp.where(slow > SLOW_RATIO, 96 * jnp.clip(slow, 1, 2), level)
 
     def transport(self, psi: PerPair) -> PerPair:
         """𝒯Ψ = (1/N³) Σ_μ ξ_μ ξ_μᵀ (ξ_μᵀ Ψ ξ_μ), in the storage of the state."""
@@ -177,7 +173,7 @@ class NeuronAstrocyteMemory(AbstractMemory):
         return self._multiplicity() @ pairs
 
     def _multiplicity(self) -> PerPair:
-        """How often each stored entry stands in the symmetric matrix: once on the diagonal, twice off it."""
+        """How often each stored entry occurs in the symmetric matrix: once on the diagonal, twice off it."""
         rows, columns = np.triu_indices(self.num_neurons)
         return jnp.asarray(np.where(rows == columns, 1, 2), self.patterns.dtype)
 

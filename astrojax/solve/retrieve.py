@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, PyTree
 
 from .._internal.checks import InputError, concrete, finite, real, shown
 from .._internal.types import BoolScalar, IntScalar, Scalar, ScalarLike
-from ..models.base import AbstractMemory, check_memory, checked_query
+from ..models.base import NUM_STEPS, AbstractMemory, check_memory, checked_query
 from .adams import Adams
 from .automatic import Automatic
 from .exponential import ETD3, AbstractExponentialSolver
@@ -22,9 +22,6 @@ from .recall import Recall as Recall
 from .recall import Status as Status
 from .settings import SolveSettings
 from .step_size import Replay, StepControl
-
-NUM_STEPS = 40
-"""Steps of a grid, unless given."""
 
 ACCURATE = {"float64": 3e-7, "float32": 3e-5}
 """Default tolerance of `auto` by precision: docs/accuracy.md has the errors it leaves, of states and gradients."""

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._internal.random import seed_key
+from ..models.base import NUM_STEPS
 from .programs import as_arrays, one_lane, static_key
 
 TRAJECTORY_SECONDS, DRAW_SECONDS, STEP_SECONDS = 2e-6, 6e-10, 1.2e-10
@@ -17,16 +18,13 @@ TRAJECTORY_SECONDS, DRAW_SECONDS, STEP_SECONDS = 2e-6, 6e-10, 1.2e-10
 COMPILE_SECONDS = 3.0
 """To compile a program. A cached one must still be traced and loaded, a third of that."""
 
-USUAL_STEPS = 40
-"""Steps of a trajectory, about."""
-
 _SIZES: dict[Hashable, tuple[int, int, int]] = {}
 
 
 def trajectory_seconds(sample: Any, coordinates: Mapping[str, np.ndarray], capacity: int) -> float:
     """Core-seconds of one trajectory, at coordinates of which the first is taken, padded to `capacity` patterns."""
     drawn, read, _ = _sizes(sample, coordinates, capacity)
-    num_steps = getattr(sample, "num_steps", None) or USUAL_STEPS
+    num_steps = getattr(sample, "num_steps", None) or NUM_STEPS
     return TRAJECTORY_SECONDS + DRAW_SECONDS * drawn + STEP_SECONDS * num_steps * read
 
 
