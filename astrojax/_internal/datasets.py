@@ -1,10 +1,14 @@
-"""Arrays with named dimensions: results as xarray datasets. Plain arrays come in; xarray is imported when it is used."""
+"""Results as xarray datasets: arrays with named dimensions. xarray is imported when it is used."""
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from .checks import InputError, shown
+import equinox as eqx
+import numpy as np
+
+from .checks import InputError, not_traced, shown
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -12,11 +16,45 @@ if TYPE_CHECKING:
 OWN_DIMS = ("neuron", "pattern", "pair", "time", "eigenvalue")
 """Dimensions of a single result."""
 
+Variables = dict[str, tuple[tuple[str, ...], Any, str]]
+"""Variables of a single result by name: dimensions, array (`None` if the result has none) and definition."""
+
+
+class Labeled(eqx.Module):
+    """A result for one state, or for a batch of them."""
+
+    @abstractmethod
+    def _variables(self) -> Variables:
+        """The variables of its dataset."""
+
+    def to_xarray(self, *, dims: Sequence[str] | None = None) -> "xr.Dataset":
+        """The result as an `xarray.Dataset` with dimensions `neuron`, `pattern` or `eigenvalue`, and those of a batch.
+
+        Arguments:
+            dims: names of the leading dimensions of a batch; `state` for one, `state_0`, `state_1`, … for more when left out.
+
+        Raises:
+            InputError (a ValueError): for names that do not fit, inside `jax.jit`, or without xarray.
+        """
+        not_traced(f"{type(self).__name__.lower()}.to_xarray", self)
+        found = self._variables()
+        number = next(np.ndim(array) for own, array, _ in found.values() if not own)
+        return dataset(labeled(found, batch_dims(dims, number, "state")), {}, {})
+
+
+def labeled(variables: Variables, leading: tuple[str, ...] = ()) -> dict[str, tuple[Any, ...]]:
+    """Variables as xarray takes them, with the `leading` dimensions of a batch."""
+    return {
+        name: ((*leading, *dims), np.asarray(array), {"definition": text})
+        for name, (dims, array, text) in variables.items()
+        if array is not None
+    }
+
 
 def dataset(
     variables: Mapping[str, tuple[Any, ...]], coordinates: Mapping[str, Any], attributes: Mapping[str, Any]
 ) -> "xr.Dataset":
-    """An `xarray.Dataset`: variables and coordinates as `xarray.Dataset` takes them.
+    """An `xarray.Dataset` of variables and coordinates in xarray's own form.
 
     Raises:
         InputError (a ValueError): if xarray is not installed, or where a dimension has the name of a variable.
@@ -48,5 +86,5 @@ def batch_dims(dims: Sequence[str] | None, number: int, default: str) -> tuple[s
 
 
 def listed(names: type[IntEnum]) -> str:
-    """The members of an enumeration as the definition of a variable that has their values."""
+    """The members of an enumeration, as the definition of a variable with their values."""
     return ", ".join(f"{member.value} {member.name.lower()}" for member in names)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .._internal.checks import InputError, at_least, concrete, finite, not_traced, positive, random_key, real, shown
-from .._internal.datasets import dataset
+from .._internal.datasets import dataset, labeled
 from .._internal.random import pinned, seed_key
 from .._internal.signs import refuse_bit_queries, refuse_booleans
 from .._internal.types import BoolScalar, IntScalar, Neurons, RandomKey, Scalar, ScalarLike
@@ -20,7 +20,6 @@ from ..problems.corruption import flip
 from ..problems.observables import hamming_error
 from ..solve.retrieve import Status, retrieve
 from .classification import Identity, identify, pattern_array
-from .datasets import variable, variables
 from .fixed_points import Equilibrium, Spectrum, equilibrium, spectrum
 
 if TYPE_CHECKING:
@@ -30,16 +29,17 @@ SETTLING = 30.0
 """Default horizon, in relaxation times of the slowest variable: exp(−30) = 1e-13 of a start is left."""
 
 SETTLING_MAX_STEPS = 16**4
-"""Largest number of steps up to such a horizon, which can be thousands of times that of an ordinary retrieval."""
+"""Most steps up to that horizon, which can be thousands of times that of an ordinary retrieval."""
 
 SAME_RATES = 1e-3
-"""Equilibria are one when no firing rate differs by more: far more than Newton's method leaves, far less than a flip."""
+"""Largest difference of a firing rate between two copies of one equilibrium: far more than Newton's method leaves, far less
+than a flip."""
 
 NUDGE = 1e-4
 """How far starts are moved, relative to their largest entry: far more than rounding moves them, far less than a flip."""
 
 MOVED_RATES = 0.1
-"""A trajectory had not settled when Newton's method moves a firing rate by more: it may then have changed basins."""
+"""Most that Newton's method moves a firing rate of a settled trajectory. Beyond it may have changed basins."""
 
 
 class Attractors(eqx.Module):
@@ -49,8 +49,8 @@ class Attractors(eqx.Module):
         equilibria, spectra, identities: of each attractor, with a leading axis of length A.
         counts: how many starts led to each, shape (A,).
         labels: the attractor that each start led to, −1 for those that did not settle, shape (S,).
-        num_unsettled: how many starts did not settle: a failed retrieval, a horizon that is too short, no equilibrium found, or
-            a start on the boundary between two basins, from which only rounding leads to either.
+        num_unsettled: how many starts did not settle: the retrieval failed, the horizon was too short, no equilibrium was
+            found, or the start lies on the boundary between two basins, where rounding decides.
     """
 
     equilibria: Equilibrium
@@ -61,17 +61,18 @@ class Attractors(eqx.Module):
     num_unsettled: IntScalar
 
     def to_xarray(self) -> "xr.Dataset":
-        """The attractors as an `xarray.Dataset` with dimensions `attractor`, `neuron`, `pattern`, `eigenvalue` and
-        `start`.
+        """The attractors as an `xarray.Dataset` along `attractor`, `neuron`, `pattern`, `eigenvalue` and `start`.
 
         Raises:
             InputError (a ValueError): inside `jax.jit`, or without xarray.
         """
         not_traced("attractors.to_xarray", self)
-        rows = self.equilibria._rows() + self.spectra._rows() + self.identities._rows()
-        found = variables(rows, ("attractor",))
-        found["count"] = variable(("attractor",), self.counts, "trajectories that reached it")
-        found["label"] = variable(("start",), self.labels, "attractor that the start led to, -1 for those that did not settle")
+        parts = self.equilibria._variables() | self.spectra._variables() | self.identities._variables()
+        counts = {
+            "count": (("attractor",), self.counts, "trajectories that reached it"),
+            "label": (("start",), self.labels, "attractor that the start led to, -1 for those that did not settle"),
+        }
+        found = labeled(parts, ("attractor",)) | labeled(counts)
         return dataset(found, {}, {"num_unsettled": int(self.num_unsettled)})
 
 
@@ -81,7 +82,7 @@ class Basin(eqx.Module):
     Arguments:
         num_flips: distances of the queries, in flipped entries, shape (L,).
         num_returned: how many queries led to the pattern without error, shape (L,).
-        num_valid: how many trajectories ended well (`Status.OK`), shape (L,): of these the others are counted.
+        num_valid: how many trajectories ended with `Status.OK`, shape (L,); only these are counted.
     """
 
     num_flips: Int[Array, " levels"]
@@ -110,9 +111,9 @@ def attractors(memory: AbstractMemory, starts: jax.typing.ArrayLike, *, t1: Scal
 
     Each start is moved by `NUDGE` of its largest entry along a fixed random direction, to either side. Both trajectories are
     followed to the horizon and their ends refined by `equilibrium`; ends whose firing rates differ by at most `SAME_RATES` are
-    one. A start counts where both end alike. Otherwise, as on the boundary of two basins, where symmetry puts the mixtures of
-    two patterns, it is unsettled: rounding decides nothing. How many there are depends on the values, so this cannot be
-    transformed by `jax.jit` or `jax.vmap`.
+    one. A start whose two trajectories end apart is unsettled, such as one on the boundary of two basins, where symmetry puts
+    the mixtures of two patterns: rounding decides nothing. The number of attractors depends on values, so `jax.jit` and
+    `jax.vmap` do not work here.
 
     Arguments:
         memory: the memory; see `AstrocyteMemory` and its siblings.
@@ -160,7 +161,7 @@ def _nudged(starts: Float[Array, "starts neurons"]) -> tuple[Float[Array, "start
 def _settle(
     memory: AbstractMemory, starts: Float[Array, "starts neurons"], t1: Scalar
 ) -> tuple[Equilibrium, Float[Array, "starts neurons"], Bool[Array, " starts"]]:
-    """The equilibrium that each start leads to, the firing rates there, and whether the trajectory has come that far."""
+    """The equilibrium that each start leads to, the firing rates there, and whether the trajectory has settled."""
 
     def one(start: Neurons) -> tuple[Equilibrium, Neurons, BoolScalar]:
         recall = retrieve(memory, start, t1=t1, max_steps=SETTLING_MAX_STEPS, adjoint=diffrax.ForwardMode())
@@ -193,13 +194,13 @@ def basin(
 ) -> Basin:
     """How often a memory is recalled without error from random queries at each of several distances.
 
-    Query q has its own order of the neurons, derived from `key` and q: at n flips the first n of them change sign. So distances
-    meet the same queries, and neither more queries nor other distances change a result.
+    Query q has its own order of the neurons, derived from `key` and q: at n flips the first n of them change sign. So a result
+    at one distance does not depend on the other distances, nor on the number of queries.
 
     Arguments:
         memory: the memory, with patterns of ±1; see `AstrocyteMemory` and its siblings.
         key: a random key.
-        pattern: the stored pattern whose basin is meant, by its column.
+        pattern: column of the stored pattern whose basin it is.
         num_flips: distances, integers between 0 and N, shape (L,).
         num_queries: queries at each distance.
         t1: horizon, positive; `SETTLING` relaxation times of the slowest variable when left out.
@@ -230,7 +231,7 @@ def basin(
 def _returns(
     memory: AbstractMemory, key: RandomKey, target: Neurons, levels: Float[Array, " levels"], num_queries: int, t1: Scalar
 ) -> tuple[Bool[Array, "levels queries"], Bool[Array, "levels queries"]]:
-    """Whether each query at each level led to the target without error, and whether its trajectory ended well."""
+    """Whether each query at each level led to the target without error, and whether its status is `OK`."""
 
     def one(level: Scalar, query: IntScalar) -> tuple[BoolScalar, BoolScalar]:
         start = flip(jax.random.fold_in(key, query), target, level)

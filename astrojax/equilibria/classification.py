@@ -1,4 +1,4 @@
-"""Identity: what a memory recalls at a state."""
+"""Classification: what a memory recalls at a state."""
 
 from enum import IntEnum
 
@@ -8,11 +8,10 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Int, PyTree
 
 from .._internal.checks import InputError
-from .._internal.datasets import listed
+from .._internal.datasets import Labeled, Variables, listed
 from .._internal.types import BoolScalar, IntScalar, Patterns, Scalar
 from ..models.base import AbstractMemory
 from ..models.packed import CompactPatterns
-from .datasets import Labelled, Row
 from .fixed_points import checked, scaled_residual
 
 SILENT_RATE = 1e-4
@@ -21,14 +20,14 @@ SILENT_RATE = 1e-4
 AGREEMENT = 0.9
 """Least agreement of signs with a memory or a mixture, in [−1, 1]: at most one neuron in 20 may differ."""
 
-ODD = 1e-3
-"""Equations count as odd in x where x → −x changes them by less, in units of the state: rounding in float32 is far below."""
+ASYMMETRY = 1e-3
+"""Most by which x → −x changes equations that count as odd, in units of the state. Rounding in float32 is far below."""
 
-COPY = 1e-5
-"""Weights of two patterns that are not each other's copies are larger by far: at least about 1/N."""
+COPY_WEIGHT = 1e-5
+"""Weights of patterns that are not copies of each other are far larger, at least about 1/N."""
 
 SHARE = 0.5
-"""Weight, relative to the leading pattern's, from which a pattern takes part: nearer to an equal share than to none."""
+"""Weight relative to the leading pattern's above which a pattern takes part: closer to an equal share than to none."""
 
 
 class EquilibriumKind(IntEnum):
@@ -41,10 +40,10 @@ class EquilibriumKind(IntEnum):
     MIXTURE = 2
     """Several stored patterns at once."""
     SPURIOUS = 3
-    """Something that is not near to any stored pattern, nor to a mixture of a few."""
+    """Neither close to a stored pattern nor to a mixture of a few."""
 
 
-class Identity(Labelled):
+class Identity(Labeled):
     """What a state recalls.
 
     Arguments:
@@ -59,18 +58,17 @@ class Identity(Labelled):
     signs: Int[Array, " patterns"]
     overlap: Scalar
 
-    def _rows(self) -> list[Row]:
-        """What is recalled as variables of a dataset."""
-        return [
-            ("kind", (), self.kind, listed(EquilibriumKind)),
-            ("leader", (), self.pattern, "pattern that leads in a memory or a mixture, -1 for other states"),
-            ("sign", ("pattern",), self.signs, "1 for patterns that take part, -1 for negatives, else 0"),
-            ("overlap", (), self.overlap, "cosine between firing rates and the nearest pattern"),
-        ]
+    def _variables(self) -> Variables:
+        return {
+            "kind": ((), self.kind, listed(EquilibriumKind)),
+            "leader": ((), self.pattern, "pattern that leads in a memory or a mixture, -1 for other states"),
+            "sign": (("pattern",), self.signs, "1 for patterns that take part, -1 for negatives, else 0"),
+            "overlap": ((), self.overlap, "cosine between firing rates and the nearest pattern"),
+        }
 
 
 def identify(memory: AbstractMemory, state: PyTree) -> Identity:
-    """What a state recalls: one pattern, a mixture of several, nothing, or none of these.
+    """Classify what a state recalls: one pattern, a mixture of several, nothing, or none of these.
 
     The overlap of a pattern is the cosine between it and the firing rates φ(x); where x → −x leaves the equations as they are,
     that of the pattern or its negative, whichever is nearer. The pattern with the largest overlap leads. Another takes part if
@@ -82,7 +80,7 @@ def identify(memory: AbstractMemory, state: PyTree) -> Identity:
       more than retrieval leaves in a Hopfield network below its capacity;
     - a mixture, if several take part, the signs of x have this agreement with the sum of these patterns where it is not zero,
       and the leader's overlap exceeds √(2 log(2K)/N), about the largest that K random patterns have with any state by chance;
-      without this, every state of a crowded memory would be the mixture of many patterns;
+      otherwise every state of a crowded memory would be a mixture of many patterns;
     - spurious otherwise.
 
     The columns that are not `stored` never take part.
@@ -107,7 +105,7 @@ def _identify(memory: AbstractMemory, state: PyTree) -> Identity:
     # Least squares with the leader and one other, both weights times 1 − correlation²: zero for a copy of the leader.
     correlation = signs * signs[leader] * (directions[:, leader] @ directions)
     weight, leading_weight = nearness - correlation * nearness[leader], nearness[leader] - correlation * nearness
-    takes_part = (stored & (weight > SHARE * leading_weight + COPY)).at[leader].set(True)
+    takes_part = (stored & (weight > SHARE * leading_weight + COPY_WEIGHT)).at[leader].set(True)
     signs = jnp.where(takes_part, signs, 0)
     sum_signs = jnp.sign(patterns @ signs.astype(patterns.dtype))
     agreement = jnp.sign(state.x) @ sum_signs / jnp.maximum(jnp.sum(jnp.abs(sum_signs)), 1)
@@ -128,7 +126,7 @@ def _is_odd(memory: AbstractMemory, state: PyTree) -> BoolScalar:
         return eqx.tree_at(lambda s: s.x, tree, -tree.x)
 
     here, there = scaled_residual(state, memory), mirrored(scaled_residual(mirrored(state), memory))
-    return jnp.max(jnp.abs(ravel_pytree(here)[0] - ravel_pytree(there)[0])) <= ODD
+    return jnp.max(jnp.abs(ravel_pytree(here)[0] - ravel_pytree(there)[0])) <= ASYMMETRY
 
 
 def pattern_array(patterns: Patterns | CompactPatterns) -> Patterns:

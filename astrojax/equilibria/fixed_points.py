@@ -11,13 +11,12 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
 from .._internal.checks import InputError, at_least, real
-from .._internal.datasets import listed
+from .._internal.datasets import Labeled, Variables, listed
 from .._internal.types import BoolScalar, IntScalar, PerPattern, Scalar
 from ..models.base import AbstractMemory, check_memory
-from .datasets import Labelled, Row
 
 
-class Equilibrium(Labelled):
+class Equilibrium(Labeled):
     """A state at which a memory rests.
 
     Arguments:
@@ -25,7 +24,7 @@ class Equilibrium(Labelled):
         gains: gains p, shape (K,), or `None` for a memory without gains.
         residual: largest distance of a variable from where it is driven to, relative to 1 + the largest |variable| of its kind.
         num_steps: steps of Newton's method.
-        converged: whether the residual is within rounding. If not, the state means nothing.
+        converged: whether the residual is within rounding. If not, the state is meaningless.
     """
 
     state: Any
@@ -34,15 +33,14 @@ class Equilibrium(Labelled):
     num_steps: IntScalar
     converged: BoolScalar
 
-    def _rows(self) -> list[Row]:
-        """The state, its gains, and how it was found, as variables of a dataset."""
-        return [
-            ("x", ("neuron",), self.x, "neuronal state"),
-            ("gains", ("pattern",), self.gains, "astrocytic gain of each pattern"),
-            ("residual", (), self.residual, "largest relative distance of a variable from where it is driven to"),
-            ("num_steps", (), self.num_steps, "steps of Newton's method"),
-            ("converged", (), self.converged, "whether the residual is within rounding"),
-        ]
+    def _variables(self) -> Variables:
+        return {
+            "x": (("neuron",), self.x, "neuronal state"),
+            "gains": (("pattern",), self.gains, "astrocytic gain of each pattern"),
+            "residual": ((), self.residual, "largest relative distance of a variable from where it is driven to"),
+            "num_steps": ((), self.num_steps, "steps of Newton's method"),
+            "converged": ((), self.converged, "whether the residual is within rounding"),
+        }
 
     @property
     def x(self) -> Float[Array, "*batch neurons"]:
@@ -60,12 +58,12 @@ class Stability(IntEnum):
     REPELLER = 2
     """All of them grow."""
     MARGINAL = 3
-    """The leading eigenvalue is zero within rounding, so that the linearised equations do not tell."""
+    """The leading eigenvalue is zero within rounding, so the linearized equations do not decide."""
     UNKNOWN = 4
     """The Jacobian is not finite, or has complex eigenvalues, since the memory does not rest here."""
 
 
-class Spectrum(Labelled):
+class Spectrum(Labeled):
     """Linear stability of an equilibrium with D variables.
 
     Arguments:
@@ -78,21 +76,20 @@ class Spectrum(Labelled):
     index: IntScalar
     stability: IntScalar
 
-    def _rows(self) -> list[Row]:
-        """Eigenvalues and verdict as variables of a dataset."""
-        return [
-            ("eigenvalues", ("eigenvalue",), self.eigenvalues, "eigenvalues of the Jacobian, per unit of time"),
-            ("index", (), self.index, "number of unstable directions"),
-            ("stability", (), self.stability, listed(Stability)),
-        ]
+    def _variables(self) -> Variables:
+        return {
+            "eigenvalues": (("eigenvalue",), self.eigenvalues, "eigenvalues of the Jacobian, per unit of time"),
+            "index": ((), self.index, "number of unstable directions"),
+            "stability": ((), self.stability, listed(Stability)),
+        }
 
 
 def equilibrium(memory: AbstractMemory, state: PyTree, *, max_steps: int = 64) -> Equilibrium:
-    """The equilibrium that Newton's method finds from a state of a memory, all variables together.
+    """Find an equilibrium by Newton's method in all variables, from a state of a memory.
 
-    From near an equilibrium, stable or not, that one is found, such as the one a retrieval was tending to; from afar it may be
-    any, or none: look at `converged`. Derivatives with respect to the memory, in forward and reverse mode, are those of the
-    equilibrium by the implicit function theorem; those with respect to `state` are zero. Batch it with `jax.vmap`.
+    From a state close to an equilibrium, stable or not, Newton's method finds that one; from afar any, or none: check
+    `converged`. Derivatives with respect to the memory, in forward and reverse mode, are those of the equilibrium by the
+    implicit function theorem; those with respect to `state` are zero. Batch it with `jax.vmap`.
 
     Arguments:
         memory: the memory; see `AstrocyteMemory` and its siblings.
@@ -125,7 +122,7 @@ def _equilibrium(memory: AbstractMemory, state: PyTree, max_steps: int) -> Equil
 def scaled_residual(state: PyTree, memory: AbstractMemory) -> PyTree:
     """The vector field in units of the state: drive − variable, relative to 1 + the largest |variable| of its kind.
 
-    So one tolerance suits neurons, which reach |x| ≈ K, gain logits, which reach N/(2T), and all time constants.
+    So one tolerance suits neurons, which reach |x| ≈ K, logits, which reach N/(2T), and all time constants.
     """
 
     def part(derivative: jax.Array, rate: Scalar, values: jax.Array) -> jax.Array:
@@ -152,17 +149,17 @@ def _jacobian(memory: AbstractMemory, state: PyTree) -> Float[Array, "variables 
 
 
 def spectrum(memory: AbstractMemory, state: PyTree) -> Spectrum:
-    """Eigenvalues of the Jacobian at an equilibrium, and the verdict that follows.
+    """Eigenvalues of the Jacobian at an equilibrium, and the stability that follows.
 
     They are real: every memory descends its energy E as M dy/dt = −∂E/∂y, with a symmetric M ≥ 0 that has a block for each part
     of the state (the astrocyte's are τx φ′(x) and cτp (diag p − ppᵀ)). So at rest M times the Jacobian is minus the symmetric
-    Hessian of E. Where M is regular the Jacobian is similar to a symmetric matrix; what M does not see only relaxes. Thus the
-    index is the number of directions in which the energy falls, whatever the time constants. A constant added to all logits
-    leaves the gains as they are, but decays at the rate T/τp: it is no zero mode.
+    Hessian of E. Where M is regular the Jacobian is similar to a symmetric matrix; the kernel of M only relaxes. So the index
+    is the number of directions in which the energy falls, whatever the time constants. A constant added to all logits leaves
+    the gains unchanged, but decays at the rate T/τp: it is no zero mode.
 
-    An eigenvalue counts as zero within 10 D ε of the largest |eigenvalue|, with ε the rounding unit: about the error it has. In
-    single precision that may hide slow directions behind fast ones, such as at τx = 1e-3: what is `MARGINAL` there, double
-    precision tells. Rounding may split a degenerate eigenvalue into a complex pair, √ε apart. Imaginary parts beyond that mean
+    An eigenvalue counts as zero within 10 D ε of the largest |eigenvalue|, with ε the rounding unit: about its own error. In
+    single precision that may hide slow directions behind fast ones, such as at τx = 1e-3: resolve what is `MARGINAL` there in
+    double precision. Rounding may split a degenerate eigenvalue into a complex pair, √ε apart. Larger imaginary parts show
     that the memory does not rest here, and make the stability `UNKNOWN`.
 
     Arguments: a memory and a state at which it rests, such as `equilibrium` finds.
@@ -188,7 +185,7 @@ def _spectrum(memory: AbstractMemory, state: PyTree) -> Spectrum:
 
 
 def checked(memory: AbstractMemory, state: PyTree) -> tuple[AbstractMemory, PyTree]:
-    """A memory, prepared, and a state in its precision; `InputError` unless the state has the parts and shapes it should."""
+    """A memory, precomputed, and a state in its precision; `InputError` for a state of other parts or shapes."""
     check_memory(memory)
     expected = jax.eval_shape(memory.initial_state, jnp.zeros(memory.num_neurons, memory.patterns.dtype))
     given, wanted = (jax.tree.map(jnp.shape, tree) for tree in (state, expected))

@@ -65,7 +65,7 @@ class AbstractMemory(eqx.Module):
     def energy_rate(self, state: Any) -> Scalar:
         """Exact time derivative of the energy along the trajectory through a state; never positive.
 
-            −(1/τx) Σ φ′(x) (τx dx/dt)²
+        −(1/τx) Σ φ′(x) (τx dx/dt)²
         """
         return self.neuron_dissipation(state.x, self.vector_field(state).x)
 
