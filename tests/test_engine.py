@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import astrojax as aj
-from astrojax._internal.device_memory import OutOfMemoryError, default_budget
+from astrojax._internal.devices import OutOfMemoryError, default_budget
 from astrojax.sweep.engine import PROGRAMS
 
 pytestmark = pytest.mark.as_used

@@ -10,10 +10,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from .._internal.checks import InputError, at_least, concrete, finite, not_traced, positive, random_key, real, shown
+from .._internal.checks import (
+    InputError,
+    at_least,
+    concrete,
+    finite,
+    not_traced,
+    positive,
+    random_key,
+    real,
+    refuse_bit_queries,
+    refuse_booleans,
+    shown,
+)
 from .._internal.datasets import dataset, labeled
 from .._internal.random import pinned, seed_key
-from .._internal.signs import refuse_bit_queries, refuse_booleans
 from .._internal.types import BoolScalar, IntScalar, Neurons, RandomKey, Scalar, ScalarLike
 from ..models.base import AbstractMemory, check_memory
 from ..problems.corruption import flip

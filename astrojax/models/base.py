@@ -10,8 +10,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from .._internal.checks import InputError, concrete, finite, pattern_matrix, real, shaped
-from .._internal.signs import refuse_bit_queries, refuse_bits, refuse_booleans
+from .._internal.checks import (
+    InputError,
+    concrete,
+    finite,
+    pattern_matrix,
+    real,
+    refuse_bit_queries,
+    refuse_bits,
+    refuse_booleans,
+    shaped,
+)
 from .._internal.types import BoolScalar, MaskLike, Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
 from .activations import activation, activation_slope, lagrangian
 from .packed import CompactPatterns, all_finite

@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int8
 
-from .._internal.checks import InputError, at_least, not_traced, pattern_matrix, shown
-from .._internal.signs import refuse_bits
+from .._internal.checks import InputError, at_least, not_traced, pattern_matrix, refuse_bits, shown
 from .._internal.types import Neurons, Patterns, PerPattern
 
 BLOCK = 1024

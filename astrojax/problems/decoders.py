@@ -3,9 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from .._internal.checks import finite, random_key, shaped
+from .._internal.checks import finite, random_key, refuse_bit_queries, refuse_bits, shaped
 from .._internal.random import pinned, random_words
-from .._internal.signs import refuse_bit_queries, refuse_bits
 from .._internal.types import Neurons, Patterns, PerPattern, RandomKey, Scalar, ScalarLike, Stored
 
 

@@ -3,8 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from .._internal.checks import shaped
-from .._internal.signs import refuse_bits, require_signs
+from .._internal.checks import refuse_bits, require_signs, shaped
 from .._internal.types import Neurons, PerPattern, Scalar
 
 

@@ -7,9 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from .._internal.checks import InputError
+from .._internal.checks import InputError, refuse_bits
 from .._internal.random import folded, pinned
-from .._internal.signs import refuse_bits
 from .._internal.types import Neurons, Patterns, RandomKey, Stored
 from .corruption import AbstractCorruption
 from .patterns import pooled_columns, pooled_patterns

@@ -16,7 +16,7 @@ import xarray as xr
 
 from .._internal.checks import LARGEST_INTEGER, LARGEST_SIZE, InputError, RunError, at_least
 from .._internal.compilation_cache import keep_compiled_programs
-from .._internal.device_memory import machine_memory
+from .._internal.devices import machine_memory
 from .._internal.errors import shown_bytes
 from .._internal.parameters import MOST_THREADS, MOST_TRAJECTORIES
 from ..config.load import read_config

@@ -10,9 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._internal.checks import LARGEST_SIZE, InputError, at_least, finite, not_traced, real, shown
-from .._internal.device_memory import OutOfMemoryError, default_budget
-from .._internal.signs import refuse_bit_queries, refuse_booleans
+from .._internal.checks import (
+    LARGEST_SIZE,
+    InputError,
+    at_least,
+    finite,
+    not_traced,
+    real,
+    refuse_bit_queries,
+    refuse_booleans,
+    shown,
+)
+from .._internal.devices import OutOfMemoryError, default_budget
 from .._internal.types import ScalarLike
 from ..models.base import AbstractMemory, check_memory
 from .grid import solve_on_grids

@@ -1,6 +1,6 @@
 """Batched sweeps of samples over axes."""
 
-from .._internal.device_memory import OutOfMemoryError as OutOfMemoryError
+from .._internal.devices import OutOfMemoryError as OutOfMemoryError
 from .engine import Engine as Engine
 from .execution import Sweep as Sweep
 from .execution import SweepResult as SweepResult

@@ -13,8 +13,7 @@ import jax
 import numpy as np
 
 from .._internal.checks import LARGEST_SIZE, InputError, at_least, random_key
-from .._internal.device_memory import OutOfMemoryError, default_budget, empty, is_out_of_memory
-from .._internal.devices import local_devices
+from .._internal.devices import OutOfMemoryError, default_budget, empty, is_out_of_memory, local_devices
 from .._internal.errors import shown_bytes
 from .._internal.parameters import MOST_THREADS, MOST_TRAJECTORIES
 from .._internal.types import RandomKey

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._internal.checks import InputError, random_key
 from .._internal.datasets import dataset
-from .._internal.device_memory import empty
+from .._internal.devices import empty
 from .._internal.parameters import MOST_TRAJECTORIES
 from .._internal.types import RandomKey
 from .chunks import Block, blocks, chunk_shape
