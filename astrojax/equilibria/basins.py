@@ -23,7 +23,7 @@ from .._internal.checks import (
     refuse_booleans,
     shown,
 )
-from .._internal.datasets import dataset, labeled
+from .._internal.datasets import Variables, dataset, labeled
 from .._internal.random import pinned, seed_key
 from .._internal.types import BoolScalar, IntScalar, Neurons, RandomKey, Scalar, ScalarLike
 from ..models.base import AbstractMemory, check_memory
@@ -79,7 +79,7 @@ class Attractors(eqx.Module):
         """
         not_traced("attractors.to_xarray", self)
         parts = self.equilibria._variables() | self.spectra._variables() | self.identities._variables()
-        counts = {
+        counts: Variables = {
             "count": (("attractor",), self.counts, "trajectories that reached it"),
             "label": (("start",), self.labels, "attractor that the start led to, -1 for those that did not settle"),
         }
