@@ -1,5 +1,7 @@
 """C2: every energy falls at exactly the stated rate, and never rises."""
 
+import functools
+
 import diffrax
 import jax
 import jax.numpy as jnp
@@ -8,23 +10,21 @@ import pytest
 
 import astrojax as aj
 
+from .systems import equations
 from .systems.problems import FAMILY, KINDS, MODELS, batched, draw
 
-
-def tight(memory, query, ts):
-    settings = {"solver": "dopri8", "rtol": 1e-11, "atol": 1e-11, "max_steps": 100_000}
-    return aj.retrieve(memory, query, t1=ts[-1], ts=ts, adjoint=diffrax.ForwardMode(), **settings)
+TIGHT = {"solver": "dopri8", "rtol": 1e-11, "atol": 1e-11, "max_steps": 100_000, "adjoint": diffrax.ForwardMode()}
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_c2_the_measured_rate_of_the_energy_is_the_exact_one(name):
     """Fourth-order differences of the energy along tightly solved trajectories against the closed form of the rate."""
     step = 2e-4
-    centres = np.array([0.01, 0.1, 0.5, 1.5])
-    ts = (centres[:, None] + step * np.arange(-2, 3)).ravel()
+    centers = np.array([0.01, 0.1, 0.5, 1.5])
+    ts = (centers[:, None] + step * np.arange(-2, 3)).ravel()
 
     def rates(memory, query):
-        states = tight(memory, query, jnp.asarray(ts)).states
+        states = aj.retrieve(memory, query, t1=ts[-1], ts=jnp.asarray(ts), **TIGHT).states
         energy = jax.vmap(memory.energy)(states).reshape(-1, 5)
         measured = (energy[:, 0] - 8 * energy[:, 1] + 8 * energy[:, 3] - energy[:, 4]) / (12 * step)
         exact = jax.vmap(memory.energy_rate)(states).reshape(-1, 5)[:, 2]
@@ -127,3 +127,16 @@ def test_biased_logits_are_in_the_energy_and_in_its_rate(regime):
     _, rate = jax.jvp(memory.energy, (state,), (memory.vector_field(state),))
     np.testing.assert_allclose(memory.energy_rate(state), rate, rtol=1e-10)
     assert rate < 0
+
+
+def test_the_energy_of_the_neuron_astrocyte_memory_is_that_of_the_full_tensor_and_precomputing_changes_no_rate():
+    rng = np.random.default_rng(11)
+    patterns, upper = rng.choice([-1.0, 1.0], (5, 4)), np.triu_indices(5)
+    memory = aj.NeuronAstrocyteMemory(jnp.asarray(patterns), slope=1.7, tau_x=0.7, tau_s=1.3, tau_a=2.1)
+    x, (s, p) = rng.normal(size=5), [matrix + matrix.T for matrix in rng.normal(size=(2, 5, 5))]
+    state = aj.NeuronAstrocyteState(*map(jnp.asarray, (x, s[upper], p[upper])))
+    expected = equations.neuron_astrocyte_energy(x, s, p, equations.transport_tensor(patterns), 1.7)
+    np.testing.assert_allclose(memory.energy(state), expected, rtol=1e-12)
+    plain, precomputed = memory.vector_field(state), memory.precompute().vector_field(state)
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-12, atol=1e-12), plain, precomputed)
+    assert memory.gains(state) is None
