@@ -78,10 +78,9 @@ def test_c16_the_drive_is_a_mixture_of_rank_one_experts_gated_by_the_gains(score
     patterns = aj.random_patterns(jax.random.key(5), num_neurons=10, num_patterns=7)
     memory = aj.AstrocyteMemory(patterns, score=score, tau_x=0.5)
     x, logits = jax.random.normal(jax.random.key(6), (10,)), jax.random.normal(jax.random.key(7), (7,))
-    matrix, gains = np.asarray(patterns), equations.softmax(np.asarray(logits))
+    matrix, gains, rates = np.asarray(patterns), equations.softmax(np.asarray(logits)), np.tanh(5 * np.asarray(x))
     if score == "squared":
-        experts = [(7 / 10) * np.outer(column, column) for column in matrix.T]
-        drive = sum(gain * expert @ np.tanh(5 * np.asarray(x)) for gain, expert in zip(gains, experts, strict=True))
+        drive = sum(gain * (7 / 10) * np.outer(column, column) @ rates for gain, column in zip(gains, matrix.T, strict=True))
     else:
-        drive = equations.coupling_matrix(matrix, gains, score, np.asarray(x), 5.0) @ np.tanh(5 * np.asarray(x))
+        drive = equations.coupling_matrix(matrix, gains, score, np.asarray(x), 5.0) @ rates
     np.testing.assert_allclose(memory.vector_field(aj.AstrocyteState(x, logits)).x, (drive - x) / 0.5, rtol=1e-10, atol=1e-12)

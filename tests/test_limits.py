@@ -50,22 +50,17 @@ def test_c5_dynamic_gains_tend_to_instantaneous_ones_at_first_order():
         assert larger / smaller == pytest.approx(2, rel=0.1)
 
 
-def test_adiabatic_linear_gains_are_the_modern_hopfield_network():
-    memory = aj.AstrocyteMemory(PATTERNS, temperature=2.0, tau_x=0.5, score="linear", gain_regime="adiabatic")
-    modern = aj.ModernHopfieldMemory(PATTERNS, temperature=2.0, tau_x=0.5)
-    x = 0.3 * QUERY
-    expected = (-x + PATTERNS @ jax.nn.softmax(PATTERNS.T @ jnp.tanh(5 * x) / 2.0)) / 0.5
-    for candidate in (memory, modern):
-        np.testing.assert_allclose(candidate.vector_field(candidate.initial_state(x)).x, expected, rtol=1e-13)
-
-
-def test_c15_one_unit_step_is_softmax_attention():
-    modern = aj.ModernHopfieldMemory(PATTERNS, temperature=3.0)
-    state = modern.initial_state(QUERY)
-    step = state.x + modern.vector_field(state).x
-    query, keys = np.tanh(5 * np.asarray(QUERY)), np.asarray(PATTERNS.T)
+def test_c15_a_step_of_adiabatic_linear_gains_which_are_the_modern_hopfield_network_is_softmax_attention():
+    settings = {"temperature": 3.0, "tau_x": 0.5}
+    query, keys = np.tanh(5 * 0.3 * np.asarray(QUERY)), np.asarray(PATTERNS.T)
     weights = np.exp(keys @ query / 3.0)
-    np.testing.assert_allclose(step, weights @ keys / weights.sum(), rtol=1e-13, atol=1e-14)
+    for memory in (
+        aj.AstrocyteMemory(PATTERNS, score="linear", gain_regime="adiabatic", **settings),
+        aj.ModernHopfieldMemory(PATTERNS, **settings),
+    ):
+        state = memory.initial_state(0.3 * QUERY)
+        step = state.x + 0.5 * memory.vector_field(state).x
+        np.testing.assert_allclose(step, weights @ keys / weights.sum(), rtol=1e-13, atol=1e-14)
 
 
 @pytest.mark.parametrize("score", ["squared", "power", "linear"])

@@ -1,4 +1,4 @@
-"""Whatever happens to a file of a run folder, no value changes unnoticed: it is refused, or mended to what it was."""
+"""Whatever happens to a file of a run folder, no value changes unnoticed: it is refused, or repaired."""
 
 import contextlib
 import os
@@ -34,30 +34,22 @@ def finished(tmp_path_factory):
     return folder, aj.load(folder).load()
 
 
-def flip_bit(rng: random.Random, path: Path, other: Path) -> None:
-    content = bytearray(path.read_bytes())
-    if content:
-        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
-    path.write_bytes(content)
-
-
-def truncate(rng: random.Random, path: Path, other: Path) -> None:
+def mutate(rng: random.Random, how: int, path: Path, other: Path) -> None:
+    """Flip a bit of a file, truncate it, remove it, exchange it with another one, or append to it."""
     content = path.read_bytes()
-    path.write_bytes(content[: rng.randrange(len(content) or 1)])
-
-
-def remove(rng: random.Random, path: Path, other: Path) -> None:
-    path.unlink()
-
-
-def swap(rng: random.Random, path: Path, other: Path) -> None:
-    one, two = path.read_bytes(), other.read_bytes()
-    path.write_bytes(two)
-    other.write_bytes(one)
-
-
-def append(rng: random.Random, path: Path, other: Path) -> None:
-    path.write_bytes(path.read_bytes() + rng.randbytes(rng.randrange(1, 9)))
+    match how:
+        case 0 if content:
+            place = rng.randrange(len(content))
+            path.write_bytes(content[:place] + bytes([content[place] ^ 1 << rng.randrange(8)]) + content[place + 1 :])
+        case 1:
+            path.write_bytes(content[: rng.randrange(len(content) or 1)])
+        case 2:
+            path.unlink()
+        case 3:
+            path.write_bytes(other.read_bytes())
+            other.write_bytes(content)
+        case 4:
+            path.write_bytes(content + rng.randbytes(rng.randrange(1, 9)))
 
 
 def files_of(folder: Path) -> dict[str, list[Path]]:
@@ -75,23 +67,9 @@ def files_of(folder: Path) -> dict[str, list[Path]]:
 
 
 def assert_the_same(found: xr.Dataset, wanted: xr.Dataset) -> None:
-    """Values bit for bit, coordinates, dimensions, and attributes, which hold units, tolerances and the solver."""
-    assert set(found.variables) == set(wanted.variables)
-    assert found.attrs == wanted.attrs
-    for name, variable in wanted.variables.items():
-        assert found[name].dims == variable.dims, name
-        assert found[name].attrs == variable.attrs, name
-        assert found[name].dtype == variable.dtype, name
-        assert found[name].values.tolist() == variable.values.tolist() or (
-            found[name].values.tobytes() == variable.values.tobytes()
-        ), name
-
-
-def refused(read) -> bool:
-    with contextlib.suppress(aj.InputError, aj.RunError):
-        read()
-        return False
-    return True
+    """Values, coordinates, dimensions, and attributes, which hold units, tolerances and the solver."""
+    xr.testing.assert_identical(found, wanted)
+    assert found.dtypes == wanted.dtypes
 
 
 @pytest.mark.parametrize("number", range(MUTATIONS))
@@ -100,7 +78,6 @@ def test_no_mutation_of_a_file_changes_a_value_unnoticed(finished, tmp_path, num
     folder = tmp_path / "run"
     shutil.copytree(whole, folder)
     rng = random.Random(number)
-    mutate = [flip_bit, truncate, remove, swap, append][number % 5]
     kinds = files_of(folder)
     path = rng.choice(kinds[rng.choice(list(kinds))])
     other = rng.choice(
@@ -108,10 +85,13 @@ def test_no_mutation_of_a_file_changes_a_value_unnoticed(finished, tmp_path, num
         if rng.random() < 0.5
         else [one for one in path.parent.parent.rglob("*") if one.is_file()]
     )
-    mutate(rng, path, other)
-    # What is read is refused, or what it was.
+    mutate(rng, number % 5, path, other)
+    # What is read is refused, or unchanged.
     with contextlib.suppress(aj.InputError):
         assert_the_same(aj.load(folder).load(), wanted)
-    # What is continued is refused, or mended; what was damaged is so no more.
-    if not refused(lambda: aj.run(CONFIG, folder)):
-        assert_the_same(aj.load(folder).load(), wanted)
+    # What is continued is refused, or repaired.
+    try:
+        aj.run(CONFIG, folder)
+    except (aj.InputError, aj.RunError):
+        return
+    assert_the_same(aj.load(folder).load(), wanted)
