@@ -1,11 +1,10 @@
-"""Compiled programs that outlive the process: JAX's persistent compilation cache, kept in the user's cache folder."""
+"""JAX's persistent compilation cache, in the user's cache folder."""
 
 import contextlib
 import hashlib
 import os
 import platform
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,9 @@ VARIABLE = "ASTROJAX_CACHE"
 
 
 def keep_compiled_programs() -> Path | None:
-    """Keep programs compiled from now on, and take those that were kept, unless the user has set up JAX's cache otherwise.
+    """Turn on JAX's persistent compilation cache, unless the user has set it up otherwise.
 
-    Returns the folder, or `None` if programs are not kept. Programs of processors with different instructions are kept apart.
+    Returns the folder, or `None` if programs are not kept. Each kind of processor has a folder of its own.
     """
     chosen = os.environ.get(VARIABLE, "")
     if chosen.lower() == "off":
@@ -33,14 +32,14 @@ def keep_compiled_programs() -> Path | None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
-    # Something may have been compiled already, after which JAX does not look at the settings again.
+    # JAX reads its settings only at the first compilation, which may have been before.
     compilation_cache.reset_cache()
     return folder
 
 
 def describe_kept_programs() -> dict[str, Any]:
-    """The `folder` of kept programs, `None` if they are not kept; their `number` and `bytes`; whether one was `found_again`,
-    which a small program that is compiled twice tells; and JAX's `reason` if it was not."""
+    """The `folder` of kept programs, `None` if they are not kept; their `number` and `bytes`; whether a small program that is
+    compiled twice was `found_again`; and JAX's `reason` if it was not."""
     folder = keep_compiled_programs()
     if folder is None:
         return {"folder": None}
@@ -55,14 +54,11 @@ def describe_kept_programs() -> dict[str, Any]:
                 jax.jit(lambda number: number + 1).lower(0).compile()
     finally:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", shortest)
-    files, reason = list(_files_in(folder)), "; ".join({str(warning.message) for warning in reasons})
-    return {"folder": str(folder), "number": len(files), "bytes": sum(files), "found_again": bool(hits), "reason": reason}
-
-
-def _files_in(folder: Path) -> Iterator[int]:
-    """The sizes of the files of kept programs."""
+    sizes: list[int] = []
     with contextlib.suppress(OSError):
-        yield from (path.stat().st_size for path in folder.glob("*-cache"))
+        sizes.extend(path.stat().st_size for path in folder.glob("*-cache"))
+    reason = "; ".join({str(warning.message) for warning in reasons})
+    return {"folder": str(folder), "number": len(sizes), "bytes": sum(sizes), "found_again": bool(hits), "reason": reason}
 
 
 def _processor() -> str:

@@ -1,4 +1,4 @@
-"""The one random generator, whatever JAX's own settings are, so that a seed or a key means the same problems everywhere."""
+"""The one random generator. A seed or a key gives the same problems whatever JAX's settings are."""
 
 import functools
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def seed_key(seed: int) -> jax.Array:
 
 
 def pinned(function: Callable[P, R]) -> Callable[P, R]:
-    """The function, drawing the same random numbers whatever `jax_threefry_partitionable` is, also inside `jax.jit`."""
+    """Make a function draw the same random numbers whatever `jax_threefry_partitionable` is, also inside `jax.jit`."""
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -36,26 +36,26 @@ def pinned(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def folded(key: Key[Array, ""], *numbers: Numbers) -> Key[Array, "..."]:
-    """What `jax.random.fold_in` makes of a key and one number after another. Arrays of numbers, broadcast, give as many keys.
+    """Fold numbers into a key one after another, as `jax.random.fold_in`; arrays of numbers, broadcast, give arrays of keys.
 
-    With 0 to n − 1 as the last number these are also the keys that `jax.random.split` makes.
+    With 0 to n − 1 as the last numbers these are also the keys of `jax.random.split`.
     """
     return jax.random.wrap_key_data(jnp.stack(_hashed(key, *numbers), axis=-1), impl=GENERATOR)
 
 
 def random_words(key: Key[Array, ""], *numbers: Numbers) -> UInt32[Array, "..."]:
-    """Words of 32 random bits: word i of `jax.random.bits` for a key that other numbers are folded into, where i comes last."""
+    """Words of 32 random bits: word i of `jax.random.bits`, with i the last number, for the key with the others folded in."""
     left, right = _hashed(key, *numbers)
     return left ^ right
 
 
 def random_order(key: Key[Array, ""], size: int) -> Int[Array, " size"]:
-    """The numbers from 0 to size − 1 in the order of a random word each; in their own where words are equal.
+    """A random permutation of 0 … size − 1: sorted by a random word each, and by number where words are equal.
 
-    A permutation, uniform but for equal words, which are met once in many millions of draws.
+    It is uniform but for equal words, one in many millions of draws.
     """
     words = random_words(key, jnp.arange(size))
-    # A word and its number make 64 bits, and a sort of single numbers takes a fifth of the time of an argsort.
+    # Sorting words and numbers as single 64-bit integers takes a fifth of the time of an argsort.
     with jax.enable_x64(True):
         numbered = words.astype(jnp.uint64) << 32 | jnp.arange(size, dtype=jnp.uint64)
         return jnp.sort(numbered).astype(jnp.uint32).astype(jnp.int32)

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from .._internal.types import PerPattern, Scalar, Stored
 
 MOST_PARTS = 8
-"""Of so many parts of an array the largest entries are found side by side."""
+"""Most parts of an array whose largest entries are found concurrently."""
 
 
 def activation(x: Float[Array, "*shape"], slope: Scalar) -> Float[Array, "*shape"]:
@@ -41,15 +41,15 @@ def activation_slope(x: Float[Array, "*shape"], slope: Scalar) -> Float[Array, "
 def softmax(logits: PerPattern, stored: Stored | None = None) -> PerPattern:
     """Softmax of the stored entries, shape (K,); 0 for the others.
 
-    It is `jax.nn.softmax`, written so that a CPU's vector units have something to do: compilers keep to the order of a
-    reduction, and would take the largest and the sum of the entries one by one.
+    As `jax.nn.softmax`, written for a CPU's vector units: compilers keep the order of a reduction, and would find the largest
+    entry and the sum one entry at a time.
     """
     weights, total, _ = _exponentials(logits, stored)
     return weights / total
 
 
 def log_partition(logits: PerPattern, stored: Stored | None = None) -> Scalar:
-    """log Σ exp of the stored entries: logits less that are the logarithms of their softmax. It shares its exponentials."""
+    """log Σ exp of the stored entries, with the exponentials of `softmax`: the logits minus it are the log of their softmax."""
     _, total, largest = _exponentials(logits, stored)
     return largest + jnp.log(total)
 
@@ -57,7 +57,7 @@ def log_partition(logits: PerPattern, stored: Stored | None = None) -> Scalar:
 def _exponentials(logits: PerPattern, stored: Stored | None) -> tuple[PerPattern, Scalar, Scalar]:
     """Exponentials of logits less the largest, their sum, and the largest."""
     if stored is not None:
-        # So low that what is left of it after the exponential is 0, and no infinity comes near a gradient.
+        # Its exponential is 0, and it is no infinity, which would spoil gradients.
         logits = jnp.where(stored, logits, jnp.finfo(logits.dtype).min)
     largest = jax.lax.stop_gradient(largest_entry(logits))
     weights = jnp.exp(logits - largest)

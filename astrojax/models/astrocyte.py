@@ -150,7 +150,7 @@ class AstrocyteMemory(AbstractMemory):
     def vector_field(self, state: AstrocyteState) -> AstrocyteState:
         scores, score_slopes = self.score.with_derivative(self.overlaps(state), self.num_neurons)
         scores = self._biased(scores)
-        gains = self._softmax(self._logits(state, scores))
+        gains = softmax(self._logits(state, scores), self.stored)
         drive = self.coupling_constant() * (self.patterns @ (gains * score_slopes))
         dx = (drive - state.x) / self.tau_x
         if state.gain_logits is None:
@@ -158,7 +158,7 @@ class AstrocyteMemory(AbstractMemory):
         return AstrocyteState(dx, (scores - self.temperature * state.gain_logits) / self.tau_p)
 
     def gains(self, state: AstrocyteState) -> PerPattern:
-        return self._softmax(self._logits(state, self.scores(state)))
+        return softmax(self._logits(state, self.scores(state)), self.stored)
 
     def log_gains(self, state: AstrocyteState) -> PerPattern:
         logits = self._logits(state, self.scores(state))
@@ -172,7 +172,7 @@ class AstrocyteMemory(AbstractMemory):
     def energy(self, state: AstrocyteState) -> Scalar:
         scores = self.scores(state)
         logits = self._logits(state, scores)
-        gains = self._softmax(logits)
+        gains = softmax(logits, self.stored)
         # ⟨p, log p⟩ from the logits: no logarithm of a gain that has underflowed, and no −inf from columns not stored.
         negative_entropy = gains @ logits - log_partition(logits, self.stored)
         free_energy = self.temperature * negative_entropy - gains @ scores
@@ -184,7 +184,7 @@ class AstrocyteMemory(AbstractMemory):
         rate = self.neuron_dissipation(state.x, derivative.x)
         if derivative.gain_logits is None:
             return rate
-        # F = g(m) − T log p differs from τp dz/dt by a constant, which a variance does not see.
+        # F differs from τp dz/dt by a constant, which the variance ignores.
         gains, dz = self.gains(state), derivative.gain_logits
         return rate - self.coupling_constant() * self.tau_p * (gains @ (dz - gains @ dz) ** 2)
 
@@ -242,9 +242,6 @@ class AstrocyteMemory(AbstractMemory):
         if state.gain_logits is not None:
             return state.gain_logits
         return scores / self.temperature if self.gain_regime == "adiabatic" else self._initial_logits()
-
-    def _softmax(self, logits: PerPattern) -> PerPattern:
-        return softmax(logits, self.stored)
 
     def coupling_constant(self) -> Scalar:
         """The coupling constant c as a number."""

@@ -1,4 +1,4 @@
-"""Large memories: patterns kept as one byte per entry, expanded block by block, and spread over devices."""
+"""Compact patterns for large memories: one byte per entry, expanded block by block, and spread over devices."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int8
 
-from .._internal.checks import InputError, at_least, not_traced, pattern_matrix, refuse_bits, shown
+from .._internal.checks import InputError, at_least, not_traced, pattern_matrix, refuse_bits, refuse_booleans, shown
 from .._internal.types import Neurons, Patterns, PerPattern
 
 BLOCK = 1024
-"""Patterns of a block: enough for a matrix product to run at full speed, few enough to stay near the processor."""
+"""Patterns of a block: enough for a matrix product at full speed, few enough for the cache."""
 
 DEVICE_AXIS = "patterns"
 """Name of the axis along which patterns are spread over devices."""
@@ -22,13 +22,13 @@ DEVICE_AXIS = "patterns"
 class CompactPatterns(eqx.Module):
     """Patterns with entries that are small integers, one byte each, in place of an array of shape (N, K).
 
-    Made by `compact_patterns`. Memories take them as they take an array, since all they do with patterns are the products
-    `patterns @ w` and `φ @ patterns`. Under `jax.vmap` over queries a block is expanded once for all of them.
+    Made by `compact_patterns`. Memories take them in place of an array, since all they need are the products `patterns @ w`
+    and `φ @ patterns`. Under `jax.vmap` over queries a block is expanded once for all of them.
 
     Arguments:
-        blocks: shape (devices, blocks of a device, N, patterns of a block); places after the last pattern are zeros.
+        blocks: shape (devices, blocks of a device, N, patterns of a block); zeros after the last pattern.
         num_patterns: K.
-        dtype: precision of everything that is computed.
+        dtype: precision of the computation.
     """
 
     blocks: Int8[Array, "devices blocks neurons block"]
@@ -47,7 +47,7 @@ class CompactPatterns(eqx.Module):
         parts = jnp.pad(weights, (0, padding)).reshape(devices, blocks, block)
 
         def add(at: jax.Array, total: Neurons) -> Neurons:
-            if devices == 1:  # a single matrix is multiplied fastest as such
+            if devices == 1:  # faster as a product of matrices
                 return total + self._expanded(at)[0] @ parts[0, at]
             return total + jnp.einsum("dnk,dk->n", self._expanded(at), parts[:, at])
 
@@ -80,34 +80,36 @@ class CompactPatterns(eqx.Module):
 def compact_patterns(
     patterns: jax.typing.ArrayLike, *, devices: Sequence[jax.Device] | None = None, block: int = BLOCK
 ) -> CompactPatterns:
-    """Patterns as one byte per entry, for memories that would not fit, or not be read fast enough, as floats.
+    """Store patterns as one byte per entry, for memories that as floats would not fit, or be read too slowly.
 
     Arguments:
-        patterns: shape (N, K), entries −127 … 127, integers; ±1 in the paper. A NumPy array on disk (`numpy.load` with
+        patterns: shape (N, K), integers from −127 to 127; ±1 in the paper. A NumPy array on disk (`numpy.load` with
             `mmap_mode="r"`) is read block by block.
-        devices: spread the patterns over these, each with its share; what depends on patterns is spread with them.
+        devices: spread the patterns over these, and with them what depends on patterns.
         block: how many patterns are expanded at a time, at least 1.
 
     Raises:
-        InputError (a ValueError): for patterns of another shape, with other entries, of 0 and 1 alone, or traced; for devices
-            that are none.
+        InputError (a ValueError): for patterns of another shape, with other entries, of 0 and 1 alone, or traced; for invalid
+            devices.
     """
     not_traced("compact_patterns", patterns)
     try:
-        array = patterns if isinstance(patterns, np.ndarray) else np.asarray(patterns)
+        array = np.asarray(patterns)
     except (TypeError, ValueError) as error:
         raise InputError(f"patterns must be an array of integers; got {shown(patterns)}") from error
     pattern_matrix(array.shape)
-    if array.dtype == np.bool_:
-        refuse_bits("patterns", array)
+    refuse_booleans("patterns", array)
     at_least("block", block, 1)
-    _check_devices(devices)
+    if devices is not None:
+        listed = isinstance(devices, Sequence) and len(devices) > 0 and all(isinstance(one, jax.Device) for one in devices)
+        if not listed or len(set(devices)) < len(devices):
+            raise InputError(f"devices must be a list of different devices, such as jax.devices(); got {shown(devices)}")
     num_neurons, num_patterns = array.shape
     num_devices = len(devices) if devices else 1
     per_device = -(-num_patterns // num_devices)
     block = min(block, per_device)
     blocks = -(-per_device // block)
-    block = -(-per_device // blocks)  # as even as can be: places after the last pattern cost as much as patterns
+    block = -(-per_device // blocks)  # as even as possible: zeros after the last pattern cost as much as patterns
     lowest, highest = 127, -127
     kept = np.zeros((num_devices * blocks, num_neurons, block), np.int8)
     for number, first in enumerate(range(0, num_patterns, block)):
@@ -124,14 +126,6 @@ def compact_patterns(
         mesh = jax.sharding.Mesh(np.array(devices), (DEVICE_AXIS,))
         stored = jax.device_put(shaped, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(DEVICE_AXIS)))
     return CompactPatterns(stored, num_patterns, jnp.result_type(float))
-
-
-def _check_devices(devices: object) -> None:
-    if devices is None:
-        return
-    listed = isinstance(devices, Sequence) and len(devices) > 0 and all(isinstance(one, jax.Device) for one in devices)
-    if not listed or len(set(devices)) < len(devices):  # type: ignore[call-overload, arg-type]
-        raise InputError(f"devices must be a list of different devices, such as jax.devices(); got {shown(devices)}")
 
 
 def _refuse_other_than_small_integers(part: np.ndarray, first: int) -> None:

@@ -1,4 +1,4 @@
-"""Decoders: what can be said of the target from the patterns and the query alone, as a reference for what memories recall."""
+"""Decoders: the best estimate of the target from the patterns and the query alone, as a reference for memories."""
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ def nearest_pattern(
     Overlaps that differ by rounding alone are equal.
 
     Arguments:
-        key: for the ties, which are frequent among binary patterns; taking the first would flatter the result.
+        key: for ties, which are frequent among binary patterns; taking the first would bias the result.
         patterns: shape (N, K). query: shape (N,). stored: which columns count, shape (K,); all when left out.
 
     Returns:
@@ -60,16 +60,16 @@ def bayes_decoder(
     The signed one is one step of softmax attention at temperature 1/β. The unsigned one takes a pattern and its negative for
     equally probable memories.
 
-    That holds for independent flips at a known rate. Of queries with exactly n flips one can know more: no pattern at another
-    distance comes into question (N = 20, K = 200, n = 5: an error of 4.0 instead of 5.2), so a memory may err by less.
+    It is optimal for independent flips at a known rate. Exactly n flips say more: patterns at other distances are excluded
+    (N = 20, K = 200, n = 5: an error of 4.0 instead of 5.2), so a memory may have smaller errors.
 
     Arguments:
         patterns: shape (N, K). query: shape (N,). stored: which columns count, shape (K,); all when left out.
         evidence: β, such that a pattern has the likelihood exp(βm); ½ log((1−η)/η) for flips at rate η (see `Flips`).
 
     Returns:
-        Signs, shape (N,); 0 where both signs are equally probable, which counts as half an error. They count as such where the
-        sum above is smaller than the rounding of its terms: an exponential is off by its exponent in units of rounding.
+        Signs, shape (N,); 0 where both signs are equally probable, which counts as half an error: where the sum above is
+        smaller than the rounding of its terms. An exponential is off by its exponent in units of rounding.
 
     Raises:
         InputError (a ValueError): for a query that does not fit the patterns, and for bits in place of signs.
@@ -89,7 +89,7 @@ def bayes_decoder(
 
 
 def _signs_of(patterns: Patterns, weights: PerPattern, units: Scalar) -> Neurons:
-    """Signs of Ξw for Ξ of ±1, 0 where weights off by so many units of rounding decide."""
+    """Signs of Ξw for Ξ of ±1; 0 where errors of the weights by so many units of rounding would decide."""
     rounding = units * jnp.finfo(weights.dtype).eps * jnp.sum(jnp.abs(weights))
     total = patterns @ weights
     return jnp.where(jnp.abs(total) <= rounding, 0.0, jnp.sign(total))

@@ -1,4 +1,4 @@
-"""Observables: what is measured of a recalled state. Functions of arrays; errors count neurons, from 0 to N."""
+"""Observables of a recalled state: functions of arrays. Errors count neurons, from 0 to N."""
 
 import jax
 import jax.numpy as jnp
@@ -51,13 +51,13 @@ def overlap(target: Neurons, readout: Neurons) -> Scalar:
 
 
 def success(target: Neurons, x: Neurons) -> Scalar:
-    """1 where the Hamming error is 0, else 0; NaN where that is NaN, and errors as for it."""
+    """1 if the Hamming error is 0, NaN if it is NaN, else 0. Raises: as `hamming_error`."""
     error = hamming_error(target, x)
     return jnp.where(jnp.isnan(error), error, (error == 0).astype(error.dtype))
 
 
 def perplexity(log_gains: PerPattern) -> Scalar:
-    """Perplexity of the gains, in [1, K]: how many patterns share them.
+    """Perplexity of the gains, in [1, K]: the effective number of patterns that share them.
 
         exp(−Σ p log p)
 
@@ -71,7 +71,7 @@ def perplexity(log_gains: PerPattern) -> Scalar:
 
 
 def _of_signs(target: Neurons, error: Scalar) -> Scalar:
-    """An error that has a meaning only for targets of ±1."""
+    """An error, which is defined for targets of ±1 alone."""
     require_signs("target", target)
     if not isinstance(target, jax.core.Tracer):
         return error

@@ -1,4 +1,4 @@
-"""Where problems come from: coordinates → patterns and query."""
+"""Problems: patterns, target and query at given coordinates."""
 
 from collections.abc import Callable, Mapping
 
@@ -14,11 +14,11 @@ from .corruption import AbstractCorruption
 from .patterns import pooled_columns, pooled_patterns
 
 Coordinates = Mapping[str, jax.Array]
-"""Where a sample lies along the axes of a sweep, by the axes' names."""
+"""Coordinates of a problem or a trajectory along the axes of a sweep, by name."""
 
 
 class Problem(eqx.Module):
-    """What a memory is asked: patterns to store, and a query that is a corrupted target, the first pattern."""
+    """Patterns to store, and a query that is a corrupted target, the first pattern."""
 
     patterns: Patterns
     stored: Stored
@@ -26,7 +26,7 @@ class Problem(eqx.Module):
     query: Neurons
     tie_key: RandomKey
     columns: Int[Array, " patterns"] | None
-    """Which columns of a pool the patterns are, where they come from one."""
+    """Columns of the pool from which the patterns come, if they come from one."""
 
 
 class Task(eqx.Module):
@@ -69,18 +69,18 @@ class Task(eqx.Module):
 
     @property
     def coordinate_names(self) -> tuple[str, str, str]:
-        """Names of the coordinates that a problem has: the load, the level of corruption and the trial."""
+        """Names of a problem's coordinates: the load, the level of corruption and the trial."""
         return "num_patterns", self.corruption.level_name, "trial"
 
     @property
     def pool(self) -> Patterns | None:
-        """The patterns that problems draw from, or `None` where the ensemble draws new ones every time."""
+        """The patterns that problems draw from, or `None` where the ensemble draws new ones."""
         ensemble = self.ensemble
         return ensemble.keywords["pool"] if isinstance(ensemble, eqx.Partial) and ensemble.func is pooled_patterns else None
 
     @property
     def pool_size(self) -> int | None:
-        """How many patterns there are to draw from, or `None` where the ensemble draws new ones every time."""
+        """The number of patterns in the pool, or `None` where the ensemble draws new ones."""
         return None if self.pool is None else self.pool.shape[1]
 
 

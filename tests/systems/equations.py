@@ -48,17 +48,18 @@ def astrocyte_dynamic(t, y, patterns, name, temperature, tau_x, tau_p, slope):
 
 
 def astrocyte_adiabatic(t, x, patterns, name, temperature, tau_x, tau_p, slope):
-    n, k = patterns.shape
-    score, derivative, coupling = SCORES[name]
-    m = patterns.T @ np.tanh(slope * x)
-    return (-x + coupling(k) * patterns @ (softmax(score(m, n) / temperature) * derivative(m, n))) / tau_x
+    return _astrocyte(x, patterns, name, tau_x, slope, lambda scores: softmax(scores / temperature))
 
 
 def astrocyte_frozen(t, x, patterns, name, temperature, tau_x, tau_p, slope):
+    return _astrocyte(x, patterns, name, tau_x, slope, lambda scores: np.full(scores.shape, 1 / scores.size))
+
+
+def _astrocyte(x, patterns, name, tau_x, slope, gains):
     n, k = patterns.shape
-    _, derivative, coupling = SCORES[name]
+    score, derivative, coupling = SCORES[name]
     m = patterns.T @ np.tanh(slope * x)
-    return (-x + coupling(k) * patterns @ (np.full(k, 1 / k) * derivative(m, n))) / tau_x
+    return (-x + coupling(k) * patterns @ (gains(score(m, n)) * derivative(m, n))) / tau_x
 
 
 def hopfield(t, x, patterns, tau_x, slope, zero_diagonal):
