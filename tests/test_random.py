@@ -50,6 +50,7 @@ np.savez(sys.argv[1], **found)
 """
 
 
+@pytest.mark.slow  # of a second process, which compiles everything again
 def test_random_numbers_do_not_depend_on_jax_s_settings(tmp_path):
     settings = {"JAX_THREEFRY_PARTITIONABLE": "0", "JAX_DEFAULT_PRNG_IMPL": "rbg", "JAX_ENABLE_X64": "1"}
     subprocess.run([sys.executable, "-c", DRAW, str(tmp_path / "other.npz")], check=True, env=os.environ | settings)
