@@ -107,7 +107,7 @@ def test_arrays_that_are_no_patterns_are_refused_saying_where(array, words, save
 
 
 @pytest.mark.parametrize("suffix", ["npy", "npz", "csv"])
-def test_the_line_that_mends_transposed_patterns_does(suffix, tmp_path):
+def test_the_proposed_line_transposes_patterns(suffix, tmp_path):
     signs = np.asarray(aj.random_patterns(KEY, num_neurons=40, num_patterns=4))
     path, array = tmp_path / f"wrong.{suffix}", "a" if suffix == "npz" else None
     match suffix:

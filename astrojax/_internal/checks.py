@@ -18,7 +18,7 @@ from .random import GENERATOR
 
 
 def concrete(condition: jax.Array | bool) -> bool | None:
-    """The truth of a condition, or `None` while JAX traces it and its value is not known."""
+    """The truth of a condition, or `None` while JAX traces it."""
     try:
         return bool(condition)
     except jax.errors.ConcretizationTypeError:
@@ -48,7 +48,7 @@ def real(name: str, values: Any) -> jax.Array:
 
 
 LARGEST_INTEGER, LARGEST_SIZE = 2**31 - 1, 2**63 - 1
-"""What compiled programs count to, and the most bytes."""
+"""The largest integer of compiled programs, and the largest size in bytes."""
 
 
 def at_least(name: str, value: object, least: int, most: int = LARGEST_INTEGER) -> None:
@@ -82,11 +82,9 @@ def random_key(key: object) -> None:
 def positive(name: str, value: jax.typing.ArrayLike, dtype: jnp.dtype) -> jax.Array:
     """`value` as a scalar of type `dtype`; `InputError` unless it is a positive, finite number."""
     try:
-        array = real(name, value).astype(dtype)
+        array = real(name, None if isinstance(value, bool) else value).astype(dtype)
     except InputError as error:
         raise InputError(f"{name} must be a positive number; got {shown(value)}") from error
-    if isinstance(value, bool):
-        raise InputError(f"{name} must be a positive number; got {value}")
     if array.shape != ():
         raise InputError(
             f"{name} must be a single number; got an array of shape {array.shape} (build one memory per value with jax.vmap)"

@@ -48,7 +48,7 @@ class AstrocyteMemory(AbstractMemory):
         τx dx/dt = −x + c Ξ (p ⊙ g′(m))
         τp dz/dt = g(m) + b − T z
 
-    The second line is an entropy-regularised replicator equation in logits,
+    The second line is an entropy-regularized replicator equation in logits,
 
         τp dp/dt = p ⊙ (F − ⟨p, F⟩),  F = g(m) + b − T log p,
 

@@ -23,7 +23,7 @@ class AbstractScore(eqx.Module):
 
     @abstractmethod
     def __call__(self, overlaps: PerPattern, num_neurons: int) -> PerPattern:
-        """Scores g(m) of the unnormalised overlaps m in [−N, N]."""
+        """Scores g(m) of the unnormalized overlaps m in [−N, N]."""
 
     @abstractmethod
     def coupling(self, num_patterns: Scalar) -> Scalar:

@@ -30,9 +30,10 @@ def flip(key: RandomKey, pattern: Neurons, num_flips: ScalarLike) -> Neurons:
     """
     pattern = _checked(key, pattern)
     within("num_flips", num_flips, 0, pattern.shape[0])
-    if concrete(jnp.asarray(num_flips) == jnp.round(jnp.asarray(num_flips))) is False:
+    count = jnp.round(jnp.asarray(num_flips))
+    if concrete(jnp.asarray(num_flips) == count) is False:
         raise InputError(f"num_flips must be an integer; got {num_flips}")
-    return jnp.where(random_order(key, pattern.shape[0]) < _count(num_flips), -pattern, pattern)
+    return jnp.where(random_order(key, pattern.shape[0]) < count.astype(jnp.int32), -pattern, pattern)
 
 
 @pinned
@@ -147,10 +148,6 @@ class GaussianNoise(AbstractCorruption):
 def corruptions() -> dict[str, type[AbstractCorruption]]:
     """The corruptions of the package by kind, any in a file of this folder: `flips`, `erasures`, `noise`, …"""
     return find_classes("problems", AbstractCorruption)
-
-
-def _count(number: jax.typing.ArrayLike) -> jax.Array:
-    return jnp.round(jnp.asarray(number)).astype(jnp.int32)
 
 
 def _checked(key: RandomKey, pattern: Neurons) -> Neurons:

@@ -89,7 +89,7 @@ def bayes_decoder(
 
 
 def _signs_of(patterns: Patterns, weights: PerPattern, units: Scalar) -> Neurons:
-    """Signs of Ξw for Ξ of ±1; 0 where errors of the weights by so many units of rounding would decide."""
+    """Signs of Ξw for Ξ of ±1; 0 where errors of the weights by this many units of rounding would decide."""
     rounding = units * jnp.finfo(weights.dtype).eps * jnp.sum(jnp.abs(weights))
     total = patterns @ weights
     return jnp.where(jnp.abs(total) <= rounding, 0.0, jnp.sign(total))

@@ -154,8 +154,8 @@ def digits(*, threshold: Annotated[ScalarLike, Range(ge=0, le=15)] = 7) -> Patte
     """
     within("threshold", threshold, 0, 15)
     rows = np.where(np.loadtxt(DIGITS, delimiter=",")[:, :-1] > threshold, 1.0, -1.0)
-    distinct = _originals(rows) == np.arange(len(rows))
-    return jnp.asarray(rows[distinct].T, jnp.result_type(float))
+    repeats, _ = _repeats(rows)
+    return jnp.asarray(np.delete(rows, repeats, axis=0).T, jnp.result_type(float))
 
 
 def load_patterns(
@@ -168,7 +168,7 @@ def load_patterns(
 ) -> Patterns:
     """Patterns from a file with one pattern per row, or one picture: `.npy`, `.npz` or `.csv`.
 
-    Columns of a `.csv` file stand between commas, semicolons, tabs or spaces, with or without a line of names above them;
+    Columns of a `.csv` file are separated by commas, semicolons, tabs or spaces, with or without a line of names above;
     what follows a `#` is a comment. Booleans mean +1 and −1. Numbers 0 and 1 are refused unless there is a threshold.
 
     Arguments:
@@ -230,15 +230,10 @@ def as_patterns(
 
 
 def _repeats(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers of rows that repeat an earlier one, and of each row the first that is the same."""
-    originals = _originals(rows)
-    return np.flatnonzero(originals != np.arange(len(rows))), originals
-
-
-def _originals(rows: np.ndarray) -> np.ndarray:
-    """The number of the first row that is the same as each row."""
+    """Indices of the rows that repeat an earlier one, and for each row the index of the first equal one."""
     seen: dict[bytes, int] = {}
-    return np.array([seen.setdefault((row + 0.0).tobytes(), number) for number, row in enumerate(rows)], int)  # −0.0 is 0.0
+    originals = np.array([seen.setdefault((row + 0.0).tobytes(), at) for at, row in enumerate(rows)], int)  # −0.0 is 0.0
+    return np.flatnonzero(originals != np.arange(len(rows))), originals
 
 
 def _signs(up: Bool[Array, "*shape"]) -> Float[Array, "*shape"]:
