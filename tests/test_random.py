@@ -1,8 +1,5 @@
 """A seed or a key means the same problems, whatever JAX's settings of random numbers are."""
 
-import os
-import subprocess
-import sys
 import zlib
 from typing import Any
 
@@ -15,52 +12,62 @@ import pytest
 import astrojax as aj
 from astrojax._internal import random as _random
 from astrojax._internal.random import folded, random_order, random_words, seed_key
+from astrojax.config.load import parse_config
 from astrojax.problems.patterns import pooled_columns
+from astrojax.runs.build import build
 
-DRAW = """
-import sys, jax, jax.numpy as jnp, numpy as np, equinox as eqx, astrojax as aj
+
 class Own(eqx.Module):
+    """A sample of the user's own, which draws with JAX's functions."""
+
     def draw(self, root_key, coordinates, capacity):
         return jax.random.normal(jax.random.fold_in(root_key, coordinates["trial"]), (4,), jnp.float32)
-    def solve(self, problem, coordinates): return {"sum": problem.sum()}
-from astrojax.runs.build import build
-from astrojax.config.load import parse_config
-key = jax.random.key(3, impl="threefry2x32")
-many = jax.jit(lambda key: aj.biased_patterns(key, num_neurons=40, num_patterns=5, mean=0.2))(key)
-found = {
-    "random": aj.random_patterns(key, num_neurons=40, num_patterns=5),
-    "biased": many,
-    "hierarchical": aj.hierarchical_patterns(key, num_neurons=40, num_patterns=5, num_prototypes=2, overlap=0.3),
-    "pooled": aj.pooled_patterns(key, pool=many, num_patterns=3),
-    "flip": aj.flip(key, many[:, 0], 7),
-    "erase": jax.vmap(lambda k: aj.erase(k, many[:, 0], 0.3))(jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(3))),
-    "noise": aj.add_noise(key, many[:, 0], 0.5),
-    "tie": aj.nearest_pattern(key, many, jnp.zeros(40)),
-}
-config = {
-    "patterns": {"kind": "random", "num_neurons": 10}, "models": {"h": {"kind": "hopfield"}},
-    "axes": {"num_patterns": [9], "num_flips": [2]}, "seed": 5,
-}
-(part, _) = build(parse_config(config)).parts
-at = {"num_patterns": jnp.int32(9), "num_flips": jnp.int32(2), "trial": jnp.int32(0)}
-found["planned"] = jax.jit(lambda key: part.sweep.sample.draw(key, at, 16).query)(part.root_key)
-own = aj.Sweep(Own(), {"num_patterns": [1], "trial": range(9)})
-found["own"] = aj.run_sweeps({"own": own}, part.root_key)["own"].observables["sum"]
-np.savez(sys.argv[1], **found)
-"""
+
+    def solve(self, problem, coordinates):
+        return {"sum": problem.sum()}
 
 
-@pytest.mark.slow  # of a second process, which compiles everything again
-def test_random_numbers_do_not_depend_on_jax_s_settings(tmp_path):
-    settings = {"JAX_THREEFRY_PARTITIONABLE": "0", "JAX_DEFAULT_PRNG_IMPL": "rbg", "JAX_ENABLE_X64": "1"}
-    subprocess.run([sys.executable, "-c", DRAW, str(tmp_path / "other.npz")], check=True, env=os.environ | settings)
-    here: dict[str, Any] = {}
-    exec(DRAW.removesuffix("np.savez(sys.argv[1], **found)\n"), here)
-    found = np.load(tmp_path / "other.npz")
-    assert set(found.files) == set(here["found"])
-    for name, expected in here["found"].items():
-        np.testing.assert_array_equal(found[name], expected, name)
-        assert np.std(expected) > 0
+def drawn() -> dict[str, Any]:
+    """Whatever the package draws, alone, compiled, batched, in a plan and in the threads of a sweep."""
+    key = seed_key(3)
+    many = jax.jit(lambda key: aj.biased_patterns(key, num_neurons=40, num_patterns=5, mean=0.2))(key)
+    keys = jax.vmap(lambda number: jax.random.fold_in(key, number))(jnp.arange(3))
+    config = {
+        "patterns": {"kind": "random", "num_neurons": 10},
+        "models": {"h": {"kind": "hopfield"}},
+        "axes": {"num_patterns": [9], "num_flips": [2]},
+        "seed": 5,
+    }
+    part, _ = build(parse_config(config)).parts
+    at = {"num_patterns": jnp.int32(9), "num_flips": jnp.int32(2), "trial": jnp.int32(0)}
+    own = {"own": aj.Sweep(Own(), {"num_patterns": [1], "trial": range(9)})}
+    return {
+        "random": aj.random_patterns(key, num_neurons=40, num_patterns=5),
+        "biased": many,
+        "hierarchical": aj.hierarchical_patterns(key, num_neurons=40, num_patterns=5, num_prototypes=2, overlap=0.3),
+        "pooled": aj.pooled_patterns(key, pool=many, num_patterns=3),
+        "flip": aj.flip(key, many[:, 0], 7),
+        "erase": jax.vmap(lambda key: aj.erase(key, many[:, 0], 0.3))(keys),
+        "noise": aj.add_noise(key, many[:, 0], 0.5),
+        "tie": aj.nearest_pattern(key, many, jnp.zeros(40)),
+        "planned": jax.jit(lambda key: part.sweep.sample.draw(key, at, 16).query)(part.root_key),
+        "own": aj.run_sweeps(own, part.root_key)["own"].observables["sum"],
+    }
+
+
+def test_random_numbers_do_not_depend_on_jax_s_settings():
+    expected, others = drawn(), {"jax_threefry_partitionable": False, "jax_default_prng_impl": "rbg"}
+    usual = {name: getattr(jax.config, name) for name in others}
+    try:
+        for name, value in others.items():
+            jax.config.update(name, value)
+        found = drawn()
+        for name, values in expected.items():
+            np.testing.assert_array_equal(found[name], values, name)
+            assert np.std(values) > 0
+    finally:
+        for name, value in usual.items():
+            jax.config.update(name, value)
 
 
 def test_the_key_of_a_seed_is_that_of_jax_s_default_generator():
