@@ -112,7 +112,7 @@ class Basin(eqx.Module):
         return dataset(found, {"num_flips": np.asarray(self.num_flips)}, {})
 
     @property
-    def share(self) -> Float[Array, " levels"]:
+    def share(self) -> Float[Array, "*batch levels"]:
         """Share of the valid queries that returned, shape (L,); NaN where none is valid."""
         return self.num_returned / self.num_valid
 
