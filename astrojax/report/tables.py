@@ -144,12 +144,6 @@ def print_outline(console: Console, title: str, outline: Any) -> None:
         console.print(f"{where}, at most {shown_bytes(outline.budget_bytes)} of memory each", soft_wrap=True)
     else:
         console.print("computed by the workers of a cluster")
-    if outline.run_seconds is not None:
-        console.print(
-            f"about {duration(outline.run_seconds)}, and {duration(outline.compile_seconds)} of compiling if these shapes "
-            "are new to this machine (a rough guess)",
-            soft_wrap=True,
-        )
 
 
 def repeats(found: Mapping[str, Mapping[str, float | int]]) -> bool:

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from ..sweep.costs import COMPILE_SECONDS
+from ..sweep.engine import Engine
 from .plan import Part, Plan
 
 
@@ -26,7 +25,7 @@ class Outline:
 
     rows: list[Row]
     pool: tuple[int, int] | None
-    """How many patterns there are to draw from, and of how many neurons, where that is limited."""
+    """Size of the pool of patterns, if it is limited, and number of neurons."""
     num_chunks: int
     lanes_per_chunk: int
     stored_bytes: int
@@ -37,21 +36,16 @@ class Outline:
     """Of each device's memory."""
     devices: list[str]
     """Kinds of the devices of this process that are used; none for a run on a cluster."""
-    compile_seconds: float | None
-    """If nothing was compiled before; `None` where no such thing was measured."""
-    run_seconds: float | None
     num_trajectories: int
     num_programs: int
     """Of all rows together, like the trajectories."""
 
 
-def estimate(plan: Plan, devices: Sequence[Any], num_threads: int, memory: int) -> Outline:
-    """What a run of a plan will take on some devices. Arguments otherwise as for `Execution`."""
-    on_cpu = devices[0].platform == "cpu"
+def estimate(plan: Plan, engine: Engine, is_local: bool) -> Outline:
+    """What a run of a plan will take, in this process or on a cluster, of whose workers nothing is known."""
     rows = [_row(name, [part for part in plan.parts if part.name == name]) for name in plan.dims]
     sizes = plan.problem_sizes
     stored_bytes, num_files = plan.stored_size
-    programs = sum(row.num_programs for row in rows)
     return Outline(
         rows=rows,
         pool=(sizes["pool_size"], sizes["num_neurons"]) if len(sizes) == 2 else None,
@@ -59,16 +53,14 @@ def estimate(plan: Plan, devices: Sequence[Any], num_threads: int, memory: int) 
         lanes_per_chunk=plan.chunk_length,
         stored_bytes=stored_bytes,
         num_files=num_files,
-        budget_bytes=memory,
-        devices=[device.device_kind for device in devices],
-        compile_seconds=COMPILE_SECONDS * programs / num_threads if on_cpu else None,
-        run_seconds=sum(part.sweep.core_seconds() for part in plan.parts) / num_threads if on_cpu else None,
+        budget_bytes=engine.memory,
+        devices=[device.device_kind for device in engine.devices] if is_local else [],
         num_trajectories=plan.num_trajectories,
-        num_programs=programs,
+        num_programs=sum(row.num_programs for row in rows),
     )
 
 
-def _row(name: str, parts: list[Part]) -> Row:
+def _row(name: str, parts: Sequence[Part]) -> Row:
     capacities = sorted({int(capacity) for part in parts for capacity in part.sweep.shapes.capacities})
     sizes = [part.sweep.grid.size for part in parts]
     padding = sum(part.sweep.shapes.padding * size for part, size in zip(parts, sizes, strict=True)) / sum(sizes)

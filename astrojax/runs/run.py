@@ -6,7 +6,7 @@ import math
 import shutil
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ def outline_of(config: Config, execution: Execution, out: str | Path = "runs") -
     """What a run into a folder will take, before anything is computed. Raises as `run` does for patterns and settings."""
     with jax.enable_x64(config.precision == "float64"):
         engine = Engine(**execution.engine_settings())
-        return _estimate(_plan(config, execution, engine, Path(out)), execution, engine)
+        return estimate(_plan(config, execution, engine, Path(out)), engine, execution.cluster is None)
 
 
 def _plan(config: Config, execution: Execution, engine: Engine, folder: Path) -> Plan:
@@ -165,7 +165,7 @@ def run(
         stack.enter_context(store.locked(folder))
         record = Record(folder, config, notice)
         if on_plan is not None:
-            on_plan(_estimate(plan, execution, engine))
+            on_plan(estimate(plan, engine, execution.cluster is None))
         if chunk := None if record.is_new else record.previous.get("trajectories_per_chunk") or _chunk_in(folder, plan):
             if execution.lanes_per_chunk and chunk != plan.chunk_length:
                 notice(f"{folder} was started with chunks of {chunk} trajectories, and keeps them")
@@ -221,12 +221,6 @@ def _chunk_in(folder: Path, plan: Plan) -> int | None:
             with contextlib.suppress(Exception):  # of any kind, if its description is damaged
                 return math.prod(stored_grid(folder, variable.name).chunks)
     return None
-
-
-def _estimate(plan: Plan, execution: Execution, engine: Engine) -> Outline:
-    found = estimate(plan, engine.devices, engine.num_threads, engine.memory)
-    # What workers are like is not known here.
-    return found if execution.cluster is None else replace(found, devices=[], compile_seconds=None, run_seconds=None)
 
 
 def _compute_here(engine: Engine, plan: Plan, pending: Sequence[int], write: Callable[[int, Any], None]) -> None:
