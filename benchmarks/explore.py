@@ -14,24 +14,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from astrojax.explore.compute import answer, posed
+from astrojax.explore.compute import answer, make_problem
 from astrojax.explore.diagnosis import explain
 from astrojax.explore.presentation import course_of, pictures_of, readout
 from astrojax.explore.settings import Settings
 
 SETTINGS = {
     "digits, N = 64, K = 200": Settings(num_patterns=200),
-    "digits, N = 64, K = 500, linear": Settings(num_patterns=500, score="linear"),
-    "random, N = 20, K = 100": Settings(source="random", num_neurons=20, num_patterns=100, num_flips=4),
-    "random, N = 30, K = 100, τx = 100": Settings(source="random", num_neurons=30, num_patterns=100, num_flips=6, tau_x=100.0),
+    "digits, N = 64, K = 500, linear": Settings(num_patterns=500).change(score="linear"),
+    "random, N = 20, K = 100": Settings(source="random", num_neurons=20, num_patterns=100, level=4),
+    "random, N = 30, K = 100, τx = 100": Settings(source="random", num_neurons=30, num_patterns=100, level=6).change(
+        tau_x=100.0
+    ),
     "random, N = 64, K = 500": Settings(source="random", num_patterns=500),
-    "random, N = 64, K = 500, power 6": Settings(source="random", num_patterns=500, score="power 6"),
+    "random, N = 64, K = 500, power 6": Settings(source="random", num_patterns=500).change(score="power 6"),
 }
-SLIDERS = {"K": "K: memory load", "n": "n: random flips", "T": "T: temperature", "τx": "τx: time constant"}
+SLIDERS = {"K": "K: memory load", "n": "num_flips: flipped entries", "T": "T: entropic", "τx": "τx: time constant"}
 
 
 def main() -> None:
@@ -43,7 +44,7 @@ def main() -> None:
     print("| from a setting to its answer | median, ms | 95%, ms | first, compiling, s |\n|---|---|---|---|")
     for name, settings in SETTINGS.items():
         compiling = seconds(lambda settings=settings: shown(settings))
-        moved = [replace(settings, temperature=0.01 * 1.01**step, flip_seed=step) for step in range(options.answers)]
+        moved = [settings.change(temperature=0.01 * 1.01**step, query_seed=step) for step in range(options.answers)]
         times = [seconds(lambda one=one: shown(one)) for one in moved]
         print(f"| {name} | {row(times)} | {compiling:.1f} |", flush=True)
     if options.browser:
@@ -54,7 +55,7 @@ def main() -> None:
 
 def shown(settings: Settings) -> None:
     """Everything that a change of a setting costs on the server, but for sending it."""
-    problem = posed(settings, None)
+    problem = make_problem(settings, None)
     found = answer(settings, problem)
     course_of(found)
     pictures_of(settings, problem, found)

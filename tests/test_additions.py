@@ -173,3 +173,14 @@ def test_a_run_sweeps_over_their_parameters(call):
 def test_their_parameters_are_tuned(call):
     call("-m", "astrojax.cli", "tune", "tune.yaml", "--out", "tuned", "--quiet")
     assert 0 < float(call("-c", "import astrojax as aj; print(aj.load_search('tuned').best.values['strength'])")) <= 4
+
+
+def test_they_can_be_chosen_in_the_explorer(call):
+    code = (
+        "from astrojax.explore.app import Explorer\n"
+        "Explorer._changed = lambda *_: None\n"
+        "explorer = Explorer()\n"
+        "controls = {'toy': explorer.memory, 'cubic': explorer.options['score'], 'occlusion': explorer.corruption}\n"
+        "print(*(name in control.options for name, control in controls.items()), explorer.numbers['strength'].values[-1])"
+    )
+    assert call("-c", code) == "True True True 4.0\n"

@@ -14,8 +14,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 import astrojax as aj
-from astrojax.cli.main import COMMANDS
-from astrojax.cli.parser import make_parser
+from astrojax.cli.main import make_parser
 from astrojax.config.load import parse, read
 from astrojax.config.run import Config
 from astrojax.config.tune import TuneConfig
@@ -83,7 +82,7 @@ def test_every_command_is_understood(page, tmp_path, monkeypatch):
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     for _, _, text in blocks(page, "yaml"):  # the file that commands are about
         (tmp_path / "mine.yaml").write_text(text)
-    parser, _ = make_parser(COMMANDS)
+    parser, _ = make_parser()
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for _, line, text in blocks(page, "console", "bash"):
         for command in text.splitlines():
@@ -94,9 +93,9 @@ def test_every_command_is_understood(page, tmp_path, monkeypatch):
                 assert words[1] in parser.options(), f"{page}:{line}: {command}"
             elif words and words[0].endswith("astrojax"):
                 options, rest = parser.parse_known_args(words[1:])
-                assert not rest or options.name in ("run", "tune"), f"{page}:{line}: {command}"
+                assert not rest or options.command in ("run", "tune"), f"{page}:{line}: {command}"
                 if rest:
-                    read(options.config, {"run": Config, "tune": TuneConfig}[options.name], rest)
+                    read(options.config, {"run": Config, "tune": TuneConfig}[options.command], rest)
 
 
 def test_the_page_of_configurations_is_up_to_date(monkeypatch):

@@ -1,126 +1,87 @@
-"""Completing a command line: what may stand for CONFIG and RUN, and the keys of a configuration as options."""
+"""Print what a shell needs to complete commands, options and keys.
+
+Once per shell; open a new one afterwards. In zsh, compinit must have been called before.
+
+examples:
+  eval "$(astrojax completion bash)"            # bash: in ~/.bashrc
+  eval "$(astrojax completion zsh)"             # zsh: in ~/.zshrc
+  astrojax completion fish > ~/.config/fish/completions/astrojax.fish
+"""
 
 import argparse
 import os
-import shlex
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, Literal, NoReturn, get_args, get_origin
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NoReturn
 
-import argcomplete
-
-from ..config.detect import CONFIG
-from ..config.examples import PREFIX, kind, located, names
-from ..config.yaml_files import read_yaml
 from .parser import Parser
-
-MODELS, RANGES = "models", "axes"
-"""Sections whose keys are names that the user gives; and whose fields are not sections."""
+from .schema import schema_of
 
 
-def complete(parser: Parser, commands: dict[str, Parser]) -> NoReturn:
-    """Answer a shell, which has put the line so far into the environment, and end the process."""
-    words = _words()
+def add(parser: Parser) -> None:
+    parser.add_argument("shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
+
+
+def run(options: argparse.Namespace) -> int:
+    import argcomplete
+
+    print(argcomplete.shellcode(["astrojax"], shell=options.shell))
+    return 0
+
+
+def complete(parser: Parser, commands: Mapping[str, Parser]) -> NoReturn:
+    """Answer a shell, which puts the line into the environment, and end the process."""
+    import argcomplete
+
+    line = os.environ.get("COMP_LINE", "").encode()[: int(os.environ.get("COMP_POINT") or 0)].decode(errors="ignore")
+    _, current, _, words, _ = argcomplete.split_line(line)
     command = words[1] if len(words) > 1 else ""
-    if command in ("run", "tune") and any(word.startswith("--") for word in words[-2:]):  # a key, or its value
+    if command in ("run", "tune") and any(word.startswith("--") for word in (words[-1], current)):  # a key, or its value
         _add_keys(commands[command], command, words)
     # Options are many: they are offered once a dash is typed.
     argcomplete.autocomplete(parser, always_complete_options=False)
     raise SystemExit(1)
 
 
-def configurations(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
-    """YAML files, folders, and the examples that the command can take."""
-    examples = [f"{PREFIX}{name}" for name in names() if kind(name) == parsed_args.name]
-    files = _paths(prefix, lambda path: path.suffix in (".yaml", ".yml"))
-    return [*files, *(example for example in examples if example.startswith(prefix))]
+def _add_keys(parser: Parser, command: str, words: Sequence[str]) -> None:
+    """Declare the keys of a configuration as options; those of its models depend on the file that is named."""
+    import argcomplete
+
+    from ..config.examples import located
+    from ..config.yaml_files import read_yaml
+
+    try:
+        models = dict(read_yaml(located(words[2]))["models"])
+    except (ValueError, LookupError, TypeError):
+        models = {}
+    for key, schema in keys(command, models).items():
+        if f"--{key}" not in parser.options():
+            action: Any = parser.add_argument(f"--{key}", metavar="VALUE", help=schema.get("description", key))
+            choices = [choice for option in (schema, *schema.get("anyOf", ())) for choice in option.get("enum", ())]
+            action.completer = argcomplete.ChoicesCompleter(dict.fromkeys(map(str, choices), ""))
 
 
-def folders(prefix: str, **_: Any) -> list[str]:
-    """Folders."""
-    return _paths(prefix, lambda path: False)
-
-
-def run_folders(prefix: str, **_: Any) -> list[str]:
-    """Run folders, and folders that may hold some."""
-    return [text.rstrip("/") if (Path(text) / CONFIG).is_file() else text for text in folders(prefix)]
-
-
-def keys(command: str, models: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
-    """The dotted keys of a configuration, each with what it is annotated and its description.
+def keys(command: str, models: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The dotted keys of a configuration, each with its JSON Schema.
 
     Arguments:
-        command: `run` or `tune`. models: the models that the configuration has, by name, each with its kind.
+        command: `run` or `tune`. models: the models of the configuration by name, each with its kind.
     """
-    from ..config.run import Config
-    from ..config.sections import MEMORIES
-    from ..config.tune import TuneConfig
+    schema = schema_of(command)
+    definitions = schema["$defs"]
 
-    if command == "tune":
-        yield from _keys_of(TuneConfig, "")
-        return
-    yield from _keys_of(Config, "")
+    def walk(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        if "$ref" in node:
+            node = definitions[node["$ref"].rpartition("/")[2]]
+        for name, field in node.get("properties", {}).items():
+            yield f"{path}{name}", field
+            yield from walk(field, f"{path}{name}.")
+        for alternative in (*node.get("anyOf", ()), *node.get("oneOf", ())):
+            yield from walk(alternative, path)
+
+    found = dict(walk(schema, ""))
     for name, model in models.items():
-        section = MEMORIES.get(str(model.get("kind"))) if isinstance(model, dict) else None
-        if section is not None:
-            yield from _keys_of(section, f"{MODELS}.{name}.")
-
-
-def _add_keys(parser: Parser, command: str, words: Sequence[str]) -> None:
-    for key, annotation, description in keys(command, _models_in(words)):
-        if f"--{key}" in parser.options():
-            continue
-        action: Any = parser.add_argument(f"--{key}", metavar="VALUE", help=description or key)
-        choices: Any = [str(choice) for choice in get_args(annotation)] if get_origin(annotation) is Literal else []
-        action.completer = argcomplete.ChoicesCompleter(choices)
-
-
-def _keys_of(section: Any, path: str) -> Iterator[tuple[str, Any, str]]:
-    from ..config.load import sections_in
-
-    for name, field in section.model_fields.items():
-        yield f"{path}{name}", field.annotation, field.description or ""
-        if (name == RANGES or not path) and get_origin(field.annotation) is not dict:
-            seen = set()
-            for inner in sections_in(field.annotation):
-                for key in _keys_of(inner, f"{path}{name}."):
-                    if key[0] not in seen:
-                        seen.add(key[0])
-                        yield key
-
-
-def _models_in(words: Sequence[str]) -> dict[str, Any]:
-    """The models of the configuration that stands on the command line, by name."""
-    try:
-        return dict(read_yaml(located(words[2]))[MODELS])
-    except (ValueError, LookupError, TypeError):
-        return {}
-
-
-def _words() -> list[str]:
-    """The words up to the cursor; the last one is being completed."""
-    line = os.environ.get("COMP_LINE", "").encode()[: int(os.environ.get("COMP_POINT") or 0)].decode(errors="ignore")
-    try:
-        words = shlex.split(line)
-    except ValueError:  # a quote is open
-        words = line.split()
-    return [*words, ""] if not words or line.endswith(" ") else words
-
-
-def _paths(prefix: str, wanted: Any) -> list[str]:
-    """Files that are wanted, and folders with a slash behind them, whose names begin so."""
-    folder, _, start = prefix.rpartition("/")
-    place = Path(os.path.expanduser(f"{folder}/") if "/" in prefix else ".")
-    found = []
-    try:
-        for path in sorted(place.iterdir()):
-            if not path.name.startswith(start) or (path.name.startswith(".") and not start.startswith(".")):
-                continue
-            text = f"{folder}/{path.name}" if "/" in prefix else path.name
-            if path.is_dir():
-                found.append(f"{text}/")
-            elif wanted(path):
-                found.append(text)
-    except OSError:
-        return []
+        for section in definitions.values():
+            kind = section.get("properties", {}).get("kind", {}).get("const")
+            if isinstance(model, dict) and kind is not None and kind == model.get("kind"):
+                found |= walk(section, f"models.{name}.")
     return found

@@ -1,22 +1,59 @@
-"""What `astrojax run` does: a configuration becomes a run folder, with progress, tables and figures."""
+"""Compute a configuration and write its run folder.
 
+examples:
+  astrojax run example:first
+  astrojax run mine.yaml --out runs/mine --trials 200
+  astrojax run runs/mine                        # continue it after an interruption
+"""
+
+import argparse
 import shlex
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .._internal.errors import InputError, RunError
+from .._internal.errors import InputError
+from .computing import add_configuration, check_overrides, execution_of, find_folder
 from .output import Output
+from .parser import NUMBER, Parser
+
+if TYPE_CHECKING:
+    from ..runs.run import Execution
+
+
+def add(parser: Parser) -> None:
+    add_configuration(parser, "a YAML file (see `astrojax schema`), example:NAME, or a run folder to be continued")
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    text = "a Dask scheduler's address or file, or local:4 for four workers here"
+    parser.add_argument("--cluster", metavar="WHERE", help=text)
+    parser.add_argument("--chunk", **NUMBER, help="trajectories that are computed and stored as one")
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..config.run import Config
+
+    check_overrides(options, Config)
+    if options.cluster is not None:
+        import jax
+
+        # The accelerators of this machine are left to workers on it.
+        jax.config.update("jax_platforms", "cpu")
+
+    def execution() -> "Execution":
+        return execution_of(options, lanes_per_chunk=options.chunk, cluster=options.cluster)
+
+    run_config(options.config, options.out, options.overrides, execution, options.dry_run, output=Output.of(options))
+    return 0
 
 
 def run_config(
     path: str | Path,
     out: str | Path | None = None,
     overrides: Sequence[str] = (),
-    execution: Any = None,
+    execution: "Execution | Callable[[], Execution] | None" = None,
     dry_run: bool = False,
     *,
     output: Output | None = None,
@@ -25,8 +62,9 @@ def run_config(
 
     Arguments:
         path: a configuration, `example:NAME`, or a run folder to be continued. out: the run folder, chosen when left out.
-        overrides: words of a command line. execution: how to compute, or what makes that once the configuration is read.
-        dry_run: whether to tell the plan alone. output: where words go.
+        overrides: words of a command line.
+        execution: how to compute; or a function that returns it, called once the configuration is read.
+        dry_run: print the plan and stop. output: where to print.
     """
     from ..config.load import read_config
 
@@ -35,51 +73,48 @@ def run_config(
         out = out or path
         path = _config_in(Path(path))
     config = read_config(path, overrides)
+    folder, is_finished = find_folder(output, config, out)
     from ..storage import folder as store
+    from .report import show_run
 
-    folder, is_finished = (Path(out), False) if out is not None else store.choose_folder(Path("runs"), config.name, config)
-    if is_finished:
-        from ..storage.provenance import finished_already
-        from .inspect import show
-
-        output.console.print(finished_already(folder), soft_wrap=True)
-        if not dry_run:
-            show(output, folder)
-            return folder, store.load(folder)
+    if is_finished and not dry_run:
+        show_run(output, folder)
+        return folder, store.load(folder)
     from ..report.tables import print_outline
     from ..runs.run import Execution, outline_of, run
     from .progress import Progress
 
-    console = output.console
     execution = execution() if callable(execution) else execution or Execution()
     if dry_run:
         outline = outline_of(config, execution, folder)
-        output.outcome({"folder": folder, "plan": outline}, lambda console: print_outline(console, config.name, outline))
+        content = {"folder": folder, "plan": outline}
+        output.print_outcome(content, lambda console: print_outline(console, config.name, outline))
         return folder, None
-    with Progress(output) as progress:
+    progress = Progress(output)
 
-        def planned(outline: Any) -> None:
-            print_outline(console, config.name, outline)
-            progress.start(outline.num_trajectories)
+    def begin(stored: int, total: int) -> None:
+        # What will draw is imported meanwhile, while compiled programs are loaded.
+        threading.Thread(target=import_module, args=("astrojax.report.figures",)).start()
+        if stored:
+            output.print_line(f"{folder}: {stored:,} of {total:,} trajectories are stored already")
+        progress.begin_trajectories(total, stored)
 
-        def begin(stored: int, total: int) -> None:
-            # What will draw is imported meanwhile, while compiled programs are loaded.
-            threading.Thread(target=import_module, args=("astrojax.report.figures",)).start()
-            if stored:
-                console.print(f"{folder}: {stored:,} of {total:,} trajectories are stored already", soft_wrap=True)
-                progress.skip(stored)
-
-        def notice(text: str) -> None:
-            console.print(f"note: {text}", soft_wrap=True)
-
-        try:
-            told: Any = {"on_plan": planned, "on_begin": begin, "on_chunk": progress.advance, "on_notice": notice}
-            results = run(config, folder, execution=execution, **told)
-        except BaseException as error:
-            if not isinstance(error, ValueError):
-                _say_how_to_go_on(folder)
-            raise
-    report(output, folder, results, config.name, drawing={})
+    try:
+        with progress:
+            results = run(
+                config,
+                folder,
+                execution=execution,
+                on_plan=lambda outline: print_outline(output.console, config.name, outline),
+                on_begin=begin,
+                on_chunk=progress.add_trajectories,
+                on_notice=lambda text: output.print_line(f"note: {text}"),
+            )
+    except BaseException as error:
+        if not isinstance(error, ValueError):
+            _print_how_to_continue(folder)
+        raise
+    show_run(output, folder, drawing={}, computed=results)
     return folder, results
 
 
@@ -88,9 +123,8 @@ def _config_in(folder: Path) -> Path:
     from ..config.detect import CONFIG, is_search, run_folders
 
     if is_search(folder):
-        again = shlex.quote(str(folder))
         raise InputError(
-            f"{folder} is the folder of a search: astrojax tune {again} continues it; "
+            f"{folder} is the folder of a search: astrojax tune {shlex.quote(str(folder))} continues it; "
             f"astrojax run {shlex.quote(str(folder / 'tuned.yaml'))} runs what it found"
         )
     if not (folder / CONFIG).is_file():
@@ -98,82 +132,12 @@ def _config_in(folder: Path) -> Path:
     return folder / CONFIG
 
 
-def _say_how_to_go_on(folder: Path) -> None:
+def _print_how_to_continue(folder: Path) -> None:
     from ..storage import folder as store
 
     try:
         done = store.is_done(folder)
     except InputError:
         return
-    print(
-        f"astrojax: {done.sum()} of {done.size} chunks are stored; continue with: astrojax run {shlex.quote(str(folder))}",
-        file=sys.stderr,
-    )
-
-
-def report(
-    output: Output,
-    folder: Path,
-    results: Any,
-    title: str,
-    along: Sequence[str] | None = None,
-    page: str | Path | None = None,
-    drawing: Mapping[str, Any] | None = None,
-    **more: Any,
-) -> None:
-    """Tell what a run found, draw its figures if that is asked for, and write its page likewise.
-
-    Arguments:
-        along: as of `summary`. page: as of `write_page`. drawing: as of `draw_all`; nothing is drawn where it is left out.
-        more: is told as JSON.
-    """
-    from ..report.tables import print_tables, summary
-    from ..storage import folder as store
-    from ..storage.provenance import read_record
-
-    content = summary(results, along) | {"grids": read_record(folder).get("grids", {})}
-
-    def draw() -> list[Path]:
-        from ..report.figures import draw_all
-
-        return draw_all(results, folder / store.FIGURES, **(drawing or {}))
-
-    figures = figures_in(folder, content, None if drawing is None else draw)
-    written = write_page(folder, page)
-
-    def show(console: Any) -> None:
-        print_tables(console, content)
-        console.print(f"{title}: results and tables are in {folder}", soft_wrap=True)
-        if figures:
-            console.print(f"{figures[0].parent}: {', '.join(path.name for path in figures)}", soft_wrap=True)
-        if written:
-            console.print(f"{written}: written", soft_wrap=True)
-
-    output.outcome({"folder": folder, **more, "summary": content, "figures": figures, "page": written}, show)
-
-
-def write_page(folder: Path, page: str | Path | None) -> Path | None:
-    """Write the page of a run folder if one is asked for: a file, or `report.html` in the folder where no name is given."""
-    if page is None:
-        return None
-    from ..report.html.write import write_run_page
-    from ..storage import folder as store
-
-    return write_run_page(folder, Path(page) if str(page) else folder / store.REPORT)
-
-
-def figures_in(folder: Path, content: Mapping[str, Any], draw: Callable[[], list[Path]] | None) -> list[Path]:
-    """The figures of a run folder: those that are drawn now, beside the `content` of its summary, or those that are there."""
-    from .._internal.files import refuse_links, write_json
-    from ..storage import folder as store
-
-    if draw is None:
-        return sorted((folder / store.FIGURES).glob("*.png"))
-    try:
-        refuse_links(folder)
-        figures = draw()
-        write_json(folder / store.SUMMARY, content)
-    except OSError as error:
-        text = f"{folder}: the figures cannot be written: {error.strerror or error}; the results are safe"
-        raise RunError(text) from error
-    return figures
+    again = f"astrojax run {shlex.quote(str(folder))}"
+    print(f"astrojax: {done.sum()} of {done.size} chunks are stored; continue with: {again}", file=sys.stderr)

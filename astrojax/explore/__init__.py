@@ -1,4 +1,4 @@
-"""The explorer: one retrieval on a page, recomputed while its settings are moved. `astrojax explore` serves it."""
+"""The explorer: a page that shows one retrieval and computes it again as settings change. `astrojax explore` serves it."""
 
 import errno
 import math
@@ -28,11 +28,11 @@ def serve(
     Sessions are independent, and share compiled programs. Nothing is loaded from another host.
 
     Arguments:
-        address: of this machine, to listen on: a host name or an IPv4 address, or 0.0.0.0 for all that it has. At the
-            default, only this machine can reach the page; at any other, whoever reaches the address can use it.
+        address: host name or IPv4 address of this machine to listen on, or 0.0.0.0 for all of them. At the default only this
+            machine can reach the page; at any other, whoever reaches the address can use it.
         port: to listen on; 0 takes a free one. The page's address is printed.
         show: open the page in a browser.
-        patterns, array, threshold, max_duplicates: a pattern file to begin with, as `load_patterns` takes it.
+        patterns, array, threshold, max_duplicates: a pattern file to start with, as `load_patterns` takes it.
 
     Raises:
         InputError (a ValueError): if Panel is not installed, if the port or the address cannot be used, or for a file that
@@ -52,15 +52,15 @@ def serve(
 
     try:
         server = server_of(address, port, start)
-    except (OSError, UnicodeError) as error:  # the second of a name that is none
+    except (OSError, UnicodeError) as error:  # the second for an invalid name
         if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES):
             reason = "is in use" if error.errno == errno.EADDRINUSE else "may not be used by you"
-            raise InputError(f"port {port} {reason}; choose another, or 0 for any that is free") from error
+            raise InputError(f"port {port} {reason}; choose another, or 0 for any free one") from error
         said = getattr(error, "strerror", error)
-        raise InputError(f"address {shown(address)} is none that this machine can listen on: {said}") from error
+        raise InputError(f"address {shown(address)} is not one that this machine can listen on: {said}") from error
     everywhere = address == "0.0.0.0"
     if address not in LOOPBACK:
-        print(f"Anybody who can reach {'this machine' if everywhere else address} can use the explorer.", flush=True)
+        print(f"Anyone who can reach {'this machine' if everywhere else address} can use the explorer.", flush=True)
     page = f"http://{LOOPBACK[0] if everywhere else address}:{server.port}/"
     print(f"The explorer is at {page} (stop it with Ctrl-C)", flush=True)
     if show:
@@ -74,7 +74,7 @@ def serve(
 
 
 def _check(address: object, port: object, patterns: object) -> None:
-    if not isinstance(address, str) or not address or ":" in address:  # Bokeh knows no origins with an IPv6 address
+    if not isinstance(address, str) or not address or ":" in address:  # Bokeh takes no IPv6 address
         raise InputError(f"address must be a host name or an IPv4 address, such as '127.0.0.1'; got {shown(address)}")
     if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
         raise InputError(f"port must be an integer from 0 to 65535; got {shown(port)}")

@@ -7,8 +7,8 @@ import html
 import logging
 import math
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,44 +20,59 @@ from bokeh.models.annotations import Span
 from bokeh.plotting import figure
 
 from .._internal.checks import InputError
-from ..models.astrocyte import GAIN_REGIMES
+from ..config.sections import MEMORIES
+from ..models import memories, memory_class
+from ..problems.corruption import corruptions
 from .components import BUTTONS, COPY, INPUTS, WIDE, Pictures, Slider, Upload, button, fit, integers, markup, side_by_side
-from .compute import LARGEST_UPLOAD, NUM_SHOWN, Answer, Problem, Start, answer, posed, program, read_upload, too_large
+from .compute import (
+    LARGEST_UPLOAD,
+    NUM_SHOWN,
+    Answer,
+    Problem,
+    Start,
+    answer,
+    is_compiled,
+    make_problem,
+    read_upload,
+    static_key,
+    too_large,
+)
 from .diagnosis import explain
-from .presentation import COLOURS, course_of, legend, numbers_of, pictures_of, readout
-from .settings import MOST_PATTERNS, NUM_NEURONS, NUMBERS, SCORES, SOURCES, Settings, spread
+from .presentation import COLORS, course_of, legend, numbers_of, pictures_of, readout
+from .settings import DEFAULTS, ENSEMBLES, MOST_PATTERNS, NUM_NEURONS, NUMBERS, OPTIONS, SCORES, SOURCES, Settings, spread
 
 HERE = Path(__file__).parent
 ENERGY = "#3a9d7e"
-SAME_IN = {"temperature": ("frozen",), "tau_p": ("adiabatic", "frozen")}
-"""Numbers without effect in some gain regimes."""
+
+LARGEST_LEVEL = 4.0
+"""Of a corruption whose level has no bound."""
 
 COMPILING = (
-    '<div role="status"><strong>Compiling</strong> the program of this score, regime and size: some seconds, once.</div>'
+    '<div role="status"><strong>Compiling</strong> the program of this memory and size: it takes some seconds, once.</div>'
 )
 
 NO_ANSWER = "No answer"
-"""Begins what is said of a failure, until the next answer."""
+"""Beginning of the message about a failure, which the next answer removes."""
 
 _logger = logging.getLogger(__name__)
-_workers = ThreadPoolExecutor(4, thread_name_prefix="explore")
-"""Shared by all sessions: each has at most one answer under way."""
+_workers = ThreadPoolExecutor(16, thread_name_prefix="explore")
+"""Shared by all sessions: each computes at most one answer at a time."""
 
 
-def prepare() -> None:
-    """Compile in the background, one after the other, what most sessions want first: digits, with every score."""
+def compile_ahead() -> None:
+    """Compile in the background what most sessions need first: digits, with every score."""
 
     def compile_all() -> None:
         with contextlib.suppress(RuntimeError):  # at the end of the process nothing new can be compiled
             for score in SCORES:
-                settings = Settings(score=score)
-                program(settings, posed(settings, None)).result()
+                settings = Settings().change(score=score)
+                answer(settings, make_problem(settings, None))
 
     threading.Thread(target=compile_all, daemon=True).start()
 
 
 class Wanted(NamedTuple):
-    """A setting to be answered, with the patterns of a file, and with the query drawn by hand in so many strokes."""
+    """A setting to be computed, with the patterns of a file, and the signs and number of strokes of a query drawn by hand."""
 
     settings: Settings
     uploaded: np.ndarray | None
@@ -66,7 +81,7 @@ class Wanted(NamedTuple):
 
 
 class Explorer:
-    """The explorer of one session. A file given at the start is read as if it had been uploaded."""
+    """The explorer of one session. The file of `start` is read as if it had been uploaded."""
 
     def __init__(self, start: Start | None = None) -> None:
         self._document = pn.state.curdoc
@@ -78,6 +93,7 @@ class Explorer:
         self._strokes = 0
         self._wanted: Wanted | None = None
         self._busy = self._quiet = False
+        self._compiling: Hashable = None
         self._build_controls()
         self._build_results()
         if start is not None:
@@ -105,31 +121,34 @@ class Explorer:
         self.duplicates = pn.widgets.IntInput(name="Rows that may repeat an earlier one", value=0, start=0, **written)
         self.load = integers("K", "memory load: patterns stored", 1, MOST_PATTERNS, begin.num_patterns)
         self.target = integers("Target", "number of the pattern to recall", 0, begin.num_patterns - 1, begin.target)
-        self.flips = integers("n", "random flips of the query", 0, begin.num_neurons, begin.num_flips)
+        self.corruption = select(name="Corruption of the query", options=list(corruptions()), value=begin.corruption)
+        self.level = integers("", "", 0, begin.num_neurons, int(begin.level))
+        self.memory = select(name="Memory", options=list(memories()), value=begin.memory)
         self.numbers = {
-            name: Slider(label=symbol, help=meaning, values=spread(low, high), value=getattr(begin, name), **WIDE)
-            for name, (symbol, meaning, low, high) in NUMBERS.items()
+            name: Slider(label=symbol, help=meaning, values=spread(name), value=DEFAULTS[name], **WIDE)
+            for name, (symbol, meaning, *_) in NUMBERS.items()
         }
-        self.score = select(name="Score: how overlaps feed the gains", options=list(SCORES), value=begin.score)
-        self.regime = select(
-            name="Gain regime: how gains follow the scores", options=list(GAIN_REGIMES), value=begin.gain_regime
-        )
+        self.options = {
+            name: select(name=name.replace("_", " ").capitalize(), options=list(choices), value=DEFAULTS[name])
+            for name, choices in OPTIONS.items()
+        }
         self.redraw = button("New patterns", "Draw other patterns")
-        fresh = button("New flips", "Flip other entries of the target")
+        fresh = button("New query", "Corrupt the target in another way")
         clear = button("Clear", "Make every entry of the query −1, to draw on")
         following = button("Next target", "Recall the next pattern")
 
-        self.seeds: dict[str, Any] = {"seed": 0, "flip_seed": 0}
+        self.seeds: dict[str, Any] = {"seed": 0, "query_seed": 0}
         self.redraw.on_click(lambda _: self._renew("seed"))
-        fresh.on_click(lambda _: self._renew("flip_seed"))
+        fresh.on_click(lambda _: self._renew("query_seed"))
         clear.on_click(lambda _: self._draw("-" * self._size()[0]))
         following.on_click(lambda _: setattr(self.target, "value", (self.target.value + 1) % self.load.value))
         self.upload.param.watch(self._received, "file")
         watched: dict[Callable[..., None], list[Any]] = {
             self._source_changed: [self.source, self.neurons],
             self._read: [self.threshold, self.array, self.duplicates],
-            self._corrupt: [self.target, self.flips],
-            self._changed: [self.load, self.score, self.regime, *self.numbers.values()],
+            self._corruption_changed: [self.corruption],
+            self._corrupt: [self.target, self.level],
+            self._changed: [self.load, self.memory, *self.options.values(), *self.numbers.values()],
         }
         for react, controls in watched.items():
             for control in controls:
@@ -139,8 +158,8 @@ class Explorer:
         buttons = pn.Row(fresh, clear, following, styles={"gap": "6px"}, **WIDE)
         groups = {
             "Patterns": [self.source, self.neurons, self.from_file, self.load, self.redraw],
-            "Query": [self.target, self.flips, buttons],
-            "Memory": [*[self.numbers[name] for name in NUMBERS], self.score, self.regime],
+            "Query": [self.target, self.corruption, self.level, buttons],
+            "Memory": [self.memory, *self.numbers.values(), *self.options.values()],
         }
         parts = [part for title, group in groups.items() for part in (markup(f"<h2>{title}</h2>"), *group)]
         self.controls = pn.Column(*parts, styles={"gap": "8px"}, **WIDE)
@@ -154,7 +173,7 @@ class Explorer:
         self.pictures.param.watch(lambda event: self._draw(**event.new), "drawn")
         columns = [f"{kind}{place}" for kind in ("gain", "overlap") for place in range(NUM_SHOWN)]
         self.course = ColumnDataSource(dict.fromkeys(("t", *columns, "energy"), ()))
-        self.now = now = Span(dimension="height", line_color=COLOURS[-1], line_dash="dashed")
+        self.now = now = Span(dimension="height", line_color=COLORS[-1], line_dash="dashed")
         self.pictures.jscallback(frame="now.location = course.data.t[cb_obj.frame]", args={"now": now, "course": self.course})
         gains = self._figure("gain p", [f"gain{place}" for place in range(NUM_SHOWN)], now, (-0.03, 1.03))
         overlaps = self._figure("overlap ⟨ξ, φ(x)⟩/N", [f"overlap{place}" for place in range(NUM_SHOWN)], now, (-1.05, 1.05))
@@ -175,8 +194,8 @@ class Explorer:
         plot.grid.grid_line_alpha = 0.4
         plot.axis.axis_label_text_font_style = "normal"
         for place, name in reversed(list(enumerate(names))):  # the target is drawn last, above the others
-            colour, width = COLOURS[place] if len(names) > 1 else ENERGY, 2.2 if place < 2 else 1.1
-            plot.line("t", name, source=self.course, color=colour, line_width=width)
+            color, width = COLORS[place] if len(names) > 1 else ENERGY, 2.2 if place < 2 else 1.1
+            plot.line("t", name, source=self.course, color=color, line_width=width)
         plot.add_layout(now)
         return plot
 
@@ -198,19 +217,21 @@ class Explorer:
     # What happens
 
     def settings(self) -> Settings:
-        """What is chosen now."""
-        numbers: dict[str, Any] = {name: float(slider.value) for name, slider in self.numbers.items()}
+        """The chosen settings."""
+        values: dict[str, Any] = {name: float(slider.value) for name, slider in self.numbers.items()}
+        values |= {name: choice.value for name, choice in self.options.items()}
+        is_count = corruptions()[self.corruption.value].is_count
         return Settings(
             source=self.source.value,
             **(self._of_file if self.source.value == "file" else {}),
             num_neurons=self._size()[0],
             num_patterns=int(self.load.value),
             target=int(self.target.value),
-            num_flips=int(self.flips.value),
-            score=self.score.value,
-            gain_regime=self.regime.value,
+            corruption=self.corruption.value,
+            level=int(self.level.value) if is_count else float(self.level.value),
+            memory=self.memory.value,
+            values=values,
             **self.seeds,
-            **numbers,
         )
 
     def _size(self) -> tuple[int, int]:
@@ -221,21 +242,41 @@ class Explorer:
 
     def _source_changed(self, *_: Any) -> None:
         source, (num_neurons, capacity) = self.source.value, self._size()
-        self.neurons.visible, self.from_file.visible = source == "random", source == "file"
+        self.neurons.visible, self.from_file.visible = source in ENSEMBLES, source == "file"
         self.redraw.visible = source != "file"
         self._refuse("")
         if capacity:
             self._quiet = True
             fit(self.load, 1, capacity)
-            fit(self.flips, 0, num_neurons)
+            self._fit_level(num_neurons)
             self._quiet = False
             self._corrupt()
         else:
             self._clear()
             self.verdict.object = '<div role="status">Choose a pattern file.</div>'
 
+    def _corruption_changed(self, *_: Any) -> None:
+        self._quiet = True
+        self.level.value = -1
+        self._fit_level(self._size()[0])
+        self._quiet = False
+        self._corrupt()
+
+    def _fit_level(self, num_neurons: int) -> None:
+        """Give the level the range of its corruption, and an eighth of that where it is outside."""
+        corruption = corruptions()[self.corruption.value]
+        self.level.param.update(label=corruption.level_name, help=corruption.level_meaning)
+        high = num_neurons if corruption.is_count else corruption.level_range.le or LARGEST_LEVEL
+        if not 0 <= self.level.value <= high:
+            self.level.value = high // 8 if corruption.is_count else high / 8
+        if corruption.is_count:
+            self.level.values = []
+            fit(self.level, 0, num_neurons)
+        else:
+            self.level.param.update(values=[high * part / 80 for part in range(81)])
+
     def _corrupt(self, *_: Any) -> None:
-        """Random flips in place of what was drawn by hand."""
+        """Take the corruption in place of what was drawn by hand."""
         self._drawn = None
         self._changed()
 
@@ -244,7 +285,7 @@ class Explorer:
         self._corrupt()
 
     def _draw(self, signs: str, strokes: int | None = None) -> None:
-        """A query that was drawn by hand."""
+        """Take a query that was drawn by hand."""
         self._strokes = self._strokes if strokes is None else strokes
         self._drawn = signs
         self._changed()
@@ -254,8 +295,13 @@ class Explorer:
             return
         self._quiet = True
         fit(self.target, 0, int(self.load.value) - 1)
-        for name, regimes in SAME_IN.items():
-            self.numbers[name].disabled = self.regime.value in regimes
+        kind = self.memory.value
+        own, needs = MEMORIES[kind].model_fields, memory_class(kind).needs
+        for name, control in {**self.numbers, **self.options}.items():
+            control.visible = name in own or name == "t1"
+            control.disabled = any(
+                option in own and self.options[option].value not in values for option, values in needs.get(name, {}).items()
+            )
         self._quiet = False
         if not self._size()[0]:
             return
@@ -275,7 +321,7 @@ class Explorer:
         self._read()
 
     def _read(self, *_: Any) -> None:
-        """Take the patterns of the file that is offered; if they cannot be used, say why not, and show nothing."""
+        """Read the patterns of the file that is offered; if they cannot be used, say why, and show nothing."""
         if self._offered is None:
             return
         name, data = self._offered
@@ -299,14 +345,14 @@ class Explorer:
         self._refuse(text)
 
     def _clear(self) -> None:
-        """Show no results: none belong to what is chosen."""
+        """Show no results: there are none for what is chosen."""
         self.verdict.object = ""
         nothing = dict.fromkeys(self.course.data, ())
-        self._later(lambda: setattr(self.course, "data", nothing))  # Bokeh's own models may change in a turn of theirs alone
+        self._later(lambda: setattr(self.course, "data", nothing))  # Bokeh's models change in its own thread only
         self._mark_results("empty")
 
     def _mark_results(self, *classes: str) -> None:
-        """Those marked as empty are not displayed, and neither are their sections."""
+        """Set the classes of the results: `empty` ones are not displayed, and neither are their sections."""
         for part in (self.pictures, self.figures, self.texts):
             part.css_classes = list(classes)
 
@@ -314,7 +360,7 @@ class Explorer:
         self.message.object = f'<div role="alert">{html.escape(text)}</div>' if text else ""
 
     def _work(self) -> None:
-        """Answer what is wanted until nothing is: of several changes in the meantime, the last counts."""
+        """Compute what is wanted until nothing is: of several changes meanwhile only the last is computed."""
         while True:
             with self._lock:
                 wanted, self._wanted = self._wanted, None
@@ -323,7 +369,7 @@ class Explorer:
                     return
             try:
                 self._answer(wanted)
-            except Exception as error:  # the page lives on, and says what happened
+            except Exception as error:  # the page goes on, and says what happened
                 self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
@@ -333,27 +379,31 @@ class Explorer:
 
     def _answer(self, wanted: Wanted) -> None:
         settings, uploaded, drawn, strokes = wanted
-        problem = posed(settings, uploaded)
+        problem = make_problem(settings, uploaded)
         if drawn is not None and len(drawn) == len(problem.target):
             flipped = np.flatnonzero(numbers_of(drawn) != problem.target)
             settings = replace(settings, flipped=tuple(flipped.tolist()))
-            problem = posed(settings, uploaded)
-        compiled = program(settings, problem)
-        if compiled.done():
-            compiled.result()  # raises what went wrong while it was compiled
-            found = answer(settings, problem)
-            why = explain(settings, problem, found, lambda changed: answer(changed, problem))
-            self._later(functools.partial(self._show, settings, problem, found, why, strokes))
-        else:
+            problem = make_problem(settings, uploaded)
+        if not is_compiled(settings, problem):
             self._later(lambda: setattr(self.verdict, "object", COMPILING))
-            compiled.add_done_callback(self._compiled)
+            if (key := static_key(settings, problem)) != self._compiling:
+                self._compiling = key
+                _workers.submit(self._compile, settings, problem)
+            return
+        found = answer(settings, problem)
+        why = explain(settings, problem, found, lambda changed: answer(changed, problem))
+        self._later(functools.partial(self._show, settings, problem, found, why, strokes))
 
-    def _compiled(self, program: Future[None]) -> None:
-        error = program.exception()
-        if error is None:
-            self._later(self._changed)
-        else:  # said once, not tried again by itself
+    def _compile(self, settings: Settings, problem: Problem) -> None:
+        """Compile a program, while others that are compiled can be used; then compute what is wanted by then."""
+        try:
+            answer(settings, problem)
+        except Exception as error:
             self._fail(error)
+        else:
+            self._later(self._changed)
+        finally:
+            self._compiling = None
 
     def _later(self, show: Callable[[], None]) -> None:
         if self._document is not None:
@@ -363,7 +413,7 @@ class Explorer:
         self._document = None
 
     def _show(self, settings: Settings, problem: Problem, found: Answer, why: str, strokes: int) -> None:
-        if not self._size()[0]:  # of what was chosen before
+        if not self._size()[0]:  # an answer to what was chosen before
             return
         with pn.io.hold():
             self._mark_results()

@@ -1,4 +1,4 @@
-"""The parts of the page: pictures to draw on, sliders and a choice of file, and Panel's widgets in its style."""
+"""The parts of the page: pictures to draw on, sliders, a file chooser, and Panel's widgets in the page's style."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 STYLES = (HERE / "components.css").read_text(encoding="utf-8")
 
 WIDE: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0}
-"""Of parts that are as wide as what they are in."""
+"""Layout of parts that fill the width of their container."""
 
 INPUTS = """
 .bk-input { border: 1px solid var(--line) !important; }
@@ -32,7 +32,7 @@ COPY = """
 const done = () => { button.label = "Copied"; setTimeout(() => { button.label = "Copy" }, 1500) }
 if (navigator.clipboard) navigator.clipboard.writeText(area.value).then(done)
 else {
-  // Pages from another machine without TLS have no clipboard but this old way.
+  // Pages served by another machine without TLS have only this old way to the clipboard.
   const copy = document.createElement("textarea")
   copy.value = area.value
   document.body.append(copy)
@@ -47,8 +47,8 @@ else {
 class Pictures(JSComponent):
     """The pictures of a retrieval and its clock. Signs are strings of `+`, `-` and `0`.
 
-    `version` changes last, when everything else is there. `drawn` has the `signs` that the user made of the query, by so many
-    `strokes`; of these, an answer tells how many it knows.
+    `version` changes last, after everything else is set. `drawn` has the `signs` of the query that the user has drawn and the
+    number of `strokes` so far; `strokes` is the number that the answer includes.
     """
 
     columns = param.Integer(1)
@@ -83,7 +83,7 @@ class Slider(JSComponent):
 
 
 class Upload(JSComponent):
-    """A choice of file: its `name`, `size` and `data` in base64, empty where there are more bytes than `largest`."""
+    """A chosen file: its `name`, `size` and `data` in base64, which are empty if there are more bytes than `largest`."""
 
     file = param.Dict({})
     largest = param.Integer(LARGEST_UPLOAD)
@@ -103,7 +103,7 @@ def fit(slider: Slider, first: int, last: int) -> None:
 
 
 def side_by_side(width: int) -> dict[str, str]:
-    """A style with columns of at least such a width, as many as there is room for."""
+    """A style with as many columns of at least a width as there is room for."""
     return {"display": "grid", "grid-template-columns": f"repeat(auto-fit, minmax({width}px, 1fr))", "gap": "12px"}
 
 

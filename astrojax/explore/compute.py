@@ -1,11 +1,10 @@
-"""From a setting to everything the explorer shows. Pure functions; one compiled program for each static part of a setting."""
+"""From a setting to everything the explorer shows, by one compiled program for each memory, its options and its size."""
 
 import functools
 import io
 import math
 import threading
 from collections.abc import Hashable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,14 +17,14 @@ from .._internal.arrays import parse_array
 from .._internal.checks import InputError
 from .._internal.random import seed_key
 from ..equilibria import EquilibriumKind, identify
-from ..models import AstrocyteMemory, HopfieldMemory
-from ..models.scores import PowerScore, as_score
-from ..problems.corruption import Flips, flip
+from ..models import AbstractMemory, AstrocyteMemory, HopfieldMemory, memories
+from ..models.scores import scores
+from ..problems.corruption import Flips, corruptions
 from ..problems.decoders import bayes_decoder, nearest_pattern
 from ..problems.observables import hamming_error, perplexity
-from ..problems.patterns import as_patterns, digits, pooled_patterns, random_patterns
+from ..problems.patterns import as_patterns, digits, pooled_patterns
 from ..solve.retrieve import Status, retrieve
-from .settings import MOST_PATTERNS, SCORES, Settings
+from .settings import ENSEMBLES, MOST_PATTERNS, SCORES, Settings
 
 FRACTIONS = np.geomspace(1e-4, 1, 97, dtype=np.float32)
 """Times at which a retrieval is shown, in horizons: on a logarithmic scale, since time constants span decades."""
@@ -37,7 +36,7 @@ LARGEST_UPLOAD, MOST_NEURONS, MOST_ENTRIES = 10 * 2**20, 4096, 1_000_000
 """Bytes of a pattern file, neurons N, and entries N·K that the explorer takes."""
 
 MOST_PROGRAMS = 64
-"""Compiled programs that are kept, each for one score, gain regime and size."""
+"""Most compiled programs in memory. Before there are more, all are dropped, and those still in use are compiled again."""
 
 STATUS_WORDS = {
     Status.OK: "",
@@ -51,7 +50,7 @@ STATUS_WORDS = {
 
 
 class Start(NamedTuple):
-    """A pattern file to begin with: its path and bytes, and how it is read."""
+    """The pattern file to start with: its path and bytes, and how it is read."""
 
     name: str
     data: bytes
@@ -62,31 +61,33 @@ class Start(NamedTuple):
 
 @dataclass(frozen=True)
 class Problem:
-    """Patterns, shape (N, capacity), target and query, shape (N,), in single precision; ±1."""
+    """Patterns, shape (N, capacity), target and query, shape (N,), in single precision, and the Bayes decoder's evidence β."""
 
     patterns: np.ndarray
     target: np.ndarray
     query: np.ndarray
+    evidence: float
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a setting leads to; T times, N neurons, S = `NUM_SHOWN` patterns.
+    """The outcome of a setting; T times, N neurons, S = `NUM_SHOWN` patterns.
 
     Arguments:
         times: shape (T,). rates: firing rates φ(x), shape (T, N). energy: shape (T,).
         shown: numbers of the patterns shown, shape (S,): the target, the other that is nearest at the end, and those that
             come nearest on the way; −1 where fewer are stored.
-        gains, overlaps: p and ⟨ξ, φ(x)⟩/N of the patterns shown, shape (T, S).
+        gains, overlaps: p and ⟨ξ, φ(x)⟩/N of the patterns shown, shape (T, S). Gains are NaN for a memory without any.
         signs: the final signs by memory or decoder, shape (N,). errors: their Hamming errors.
         statuses: `Status` by memory.
-        kind: an `EquilibriumKind`. pattern: the pattern that leads, or −1. sign: −1 if its negative does.
-        num_mixed: how many patterns take part.
+        kind: an `EquilibriumKind`. pattern: the leading pattern, or −1. sign: −1 if its negative leads.
+        num_mixed: number of patterns in a mixture.
         winner, winning_gain, target_gain, perplexity: of the gains at the end.
         steps: accepted and rejected.
         others: which patterns are stored, and neither the target nor a copy of it, shape (capacity,).
-        query_scores: g(m) at the query, shape (capacity,).
-        residual: how far the end is from an equilibrium: of the neurons relative to the largest |x|, of the gains in gains.
+        query_scores: g(m) at the query, shape (capacity,); NaN for a memory without gains that follow scores.
+        residual: distance of the end from equilibrium: of the neurons relative to the largest |x|, of the gains absolute.
+        signed: whether the memory distinguishes a pattern from its negative.
     """
 
     times: np.ndarray
@@ -110,10 +111,16 @@ class Answer:
     others: np.ndarray
     query_scores: np.ndarray
     residual: float
+    signed: bool
+
+    @property
+    def is_recalled(self) -> bool:
+        """Whether the memory recalls the target."""
+        return self.statuses["memory"] == Status.OK and self.errors["memory"] == 0
 
     def verdict(self, settings: Settings) -> str:
-        """What was recalled, in words."""
-        status, error, num_neurons = self.statuses["astrocyte"], self.errors["astrocyte"], self.rates.shape[1]
+        """What was recalled."""
+        status, error, num_neurons = self.statuses["memory"], self.errors["memory"], self.rates.shape[1]
         if status != Status.OK:
             return f"{status.name}: {STATUS_WORDS[status]}"
         if error == 0:
@@ -153,7 +160,7 @@ def read_upload(name: str, data: bytes, array: str | None, threshold: float | No
 
 
 def too_large(name: str, size: int) -> str:
-    """What is said of a file that has too many bytes."""
+    """The error message for a file that has too many bytes."""
     return f"pattern file {name} has {size / 2**20:.1f} MiB; the explorer takes at most {LARGEST_UPLOAD // 2**20} MiB"
 
 
@@ -164,11 +171,11 @@ def drawn_patterns(source: str, num_neurons: int, seed: int) -> np.ndarray:
     if source == "digits":
         patterns = pooled_patterns(key, pool=digits(), num_patterns=MOST_PATTERNS)
     else:
-        patterns = random_patterns(key, num_neurons=num_neurons, num_patterns=MOST_PATTERNS)
+        patterns = ENSEMBLES[source](key, num_neurons=num_neurons, num_patterns=MOST_PATTERNS)
     return np.asarray(patterns, np.float32)
 
 
-def posed(settings: Settings, uploaded: np.ndarray | None) -> Problem:
+def make_problem(settings: Settings, uploaded: np.ndarray | None) -> Problem:
     """The problem of a setting; `uploaded` are the patterns where the source is a file."""
     if settings.source == "file":
         assert uploaded is not None
@@ -176,67 +183,89 @@ def posed(settings: Settings, uploaded: np.ndarray | None) -> Problem:
     else:
         patterns = drawn_patterns(settings.source, settings.num_neurons, settings.seed)
     target = patterns[:, settings.target]
-    query = target.copy()
+    corruption, level = corruptions()[settings.corruption](), jnp.float32(settings.level)
     if settings.flipped is not None:
+        query = target.copy()
         query[list(settings.flipped)] *= -1
+        corruption, level = Flips(), jnp.float32(len(settings.flipped))
     else:
-        query = np.asarray(flip(seed_key(settings.flip_seed), jnp.asarray(target), settings.num_flips))
-    return Problem(patterns, target, query)
+        query = np.asarray(corruption(seed_key(settings.query_seed), jnp.asarray(target), level), np.float32)
+    return Problem(patterns, target, query, float(corruption.evidence(level, len(target))))
 
 
-_compilers = ThreadPoolExecutor(2, thread_name_prefix="compile")
-_programs: dict[Hashable, Future[None]] = {}
-_lock = threading.Lock()
+_compiled: set[Hashable] = set()
+_compiling = threading.Lock()
 
 
-def program(settings: Settings, problem: Problem) -> Future[None]:
-    """Done when the program of a setting is compiled. All sessions share it; whoever asks first has it compiled.
+def is_compiled(settings: Settings, problem: Problem) -> bool:
+    """Whether the program of a setting is compiled; all sessions share it."""
+    return static_key(settings, problem) in _compiled
 
-    One that cannot be compiled is tried again when it is next asked for. Before there are more than `MOST_PROGRAMS`, all are
-    given up: what is still in use is compiled anew.
-    """
-    static = settings.score, settings.gain_regime, problem.patterns.shape
 
-    def compiled() -> None:
-        try:
-            answer(settings, problem)
-        except BaseException:
-            with _lock:
-                _programs.pop(static, None)
-            raise
-
-    with _lock:
-        if static not in _programs:
-            if len(_programs) >= MOST_PROGRAMS:
-                _programs.clear()
-                _solve.clear_cache()  # type: ignore[attr-defined]
-            _programs[static] = _compilers.submit(compiled)
-        return _programs[static]
+def static_key(settings: Settings, problem: Problem) -> Hashable:
+    """What a program is compiled for."""
+    return settings.memory, *settings.options().items(), problem.patterns.shape
 
 
 def answer(settings: Settings, problem: Problem) -> Answer:
-    """What the memory, the Hopfield network and the decoders make of a problem."""
-    numbers = {name: np.float32(value) for name, value in settings.parameters().items()}
+    """The outcome for the memory, the Hopfield network and the decoders."""
+    key = static_key(settings, problem)
+    if key in _compiled:
+        return _answer(settings, problem)
+    with _compiling:  # sessions that want the same program wait for it
+        if key not in _compiled and len(_compiled) >= MOST_PROGRAMS:
+            _compiled.clear()
+            _solve.clear_cache()  # type: ignore[attr-defined]
+        found = _answer(settings, problem)
+        _compiled.add(key)
+    return found
+
+
+def _answer(settings: Settings, problem: Problem) -> Answer:
+    options = tuple(settings.options().items())
+    signed = _is_signed(settings.memory, options)
+    numbers = {**settings.numbers(), "t1": settings.values["t1"], "evidence": problem.evidence}
     found = jax.device_get(
         _solve(
             problem.patterns,
             np.int32(settings.num_patterns),
             np.int32(settings.target),
             problem.query,
-            numbers,
-            score=settings.score,
-            gain_regime=settings.gain_regime,
+            {name: np.float32(value) for name, value in numbers.items()},
+            kind=settings.memory,
+            options=options,
+            signed=signed,
         )
     )
-    scalars: dict[str, Any] = {"kind": EquilibriumKind, "pattern": int, "sign": int, "num_mixed": int, "winner": int}
-    scalars |= dict.fromkeys(("winning_gain", "target_gain", "perplexity", "residual"), float)
-    found |= {name: kind(found[name]) for name, kind in scalars.items()}
-    found["statuses"] = {name: Status(int(status)) for name, status in found["statuses"].items()}
-    found["errors"] = {name: float(error) for name, error in found["errors"].items()}
-    return Answer(**found | {"steps": tuple(int(number) for number in found["steps"])})
+    found = jax.tree.map(lambda value: value if np.ndim(value) else value.item(), found)
+    found["statuses"] = {name: Status(status) for name, status in found["statuses"].items()}
+    return Answer(**found | {"kind": EquilibriumKind(found["kind"]), "signed": signed})
 
 
-@functools.partial(jax.jit, static_argnames=("score", "gain_regime"))
+def _build(kind: str, options: tuple[tuple[str, str], ...], patterns: jax.Array, **more: Any) -> AbstractMemory:
+    static: dict[str, Any] = dict(options)
+    if "score" in static:
+        given = dict(SCORES[static["score"]])
+        static["score"] = scores()[given.pop("score")](**given)
+    return memories()[kind](patterns, **static, **more)
+
+
+@functools.cache
+def _is_signed(kind: str, options: tuple[tuple[str, str], ...]) -> bool:
+    """Whether the memory distinguishes a pattern from its negative: its equations change under x → −x."""
+    patterns = jnp.asarray([[1.0], [1.0], [-1.0]], jnp.float32)
+
+    @jax.jit
+    def drives(query: jax.Array) -> tuple[jax.Array, jax.Array]:
+        memory = _build(kind, options, patterns)
+        forward, backward = (memory.vector_field(memory.initial_state(x)).x for x in (query, -query))
+        return forward, -backward
+
+    forward, backward = drives(jnp.ones(3, jnp.float32))
+    return not np.allclose(forward, backward, rtol=1e-4)
+
+
+@functools.partial(jax.jit, static_argnames=("kind", "options", "signed"))
 def _solve(
     patterns: jax.Array,
     num_patterns: jax.Array,
@@ -244,45 +273,42 @@ def _solve(
     query: jax.Array,
     numbers: dict[str, jax.Array],
     *,
-    score: str,
-    gain_regime: str,
+    kind: str,
+    options: tuple[tuple[str, str], ...],
+    signed: bool,
 ) -> dict[str, Any]:
-    kind, order = SCORES[score]
+    numbers = dict(numbers)
+    t1, evidence = numbers.pop("t1"), numbers.pop("evidence")
     capacity = patterns.shape[1]
     stored = jnp.arange(capacity, dtype=jnp.int32) < num_patterns
     wanted = patterns[:, target]
-    shared: dict[str, Any] = {"tau_x": numbers["tau_x"], "slope": numbers["slope"], "stored": stored}
-    memory = AstrocyteMemory(
-        patterns,
-        temperature=numbers["temperature"],
-        tau_p=numbers["tau_p"],
-        score=as_score(kind) if order is None else PowerScore(order),
-        gain_regime=gain_regime,
-        **shared,
-    )
-    ways: dict[str, Any] = {"adjoint": diffrax.ForwardMode(), "t1": numbers["t1"]}
-    recall = retrieve(memory, query, ts=numbers["t1"] * FRACTIONS, **ways)
-    gains = jax.vmap(memory.gains)(recall.states)
+    memory: Any = _build(kind, options, patterns, stored=stored, **numbers)
+    ways: dict[str, Any] = {"adjoint": diffrax.ForwardMode(), "t1": t1}
+    recall = retrieve(memory, query, ts=t1 * FRACTIONS, **ways)
     overlaps = jax.vmap(memory.overlaps)(recall.states) / memory.num_neurons
-    likeness = overlaps if kind == "linear" else jnp.abs(overlaps)
+    has_gains = memory.gains(recall.state) is not None
+    gains = jax.vmap(memory.gains)(recall.states) if has_gains else jnp.zeros_like(overlaps)
+    likeness = overlaps if signed else jnp.abs(overlaps)
     correlations = wanted @ patterns
-    others = stored & ((correlations if kind == "linear" else jnp.abs(correlations)) < memory.num_neurons)
+    others = stored & ((correlations if signed else jnp.abs(correlations)) < memory.num_neurons)
     rival = jnp.argmax(jnp.where(others, gains[-1] + likeness[-1], -2))
     nearness = jnp.max(gains, axis=0) + jnp.max(jnp.abs(overlaps), axis=0)
     nearness = jnp.where(stored, nearness, -1).at[rival].set(3).at[target].set(4)
     _, shown = jax.lax.top_k(nearness, min(NUM_SHOWN, capacity))
-    identity, last = identify(memory, recall.state), memory.gains(recall.state)
+    gains = gains if has_gains else jnp.full_like(gains, jnp.nan)
+    identity, last = identify(memory, recall.state), gains[-1]
     residual = jnp.max(jnp.abs(memory.tau_x * memory.vector_field(recall.state).x)) / jnp.max(jnp.abs(recall.x))
-    if gain_regime == "dynamic":
-        settled = jax.nn.softmax(memory.scores(recall.state) / memory.temperature, where=stored)
-        residual = jnp.maximum(residual, jnp.max(jnp.abs(last - settled)))
+    query_scores = jnp.full_like(last, jnp.nan)
+    if isinstance(memory, AstrocyteMemory):
+        query_scores = memory.scores(memory.initial_state(query))
+        if memory.gain_regime == "dynamic":
+            settled = jax.nn.softmax(memory.scores(recall.state) / memory.temperature, where=stored)
+            residual = jnp.maximum(residual, jnp.max(jnp.abs(last - settled)))
 
-    hopfield = retrieve(HopfieldMemory(patterns, **shared), query, **ways)
-    # The evidence of as many flips as there are. Even scores do not tell a pattern from its negative.
-    evidence = Flips().evidence(hamming_error(wanted, query), memory.num_neurons)
-    how: dict[str, Any] = {"signed": kind == "linear", "stored": stored}
+    hopfield = retrieve(HopfieldMemory(patterns, stored=stored, tau_x=memory.tau_x, slope=memory.slope), query, **ways)
+    how: dict[str, Any] = {"signed": signed, "stored": stored}
     signs = {
-        "astrocyte": jnp.sign(recall.x),
+        "memory": jnp.sign(recall.x),
         "hopfield": jnp.sign(hopfield.x),
         "nearest": nearest_pattern(seed_key(0), patterns, query, **how),
         "bayes": bayes_decoder(patterns, query, evidence, **how),
@@ -296,7 +322,7 @@ def _solve(
         "overlaps": overlaps[:, shown],
         "signs": signs,
         "errors": {name: hamming_error(wanted, found) for name, found in signs.items()},
-        "statuses": {"astrocyte": recall.status, "hopfield": hopfield.status},
+        "statuses": {"memory": recall.status, "hopfield": hopfield.status},
         "kind": identity.kind,
         "pattern": identity.pattern,
         "sign": identity.signs[identity.pattern],
@@ -304,9 +330,9 @@ def _solve(
         "winner": jnp.argmax(last),
         "winning_gain": jnp.max(last),
         "target_gain": last[target],
-        "perplexity": perplexity(memory.log_gains(recall.state)),
+        "perplexity": perplexity(memory.log_gains(recall.state)) if has_gains else jnp.nan,
         "steps": (recall.stats["num_accepted_steps"], recall.stats["num_rejected_steps"]),
         "others": others,
-        "query_scores": memory.scores(memory.initial_state(query)),
+        "query_scores": query_scores,
         "residual": residual,
     }

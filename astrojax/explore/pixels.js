@@ -1,4 +1,4 @@
-// The pictures: target, query (to be drawn on), state over time, and what the network and the decoders answer.
+// The pictures: target, query (which the user can draw on), state over time, and the answers of the network and the decoders.
 // Signs come as strings of "+", "-" and "0"; the firing rates over time as bytes, 0 for −1, 127 for 0 and 254 for +1.
 
 const DARK = matchMedia("(prefers-color-scheme: dark)")
@@ -29,12 +29,12 @@ export function render({model}) {
   const play = element("button", {type: "button", class: "play"}, "Play")
   const slider = element("input", {type: "range", min: 0, "aria-label": "time shown"})
   const clock = element("output", {})
-  const hint = element("p", {}, "Draw on the query with mouse or finger, or with arrow keys and space. Orange marks: the sign is not the target’s.")
+  const hint = element("p", {}, "Draw on the query with mouse or finger, or with arrow keys and space. Orange marks the neurons whose sign differs from the target.")
   root.append(element("div", {class: "clock"}, play, element("span", {}, "time t"), slider, clock), hint)
 
   let target = [], strokes = 0, frames = new Uint8Array(), timer = null
 
-  function colour(name) {
+  function color(name) {
     const hex = getComputedStyle(root).getPropertyValue(name).trim().slice(1)
     return [0, 2, 4].map(at => parseInt(hex.slice(at, at + 2), 16))
   }
@@ -46,7 +46,7 @@ export function render({model}) {
     canvas.width = columns * size
     canvas.height = rows * size
     canvas.style.height = root.classList.contains("strips") ? `${24 * rows}px` : ""
-    const paper = colour("--paper"), ink = colour("--ink"), wrong = `rgb(${colour("--wrong")})`
+    const paper = color("--paper"), ink = color("--ink"), wrong = `rgb(${color("--wrong")})`
     const context = canvas.getContext("2d")
     values.forEach((value, cell) => {
       const x = cell % columns * size, y = Math.floor(cell / columns) * size
@@ -58,7 +58,7 @@ export function render({model}) {
       }
       if (panel == panels.query && focused && cell == cursor) {
         context.lineWidth = Math.max(2, size / 8)
-        context.strokeStyle = `rgb(${colour("--accent")})`
+        context.strokeStyle = `rgb(${color("--accent")})`
         context.strokeRect(x + context.lineWidth / 2, y + context.lineWidth / 2, size - context.lineWidth, size - context.lineWidth)
       }
     })
@@ -84,7 +84,7 @@ export function render({model}) {
   }
 
   function describe() {
-    // What a screen reader is told of the grid: one cell per pixel, in the canvas's own content.
+    // The grid for screen readers: one cell per pixel, as the content of the canvas.
     const {values} = panels.query, columns = model.columns
     if (cells.length != values.length || canvas.children.length != Math.ceil(values.length / columns)) {
       cells = values.map((_, cell) => element("span", {role: "gridcell", id: `cell-${cell}`}))
@@ -95,7 +95,7 @@ export function render({model}) {
     }
     values.forEach((value, cell) => {
       const flipped = value == target[cell] ? "" : ", flipped"
-      const text = `row ${Math.floor(cell / columns) + 1}, column ${cell % columns + 1}: ${value > 0 ? "+1" : "−1"}${flipped}`
+      const text = `row ${Math.floor(cell / columns) + 1}, column ${cell % columns + 1}: ${value > 0 ? "+1" : value < 0 ? "−1" : "0"}${flipped}`
       if (cells[cell].textContent != text) cells[cell].textContent = text
     })
     canvas.setAttribute("aria-activedescendant", `cell-${cursor}`)
@@ -143,7 +143,7 @@ export function render({model}) {
       const next = cursor + moves[event.key]
       if (next >= 0 && next <= last) cursor = next
     } else if (event.key == " " || event.key == "Enter") {
-      put(cursor, -panels.query.values[cursor])
+      put(cursor, panels.query.values[cursor] > 0 ? -1 : 1)
     } else return
     event.preventDefault()
     focused = true
@@ -165,7 +165,7 @@ export function render({model}) {
     if (cell == null || event.button) return
     canvas.setPointerCapture(event.pointerId)
     cursor = cell
-    brush = -panels.query.values[cell]
+    brush = panels.query.values[cell] > 0 ? -1 : 1
     put(cell, brush)
   })
   canvas.addEventListener("pointermove", event => {

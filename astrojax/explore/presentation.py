@@ -1,4 +1,4 @@
-"""What the page shows of an answer: columns of the figures, pictures, and the outcome in words."""
+"""What the page shows of an answer: columns of the figures, pictures, and the outcome as text."""
 
 import base64
 import html
@@ -10,11 +10,11 @@ from ..solve.retrieve import Status
 from .compute import NUM_SHOWN, Answer, Problem
 from .settings import Settings
 
-COLOURS = ["#2f83cc", "#e07b39", *["#8b949e"] * (NUM_SHOWN - 2)]
-"""Of the target, of the pattern that comes nearest besides it, and of the others; legible on light and on dark ground."""
+COLORS = ["#2f83cc", "#e07b39", *["#8b949e"] * (NUM_SHOWN - 2)]
+"""Of the target, of the nearest other pattern, and of the rest; legible on a light and a dark background."""
 
 LONGEST_ROW = 50
-"""Neurons in a row of a picture of patterns that are no square."""
+"""Neurons in a row of the picture of patterns that are not square."""
 
 
 def course_of(found: Answer) -> dict[str, np.ndarray]:
@@ -38,50 +38,46 @@ def pictures_of(settings: Settings, problem: Problem, found: Answer) -> dict[str
             "query": "Query (draw here)",
             "state": "Firing rates φ(x)",
             "hopfield": "Hopfield network",
-            "nearest": "Nearest" if settings.score == "linear" else "Nearest, ±",
+            "nearest": "Nearest" if found.signed else "Nearest, ±",
             "bayes": "Bayes decoder",
         },
         "target": signs_of(problem.target),
         "query": signs_of(problem.query),
-        "answers": {name: signs_of(signs) for name, signs in found.signs.items() if name != "astrocyte"},
+        "answers": {name: signs_of(signs) for name, signs in found.signs.items() if name != "memory"},
         "rates": base64.b64encode(_bytes(found.rates)).decode(),
         "times": found.times.tolist(),
     }
 
 
 def readout(settings: Settings, problem: Problem, found: Answer, why: str) -> str:
-    """The outcome in words and numbers, as HTML; `why` it is a failure."""
-    status, num_neurons = found.statuses["astrocyte"], len(problem.target)
+    """The outcome as HTML; `why` explains a failure."""
+    status, num_neurons = found.statuses["memory"], len(problem.target)
     accepted, rejected = found.steps
-    facts = {
-        "Hamming error": f"{found.errors['astrocyte']:g} of {num_neurons}",
-        "winning gain": f"{found.winning_gain:.3f} (pattern {found.winner})",
-        "target's gain": f"{found.target_gain:.3f}",
-        "perplexity": f"{found.perplexity:.2f} of {settings.num_patterns}",
-        "steps": f"{accepted} + {rejected} rejected",
-    }
-    if status != Status.OK:
-        facts = {"steps": facts["steps"]}
+    facts = {}
+    if status == Status.OK:
+        facts["Hamming error"] = f"{found.errors['memory']:g} of {num_neurons}"
+        if not np.isnan(found.winning_gain):
+            facts["winning gain"] = f"{found.winning_gain:.3f} (pattern {found.winner})"
+            facts["target's gain"] = f"{found.target_gain:.3f}"
+            facts["perplexity"] = f"{found.perplexity:.2f} of {settings.num_patterns}"
+    facts["steps"] = f"{accepted} + {rejected} rejected"
     if found.statuses["hopfield"] != Status.OK:
         facts["Hopfield"] = found.statuses["hopfield"].name
-    good = status == Status.OK and found.errors["astrocyte"] == 0
     listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
-    verdict = f'<strong class="{"good" if good else "bad"}">{html.escape(found.verdict(settings))}</strong>'
+    verdict = f'<strong class="{"good" if found.is_recalled else "bad"}">{html.escape(found.verdict(settings))}</strong>'
     return f'<div role="status">{verdict}<dl>{listed}</dl><p>{why}</p></div>'
 
 
 def legend(found: Answer) -> str:
-    """Which line is which, as HTML."""
+    """The legend of the figures, as HTML."""
     names = [f"target, pattern {found.shown[0]}"]
     names += [f"nearest other, pattern {number}" for number in found.shown[1:2] if number >= 0]
     names += [f"next {count}"] if (count := int(np.sum(found.shown[2:] >= 0))) else []
-    return "".join(
-        f'<span><i style="background:{colour}"></i>{name}</span>' for colour, name in zip(COLOURS, names, strict=False)
-    )
+    return "".join(f'<span><i style="background:{color}"></i>{name}</span>' for color, name in zip(COLORS, names, strict=False))
 
 
 def _bytes(rates: np.ndarray) -> bytes:
-    """Rates in [−1, 1] as bytes from 0 to 254. However small, none loses its sign: the page counts signs."""
+    """Rates in [−1, 1] as bytes from 0 to 254. None loses its sign, however small: the page counts signs."""
     sizes = np.clip(np.rint(127 * np.abs(rates)), 1, 127)
     return (127 + np.sign(rates) * sizes).astype(np.uint8).tobytes()
 

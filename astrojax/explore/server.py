@@ -1,4 +1,4 @@
-"""The server of the explorer, and the programs it compiles ahead."""
+"""The server of the explorer, which answers requests under its own name only."""
 
 import logging
 import socket
@@ -11,16 +11,16 @@ from tornado.routing import Matcher, Rule
 from tornado.web import HTTPError, RequestHandler
 
 from .._internal.compilation_cache import keep_compiled_programs
-from .app import Explorer, prepare
+from .app import Explorer, compile_ahead
 from .compute import Start
 
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
 class Foreign(Matcher):
-    """Matches requests under another host name than those of the server, and requests by pages of other sites.
+    """Matches requests under a host name that is not the server's, and requests by pages of other sites.
 
-    Others may let a name of theirs point at this machine: then the explorer has the origin of their page (DNS rebinding).
+    Others may let their own name point to this machine: then the explorer would have the origin of their page (DNS rebinding).
     """
 
     def __init__(self, address: str) -> None:
@@ -30,7 +30,7 @@ class Foreign(Matcher):
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
         origin = request.headers.get("Origin")
         own_page = origin is None or origin.partition("://")[2].lower() == request.host.lower()
-        # Numbers need no name server: nobody else decides where they point.
+        # Nobody else decides where an address of numbers points.
         named = request.host_name in self.names or (self.beyond and is_valid_ip(request.host_name))
         return None if named and own_page else {}
 
@@ -43,17 +43,17 @@ class Refused(RequestHandler):
 
 
 def server_of(address: str, port: int, start: Start | None) -> Any:
-    """A server that listens, and has not begun to serve. Raises OSError if it cannot listen there."""
+    """A server that listens but does not serve yet. Raises OSError if it cannot listen there."""
     keep_compiled_programs()
-    # Tried first: a server that cannot listen would leave its socket open.
+    # Tried first, since a server that cannot listen leaves its socket open.
     with socket.create_server((address, port)) as free:
         port = free.getsockname()[1]
-    logging.getLogger("bokeh.server.util").setLevel(logging.ERROR)  # it warns of the "*": origins are checked below
+    logging.getLogger("bokeh.server.util").setLevel(logging.ERROR)  # it warns of the "*"; origins are checked below
     server = pn.io.server.get_server(
         {"/": lambda: Explorer(start).view()},
         address=address, port=port, title="astrojax explorer", websocket_origin="*", verbose=False,
         show=False, start=False,
     )  # fmt: skip
     server._tornado.default_router.rules.insert(0, Rule(Foreign(address), Refused))
-    prepare()
+    compile_ahead()
     return server

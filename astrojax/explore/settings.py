@@ -1,46 +1,96 @@
-"""Everything that is chosen in the explorer, as a frozen value, and the same setting as YAML and as Python."""
+"""Everything that is chosen in the explorer, as a frozen value, and the same setting as YAML and as Python.
+
+Memories, scores, corruptions and their parameters are those that the package has: nothing here lists them.
+"""
 
 import json
 import textwrap
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 import yaml
 
-SOURCES = ("digits", "random", "file")
+from .._internal.parameters import QUANTITIES, OneOf, Quantity, Range
+from ..config.sections import MEMORIES, PARAMETERS, Retrieval, parameters_of, score_parameters
+from ..models import memories
+from ..models.scores import scores
+from ..problems.corruption import corruptions
+from ..problems.patterns import ensembles
 
-SCORES = {"squared": ("squared", None), "linear": ("linear", None), "power 4": ("power", 4), "power 6": ("power", 6)}
-"""Scores by the name in the explorer: kind, and order where it has one."""
+ENSEMBLES = {
+    kind: draw
+    for kind, draw in ensembles().items()
+    if [one.name for one in parameters_of(draw)] == ["key", "num_neurons", "num_patterns"]
+}
+"""Ensembles that need no more than their size."""
+
+SOURCES = ("digits", *ENSEMBLES, "file")
 
 NUM_NEURONS = (16, 20, 25, 30, 36, 49, 64, 100)
-"""Sizes of random patterns that can be chosen. Each is a program of its own."""
+"""Sizes of random patterns that can be chosen. Each has a compiled program of its own."""
 
 MOST_PATTERNS = 500
 """Digits or random patterns that are drawn at once. The memory load masks them, so that it never compiles anything."""
 
 TRIALS = 200
-"""Samples of the run in the YAML text."""
+"""Trials of the run in the YAML text."""
+
+ORDERS = (0, 2)
+"""What is added to the default order of a score to get those that can be chosen."""
 
 
-NUMBERS = {
-    "temperature": ("T", "temperature: low, one gain wins", 1e-3, 1e2),
-    "tau_x": ("τx", "time constant of the neurons", 1e-2, 1e3),
-    "tau_p": ("τp", "time constant of the gains", 1e-2, 1e3),
-    "slope": ("σ", "slope of the firing rate tanh(σx)", 1e-1, 1e2),
-    "t1": ("t₁", "horizon", 1.0, 1e4),
+def _scores() -> Iterator[tuple[str, dict[str, Any]]]:
+    for name in scores():
+        order = score_parameters(name).get("order")
+        if order is None:
+            yield name, {"score": name}
+        else:
+            yield from ((f"{name} {order.default + more}", {"score": name, "order": order.default + more}) for more in ORDERS)
+
+
+SCORES = dict(_scores())
+"""Scores by the name in the explorer: the keys of a configuration."""
+
+OPTIONS = {
+    parameter.name: (tuple(SCORES) if parameter.name == "score" else names.names)
+    for build in memories().values()
+    for parameter in parameters_of(build)
+    if (names := parameter.first(OneOf) or (OneOf(()) if parameter.name == "score" else None)) and not parameter.takes_numbers
 }
-"""Sliders of numbers: symbol, what it is, least and largest value."""
+"""Parameters of memories that are one of some names."""
 
 
-def spread(low: float, high: float) -> list[float]:
-    """Values of two digits, evenly spaced on a logarithmic scale, twenty in a decade."""
-    return [float(f"{value:.2g}") for value in np.geomspace(low, high, 1 + round(20 * np.log10(high / low)))]
+def _quantity(name: str) -> Quantity:
+    if name in QUANTITIES:
+        return QUANTITIES[name]
+    parameter = PARAMETERS[name]
+    quantity, limits = Quantity(name, parameter.meaning), parameter.first(Range) or Range()
+    return quantity._replace(low=limits.ge or quantity.low, high=limits.le or quantity.high)
+
+
+NUMBERS = {name: _quantity(name) for name in (*PARAMETERS, "t1")}
+"""Parameters of memories that are numbers, and the horizon."""
+
+DEFAULTS: dict[str, Any] = {
+    **{name: choices[0] for name, choices in OPTIONS.items()},
+    **{name: float(parameter.default) for name, parameter in PARAMETERS.items()},
+    "t1": Retrieval().t1,
+}
+
+
+def spread(name: str) -> list[float]:
+    """Values of a number, of two digits: twenty in a decade, or evenly spaced where the lowest is not positive."""
+    low, high = NUMBERS[name].low, NUMBERS[name].high
+    num = 1 + round(20 * np.log10(high / low)) if low > 0 else 81
+    values = np.geomspace(low, high, num) if low > 0 else np.linspace(low, high, num)
+    return sorted({DEFAULTS[name], *(float(f"{value:.2g}") for value in values)})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A setting of the explorer. Fields of the memory are those of `AstrocyteMemory`.
+    """A setting of the explorer.
 
     Arguments:
         source: one of `SOURCES`.
@@ -48,10 +98,10 @@ class Settings:
         num_neurons, num_patterns: N and the memory load K, the first K patterns of the source.
         seed: of the patterns drawn.
         target: number of the pattern to be recalled, from 0.
-        num_flips, flip_seed: the query is the target with so many random entries flipped.
-        flipped: entries in which a query drawn by hand differs from the target, in place of random ones.
-        score: one of `SCORES`.
-        t1: horizon.
+        corruption, level, query_seed: how the query differs from the target.
+        flipped: entries in which a query drawn by hand differs from the target, in place of the corruption.
+        memory: its kind.
+        values: `NUMBERS` and `OPTIONS`, of all memories.
     """
 
     source: str = "digits"
@@ -63,61 +113,64 @@ class Settings:
     num_patterns: int = 30
     seed: int = 0
     target: int = 0
-    num_flips: int = 8
-    flip_seed: int = 0
+    corruption: str = "flips"
+    level: float | int = 8
+    query_seed: int = 0
     flipped: tuple[int, ...] | None = None
-    score: str = "squared"
-    gain_regime: str = "dynamic"
-    temperature: float = 0.01
-    tau_x: float = 1.0
-    tau_p: float = 1.0
-    slope: float = 5.0
-    t1: float = 10.0
+    memory: str = "astrocyte"
+    values: dict[str, Any] = field(default_factory=lambda: dict(DEFAULTS))
 
-    def parameters(self) -> dict[str, float]:
-        """The numbers of the memory and the horizon, by name."""
-        return {name: getattr(self, name) for name in ("temperature", "tau_x", "tau_p", "slope", "t1")}
+    def change(self, **changes: Any) -> "Settings":
+        """The same setting with other fields or values."""
+        own = {one.name for one in fields(self)}
+        values = self.values | {name: value for name, value in changes.items() if name not in own}
+        return replace(self, **{"values": values} | {name: value for name, value in changes.items() if name in own})
+
+    def numbers(self) -> dict[str, float]:
+        """The numbers of the memory."""
+        return {name: self.values[name] for name in MEMORIES[self.memory].numbers}
+
+    def options(self) -> dict[str, str]:
+        """The options of the memory."""
+        return {name: self.values[name] for name in OPTIONS if name in MEMORIES[self.memory].model_fields}
 
     def yaml(self) -> str:
         """The configuration of a run at this setting, for `astrojax run`."""
-        kind, order = SCORES[self.score]
-        memory: dict[str, Any] = {"kind": "astrocyte", "score": kind}
-        if order is not None:
-            memory["order"] = order
-        memory |= {"gain_regime": self.gain_regime} | self.parameters()
-        num_flips = self.num_flips if self.flipped is None else len(self.flipped)
+        options = self.options()
+        memory = {"kind": self.memory, **SCORES.get(options.pop("score", ""), {}), **options, **self.numbers()}
+        hopfield = {"kind": "hopfield", "tau_x": self.values["tau_x"], "slope": self.values["slope"]}
+        name, level = ("flips", len(self.flipped)) if self.flipped is not None else (self.corruption, self.level)
         config = {
             "name": "explored",
             "patterns": self._ensemble(),
-            "corruption": "flips",
-            "axes": {"num_patterns": self.num_patterns, "num_flips": num_flips},
+            "corruption": name,
+            "axes": {"num_patterns": self.num_patterns, corruptions()[name].level_name: level},
             "trials": TRIALS,
-            "models": {"astrocyte": memory, "Hopfield": {"kind": "hopfield", "tau_x": self.tau_x, "slope": self.slope}},
-            "retrieval": {"t1": memory.pop("t1")},
+            "models": {self.memory: memory, "Hopfield": hopfield},
+            "retrieval": {"t1": self.values["t1"]},
         }
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
-        return f"# {TRIALS} samples at this setting: each draws its own\n# patterns, target and flips.\n{text}"
+        return f"# {TRIALS} trials at this setting: each draws its own\n# patterns, target and query.\n{text}"
 
     def python(self) -> str:
         """A script that recalls exactly what is shown."""
-        kind, order = SCORES[self.score]
-        score = f'"{kind}"' if order is None else f"aj.PowerScore({order})"
+        arguments = {name: repr(value) for name, value in self.numbers().items()}
+        for name, value in self.options().items():
+            arguments[name] = self._score_in_python() if name == "score" else f'"{value}"'
         lines = [
             "import jax",
-            *([] if self.flipped is None else ["import jax.numpy as jnp"]),
+            "import jax.numpy as jnp",
             "",
             "import astrojax as aj",
             "",
             f"patterns = {self._patterns_in_python()}",
             f"target = patterns[:, {self.target}]",
             *self._query_in_python(),
-            "memory = aj.AstrocyteMemory(",
+            f"memory = aj.{memories()[self.memory].__name__}(",
             "    patterns,",
-            *(f"    {name}={value!r}," for name, value in self.parameters().items() if name != "t1"),
-            f"    score={score},",
-            f'    gain_regime="{self.gain_regime}",',
+            *(f"    {name}={value}," for name, value in arguments.items()),
             ")",
-            f"recall = aj.retrieve(memory, query, t1={self.t1!r})",
+            f"recall = aj.retrieve(memory, query, t1={self.values['t1']!r})",
             "error = aj.hamming_error(target, recall.x)",
             "status = aj.Status(int(recall.status)).name",
             'print(f"{status}: {error:g} of {target.size} wrong")',
@@ -126,16 +179,21 @@ class Settings:
 
     def _ensemble(self) -> dict[str, Any]:
         match self.source:
-            case "random":
-                return {"kind": "random", "num_neurons": self.num_neurons}
             case "digits":
                 return {"kind": "digits"}
-            case _:
+            case "file":
                 return {"kind": "file", "path": self.file, **self._reading()}
+            case kind:
+                return {"kind": kind, "num_neurons": self.num_neurons}
+
+    def _score_in_python(self) -> str:
+        given = SCORES[self.values["score"]]
+        return f"aj.{scores()[given['score']].__name__}({given['order']})" if "order" in given else f'"{given["score"]}"'
 
     def _query_in_python(self) -> list[str]:
         if self.flipped is None:
-            return [f"query = aj.flip(jax.random.key({self.flip_seed}), target, num_flips={self.num_flips})"]
+            corrupt = f"aj.{corruptions()[self.corruption].__name__}()"
+            return [f"query = {corrupt}(jax.random.key({self.query_seed}), target, jnp.asarray({self.level}))"]
         listed = textwrap.wrap(", ".join(map(str, self.flipped)), 52)
         return [
             "flipped = jnp.array([",
@@ -147,10 +205,10 @@ class Settings:
     def _patterns_in_python(self) -> str:
         key, load = f"jax.random.key({self.seed})", f"num_patterns={self.num_patterns}"
         match self.source:
-            case "random":
-                return f"aj.random_patterns(\n    {key}, num_neurons={self.num_neurons}, {load}\n)"
             case "digits":
                 return f"aj.pooled_patterns(\n    {key}, pool=aj.digits(), {load}\n)"
+            case kind if kind in ENSEMBLES:
+                return f"aj.{ENSEMBLES[kind].__name__}(\n    {key}, num_neurons={self.num_neurons}, {load}\n)"
             case _:
                 reading = "".join(f", {name}={json.dumps(value)}" for name, value in self._reading().items())
                 return f"aj.load_patterns({json.dumps(self.file)}{reading})[:, :{self.num_patterns}]"

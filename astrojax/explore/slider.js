@@ -1,4 +1,4 @@
-// A slider over a list of values or over integers, as the browser's own control: keys, touch and screen readers work as everywhere.
+// A slider over a list of values or over integers, made of the browser's own control, which knows keys, touch and screen readers.
 
 export function render({model}) {
   const root = document.createElement("label")
@@ -18,7 +18,7 @@ export function render({model}) {
     input.disabled = model.disabled
     root.classList.toggle("disabled", model.disabled)
     input.setAttribute("aria-label", `${model.label}: ${model.help}`)
-    shown.textContent = model.value
+    shown.textContent = Number(model.value.toPrecision(4))
     input.setAttribute("aria-valuetext", shown.textContent)
   }
 
@@ -27,7 +27,7 @@ export function render({model}) {
     model.value = model.values.length ? model.values[at] : model.first + at
     show()
   })
-  model.on(["first", "last", "value", "disabled", "label", "help"], show)
+  model.on(["values", "first", "last", "value", "disabled", "label", "help"], show)
   show()
   return root
 }

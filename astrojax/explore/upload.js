@@ -1,4 +1,4 @@
-// A choice of file. What is too large is not sent: the server would close the connection.
+// A file chooser. A file that is too large is not sent, since the server would close the connection.
 
 export function render({model}) {
   const root = document.createElement("label")

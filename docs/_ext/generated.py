@@ -13,8 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from astrojax.cli.main import COMMANDS
-from astrojax.cli.parser import make_parser
+from astrojax.cli.main import make_parser
 from astrojax.config.run import Config
 from astrojax.config.tune import Searched, TuneConfig
 
@@ -29,7 +28,7 @@ NAMES = {int: "integer", float: "number", bool: "true or false", str: "text", Pa
 def command_line() -> str:
     """What every command says with `--help`."""
     os.environ["COLUMNS"] = "100"
-    whole, commands = make_parser(COMMANDS)
+    whole, commands = make_parser()
     parts = ["# Command line", f"```text\n{whole.format_help()}```"]
     for name, command in commands.items():
         parts += [f"## astrojax {name}", f"```text\n{command.format_help()}```"]

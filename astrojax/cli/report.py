@@ -1,0 +1,132 @@
+"""Prints what a run folder holds, draws its figures, and writes its page."""
+
+import functools
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .._internal.errors import RunError
+from .._internal.files import refuse_links, write_json
+from ..storage import folder as store
+from ..storage.provenance import read_record
+from .output import Output
+
+Drawing = Mapping[str, Any] | None
+"""Arguments with which figures are drawn; they are not where it is `None`."""
+
+
+def show_run(
+    output: Output,
+    folder: Path,
+    along: Sequence[str] | None = None,
+    page: str | None = None,
+    drawing: Drawing = None,
+    *,
+    computed: Any = None,
+) -> None:
+    """Print the results of a run, and how and when they were computed unless that was just now.
+
+    Arguments:
+        along: axes of the tables. page: write a page, to this file, or to `report.html` in the folder where it is empty.
+        drawing: arguments of `draw_all`. computed: the results, where they were just computed.
+    """
+    from ..report.tables import print_tables, summary
+
+    results = store.load(folder, partial=True) if computed is None else computed
+    provenance = read_record(folder)
+    more: dict[str, Any] = {}
+    if computed is None:
+        done = store.is_done(folder)
+        more = {"finished": bool(done.all()), "provenance": provenance}
+        if not done.all():
+            again = f"astrojax run {shlex.quote(str(folder))}"
+            output.print_line(f"unfinished: {done.sum()} of {done.size} chunks are computed; {again} continues it")
+        if not output.as_json:
+            _print_provenance(output, folder, provenance, results.attrs.get("solver"))
+    content = summary(results, along) | {"grids": provenance.get("grids", {})}
+
+    def draw(**drawing: Any) -> list[Path]:
+        from ..report.figures import draw_all
+
+        return draw_all(results, folder / store.FIGURES, **drawing)
+
+    figures = _figures(folder, content, draw, drawing)
+    written = _write_page(folder, page)
+
+    def show(console: Any) -> None:
+        print_tables(console, content)
+        output.print_line(f"{folder}: results and tables")
+        if figures:
+            output.print_line(f"{figures[0].parent}: {', '.join(path.name for path in figures)}")
+        if written:
+            output.print_line(f"{written}: written")
+
+    output.print_outcome({"folder": folder, **more, "summary": content, "figures": figures, "page": written}, show)
+
+
+def show_search(output: Output, folder: Path, page: str | None = None, drawing: Drawing = None) -> None:
+    """Print the results of a search; `page` and `drawing` as for `show_run`, of the latter the formats alone.
+
+    Raises:
+        InputError (a ValueError): if the search is unfinished, or for another format.
+        RunError: if the figures or the page cannot be written.
+    """
+    from .._internal.parameters import DIMENSIONS
+    from ..config.load import read
+    from ..config.tune import TuneConfig
+    from ..report.figures import write_all
+    from ..report.tune import print_tune_summary, tune_figures, tune_summary
+    from ..storage.tune_results import TUNED, load_search
+
+    results = load_search(folder)
+    written = _write_page(folder, page)
+    if written:  # of an unfinished search too
+        output.print_line(f"{written}: written")
+    config = read(folder / store.CONFIG, TuneConfig)
+    names = [name for name in config.parameters if name not in DIMENSIONS]
+    history, heldout = results.history, results.heldout()
+    content = tune_summary(history, heldout, names)
+
+    def draw(formats: Sequence[str] = ("png",)) -> list[Path]:
+        figures = functools.partial(tune_figures, history, heldout, results.landscape(), names)
+        return write_all(figures, folder / store.FIGURES, formats)
+
+    figures = _figures(folder, content, draw, drawing)
+    tuned = folder / TUNED
+
+    def show(console: Any) -> None:
+        print_tune_summary(console, content)
+        output.print_line(f"{folder}: history, figures, and {TUNED}: astrojax run {shlex.quote(str(tuned))}")
+
+    output.print_outcome({"folder": folder, "summary": content, "tuned": tuned, "figures": figures, "page": written}, show)
+
+
+def _print_provenance(output: Output, folder: Path, provenance: Mapping[str, Any], solver: str | None) -> None:
+    known = {"versions": {}, "started": "?", "backend": "?", "seed": "?", "config_sha256": "?"} | dict(provenance)
+    versions = ", ".join(f"{name} {known['versions'].get(name, '?')}" for name in ("astrojax", "jax", "diffrax"))
+    output.print_line(f"{folder}: started {known['started']}, {versions}, {known['backend']}")
+    with_solver = f", solver {solver}" if solver else ""
+    output.print_line(f"seed {known['seed']}, configuration SHA-256 {known['config_sha256'][:16]}{with_solver}")
+
+
+def _write_page(folder: Path, page: str | None) -> Path | None:
+    if page is None:
+        return None
+    from ..report.html.write import write_run_page
+
+    return write_run_page(folder, Path(page) if page else folder / store.REPORT)
+
+
+def _figures(folder: Path, summary: Mapping[str, Any], draw: Callable[..., list[Path]], drawing: Drawing) -> list[Path]:
+    """The figures of a run folder: those that are drawn now, with the summary beside them, or those that are there."""
+    if drawing is None:
+        return sorted((folder / store.FIGURES).glob("*.png"))
+    try:
+        refuse_links(folder)
+        figures = draw(**drawing)
+        write_json(folder / store.SUMMARY, summary)
+    except OSError as error:
+        text = f"{folder}: the figures cannot be written: {error.strerror or error}; the results are safe"
+        raise RunError(text) from error
+    return figures

@@ -1,0 +1,35 @@
+"""Compute a random share of a run's trajectories again and compare.
+
+Exit status 0 if counts of errors are the same and floats are within a relative 1e-5, else 1.
+
+examples:
+  astrojax verify runs/mine
+  astrojax verify runs/mine --share 0.1 --seed 1
+"""
+
+import argparse
+from pathlib import Path
+
+from .output import Output
+from .parser import NUMBER, Parser, add_output, add_run_folder
+
+
+def add(parser: Parser) -> None:
+    add_run_folder(parser, "a run folder, finished or not")
+    parser.add_argument("--share", metavar="SHARE", type=float, default=0.01, help="which share, 0.01 when left out")
+    parser.add_argument("--seed", **NUMBER, help="seed of the random choice; a new one every time when left out")
+    add_output(parser, quiet=True)
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..report.tables import print_comparison, repeats
+    from ..runs.verify import verify
+    from .progress import Progress
+
+    output = Output.of(options)
+    with Progress(output) as progress:
+        progress.begin_trajectories()
+        found = verify(options.run, share=options.share, seed=options.seed, on_chunk=progress.add_trajectories)
+    content = {"folder": Path(options.run), "repeats": repeats(found), "variables": found}
+    output.print_outcome(content, lambda console: print_comparison(console, found))
+    return 0 if repeats(found) else 1
