@@ -235,8 +235,8 @@ def test_showing_a_damaged_run_is_refused(config, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["--memory", "lots"], "--memory must be a number of bytes such as 800MB or 2GiB; got 'lots'"),
-        (["--memory", "1e999"], "--memory must be a number of bytes"),
+        (["--memory", "lots"], "--memory: must be a number of bytes such as 800MB or 2GiB; got 'lots'"),
+        (["--memory", "1e999"], "--memory: must be a number of bytes"),
         (["--memory", "1kB"], "memory (--memory), in bytes, must be an integer of at least 1048576; got 1000"),
         (["--cluster", "nowhere/scheduler.json"], "--cluster: there is no scheduler file nowhere/scheduler.json"),
         (["--cluster", "local", "--dry-run"], "--cluster must be an address"),
