@@ -60,7 +60,9 @@ Number = Annotated[int | float, BeforeValidator(as_number)]
 """An integer or a real number, whichever was written."""
 
 PerPatternFile = Annotated[Path | None, Field(exclude_if=lambda path: path is None)]
-"""A .npy, .npz or .csv file with a number for each pattern; a relative path starts at the configuration's folder."""
+"""A .npy, .npz or .csv file with a number for each pattern."""
+
+RELATIVE = "a relative path starts at the configuration's folder"
 
 SCORES = tuple(scores())
 """Scores that can be named."""
@@ -95,8 +97,10 @@ class Parameter(NamedTuple):
     def field(self) -> Any:
         """Its annotation and default in a section."""
         names, limits, more = self.first(OneOf), self.first(Range), dict[str, Any]()
+        meaning = self.meaning
         if PER_PATTERN in self.metadata:
             annotation: Any = PerPatternFile
+            meaning = f"file of the {meaning}; {RELATIVE}"
         elif AbstractScore in self.types:
             annotation = Literal[SCORES]
         elif names and self.takes_numbers:
@@ -106,7 +110,9 @@ class Parameter(NamedTuple):
         elif self.takes_numbers:
             annotation = Real
         else:
-            annotation = Integer if int in self.types else Path if os.PathLike[str] in self.types else next(iter(self.types))
+            annotation = Integer if int in self.types else next(iter(self.types))
+            if os.PathLike[str] in self.types:
+                annotation, meaning = Path, f"{meaning}; {RELATIVE}"
         if limits is not None:
             more |= limits.bounds()
         if self.default is None and PER_PATTERN not in self.metadata:
@@ -114,7 +120,7 @@ class Parameter(NamedTuple):
         default = DEFAULTS.get(self.name, ...) if self.default is inspect.Parameter.empty else self.default
         if self.takes_numbers and isinstance(default, int):
             default = float(default)
-        return annotation, Field(default, description=self.meaning, **more)
+        return annotation, Field(default, description=meaning, **more)
 
 
 def parameters_of(build: Callable[..., Any], leave_out: Iterable[str] = ()) -> list[Parameter]:
