@@ -102,10 +102,10 @@ class Recall(eqx.Module):
             InputError (a ValueError): for a batch (draw one of it: `jax.tree.map(lambda leaf: leaf[0], recall)`), inside
                 `jax.jit`, for arguments that do not fit, or without matplotlib.
         """
-        film = _film("recall.plot", self, memory, target, query, picture_shape)
+        data = _collect("recall.plot", self, memory, target, query, picture_shape)
         from .recall_figure import draw
 
-        return draw(film)
+        return draw(data)
 
     def to_xarray(self, *, dims: Sequence[str] | None = None) -> "xr.Dataset":
         """The result as an `xarray.Dataset` with dimensions `neuron`, `pattern` and, where states were saved, `time`.
@@ -124,13 +124,14 @@ class Recall(eqx.Module):
         """
         not_traced("recall.to_xarray", self)
         leading = batch_dims(dims, np.ndim(self.status), "query")
-        values = {**_parts(self.state), "gains": self.gains, "status": self.status, **self.stats}
-        values |= {"convergence_time": self.convergence_time, "rtol": self.rtol, "atol": self.atol}
+        own = {name: getattr(self, name) for name in ("gains", "status", "convergence_time", "rtol", "atol")}
+        values = {**vars(self.state), **own, **self.stats}
         variables = {name: _variable(name, value, leading) for name, value in values.items() if value is not None}
         coordinates = {}
         if self.ts is not None:
             along = (*leading, "time")
-            variables |= {f"{name}_saved": _variable(name, value, along) for name, value in _parts(self.states).items()}
+            saved = {name: value for name, value in vars(self.states).items() if value is not None}
+            variables |= {f"{name}_saved": _variable(name, value, along) for name, value in saved.items()}
             ts = np.asarray(self.ts)
             rows = ts.reshape(-1, ts.shape[-1])
             if len(rows) and (rows == rows[0]).all():
@@ -149,11 +150,6 @@ def _variable(name: str, values: Any, leading: tuple[str, ...]) -> tuple[tuple[s
     return (*leading, *dims), array, {"units": units, "definition": definition}
 
 
-def _parts(state: Any) -> dict[str, Any]:
-    """Arrays of a state by name; nothing for parts that the memory does not have."""
-    return {name: value for name, value in vars(state).items() if value is not None} if state is not None else {}
-
-
 def animate(
     recall: Recall,
     path: str | Path,
@@ -165,10 +161,9 @@ def animate(
     num_frames: int = 60,
     fps: ScalarLike = 20,
 ) -> Path:
-    """Write one retrieval as an animation: the state as it moves, above gains, overlaps and energy with a mark of the time.
+    """Write one retrieval as an animation: the moving state, above gains, overlaps and energy with a mark of the time.
 
-    Frames are saved times, chosen so that from one to the next the share of the saved times and the share of the state's way
-    that have passed grow evenly, added up: slowly where the state moves, quickly where it rests. The last one stays a while.
+    Frames are saved times, close together where the state moves and far apart where it rests. The last one stays a while.
 
     Arguments:
         recall: a retrieval with states on the way, such as `retrieve(memory, query, t1=10, ts=jnp.linspace(0, 10, 200))`.
@@ -186,13 +181,13 @@ def animate(
     """
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"path must be a file that ends in .gif or .mp4; got {shown(path)}")
-    film = _film("animate", recall, memory, target, query, picture_shape)
-    from .recall_animation import animate as write
+    data = _collect("animate", recall, memory, target, query, picture_shape)
+    from .recall_animation import write
 
-    return write(film, Path(path), num_frames, fps)
+    return write(data, Path(path), num_frames, fps)
 
 
-def _film(
+def _collect(
     function: str,
     recall: Recall,
     memory: AbstractMemory | None,
@@ -200,7 +195,7 @@ def _film(
     query: Any,
     picture_shape: Sequence[int] | None,
 ) -> Any:
-    """One retrieval as plain arrays, checked, for `report.recall`."""
+    """One retrieval as plain arrays, checked: `RetrievalData`."""
     if not isinstance(recall, Recall):
         raise InputError(f"recall must be what retrieve returns; got {shown(recall)}")
     not_traced(function, (recall, memory, target, query))
@@ -210,67 +205,64 @@ def _film(
             "jax.tree.map(lambda leaf: leaf[0], recall))"
         )
     try:
-        from .recall_figure import Film
+        from .recall_figure import RetrievalData
     except ImportError as error:
         raise InputError(f"{function} needs {error.name}, which is not installed: pip install matplotlib") from error
     num_neurons = recall.x.shape[-1]
-    picture = _picture(picture_shape, num_neurons)
-    along: dict[str, Any] = {}
-    final: Any = recall.x
-    states = None if recall.states is None else recall.states.x
     columns = None if recall.gains is None else np.arange(recall.gains.shape[-1])
+    arrays: dict[str, Any] = {
+        "final": recall.x,
+        "states": None if recall.states is None else recall.states.x,
+        "times": recall.ts,
+    }
     if memory is not None:
         _check_fits(memory, recall)
         memory = memory.precompute()
         columns = np.arange(memory.patterns.shape[1]) if memory.stored is None else np.flatnonzero(memory.stored)
-        final = memory.readout(recall.state)
-        along["final_overlaps"] = np.asarray(memory.overlaps(recall.state))[columns] / num_neurons
+        arrays["final"] = memory.readout(recall.state)
+        arrays["final_overlaps"] = np.asarray(memory.overlaps(recall.state))[columns] / num_neurons
         if recall.states is not None:
-            reached = np.isfinite(np.asarray(states)).all(axis=1)
-            states, overlaps, gains, along["energies"] = jax.device_get(_along(memory, recall.states, reached))
-            along["overlaps"] = overlaps[:, columns] / num_neurons
-            along["gains"] = None if gains is None else gains[:, columns]
-    if recall.gains is not None and columns is not None:
-        along["final_gains"] = np.asarray(recall.gains)[columns]
-    pattern, column = _target(target, memory, columns, num_neurons)
+            was_reached = np.isfinite(np.asarray(recall.states.x)).all(axis=1)
+            along = jax.device_get(_measure_along(memory, recall.states, was_reached))
+            arrays["states"], overlaps, gains, arrays["energies"] = along
+            arrays["overlaps"] = overlaps[:, columns] / num_neurons
+            arrays["gains"] = None if gains is None else gains[:, columns]
+    if recall.gains is not None:
+        arrays["final_gains"] = np.asarray(recall.gains)[columns]
+    arrays["target"], target_column = _target(target, memory, columns, num_neurons)
     if query is not None:
-        along["query"] = _neurons("query", query, num_neurons)
+        arrays["query"] = _one_per_neuron("query", query, num_neurons)
     elif recall.ts is not None and recall.ts[0] == 0:
-        along["query"] = np.asarray(recall.states.x)[0]
-    along |= {"times": recall.ts, "states": states, "target": pattern}
-    return Film(
-        title=_title(recall, pattern),
-        final=np.asarray(final, float),
+        arrays["query"] = np.asarray(recall.states.x)[0]
+    given = {name: np.asarray(values, float) for name, values in arrays.items() if values is not None}
+    return RetrievalData(
+        title=_title(recall, arrays["target"]),
         is_rate=memory is not None,
-        target_column=column,
         columns=columns,
-        picture_shape=picture,
-        **{name: None if values is None else np.asarray(values, float) for name, values in along.items()},
+        target_column=target_column,
+        picture_shape=_checked_picture_shape(picture_shape, num_neurons),
+        **{name: np.where(np.isfinite(values), values, np.nan) for name, values in given.items()},
     )
 
 
 @eqx.filter_jit
-def _along(memory: AbstractMemory, states: Any, reached: Any) -> Any:
+def _measure_along(memory: AbstractMemory, states: Any, was_reached: Any) -> Any:
     """Firing rates, overlaps, gains and energies of states with a leading axis of time; NaN for those that were not reached."""
 
-    def of(state: Any, reached: Any) -> Any:
+    def measure(state: Any, was_reached: Any) -> Any:
         found = memory.readout(state), memory.overlaps(state), memory.gains(state), memory.energy(state)
-        return jax.tree.map(lambda values: jnp.where(reached, values, jnp.full_like(values, jnp.nan)), found)
+        return jax.tree.map(lambda values: jnp.where(was_reached, values, jnp.full_like(values, jnp.nan)), found)
 
-    return jax.vmap(of)(states, reached)
+    return jax.vmap(measure)(states, was_reached)
 
 
-def _picture(shape: Any, num_neurons: int) -> tuple[int, int] | None:
-    """Rows and columns of a picture, checked."""
-    match None if shape is None else np.asarray(shape, object).tolist():
-        case None:
-            return None
+def _checked_picture_shape(shape: Any, num_neurons: int) -> tuple[int, int] | None:
+    if shape is None:
+        return None
+    match np.asarray(shape, object).tolist():
         case [int() | np.integer() as rows, int() | np.integer() as columns] if rows > 0 and rows * columns == num_neurons:
             return int(rows), int(columns)
-        case _:
-            raise InputError(
-                f"picture_shape must be rows and columns, integers whose product is {num_neurons}; got {shown(shape)}"
-            )
+    raise InputError(f"picture_shape must be rows and columns, integers whose product is {num_neurons}; got {shown(shape)}")
 
 
 def _check_fits(memory: AbstractMemory, recall: Recall) -> None:
@@ -288,8 +280,12 @@ def _target(
     if target is None:
         return None, None
     if isinstance(target, Sequence) or np.ndim(target) > 0:
-        pattern = _neurons("target", target, num_neurons)
-        return pattern, None if memory is None else _same_column(pattern, memory)
+        pattern = _one_per_neuron("target", target, num_neurons)
+        if memory is None or isinstance(memory.patterns, CompactPatterns):
+            return pattern, None
+        stored = np.asarray(memory.patterns)
+        same = np.flatnonzero((stored == pattern.astype(stored.dtype)[:, None]).all(axis=0))
+        return pattern, int(same[0]) if same.size else None
     if memory is None or columns is None:
         raise InputError(f"target must be a pattern, or with a memory its column; got {shown(target)} without a memory")
     number, num_patterns = np.asarray(target), memory.patterns.shape[1]
@@ -299,27 +295,18 @@ def _target(
     return np.asarray(memory.patterns @ jnp.asarray(chosen)), int(number)
 
 
-def _neurons(name: str, values: Any, num_neurons: int) -> np.ndarray:
+def _one_per_neuron(name: str, values: Any, num_neurons: int) -> np.ndarray:
     array = np.asarray(real(name, values))
     if array.shape != (num_neurons,) or not np.isfinite(array).all():
         raise InputError(f"{name} must be finite numbers of shape ({num_neurons},), one per neuron; got {shown(values)}")
     return array
 
 
-def _same_column(pattern: np.ndarray, memory: AbstractMemory) -> int | None:
-    """The column of a memory that is a given pattern, if there is one."""
-    if isinstance(memory.patterns, CompactPatterns):
-        return None
-    stored = np.asarray(memory.patterns)
-    same = np.flatnonzero((stored == pattern.astype(stored.dtype)[:, None]).all(axis=0))
-    return int(same[0]) if same.size else None
-
-
 def _title(recall: Recall, target: Any) -> str:
-    status, steps = Status(int(recall.status)), sum(int(number) for number in recall.stats.values())
+    status, num_steps = Status(int(recall.status)), sum(int(number) for number in recall.stats.values())
     if status != Status.OK:
-        return f"{status.name} after {steps} steps: the final state means nothing"
+        return f"{status.name} after {num_steps} steps: the final state is invalid"
     if target is None:
-        return f"{steps} steps ({recall.solver})"
+        return f"{num_steps} steps ({recall.solver})"
     wrong = float(hamming_error(jnp.asarray(target, recall.x.dtype), jnp.asarray(recall.x)))
     return f"{wrong:g} of {recall.x.shape[-1]} neurons differ from the target"

@@ -1,4 +1,4 @@
-"""One retrieval as a film: GIF or MP4. Plain arrays come in; `astrojax.animate` makes them."""
+"""One retrieval as an animation, GIF or MP4. Plain arrays come in; `astrojax.animate` collects them."""
 
 import contextlib
 import math
@@ -15,29 +15,29 @@ from PIL import Image
 
 from .._internal.checks import InputError, at_least, shown, within
 from .._internal.files import replacing
-from .recall_figure import Film, curve_panels, draw_panels, draw_picture, draw_strip, evenly, finite, way_of
+from .recall_figure import RetrievalData, divided, draw_panels, draw_picture, draw_strip, evenly, panels_of, path_fraction
 
 DPI, COLOURS, HOLD = 80, 64, 1.5
 """Of an animation: dots per inch, colours of a GIF, seconds for which the last frame stays."""
 
 
-def animate(film: Film, path: Path, num_frames: int, fps: Any) -> Path:
-    """Write the film; see `astrojax.animate`."""
+def write(data: RetrievalData, path: Path, num_frames: int, fps: Any) -> Path:
+    """Write the animation; see `astrojax.animate`."""
     if path.suffix.lower() not in (".gif", ".mp4"):
         raise InputError(f"path must end in .gif or .mp4; got {str(path)!r}")
     at_least("num_frames", num_frames, 2)
     within("fps", fps, 1, 50)
-    if film.times is None or film.states is None:
+    if data.times is None or data.states is None:
         raise InputError(
             "an animation needs states on the way: retrieve(memory, query, t1=10.0, ts=jnp.linspace(0.0, 10.0, 200)) saves them"
         )
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"path must be a file in a folder that exists; got {str(path)!r}")
-    write = _write_gif if path.suffix.lower() == ".gif" else _mp4_writer(path)
-    moving = _Moving(film)
+    encode = _write_gif if path.suffix.lower() == ".gif" else _mp4_writer(path)
+    moving = _Moving(data)
     try:
         with replacing(path) as part:
-            write(moving, frames(film.states, num_frames), part, float(fps))
+            encode(moving, frames(data.states, num_frames), part, float(fps))
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
     return path
@@ -45,55 +45,44 @@ def animate(film: Film, path: Path, num_frames: int, fps: Any) -> Path:
 
 def frames(states: np.ndarray, number: int) -> list[int]:
     """Frames that share the sum of way and saved times equally: motion in detail, and rest as well. The first is among them."""
-    return sorted({0, *evenly((way_of(states) + np.linspace(0, 1, len(states))) / 2, number - 1)})
+    return sorted({0, *evenly((path_fraction(states) + np.linspace(0, 1, len(states))) / 2, number - 1)})
 
 
 class _Moving:
     """A figure whose state and mark of time move."""
 
-    def __init__(self, film: Film) -> None:
-        self._film = film
-        assert film.states is not None
-        panels = curve_panels(film)
-        self._figure = Figure(figsize=(8, 2.7 + (2.3 if panels else 0)), dpi=DPI, layout="constrained")
+    def __init__(self, data: RetrievalData) -> None:
+        self._data = data
+        panels = panels_of(data)
+        self._figure = Figure(figsize=(8, 1), dpi=DPI, layout="constrained")
         self._canvas = FigureCanvasAgg(self._figure)
-        parts: Any = self._figure.subfigures(1 + bool(panels), 1, height_ratios=(2.7, 2.3)[: 1 + bool(panels)], squeeze=False)[
-            :, 0
-        ]
-        if film.picture_shape:
-            sides = [(name, values) for name, values in (("query", film.query), ("target", film.target)) if values is not None]
-            axes = parts[0].subplots(1, 1 + len(sides), squeeze=False)[0]
-            middle = 1 if film.query is not None else 0
-            image = draw_picture(axes[middle], film, film.states[0], "")
-            for ax, (name, values) in zip(np.delete(axes, middle), sides, strict=True):
-                draw_picture(ax, film, values, name, is_pattern=True)
+        above, below = divided(self._figure, 2.7, 2.3 if panels else 0)
+        if data.picture_shape:
+            axes = above.subplots(1, 1 + len(data.sides), squeeze=False)[0]
+            middle = int("query" in data.sides)
+            image = draw_picture(axes[middle], data, data.states[0], "")
+            for ax, (name, values) in zip(np.delete(axes, middle), data.sides.items(), strict=True):
+                draw_picture(ax, data, values, name, is_pattern=True)
             self._ax = axes[middle]
-            self._set_state: Callable[[np.ndarray], Any] = lambda state: image.set_data(
-                finite(state).reshape(film.picture_shape)
-            )
+            self._set_state: Callable[[np.ndarray], Any] = lambda state: image.set_data(state.reshape(data.picture_shape))
         else:
-            self._ax = parts[0].subplots()
-            self._set_state = draw_strip(self._ax, film, film.states[0])
-        self._marks: list[tuple[Any, Any, float]] = []
-        if panels:
-            axes = draw_panels(parts[1], panels)
-            self._marks = [self._mark(ax) for ax in axes if ax.get_xlabel() == "time"]
+            self._ax = above.subplots()
+            self._set_state = draw_strip(self._ax, data, data.states[0])
+        self._marks = [self._mark(ax) for ax in draw_panels(below, panels) if ax.get_xlabel() == "time"]
         self._ax.set_title(" ")
         self._canvas.draw()
-        # From here on nothing is laid out anew: axes stay where they are, and frames are drawn faster.
+        # Axes now stay where they are, and frames are drawn faster.
         self._figure.set_layout_engine("none")
 
     def picture(self, at: int) -> np.ndarray:
         """The pixels of the frame of a saved time, shape (rows, columns, 4)."""
-        film = self._film
-        assert film.times is not None
-        assert film.states is not None
-        self._set_state(film.states[at])
-        self._ax.set_title(f"t = {film.times[at]:.3g}", fontsize="medium")
+        data = self._data
+        self._set_state(data.states[at])
+        self._ax.set_title(f"t = {data.times[at]:.3g}", fontsize="medium")
         for line, veil, end in self._marks:
-            line.set_xdata([film.times[at]] * 2)
-            veil.set_x(film.times[at])
-            veil.set_width(max(end - film.times[at], 0))
+            line.set_xdata([data.times[at]] * 2)
+            veil.set_x(data.times[at])
+            veil.set_width(max(end - data.times[at], 0))
         self._canvas.draw()
         return np.array(self._canvas.buffer_rgba())
 
