@@ -233,7 +233,7 @@ def test_out_of_memory_halves_the_steps_and_goes_on(monkeypatch):
     found = aj.run_sweeps({"d": sweep}, jax.random.key(0), engine=engine)["d"].observables
     for name in whole:
         np.testing.assert_array_equal(found[name], whole[name])
-    assert [text.split("going on with ")[1].split(" ")[0] for text in notices] == ["16", "8", "4"]
+    assert [text.split("continuing with ")[1].split(" ")[0] for text in notices] == ["16", "8", "4"]
     assert "out of memory with 32" in notices[0]
 
 
@@ -266,7 +266,7 @@ def test_steps_shrink_to_the_memory_that_may_be_used():
     for memory in (10**9, 200 * one, 20 * one):
         engine = aj.Engine(memory=memory, num_threads=1)
         layout = engine._layout(lanes, lanes.sample, 40)
-        sizes[memory] = layout.width * layout.steps
+        sizes[memory] = layout.width * layout.num_batches
     assert sizes[10**9] == 128 * 64
     assert sizes[200 * one] * one <= 200 * one
     assert sizes[20 * one] <= 20

@@ -122,7 +122,7 @@ def test_wrong_neurons_are_red_and_a_failed_recall_says_so(memory):
     assert other.get_suptitle() == f"{wrong} of 16 neurons differ from the target"
     failed = retrieve(memory, QUERY, t1=6.0, ts=TIMES, max_steps=6)
     figure = failed.plot(memory)
-    assert figure.get_suptitle() == "MAX_STEPS after 6 steps: the final state means nothing"
+    assert figure.get_suptitle() == "MAX_STEPS after 6 steps: the final state is invalid"
     gains = next(ax.lines[-1].get_ydata() for ax in figure.axes if ax.get_ylabel() == "gain $p$")
     assert np.isfinite(gains[0])
     assert np.isnan(gains[-1])
@@ -142,39 +142,30 @@ def test_a_single_time_that_was_reached_is_a_dot_and_none_at_all_is_said(memory,
             assert len(ax.texts) == words
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"target": 5}, "target must be a stored column of the 6, or a pattern; got 5"),
+def test_arguments_that_do_not_fit_are_refused_as_a_user_meets_them(recall, batch, memory, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    refused = [
+        ({"target": 5}, "target must be a stored column of the 6"),
         ({"target": 1.0}, "target must be a stored column"),
-        ({"target": jnp.ones(3)}, r"target must be finite numbers of shape \(16,\)"),
+        ({"target": jnp.ones(3)}, r"target must be .* shape \(16,\)"),
+        ({"target": [[1], [1, 2]]}, "target must be an array of real numbers"),
+        ({"target": "56"}, "target must be an array of real numbers"),
+        ({"target": 2, "memory": None}, "target must be a pattern, or with a memory its column"),
         ({"query": jnp.full(16, jnp.nan)}, r"query must be finite numbers of shape \(16,\)"),
-        ({"picture_shape": (4, 5)}, r"picture_shape must be rows and columns, integers whose product is 16; got \(4, 5\)"),
         ({"memory": aj.HopfieldMemory(PATTERNS)}, "memory must be the one that recalled"),
-        ({"memory": None, "target": 2}, "got 2 without a memory"),
-    ],
-)
-def test_arguments_that_do_not_fit_are_refused(recall, memory, given, message):
-    with pytest.raises(aj.InputError, match=message):
-        recall.plot(**({"memory": memory} | given))
-
-
-@pytest.mark.parametrize("shape", [30, (-4, -4), (6.4, 2.5), "28", ("4", "4"), (None, 16), (16,), [[4], [4, 4]]])
-def test_a_picture_shape_that_is_none_is_refused_as_a_user_meets_it(recall, shape, monkeypatch):
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-    with pytest.raises(aj.InputError, match="picture_shape must be rows and columns, integers whose product is 16; got"):
-        recall.plot(picture_shape=shape)
-
-
-def test_wrong_types_are_refused_as_a_user_meets_them(recall, batch, memory, monkeypatch):
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-    for target in ([[1], [1, 2]], "56"):
-        with pytest.raises(aj.InputError, match="target must be an array of real numbers; got"):
-            recall.plot(memory, target=target)
+    ]
+    shapes = ((4, 5), 30, (-4, -4), (6.4, 2.5), "28", ("4", "4"), (None, 16), (16,), [[4], [4, 4]])
+    refused += [({"picture_shape": shape}, "picture_shape must be rows and columns") for shape in shapes]
+    for given, message in refused:
+        with pytest.raises(aj.InputError, match=message):
+            recall.plot(**({"memory": memory} | given))
     with pytest.raises(aj.InputError, match=r"path must be a file that ends in .gif or .mp4; got 3"):
         aj.animate(recall, 3, memory)
-    with pytest.raises(aj.InputError, match="dims must name the 1 leading dimensions of the batch; got 3"):
-        batch.to_xarray(dims=3)
+    for dims in (3, ["a", "b"], ["neuron"], ["x"], ["status"]):
+        with pytest.raises(aj.InputError, match="dims must"):
+            batch.to_xarray(dims=dims)
+    with pytest.raises(aj.InputError, match="dims must name the 0 leading dimensions"):
+        recall.to_xarray(dims=["query"])
 
 
 def test_one_retrieval_is_drawn_not_a_batch_nor_a_traced_one(recall, batch, memory, monkeypatch, tmp_path):
@@ -270,18 +261,6 @@ def test_times_that_differ_within_a_batch_are_kept_and_other_states_have_their_o
     tripartite = tripartite.to_xarray()
     assert tripartite.synapses.dims == tripartite.processes.dims == ("pair",)
     assert "gains" not in tripartite
-
-
-def test_names_of_dimensions_that_do_not_fit_are_refused(recall, batch):
-    with pytest.raises(aj.InputError, match=r"dims must name the 1 leading dimensions of the batch; got \['a', 'b'\]"):
-        batch.to_xarray(dims=["a", "b"])
-    with pytest.raises(aj.InputError, match="dims must be different names other than neuron, pattern, pair, time"):
-        batch.to_xarray(dims=["neuron"])
-    for name in ("x", "status"):
-        with pytest.raises(aj.InputError, match=rf"dims must be names other than those of the variables .*; got \['{name}'\]"):
-            batch.to_xarray(dims=[name])
-    with pytest.raises(aj.InputError, match="dims must name the 0 leading dimensions"):
-        recall.to_xarray(dims=["query"])
 
 
 def test_without_xarray_the_error_says_what_to_install(recall, monkeypatch):

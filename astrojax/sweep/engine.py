@@ -1,4 +1,4 @@
-"""The engine: computes lanes on the devices of this process, within a memory budget, many calls side by side."""
+"""The engine: computes lanes on the devices of this process, within a memory budget, in concurrent calls."""
 
 import functools
 import os
@@ -21,33 +21,33 @@ from .costs import trajectory_bytes
 from .programs import Layout, Programs, as_arrays, call, distribute, static_key
 
 CPU_WIDTH = 128
-"""Most lanes that step together on a CPU: enough to pay for an operation."""
+"""Largest width of a batch on a CPU: enough to pay for the overhead of an operation."""
 
 CPU_CACHE = 2**20
-"""Bytes of a core's own cache that lanes may fill, about: as many step together. More are read from memory in every step."""
+"""Bytes of a core's own cache that a batch may fill, about. What exceeds it is read from memory in every step."""
 
 ACCELERATOR_WIDTH = 4096
-"""The same on an accelerator: enough to hide the latency of small operations, few enough to be filled by a chunk."""
+"""Width of a batch on an accelerator: enough to hide the latency of small operations, few enough to be filled by a chunk."""
 
-CALL_STEPS = 64
-"""Most steps in one call of a program. Between calls an interruption is heeded."""
+MOST_BATCHES = 64
+"""Largest number of batches in one call of a program. Interruptions take effect between calls."""
 
 WORKING_COPIES = 8
-"""Memory that a solve takes, in multiples of its lane's, before the compiler has said what it really takes."""
+"""Memory that a solve takes, in multiples of a trajectory's, until the compiler says what it really takes."""
 
 PROGRAMS = Programs()
-"""Programs live as long as the process, so that another sweep of the same shapes compiles nothing."""
+"""Compiled programs. They live as long as the process, so another sweep of the same shapes compiles nothing."""
 
 
 class Lanes(NamedTuple):
-    """Lanes to compute.
+    """Trajectories to compute.
 
     Arguments:
-        name: what times are counted under.
+        name: under which timings are counted.
         sample: see `Sample`.
         root_key: the key that all random keys are derived from.
-        coordinates: an array for each coordinate, by name, with one value per lane.
-        capacities: to how many patterns each lane is padded.
+        coordinates: an array for each coordinate, by name, with one value per trajectory.
+        capacities: to how many patterns each is padded.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Lanes(NamedTuple):
 
 @dataclass
 class Timings:
-    """Seconds of compiling and of running, summed over calls; calls that ran side by side count each."""
+    """Seconds of compiling and of running, summed over calls, concurrent ones included."""
 
     compile_seconds: float = 0.0
     run_seconds: float = 0.0
@@ -67,22 +67,22 @@ class Timings:
     num_trajectories: int = 0
 
     def add(self, other: "Timings") -> None:
-        """Add another clock's counts."""
+        """Add the counts of others."""
         for name, amount in vars(other).items():
             setattr(self, name, getattr(self, name) + amount)
 
 
 class Engine:
-    """The devices of this process, and how lanes are laid out on them. It may be shared by threads and used again: each call
+    """The devices of this process, and the layout of trajectories on them. It may be shared by threads and reused: each call
     computes in a `Session` of its own.
 
     Arguments:
-        num_devices: how many devices lanes are spread over; all when left out.
-        num_threads: how many calls run side by side: one per core on a single CPU device when left out, else two, so that
-            one is stored while the other computes.
-        lanes_per_step: how many lanes of a device step together; chosen for the device when left out.
-        memory: bytes of a device's memory that may be used; a safe share of what there is when left out.
-        on_notice: told in words when the engine had to change its mind.
+        num_devices: number of devices that trajectories are spread over; all when left out.
+        num_threads: number of concurrent calls. When left out one per core on a single CPU device, else two, so that
+            one result is stored while the next is computed.
+        lanes_per_step: number of trajectories of a batch, which are solved together on a device; chosen when left out.
+        memory: bytes of a device's memory that may be used; a safe share of it when left out.
+        on_notice: called with a message when the batch layout is reduced.
 
     Raises:
         InputError (a ValueError): for settings out of range, and where JAX has no device.
@@ -131,14 +131,14 @@ class Engine:
         return self.memory // self.num_threads
 
     def session(self) -> "Session":
-        """A new session: what one caller computes."""
+        """A new session."""
         return Session(self)
 
     def compute_concurrently(self, lanes: Lanes) -> dict[str, np.ndarray]:
-        """As `Session.compute`, with the lanes dealt out to all threads: the same values bit for bit.
+        """As `Session.compute`, with the trajectories dealt out to all threads: the same values bit for bit.
 
         Raises:
-            OutOfMemoryError: if not even one lane at a time fits into memory.
+            OutOfMemoryError: if not even a single trajectory fits into memory.
         """
         parts = [np.arange(first, lanes.capacities.size, self.num_threads) for first in range(self.num_threads)]
         results: dict[str, np.ndarray] = {}
@@ -154,7 +154,7 @@ class Engine:
         return results
 
     def _layout(self, lanes: Lanes, sample: Any, capacity: int) -> Layout:
-        """How lanes are laid out follows from the memory of a problem, until running out of memory has taught better."""
+        """The layout that follows from the memory of one trajectory, unless memory ran out with it."""
         key = static_key(sample), capacity
         if key not in self._layouts:
             size = trajectory_bytes(sample, lanes.coordinates, capacity)
@@ -165,13 +165,13 @@ class Engine:
             size = max(size, 1)
             fitting = max(self.memory_per_thread // size, 1)
             width = min(self._width or self._widest(size), 2 ** int(np.log2(max(fitting // WORKING_COPIES, 1))))
-            steps = int(np.clip(fitting // (2 * width), 1, CALL_STEPS))
+            num_batches = int(np.clip(fitting // (2 * width), 1, MOST_BATCHES))
             with self._lock:
-                self._layouts.setdefault(key, Layout(self.devices, width, steps))
+                self._layouts.setdefault(key, Layout(self.devices, width, num_batches))
         return self._layouts[key]
 
     def _widest(self, size: int) -> int:
-        """Lanes of that size that should step together."""
+        """The best width of a batch of trajectories of that size."""
         if self.devices[0].platform != "cpu":
             return ACCELERATOR_WIDTH
         return int(np.clip(2 ** round(np.log2(CPU_CACHE / size)), 1, CPU_WIDTH))
@@ -180,15 +180,15 @@ class Engine:
         capacity = key[1]
         with self._lock:
             if self._layouts[key] != layout:
-                return  # another thread has done so meanwhile
-            if layout.width == layout.steps == 1:
+                return  # another thread has done so
+            if layout.width == layout.num_batches == 1:
                 text = f"{name}: a single trajectory of {capacity} patterns does not fit into memory: {error}"
                 raise OutOfMemoryError(text) from error
-            width, steps = max(layout.width // 2, 1), max(layout.steps // 2, 1)
-            self._layouts[key] = Layout(self.devices, width, steps)
+            width, num_batches = max(layout.width // 2, 1), max(layout.num_batches // 2, 1)
+            self._layouts[key] = Layout(self.devices, width, num_batches)
         self._on_notice(
-            f"{name}: out of memory with {layout.width} × {layout.steps} trajectories of {capacity} patterns at a time; "
-            f"going on with {width} × {steps}"
+            f"{name}: out of memory with {layout.width} × {layout.num_batches} trajectories of {capacity} patterns at a time; "
+            f"continuing with {width} × {num_batches}"
         )
 
     def _count(self, timings: dict[str, Timings], name: str, counts: Timings) -> None:
@@ -199,28 +199,28 @@ class Engine:
 
 
 class Session:
-    """What one caller computes with an engine: it is stopped and timed apart from all others.
+    """Computations of one caller with an engine, which are stopped and timed separately from those of others.
 
     Its methods may be called from many threads. Once it has been stopped, by a failure of one of its jobs or an interruption,
-    it computes nothing more: what is not whole is an exception.
+    it computes nothing more: results are complete, or there is an exception.
 
     Arguments:
         engine: the engine that computes.
     """
 
     timings: dict[str, Timings]
-    """Seconds by the lanes' name, of this session alone."""
+    """By the name of the lanes, of this session alone."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine, self.timings = engine, {}
         self._stop = threading.Event()
 
     def compute(self, lanes: Lanes) -> dict[str, np.ndarray]:
-        """Observables of lanes by name, one value (a scalar, or an array) per lane.
+        """Observables by name, one value (a scalar, or an array) per trajectory.
 
         Raises:
             InputError (a ValueError): for a root key of another generator.
-            OutOfMemoryError: if not even one lane at a time fits into memory.
+            OutOfMemoryError: if not even a single trajectory fits into memory.
             CancelledError: if the session was stopped.
         """
         random_key(lanes.root_key)
@@ -241,11 +241,11 @@ class Session:
         self._within_memory(lanes, as_arrays(lanes.sample), int(lanes.capacities[0]), np.zeros(0, int))
 
     def stop(self) -> None:
-        """Let every computation end before its next call."""
+        """Stop all computations before their next call."""
         self._stop.set()
 
     def run(self, jobs: Iterable[Callable[[], object]]) -> None:
-        """Do jobs side by side, begun in their order. If one fails, or on an interruption, the others stop and none begins.
+        """Do jobs concurrently, started in their order. If one fails, or on an interruption, the others stop.
 
         Each job runs in the precision of the calling thread.
 
@@ -280,7 +280,7 @@ class Session:
                 raise
 
     def _within_memory(self, lanes: Lanes, sample: Any, capacity: int, places: np.ndarray) -> tuple[int, dict[str, np.ndarray]]:
-        """One call, for as many of the lanes as it takes; its steps are halved until they fit into memory."""
+        """One call, for as many of the lanes as it takes; its batches are halved until they fit into memory."""
         while True:
             layout = self.engine._layout(lanes, sample, capacity)
             try:
@@ -314,7 +314,7 @@ class Session:
 
 
 def _put(results: dict[str, np.ndarray], values: Mapping[str, np.ndarray], places: np.ndarray, number: int) -> None:
-    """Put values of lanes at given places into the results of so many."""
+    """Put values of some of `number` trajectories into the results."""
     for name, value in values.items():
         if name not in results:
             results[name] = empty((number, *value.shape[1:]), value.dtype)

@@ -1,8 +1,8 @@
 """Compiled programs: one for each kind of sample and padded shape, whatever the numbers in it.
 
-A program takes a fixed number of lanes on each device, in *steps* of a fixed number of lanes that are solved together: all on
-the same grid of time, where problems are solved on grids, and those for which it proves too coarse once more on a finer one.
-Neither the number of lanes that are filled nor their order changes what is computed for any of them.
+A program takes a fixed number of lanes, which trajectories are put into, on each device. It solves them in batches of a fixed
+width, where problems are solved on grids of time all of a batch on the same one, and once more on a finer one where it is too
+coarse. Neither the number of lanes that are filled nor their order changes what is computed for any of them.
 """
 
 import math
@@ -21,9 +21,8 @@ from jax.sharding import AbstractMesh, Mesh, PartitionSpec
 
 from .._internal.random import pinned
 from .._internal.types import RandomKey
+from ..problems.task import Coordinates
 from ..solve.grid import can_be_refined
-
-Coordinates = Mapping[str, jax.Array]
 
 
 @runtime_checkable
@@ -50,7 +49,7 @@ class GridSample(Sample, Protocol):
     """Whether it is to be; `solve` does it otherwise."""
 
     max_steps: int
-    """Most steps of a grid."""
+    """Largest number of steps of a grid."""
 
     def first_num_steps(self, coordinates: Coordinates, capacity: int) -> jax.Array:
         """Steps of the first grid to be tried at the given coordinates, an integer from 1 to `max_steps`."""
@@ -65,18 +64,18 @@ class Layout:
 
     Arguments:
         devices: devices that lanes are spread over.
-        width: lanes of a device that step together.
-        steps: most steps of a device in one call.
+        width: lanes of a batch, which are solved together on one device.
+        num_batches: largest number of batches of a device in one call.
     """
 
     devices: tuple[Any, ...]
     width: int
-    steps: int
+    num_batches: int
 
     @property
     def lanes(self) -> int:
-        """Most lanes of one call."""
-        return len(self.devices) * self.width * self.steps
+        """Largest number of lanes of one call."""
+        return len(self.devices) * self.width * self.num_batches
 
 
 def as_arrays(sample: Any) -> Any:
@@ -111,7 +110,7 @@ def one_lane(coordinates: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
 
 
 def static_key(tree: Any) -> Hashable:
-    """What is the same for all pytrees that differ only in the numbers inside their arrays."""
+    """A key that pytrees share which differ only in the numbers inside their arrays."""
     dynamic, static = eqx.partition(tree, eqx.is_array)
     arrays = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(dynamic))
     leaves, structure = jax.tree.flatten(static)
@@ -126,7 +125,7 @@ class Programs:
         self._lock, self._tracing = threading.Lock(), threading.Lock()
 
     def clear(self) -> None:
-        """Forget all programs, but not their traces: thousands exhaust the memory maps that a process may have."""
+        """Delete all programs, but not their traces: thousands exhaust the memory maps that a process may have."""
         with self._lock:
             self._compiled.clear()
 
@@ -144,7 +143,7 @@ class Programs:
                     started = time.perf_counter()
                     lowered = pinned(jax.jit(_on_all_devices(static, capacity, layout)).lower)(dynamic, *arguments)
                 program = lowered.compile()
-                future.set_result(_Alone(program) if "@lapack_" in lowered.as_text() else program)
+                future.set_result(_Exclusive(program) if "@lapack_" in lowered.as_text() else program)
                 seconds = time.perf_counter() - started
             except BaseException as error:
                 with self._lock:
@@ -154,10 +153,10 @@ class Programs:
         return future.result(), seconds
 
 
-class _Alone:
-    """A program that runs while no other of its kind does.
+class _Exclusive:
+    """A program that never runs concurrently with others of its kind.
 
-    On CPUs batches of LAPACK's routines share the threads that programs run on, and two of them wait for each other forever.
+    On CPUs batches of LAPACK's routines share the threads that programs run on, and two of them deadlock.
     """
 
     lock = threading.Lock()
@@ -171,7 +170,7 @@ class _Alone:
 
 
 def call(program: Any, sample: Any, root_key: RandomKey, arguments: tuple[Any, np.ndarray], order: np.ndarray) -> Any:
-    """Call a program with what `distribute` gave. Returns one value per lane, by name."""
+    """Call a program with what `distribute` returned. Gives one value per lane, by name."""
     dynamic, _ = eqx.partition(sample, eqx.is_array)
     with jax.debug_nans(False):  # observables of a failed trajectory are NaN
         packed = program(dynamic, root_key, *arguments)
@@ -179,10 +178,10 @@ def call(program: Any, sample: Any, root_key: RandomKey, arguments: tuple[Any, n
 
 
 def distribute(coordinates: Mapping[str, np.ndarray], layout: Layout) -> tuple[tuple[Any, np.ndarray], np.ndarray]:
-    """Arguments of a program for the given lanes, dealt out to the devices one by one; and where each lane went."""
+    """Arguments of a program for the given lanes, dealt out to the devices one by one; and the index of each lane."""
     number = len(next(iter(coordinates.values())))
     num_devices, per_device = len(layout.devices), layout.lanes // len(layout.devices)
-    # Places that stay empty hold copies of the last lane, which are never looked at.
+    # Lanes that stay empty hold copies of the last one, which are never read.
     dealt = np.arange(per_device) * num_devices + np.arange(num_devices)[:, None]
     source = np.minimum(dealt, number - 1).ravel()
     filled = np.array([len(range(device, number, num_devices)) for device in range(num_devices)], np.int32)
@@ -193,10 +192,10 @@ def distribute(coordinates: Mapping[str, np.ndarray], layout: Layout) -> tuple[t
 
 def _on_all_devices(static: Any, capacity: int, layout: Layout) -> Any:
     def one_device(dynamic: Any, root_key: RandomKey, coordinates: Coordinates, filled: jax.Array) -> Packed:
-        return _in_steps(eqx.combine(dynamic, static), root_key, coordinates, filled[0], capacity, layout.width)
+        return _in_batches(eqx.combine(dynamic, static), root_key, coordinates, filled[0], capacity, layout.width)
 
-    def knowing_no_mesh(*arguments: Any) -> Packed:
-        # What is inside works on one device. Reverse mode of diffrax fails where arrays differ in the mesh they know of.
+    def without_mesh(*arguments: Any) -> Packed:
+        # Reverse mode of diffrax fails where arrays differ in their abstract mesh.
         with jax.sharding.use_abstract_mesh(AbstractMesh((), ())):
             return one_device(*arguments)
 
@@ -205,7 +204,7 @@ def _on_all_devices(static: Any, capacity: int, layout: Layout) -> Any:
     mesh = Mesh(np.array(layout.devices), ("lanes",))
     same, spread = PartitionSpec(), PartitionSpec("lanes")
     # Without check_vma, which diffrax's loops do not pass.
-    return jax.shard_map(knowing_no_mesh, mesh=mesh, in_specs=(same, same, spread, spread), out_specs=spread, check_vma=False)
+    return jax.shard_map(without_mesh, mesh=mesh, in_specs=(same, same, spread, spread), out_specs=spread, check_vma=False)
 
 
 def is_on_grid(sample: Sample) -> TypeGuard[GridSample]:
@@ -255,10 +254,10 @@ class Packed(eqx.Module):
         return {name: found[name] for name in shapes}
 
 
-def _in_steps(
+def _in_batches(
     sample: Sample, root_key: RandomKey, coordinates: Coordinates, filled: jax.Array, capacity: int, width: int
 ) -> Packed:
-    """All lanes of one device: the first `filled` of them are computed, and the others only where they share a step."""
+    """All lanes of one device: the first `filled` of them are computed, and the others only where they share a batch."""
     number = len(next(iter(coordinates.values())))
 
     def solve(lane: Coordinates, num_steps: jax.Array | None) -> dict[str, jax.Array]:
@@ -267,24 +266,24 @@ def _in_steps(
     first_lane, first_number = {name: values[0] for name, values in coordinates.items()}, filled if is_on_grid(sample) else None
     empty = Packed.zeros(jax.eval_shape(solve, first_lane, first_number), number)
 
-    def in_steps(lanes: Coordinates, number: jax.Array, num_steps: jax.Array | None) -> Packed:
-        # The number of steps is traced, so that the compiler cannot treat a single step in another way than many.
-        def one_step(step: jax.Array, results: Packed) -> Packed:
-            start = step * width
+    def in_batches(lanes: Coordinates, number: jax.Array, num_steps: jax.Array | None) -> Packed:
+        # The number of batches is traced, so that the compiler cannot treat a single batch in another way than many.
+        def solve_batch(batch: jax.Array, results: Packed) -> Packed:
+            start = batch * width
             taken = {name: jax.lax.dynamic_slice_in_dim(values, start, width) for name, values in lanes.items()}
             return results.written(jax.vmap(solve, in_axes=(0, None))(taken, num_steps), start)
 
-        return jax.lax.fori_loop(jnp.zeros_like(number), -(-number // width), one_step, empty)
+        return jax.lax.fori_loop(jnp.zeros_like(number), -(-number // width), solve_batch, empty)
 
     if not is_on_grid(sample):
-        return in_steps(coordinates, filled, None)
+        return in_batches(coordinates, filled, None)
 
     def next_grid(state: tuple[jax.Array, Packed]) -> tuple[jax.Array, Packed]:
         pending, results = state
         num_steps = jnp.min(pending)
         order = jnp.argsort(pending)
         chosen = jnp.sum(pending == num_steps, dtype=places.dtype)
-        found = in_steps({name: values[order] for name, values in coordinates.items()}, chosen, num_steps)
+        found = in_batches({name: values[order] for name, values in coordinates.items()}, chosen, num_steps)
         too_coarse = can_be_refined(found.unpacked()["status"], num_steps, sample.max_steps)
         targets = jnp.where(places < chosen, order, number)
         results = jax.tree.map(lambda new, old: old.at[targets].set(new, mode="drop"), found, results)
