@@ -52,13 +52,6 @@ def test_the_design_order_is_reached_at_the_end_and_in_between(solver):
 
 
 @SOLVERS
-def test_the_order_is_the_same_in_a_batch(solver):
-    starts = jnp.linspace(0.5, 1.5, 5)
-    together = jax.vmap(lambda u: solved(solver, 40, (u, 1.0)).ys[0][-1])(starts)
-    np.testing.assert_allclose(together, starts * solved(solver, 40).ys[0][-1], rtol=1e-12)  # the equation is linear in u
-
-
-@SOLVERS
 def test_derivatives_in_both_modes_equal_the_known_ones(solver):
     def end(u, v):
         return solved(solver, 64, (u, v)).ys[1][-1]

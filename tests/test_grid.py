@@ -317,36 +317,35 @@ def test_a_run_that_goes_on_and_one_that_is_verified_keep_the_refinement(refined
     assert all(found["different"] == 0 for found in aj.verify(folder, share=1.0).values())
 
 
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"solver": "adams", "rtol": 0.1}, "retrieval: rtol is not for the solver adams.* got .*0.1"),
-        ({"solver": "etd3", "num_steps": 30}, "retrieval: num_steps is not for the solver etd3.* got .*30"),
-        ({"atol": 0.1, "outcome_error": 0.2}, "retrieval: outcome_error is not for the solver etd3.* got .*0.2"),
-        ({"num_steps": 30, "outcome_error": 0.2}, "retrieval: num_steps and outcome_error exclude each other.* got .*30"),
-        ({"num_steps": 30, "max_steps": 20}, "retrieval: num_steps must be at most max_steps, 20; got .*30"),
+def test_settings_that_do_not_fit_the_solver_are_named():
+    in_files = [
+        ({"solver": "adams", "rtol": 0.1}, "retrieval: rtol .*0.1"),
+        ({"solver": "etd3", "num_steps": 30}, "retrieval: num_steps .*30"),
+        ({"atol": 0.1, "outcome_error": 0.2}, "retrieval: outcome_error .*0.2"),
+        ({"num_steps": 30, "outcome_error": 0.2}, "retrieval: num_steps and outcome_error .*30"),
+        ({"num_steps": 30, "max_steps": 20}, "retrieval: num_steps .* max_steps, 20; got .*30"),
         ({"num_steps": 0}, "retrieval.num_steps: .*; got 0"),
         ({"outcome_error": 1.5}, "retrieval.outcome_error: .*; got 1.5"),
-    ],
-)
-def test_settings_that_do_not_fit_the_solver_are_named(settings, words):
-    with pytest.raises(aj.InputError, match=words):
-        parse_config(RAW | {"retrieval": settings})
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"solver": "adams", "rtol": 0.1}, "rtol is for adaptive solvers; got 0.1 for the solver adams"),
-        ({"solver": Adams(), "atol": 0.2}, "atol is for adaptive solvers; got 0.2 for the solver adams"),
-        ({"solver": "etd3", "num_steps": 30}, "num_steps is for the solver adams; got 30"),
-        ({"solver": "adams", "num_steps": 0}, "num_steps must be an integer of at least 1; got 0"),
-    ],
-)
-def test_arguments_that_do_not_fit_the_solver_are_named(settings, words):
-    for retrieve, query in ((aj.retrieve, QUERY), (aj.retrieve_many, QUERY[None])):
+    ]
+    for settings, words in in_files:
         with pytest.raises(aj.InputError, match=words):
-            retrieve(memory_of(SIMPLE), query, t1=1.0, **settings)
+            parse_config(RAW | {"retrieval": settings})
+    in_calls = [
+        ({"solver": "adams", "rtol": 0.1}, "rtol is for adaptive solvers; got 0.1"),
+        ({"solver": Adams(), "atol": 0.2}, "atol is for adaptive solvers; got 0.2"),
+        ({"solver": "etd3", "num_steps": 30}, "num_steps is for the solver adams; got 30"),
+        ({"solver": "adams", "num_steps": 0}, "num_steps must be .* at least 1; got 0"),
+        ({"num_steps": 30, "max_steps": 20, "solver": "adams"}, "num_steps must be .* at most 20; got 30"),
+        ({"t1": -1.0}, "t1 must be a positive"),
+        ({"t1": float("nan")}, "t1 must be a positive"),
+        ({"rtol": 0.0, "solver": "etd3"}, "rtol must be a positive"),
+        ({"solver": "tsit"}, "did you mean 'tsit5'"),
+        ({"max_steps": 0}, "max_steps must be"),
+    ]
+    for settings, words in in_calls:
+        for function in (sample, functools.partial(aj.retrieve, memory_of(SIMPLE), QUERY)):
+            with pytest.raises(aj.InputError, match=words):
+                function(**({"t1": 1.0} | settings))
 
 
 def test_outcomes_at_the_defaults_of_the_paper_are_those_of_a_fine_solution():

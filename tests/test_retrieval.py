@@ -17,28 +17,6 @@ QUERY = aj.flip(jax.random.key(1), PATTERNS[:, 0], 2)
 FAST = {"adjoint": diffrax.ForwardMode()}
 
 
-@pytest.mark.parametrize("regime", ["dynamic", "adiabatic", "frozen"])
-def test_gradients_in_both_modes_equal_finite_differences(regime):
-    names = ("temperature", "tau_x", "tau_p", "slope")
-    point = jnp.array([1.0, 0.8, 1.2, 0.7])
-    weights = jnp.arange(12.0) - 5.5
-
-    @jax.jit
-    def loss(values):
-        parameters = dict(zip(names, values, strict=True))
-        memory = aj.AstrocyteMemory(PATTERNS, gain_regime=regime, **parameters)
-        return weights @ aj.retrieve(memory, QUERY, t1=1.0, solver="tsit5", rtol=1e-9, atol=1e-9, max_steps=512).x
-
-    reverse = jax.jit(jax.grad(loss))(point)
-    forward = jax.jit(jax.vmap(lambda tangent: jax.jvp(loss, (point,), (tangent,))[1]))(jnp.eye(4))
-    step = 1e-5
-    differences = [(loss(point + step * unit) - loss(point - step * unit)) / (2 * step) for unit in jnp.eye(4)]
-    np.testing.assert_allclose(reverse, differences, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(forward, differences, rtol=1e-4, atol=1e-5)
-    needed = {"dynamic": [1, 1, 1, 1], "adiabatic": [1, 1, 0, 1], "frozen": [0, 1, 0, 1]}[regime]
-    assert [int(abs(value) > 1e-4) for value in reverse] == needed
-
-
 def test_a_batch_over_memories_and_queries_equals_single_retrievals():
     temperatures = jnp.array([0.01, 1.0, 10.0])
     queries = jnp.stack([QUERY, PATTERNS[:, 1], -QUERY])
@@ -154,21 +132,10 @@ def test_times_that_rounding_takes_beyond_the_horizon_end_at_it():
     assert recall.ts[-1] == 20
 
 
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"t1": -1.0}, "t1 must be a positive"),
-        ({"t1": float("nan")}, "t1 must be a positive"),
-        ({"t1": 1.0, "rtol": 0.0}, "rtol must be"),
-        ({"t1": 1.0, "solver": "tsit"}, "did you mean 'tsit5'"),
-        ({"t1": 1.0, "max_steps": 0}, "max_steps must be"),
-        ({"t1": 1.0, "ts": [0.5, 2.0]}, "ts must increase within"),
-        ({"t1": 1.0, "ts": [0.5, 0.2]}, "ts must increase within"),
-    ],
-)
-def test_settings_out_of_range_are_refused_by_name(settings, words):
-    with pytest.raises(aj.InputError, match=words):
-        aj.retrieve(aj.AstrocyteMemory(PATTERNS), QUERY, **settings)
+def test_times_that_do_not_increase_within_the_horizon_are_refused():
+    for ts in ([0.5, 2.0], [0.5, 0.2]):
+        with pytest.raises(aj.InputError, match="ts must increase within"):
+            aj.retrieve(aj.AstrocyteMemory(PATTERNS), QUERY, t1=1.0, ts=ts)
 
 
 @pytest.mark.parametrize(

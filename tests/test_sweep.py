@@ -33,9 +33,13 @@ class Echo(eqx.Module):
         return dict(coordinates) | {"capacity": jnp.asarray(problem.size), "parameter": jnp.asarray(self.parameter)}
 
 
-@pytest.mark.parametrize("lanes_per_step", [1, 7, None])
-@pytest.mark.parametrize("num_threads", [1, 3])
-@pytest.mark.parametrize("lanes_per_chunk", [1, 10, 1000])
+def swept(sample, axes, **settings):
+    return aj.run_sweeps({"a": aj.Sweep(sample, axes)}, jax.random.key(3), **settings)["a"].observables
+
+
+@pytest.mark.parametrize(
+    ("lanes_per_step", "num_threads", "lanes_per_chunk"), [(1, 1, 10), (7, 3, 1), (7, 1, 1000), (None, 3, 10)]
+)
 def test_every_point_is_taken_once_at_its_place(lanes_per_step, num_threads, lanes_per_chunk):
     seen = []
     result = aj.run_sweeps(
@@ -56,36 +60,17 @@ def test_every_point_is_taken_once_at_its_place(lanes_per_step, num_threads, lan
 
 def test_zipped_coordinates_run_along_one_axis_together():
     axes = {"num_patterns": [3], "pair": {"num_flips": [1, 2, 3], "temperature": [0.1, 0.2, 0.3]}, "trial": range(2)}
-    result = aj.run_sweeps({"echo": aj.Sweep(Echo(1.0), axes)}, jax.random.key(0))["echo"].observables
-    assert result["num_flips"].tolist() == [[[1, 1], [2, 2], [3, 3]]]
-    np.testing.assert_allclose(result["temperature"][0, :, 0], [0.1, 0.2, 0.3])
+    found = swept(Echo(1.0), axes)
+    assert found["num_flips"].tolist() == [[[1, 1], [2, 2], [3, 3]]]
+    np.testing.assert_allclose(found["temperature"][0, :, 0], [0.1, 0.2, 0.3])
 
 
-def test_progress_is_reported_along_the_way_and_an_interruption_ends_the_sweep():
-    seen = []
-    sweep = aj.Sweep(Echo(2.5), {"num_patterns": [3], "trial": range(100)})
-
-    def stop_at_the_third(name, number):
-        seen.append(number)
-        if len(seen) == 3:
-            raise KeyboardInterrupt
-
-    engine = aj.Engine(num_threads=1)
-    with pytest.raises(KeyboardInterrupt):
-        aj.run_sweeps({"e": sweep}, jax.random.key(0), engine=engine, lanes_per_chunk=10, on_chunk=stop_at_the_third)
-    assert seen == [10, 10, 10]
+@pytest.fixture(scope="module")
+def whole():
+    return swept(trial(), AXES)
 
 
-def test_results_are_those_of_single_retrievals_whatever_the_batching():
-    results = [
-        aj.run_sweeps({"a": aj.Sweep(trial(), AXES)}, jax.random.key(3), engine=aj.Engine(lanes_per_step=width))[
-            "a"
-        ].observables
-        for width in (5, 48)
-    ]
-    for name in results[0]:
-        np.testing.assert_allclose(results[0][name], results[1][name], rtol=1e-9, atol=1e-12)
-
+def test_results_are_those_of_single_retrievals(whole):
     @jax.jit
     def single(coordinates):
         problem = TASK.draw(jax.random.key(3), coordinates, 12)
@@ -98,22 +83,20 @@ def test_results_are_those_of_single_retrievals_whatever_the_batching():
     for index in [(0, 0, 0, 0), (1, 1, 1, 3), (2, 0, 1, 2)]:
         coordinates = {name: jnp.asarray(values[place]) for (name, values), place in zip(AXES.items(), index, strict=True)}
         coordinates = {k: v if k == "temperature" else v.astype(jnp.int32) for k, v in coordinates.items()}
-        np.testing.assert_allclose(results[0]["soft_hamming_error"][index], single(coordinates), rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(whole["soft_hamming_error"][index], single(coordinates), rtol=1e-5, atol=1e-7)
 
 
-def test_a_part_of_a_sweep_gives_the_values_of_the_whole():
-    whole = aj.run_sweeps({"a": aj.Sweep(trial(), AXES)}, jax.random.key(3))["a"].observables
-    axes = {"num_patterns": [5], "num_flips": [2], "temperature": [2.0], "trial": [1, 3]}
-    part = aj.run_sweeps({"a": aj.Sweep(trial(), axes)}, jax.random.key(3))["a"].observables
-    kept = whole["soft_hamming_error"][2, 1, 1, [1, 3]]
-    np.testing.assert_allclose(part["soft_hamming_error"].ravel(), kept, rtol=1e-9)
+def test_neither_batches_nor_the_rest_of_a_sweep_change_results(whole):
+    for name, values in swept(trial(), AXES, engine=aj.Engine(lanes_per_step=5)).items():
+        np.testing.assert_allclose(whole[name], values, rtol=1e-9, atol=1e-12)
+    part = swept(trial(), {"num_patterns": [5], "num_flips": [2], "temperature": [2.0], "trial": [1, 3]})
+    np.testing.assert_allclose(part["soft_hamming_error"].ravel(), whole["soft_hamming_error"][2, 1, 1, [1, 3]], rtol=1e-9)
 
 
 def test_recalls_cut_short_or_frozen_are_not_settled_and_long_ones_are():
     axes = {"num_patterns": [3], "num_flips": [2], "tau_x": [1.0, 1e4], "trial": range(20)}
     for t1, expected in ((60.0, [1, 0]), (0.02, [0, 0])):
-        long = eqx.tree_at(lambda sample: sample.settings.t1, trial(), t1)
-        settled = aj.run_sweeps({"a": aj.Sweep(long, axes)}, jax.random.key(0))["a"].observables["settled"]
+        settled = swept(eqx.tree_at(lambda sample: sample.settings.t1, trial(), t1), axes)["settled"]
         np.testing.assert_allclose(settled.mean(axis=(0, 1, 3)), expected, atol=0.05)
 
 
@@ -149,18 +132,18 @@ def test_padded_shapes_are_few_and_within_what_there_is():
     assert [len(Shapes(loads, counts, program_cost=cost).capacities) for cost in (0, 10_000, 40_000)] == [3, 2, 1]
 
 
-@pytest.mark.parametrize("shape", [(199, 11, 50), (3,), (7, 1, 13), (2, 2, 2, 2), ()])
-@pytest.mark.parametrize("lanes", [1, 7, 64, 8192, 10**9])
-def test_chunks_cover_a_grid_once_and_are_no_larger_than_asked(shape, lanes):
-    chunk = chunk_shape(shape, lanes)
-    assert np.prod(chunk) <= lanes
-    assert chunk_shape(shape, int(np.prod(chunk))) == chunk  # a stored chunk says how it was cut
-    for block in (chunk, grown(shape, chunk, lanes)):
-        assert all(length % unit == 0 for length, unit in zip(block, chunk, strict=True))
-        counts = np.zeros(shape, int)
-        for piece in blocks(shape, block):
-            counts[piece] += 1
-        assert np.all(counts == 1)
+@pytest.mark.parametrize("shape", [(199, 11, 50), (7, 1, 13), (2, 2, 2, 2), ()])
+def test_chunks_cover_a_grid_once_and_are_no_larger_than_asked(shape):
+    for lanes in (1, 7, 64, 8192, 10**9):
+        chunk = chunk_shape(shape, lanes)
+        assert np.prod(chunk) <= lanes
+        assert chunk_shape(shape, int(np.prod(chunk))) == chunk  # a stored chunk says how it was cut
+        for block in (chunk, grown(shape, chunk, lanes)):
+            assert all(length % unit == 0 for length, unit in zip(block, chunk, strict=True))
+            counts = np.zeros(shape, int)
+            for piece in blocks(shape, block):
+                counts[piece] += 1
+            assert np.all(counts == 1)
 
 
 def test_the_last_axis_runs_fastest():
@@ -182,7 +165,7 @@ def test_the_last_axis_runs_fastest():
 def test_other_corruptions_can_be_swept(corruption):
     task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=9), corruption)
     axes = {"num_patterns": [2, 4], corruption.level_name: [0.0, 0.3], "trial": range(50)}
-    errors = aj.run_sweeps({"d": aj.Sweep(aj.DecoderTrial(task), axes)}, jax.random.key(0))["d"].observables
+    errors = swept(aj.DecoderTrial(task), axes)
     # Without corruption the target is found, but for the rare pattern that is there twice, which is no error either.
     assert not errors["nearest_signed"][:, 0].any()
     assert errors["bayes_signed"][1, 1].mean() < 2
@@ -194,6 +177,5 @@ def test_nan_is_a_value_of_a_sweep_also_while_jax_looks_for_nan():
             return {"value": jnp.where(coordinates["trial"] > 1, jnp.nan, self.parameter)}
 
     with jax.debug_nans(True):
-        sweep = aj.Sweep(Failing(1.0), {"num_patterns": [3], "trial": range(4)})
-        found = aj.run_sweeps({"a": sweep}, jax.random.key(0))["a"].observables["value"]
+        found = swept(Failing(1.0), {"num_patterns": [3], "trial": range(4)})["value"]
     assert np.isnan(found).tolist() == [[False, False, True, True]]

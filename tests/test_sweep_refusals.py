@@ -101,14 +101,17 @@ def test_a_coordinate_that_reaches_results_only_within_a_compiled_function_count
     assert found["own"][0, 0, 0].tolist() == [1, 5]
 
 
-def test_an_engine_goes_on_after_an_interruption_and_times_each_call_alone():
-    engine, axes = aj.Engine(num_threads=2), {"num_patterns": [3], "trial": range(100)}
+def test_an_engine_is_as_good_as_new_after_an_interruption_and_times_each_call_separately():
+    engine, axes, seen = aj.Engine(num_threads=1), {"num_patterns": [3], "trial": range(100)}, []
 
-    def stop(name, number):
-        raise KeyboardInterrupt
+    def stop_at_the_third(name, number):
+        seen.append(number)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sweep(Echo(), axes, engine=engine, lanes_per_chunk=10, on_chunk=stop)
+        sweep(Echo(), axes, engine=engine, lanes_per_chunk=10, on_chunk=stop_at_the_third)
+    assert seen == [10, 10, 10]
     for _ in range(2):
         result = sweep(Echo(), axes, engine=engine, lanes_per_chunk=10)
         assert result.observables["trial"].tolist() == [[*range(100)]]
