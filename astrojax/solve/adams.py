@@ -9,13 +9,13 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from .._internal.types import Scalar
-from .exponential import ExponentialInterpolation, exponential_drive, rates_of, relaxations, relaxed
+from .exponential import AutonomousSolver, ExponentialInterpolation, exponential_drive, rates_of, relaxations, relaxed
 
 State = tuple[PyTree, PyTree, Scalar]
 """Drives at the start of the last step and at its end, and its length."""
 
 
-class Adams(diffrax.AbstractAdaptiveSolver):
+class Adams(AutonomousSolver):
     """Exponential Adams-Bashforth-Moulton method of second order for steps of any lengths.
 
     For dy/dt = −λy + N(y) the relaxation is solved exactly, and the drive N is a straight line along a step. To predict the end
@@ -32,7 +32,6 @@ class Adams(diffrax.AbstractAdaptiveSolver):
 
     relaxation_rates: Callable[[Any], PyTree] = rates_of
 
-    term_structure: ClassVar = diffrax.AbstractTerm
     interpolation_cls: ClassVar = ExponentialInterpolation
 
     def order(self, terms: Any) -> int:
@@ -61,7 +60,3 @@ class Adams(diffrax.AbstractAdaptiveSolver):
         y1 = jax.tree.map(jnp.add, predicted, error)
         dense_info = {"y0": y0, "drive": (start, line), "rates": rates}
         return y1, error, dense_info, (start, end, length), diffrax.RESULTS.successful
-
-    def func(self, terms: Any, t0: Any, y0: PyTree, args: Any) -> PyTree:
-        """The vector field."""
-        return terms.vf(t0, y0, args)

@@ -1,4 +1,4 @@
-"""Many queries to one memory: patterns are shared, and as many queries are recalled at a time as memory allows."""
+"""Many queries to one memory: patterns are shared, and as many queries are batched as memory allows."""
 
 from dataclasses import replace
 from typing import Any
@@ -29,7 +29,7 @@ from .retrieve import Recall, Retrieval, prepare, recall_of
 from .settings import MAX_STEPS, SolveSettings
 
 UNKNOWN = 0.0
-"""Similarity of queries with their targets, which nobody has named: as if there were none."""
+"""Similarity of queries with their targets, as if there were none, since it is unknown."""
 
 
 def retrieve_many(
@@ -46,8 +46,8 @@ def retrieve_many(
 ) -> Recall:
     """Let one memory recall from many queries at once, within a budget of memory.
 
-    Queries go side by side, so that every evaluation is a product of matrices. What is computed of each is what `retrieve`
-    computes, up to rounding. Meant for large memories; with `compact_patterns` a million of them fit where floats do not.
+    Queries are batched, so that every evaluation is a product of matrices. Results are those of `retrieve` up to rounding.
+    Meant for large memories; with `compact_patterns` a million patterns fit where floats do not.
 
     Arguments:
         memory: the memory.

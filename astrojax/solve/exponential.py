@@ -54,12 +54,12 @@ class ExponentialInterpolation(diffrax.AbstractLocalInterpolation):
 
 
 class AutonomousSolver(diffrax.AbstractAdaptiveSolver):
-    """A solver of equations that do not depend on time, which keeps nothing from step to step."""
+    """A solver of equations that do not depend on time."""
 
     term_structure: ClassVar = diffrax.AbstractTerm
 
-    def init(self, terms: Any, t0: Any, t1: Any, y0: PyTree, args: Any) -> None:
-        """Nothing is kept from step to step."""
+    def init(self, terms: Any, t0: Any, t1: Any, y0: PyTree, args: Any) -> Any:
+        """No state is kept from step to step."""
 
     def func(self, terms: Any, t0: Any, y0: PyTree, args: Any) -> PyTree:
         """The vector field."""
@@ -84,7 +84,7 @@ class AbstractExponentialSolver(AutonomousSolver):
     def stage_drives(self, drive: Drive, y0: PyTree, half: "Relaxation", whole: "Relaxation") -> tuple[Terms, Terms]:
         """Coefficients n_j of the drive Σ n_j θ^j along a step, θ from 0 to 1; and of its difference from a lower order's.
 
-        `half` and `whole` tell how the state relaxes during half of the step and all of it.
+        `half` and `whole` are the relaxations of the state during half of the step and all of it.
         """
 
     def step(

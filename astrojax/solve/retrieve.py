@@ -113,9 +113,9 @@ def retrieve(
 
 
 class Retrieval(eqx.Module):
-    """A retrieval that is to be made, with all that `retrieve` was given or left to choose.
+    """A prepared solve: all that `retrieve` was given or chose by default.
 
-    `status` says what is wrong with traced values; settings out of range have been replaced by 1.
+    `status` says what is wrong with traced values; numbers out of range have been replaced by 1.
     """
 
     memory: AbstractMemory
@@ -140,10 +140,10 @@ def prepare(
     *,
     differentiable: bool = False,
 ) -> Retrieval:
-    """What `retrieve` is to do, checked; errors as there. `num_steps` takes the place of the one in the settings.
+    """Check the input of a solve; errors as for `retrieve`. `num_steps` takes the place of that of the settings.
 
-    A differentiable one has harmless values in place of a memory and a query that are traced and not valid, so that neither
-    the solve nor its derivatives meet NaN. It costs a copy of the patterns.
+    Where it is to be differentiable, a memory and a query that are traced and invalid are replaced by harmless values, so that
+    neither the solve nor its derivatives meet NaN. This costs a copy of the patterns.
     """
     check_memory(memory)
     start, method = checked_query(query, memory.patterns), settings.method
@@ -238,7 +238,7 @@ def _finalize(
         tighter = replace(retrieval, solver=Automatic(), rtol=rtol, atol=atol)
         other, second_result, more = _states(jax.lax.stop_gradient(tighter), None, diffrax.ForwardMode())
         end = jax.tree.map(lambda leaf: leaf[0], other["end"])
-        # Below the absolute tolerance, where a memory falls silent, there is nothing to be told apart.
+        # Below the absolute tolerance, where a memory falls silent, two ends do not differ.
         is_grid = isinstance(retrieval.solver, Adams)  # which has none
         margin = jnp.maximum(CONFIRMED * jnp.max(jnp.abs(state.x)), usual if is_grid else retrieval.atol)
         confirmed = jnp.max(jnp.abs(end.x - state.x)) <= margin
@@ -263,14 +263,14 @@ def _finalize(
     )
 
 
-def _guarded(states: PyTree, status: IntScalar, posed_status: IntScalar) -> PyTree:
-    """States of a trajectory that is `OK`. Others have no derivatives, and are NaN if they could not be begun.
+def _guarded(states: PyTree, status: IntScalar, prepared_status: IntScalar) -> PyTree:
+    """States of a trajectory that is `OK`. Others have no derivatives, and are NaN if their input was invalid.
 
     So a mean over the trajectories of a batch that are `OK` has the derivative of just these, whatever the others met.
     """
 
     def part(leaf: jax.Array) -> jax.Array:
-        failed = jnp.where(posed_status == Status.OK, jax.lax.stop_gradient(leaf), jnp.full_like(leaf, jnp.nan))
+        failed = jnp.where(prepared_status == Status.OK, jax.lax.stop_gradient(leaf), jnp.full_like(leaf, jnp.nan))
         return jnp.where(status == Status.OK, leaf, failed)
 
     return jax.tree.map(part, states)

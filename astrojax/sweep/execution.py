@@ -1,4 +1,4 @@
-"""Sweeps whose results are kept in memory. Runs in a folder are made of the same parts; see `runs/`."""
+"""Sweeps whose results stay in memory. Runs, which are stored, use the same parts."""
 
 import functools
 import itertools
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 MEMORY_CHUNK = 8192
-"""Most lanes of a chunk of a sweep whose results stay in memory."""
+"""Largest number of trajectories of a chunk of a sweep whose results stay in memory."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,12 @@ class Sweep:
         refuse_idle_axes(name, self.sample, root_key, self.grid, int(self.shapes.capacities[0]))
 
     def lanes(self, name: str, root_key: RandomKey, numbers: np.ndarray) -> Lanes:
-        """Lanes by number, to be computed."""
+        """Trajectories by number, to be computed."""
         coordinates = self.grid.at(numbers)
         return Lanes(name, self.sample, root_key, coordinates, self.shapes.of(coordinates["num_patterns"]))
 
     def preparations(self, name: str, root_key: RandomKey) -> dict[Hashable, Lanes]:
-        """A lane of each program that is needed, by what tells programs apart, the largest capacity first."""
+        """A trajectory of each program that is needed, by what distinguishes programs, the largest capacity first."""
         loads, _ = self.grid.values_of("num_patterns")
         firsts = {int(capacity): load for load, capacity in zip(loads[::-1], self.shapes.of(loads)[::-1], strict=True)}
         first, kind = self.grid.at(np.zeros(1, int)), static_key(as_arrays(self.sample))
@@ -100,7 +100,7 @@ class Sweep:
 
 
 def largest_first(programs: Iterable[Lanes]) -> list[Lanes]:
-    """Programs in the order in which they are compiled: that of the largest capacity of each name before all others."""
+    """Programs in the order of compilation: for each name that of the largest capacity before all others."""
     named: dict[str, list[Lanes]] = {}
     for lanes in programs:
         named.setdefault(lanes.name, []).append(lanes)
@@ -109,11 +109,11 @@ def largest_first(programs: Iterable[Lanes]) -> list[Lanes]:
 
 @dataclass
 class SweepResult:
-    """Observables of a sweep, each an array with one dimension per axis, and what it took to get them.
+    """Observables of a sweep, each an array with one dimension per axis, and what they cost.
 
     Arguments:
         observables: an array for each, by name.
-        num_trajectories: how many trajectories there were.
+        num_trajectories: number of trajectories.
         clock: seconds of compiling and of running, of this call.
         axes: coordinates by name, by axis, in the order of the dimensions.
     """
@@ -146,13 +146,13 @@ def run_sweeps(
     lanes_per_chunk: int | None = None,
     on_chunk: Callable[[str, int], None] | None = None,
 ) -> dict[str, SweepResult]:
-    """Take every sample of every sweep, and keep the observables in memory.
+    """Compute every trajectory of every sweep, and keep the observables in memory.
 
     Arguments:
         sweeps: what to compute, by name.
         root_key: the key that all random keys are derived from.
         engine: what computes; an `Engine` with its default settings when left out.
-        lanes_per_chunk: how many trajectories are computed as one; chosen when left out. Results do not depend on it.
+        lanes_per_chunk: number of trajectories that are computed as one; chosen when left out. Results do not depend on it.
         on_chunk: called with a sweep's name and a number of trajectories whenever these are done, by one thread at a time.
 
     Returns:
@@ -190,7 +190,7 @@ def run_sweeps(
         if (lanes := lanes_per_chunk) is None:  # so that all threads have some
             lanes = min(MEMORY_CHUNK, -(-sweep.grid.size // engine.num_threads))
         chunks += [(name, block) for block in blocks(shape, chunk_shape(shape, lanes))]
-    # Programs first, so that threads compile different ones side by side.
+    # Programs first, so that threads compile different ones concurrently.
     programs = [lanes for name, sweep in sweeps.items() for lanes in sweep.preparations(name, root_key).values()]
     session.run(
         [functools.partial(session.prepare, lanes) for lanes in largest_first(programs)]

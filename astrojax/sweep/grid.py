@@ -1,4 +1,4 @@
-"""Axes of a sweep and the coordinates of lanes, the points of their cartesian product."""
+"""Axes of a sweep and the points of their cartesian product."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,9 @@ together, their values by name."""
 
 
 class Grid:
-    """The cartesian product of axes. Its points, called lanes, are numbered with the last axis running fastest.
+    """The cartesian product of axes. Its points, the trajectories of a sweep, are numbered with the last axis running fastest.
 
-    Nothing grows with the product: coordinates are worked out for the lanes that are asked for.
+    Nothing grows with the product: coordinates are computed when they are needed.
 
     Raises:
         InputError (a ValueError): for an axis without values, zipped coordinates of different lengths, or a name used twice.
@@ -52,22 +52,22 @@ class Grid:
 
     @property
     def size(self) -> int:
-        """Number of lanes."""
+        """Number of points."""
         return math.prod(self.shape)
 
     def at(self, lanes: np.ndarray) -> dict[str, np.ndarray]:
-        """Coordinates of lanes, given by number: an array for each coordinate, by name."""
+        """Coordinates of points, given by number: an array for each coordinate, by name."""
         positions = np.unravel_index(lanes, self.shape) if self.shape else ()
         pairs = zip(self.axes.values(), positions, strict=True)
         return {name: values[position] for named, position in pairs for name, values in named.items()}
 
     def lanes(self, block: Sequence[slice]) -> np.ndarray:
-        """Numbers of the lanes in a block, which has a slice along each axis; they run as the block's own lanes do."""
+        """Numbers of the points in a block, which has a slice along each axis, in the order of the block."""
         ranges = [np.arange(part.start, part.stop) for part in block]
         return np.ravel_multi_index(np.meshgrid(*ranges, indexing="ij"), self.shape).ravel() if ranges else np.zeros(1, int)
 
     def values_of(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Different values of a coordinate, and how many lanes have each."""
+        """Distinct values of a coordinate, and how many points have each."""
         values = next(named[name] for named in self.axes.values() if name in named)
         distinct, counts = np.unique(values, return_counts=True)
         return distinct, counts * (self.size // values.size)

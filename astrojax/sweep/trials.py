@@ -136,7 +136,7 @@ class RecallTrial(eqx.Module):
         return *self.task.coordinate_names, *numbers
 
     def memory(self, problem: Problem, coordinates: Coordinates) -> AbstractMemory:
-        """The memory that a problem is posed to.
+        """The memory that is given a problem.
 
         Raises:
             InputError (a ValueError): for a parameter that `build` does not take.
