@@ -21,7 +21,7 @@ from astrojax._internal.compilation_cache import keep_compiled_programs
 from astrojax.report.statistics import mean_interval
 from astrojax.runs.tune_results import objective_of
 from astrojax.sweep.engine import Engine
-from astrojax.tuning.objective import means, measure
+from astrojax.tuning.objective import aggregate, measure
 from astrojax.tuning.search import TRAINING
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "tune"
@@ -42,7 +42,7 @@ def tpe(objective: aj.Objective, *, seed: int, num_solves: int, engine: Engine) 
 
     def error(trial: optuna.Trial) -> float:
         at = {name: np.array([trial.suggest_float(name, 1e-3, 1e3, log=True)], np.float32) for name in NAMES}
-        _, mean, _ = means(measure(objective, at, root, np.arange(CANDIDATE), engine, name="tpe"))
+        _, mean, _ = aggregate(measure(objective, at, root, np.arange(CANDIDATE), engine, name="tpe"))
         return float(mean[0]) if np.isfinite(mean[0]) else np.inf
 
     study.optimize(error, n_trials=num_solves // CANDIDATE)

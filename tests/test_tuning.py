@@ -9,7 +9,7 @@ import pytest
 
 import astrojax as aj
 from astrojax.sweep.engine import Engine
-from astrojax.tuning.objective import means, measure
+from astrojax.tuning.objective import aggregate, measure
 from astrojax.tuning.transforms import PARAMETERS, TRANSFORMS
 
 START = {"temperature": [5.0, 0.5], "tau_x": [1.0, 0.3]}
@@ -70,7 +70,7 @@ def test_bad_parameters_and_settings_are_named():
         aj.Search(objective(), key=jax.random.key(0)).init({"tau_x": 0.0})
     with pytest.raises(aj.InputError, match="all parameters must have equally many starts"):
         aj.Search(objective(), key=jax.random.key(0)).init({"tau_x": [1.0, 2.0], "tau_p": [1.0, 2.0, 3.0]})
-    with pytest.raises(aj.InputError, match="at least one parameter must be searched"):
+    with pytest.raises(aj.InputError, match="at least one parameter must be tuned"):
         aj.Search(objective(), key=jax.random.key(0)).init({})
 
 
@@ -180,10 +180,10 @@ def test_values_are_not_better_for_trajectories_that_fail(engine):
     failed = few["status"][0] != aj.Status.OK
     assert 8 < failed.sum() < 56
     assert few["hamming_error"][0, ~failed].mean() < enough["hamming_error"].mean()
-    _, error, success = means(few)
+    _, error, success = aggregate(few)
     assert error == (few["hamming_error"][0, ~failed].sum() + 12 * failed.sum()) / 64
     assert success == few["success"][0, ~failed].sum() / 64
-    _, error, _ = means({**few, "status": np.ones_like(few["status"])})
+    _, error, _ = aggregate({**few, "status": np.ones_like(few["status"])})
     assert np.isnan(error)
 
 

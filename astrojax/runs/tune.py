@@ -27,7 +27,7 @@ from ..storage.tune_results import HELDOUT, TUNED, SearchFolder
 from ..storage.tune_results import HISTORY as HISTORY_FILE
 from ..sweep.engine import Engine
 from ..tuning.baselines import grid_search, random_search
-from ..tuning.objective import means, measure
+from ..tuning.objective import aggregate, measure
 from ..tuning.search import Search, SearchState, as_optimiser, as_schedule
 from ..tuning.transforms import Parameter
 from .run import Execution, run
@@ -305,7 +305,7 @@ def _map_landscape(config: TuneConfig, search: Search, state: SearchState, resul
     }
     key = jax.random.fold_in(seed_key(config.seed), LANDSCAPE)
     measured = measure(search.objective, values, key, np.arange(config.landscape.problems), search.engine, name="landscape")
-    loss, _, _ = means(measured)
+    loss, _, _ = aggregate(measured)
     results.write_landscape(xr.DataArray(loss.reshape(size, size), coords=axes, dims=names))
 
 

@@ -12,7 +12,7 @@ from .._internal.parameters import DIMENSIONS
 from .._internal.random import pinned
 from .._internal.types import RandomKey
 from ..sweep.engine import Engine
-from .objective import Objective, means, measure
+from .objective import Objective, aggregate, measure
 from .search import TRAINING, ranked
 from .transforms import Parameter
 
@@ -114,6 +114,6 @@ def _tried(
     values = {name: jnp.asarray(parameter.spread(shares[:, at])) for at, (name, parameter) in enumerate(parameters.items())}
     root, numbers = jax.random.fold_in(key, TRAINING), np.arange(problems_per_candidate)
     found = measure(objective, values, root, numbers, engine or Engine(), name="comparison")
-    loss, error, _ = means(found)
+    loss, error, _ = aggregate(found)
     loss = np.where(np.isfinite(loss), loss, np.inf)
     return Candidates({name: np.asarray(value) for name, value in values.items()}, loss, error, shares.shape[0] * numbers.size)

@@ -1,4 +1,4 @@
-"""What a search minimises: the expected loss over freshly drawn problems. One problem is one pure function."""
+"""What is minimized: the expected loss over freshly drawn problems. One problem is one pure function."""
 
 import dataclasses
 import functools
@@ -46,7 +46,7 @@ class Objective(eqx.Module):
     """Expected loss of a memory's recall over a distribution of problems.
 
     Problem number i has load and level of corruption i modulo the number of pairs of the two, so that any run of consecutive
-    problems meets all pairs about equally often; patterns, target and corruption are drawn anew.
+    problems meets all pairs about equally often. Each has fresh patterns, target and corruption.
 
     Arguments:
         task: where problems come from.
@@ -57,7 +57,7 @@ class Objective(eqx.Module):
         loss: a name from `LOSSES`, weights of several such names, or a `Loss`.
         gradient: `forward`, for few parameters; `reverse`, with checkpoints, for many; `implicit`: that of the equilibrium to
             which the trajectory leads, by the implicit function theorem. `auto` is one of the first two, by their number.
-        t1: horizon. parameters: values of parameters that are not searched, by name.
+        t1: horizon. parameters: values of parameters that are not tuned, by name.
         settings: further ones of `RecallTrial`: solver, rtol, atol, max_steps, num_steps, confirm. The solver is `adams` unless
             given, and both tolerances of others are 1e-3: docs/guides/tuning.md says how accurate gradients are then.
 
@@ -162,30 +162,25 @@ class Objective(eqx.Module):
         return self.trial.build(patterns, stored=None, **given)
 
     def mode_for(self, values: Values) -> str:
-        """How the gradient with respect to these parameters, of one start, is found."""
+        """The mode of the gradient with respect to these parameters, of one start."""
         if self.gradient == "auto":
-            return "forward" if sum(np.size(value) for value in values.values()) <= MOST_FORWARD else "reverse"
+            return "forward" if _count(values) <= MOST_FORWARD else "reverse"
         return self.gradient
 
     def solves(self, values: Values) -> int:
         """About what a loss and its gradient cost, in solved trajectories."""
-        if self.mode_for(values) == "forward":
-            return 1 + sum(np.size(value) for value in values.values())
-        return SOLVES_OF_REVERSE
+        return 1 + _count(values) if self.mode_for(values) == "forward" else SOLVES_OF_REVERSE
 
     def coordinates(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
         """Coordinates of problems by number."""
         point, trial = numbers % self.num_points, numbers // self.num_points
-        level = self.trial.task.corruption.level_name
-        return {
-            "num_patterns": np.asarray(self.num_patterns)[point // len(self.levels)],
-            level: np.asarray(self.levels)[point % len(self.levels)],
-            "trial": trial,
-        }
+        load, level = np.divmod(point, len(self.levels))
+        values = np.asarray(self.num_patterns)[load], np.asarray(self.levels)[level], trial
+        return dict(zip(self.trial.task.coordinate_names, values, strict=True))
 
     @property
     def num_points(self) -> int:
-        """How many pairs of a load and a level there are."""
+        """Number of pairs of a load and a level."""
         return len(self.num_patterns) * len(self.levels)
 
     @property
@@ -194,9 +189,9 @@ class Objective(eqx.Module):
         return int(Shapes(np.array([max(self.num_patterns)]), np.ones(1), self.trial.task.pool_size).capacities[-1])
 
     def check(self, names: Sequence[str]) -> None:
-        """Raise `InputError` for parameters that cannot be searched here."""
+        """Raise `InputError` for parameters that cannot be tuned here."""
         if not names:
-            raise InputError("at least one parameter must be searched; got none")
+            raise InputError("at least one parameter must be tuned; got none")
         size = self.trial.task.pool_size
         if size is not None and max(self.num_patterns) > size:
             raise InputError(f"num_patterns must be at most {size}, the size of the pool; got {max(self.num_patterns)}")
@@ -209,16 +204,11 @@ class Objective(eqx.Module):
                 raise InputError(f"{name} does not move an equilibrium, so the implicit gradient cannot find it")
 
     def trial_with(self, values: Values) -> RecallTrial:
-        """The recall whose loss is measured, at values of the parameters that are searched."""
-        settings = self.trial.settings
-        alone = {name: value for name, value in values.items() if name not in (*DIMENSIONS, "t1")}
-        of_pool = {name: value for name, value in values.items() if name in DIMENSIONS}
-        return dataclasses.replace(
-            self.trial,
-            parameters={**self.trial.parameters, **alone},
-            per_pattern={**self.trial.per_pattern, **of_pool},
-            settings=dataclasses.replace(settings, t1=values.get("t1", settings.t1)),
-        )
+        """The recall whose loss is measured, at values of the parameters that are tuned."""
+        trial, scalars, per_pattern = self.trial, *_split(values)
+        settings = dataclasses.replace(trial.settings, t1=scalars.pop("t1", trial.settings.t1))
+        parameters, per_pattern = trial.parameters | scalars, trial.per_pattern | per_pattern
+        return dataclasses.replace(trial, parameters=parameters, per_pattern=per_pattern, settings=settings)
 
 
 class LossTrial(eqx.Module):
@@ -228,14 +218,14 @@ class LossTrial(eqx.Module):
 
     Arguments:
         objective: what is measured.
-        alone: names of parameters that are single numbers.
+        scalars: names of parameters that are single numbers.
         per_pattern: values of each other parameter at all starts, shape (S, …); the coordinate `start` chooses.
         mode: how the gradient is found; `none` for the loss alone.
         num_steps: steps of the grid in reverse mode, where they cannot be traced.
     """
 
     objective: Objective
-    alone: tuple[str, ...] = eqx.field(static=True)
+    scalars: tuple[str, ...] = eqx.field(static=True)
     per_pattern: dict[str, jax.Array]
     mode: str = eqx.field(static=True)
     num_steps: int | None = eqx.field(static=True, default=None)
@@ -251,7 +241,7 @@ class LossTrial(eqx.Module):
 
     @property
     def max_steps(self) -> int:
-        """Most steps of a grid."""
+        """Largest number of steps of a grid."""
         return self.objective.trial.max_steps
 
     def precompute(self, problem: Problem, coordinates: Coordinates) -> AbstractMemory:
@@ -284,8 +274,8 @@ class LossTrial(eqx.Module):
         return {"loss": loss} | measured | {f"gradient_{name}": value for name, value in gradient.items()}
 
     def _at(self, coordinates: Coordinates) -> dict[str, jax.Array]:
-        alone = {name: coordinates[name] for name in self.alone}
-        return alone | {name: values[coordinates["start"]] for name, values in self.per_pattern.items()}
+        scalars = {name: coordinates[name] for name in self.scalars}
+        return scalars | {name: values[coordinates["start"]] for name, values in self.per_pattern.items()}
 
 
 def measure(
@@ -304,15 +294,15 @@ def measure(
     All starts meet the same problems. What is measured does not depend on how the engine spreads it. Values are of shape
     (S, …); single numbers may be other ones in `each` problem, of shape (S, problems).
     """
-    per_pattern = {key: jnp.asarray(value) for key, value in values.items() if key in DIMENSIONS}
-    alone = {key: np.asarray(value) for key, value in values.items() if key not in DIMENSIONS}
+    scalars, per_pattern = _split(values)
+    scalars = {key: np.asarray(value) for key, value in scalars.items()}
     starts = len(next(iter(values.values())))
     coordinates = {key: np.tile(column, starts) for key, column in objective.coordinates(numbers).items()}
-    coordinates |= {key: value.ravel() if each else np.repeat(value, numbers.size) for key, value in alone.items()}
+    coordinates |= {key: value.ravel() if each else np.repeat(value, numbers.size) for key, value in scalars.items()}
     if per_pattern:
         coordinates["start"] = np.repeat(np.arange(starts), numbers.size)
     capacities = np.full(starts * numbers.size, objective.capacity)
-    sample = LossTrial(objective, tuple(alone), per_pattern, mode)
+    sample = LossTrial(objective, tuple(scalars), jax.tree.map(jnp.asarray, per_pattern), mode)
     lanes = Lanes(name, sample, root_key, coordinates, capacities)
     has_known_grids = objective.trial.on_grid and mode == "reverse"  # steps must be known before a program is compiled
     found = _measure_on_grids(lanes, engine) if has_known_grids else engine.compute_concurrently(lanes)
@@ -333,7 +323,7 @@ def _measure_on_grids(lanes: Lanes, engine: Engine) -> dict[str, np.ndarray]:
     return solve_on_grids(np.asarray(first(in_precision(lanes.coordinates))), sample.max_steps, solve)
 
 
-def means(found: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def aggregate(found: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean loss, Hamming error and success over the problems, each of shape (S,), in double precision.
 
     Values are not better for failing: in a trajectory that failed all neurons count as wrong (see `Objective.recalled`), and
@@ -347,6 +337,17 @@ def means(found: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.n
         for name in ("loss", "hamming_error", "success")
     )
     return loss, error, success
+
+
+def _split(values: Values) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Parameters that are single numbers, and those that have an entry for each pattern."""
+    scalars = {name: value for name, value in values.items() if name not in DIMENSIONS}
+    return scalars, {name: value for name, value in values.items() if name in DIMENSIONS}
+
+
+def _count(values: Values) -> int:
+    """How many numbers there are."""
+    return sum(np.size(value) for value in values.values())
 
 
 def _forward(function: Callable[[dict[str, jax.Array]], tuple[Scalar, Any]]) -> Callable[[dict[str, jax.Array]], Any]:

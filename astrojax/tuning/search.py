@@ -16,7 +16,7 @@ from .._internal.random import pinned
 from .._internal.types import RandomKey
 from ..solve.retrieve import Status
 from ..sweep.engine import Engine
-from .objective import Objective, means, measure
+from .objective import Objective, aggregate, measure
 from .transforms import PARAMETERS, Parameter
 
 OPTIMISERS, SCHEDULES = get_args(OptimizerName), get_args(ScheduleName)
@@ -35,7 +35,7 @@ class Record(NamedTuple):
         num_clipped, num_non_finite, num_failed: of how many problems the gradient was clipped, or was left out because it was
             not finite, or because the trajectory failed.
         validation_loss, validation_error, validation_success: the same means over the held-out problems after the step, see
-            `means`; NaN where they were not looked at.
+            `aggregate`; NaN where they were not looked at.
     """
 
     loss: np.ndarray
@@ -259,7 +259,7 @@ class Search:
 
     def _validated(self, values: Any) -> Any:
         numbers = np.arange(self.validation_size)
-        return means(measure(self.objective, values, self.keys[VALIDATION], numbers, self.engine, name="validation"))
+        return aggregate(measure(self.objective, values, self.keys[VALIDATION], numbers, self.engine, name="validation"))
 
     def _is_smoothed(self, state: SearchState) -> bool:
         return self.smoothing > 0 and not any(DIMENSIONS.get(name, 0) for name in state.raw)
