@@ -23,7 +23,7 @@ _FOUND: dict[Hashable, frozenset[str]] = {}
 
 def refuse_idle_axes(name: str, sample: Any, root_key: RandomKey, grid: Grid, capacity: int) -> None:
     """Raise `InputError` for a coordinate of a sweep of that name that changes nothing about what is computed."""
-    effective = effective_coordinates(sample, root_key, grid.at(np.zeros(1, int)), capacity)
+    effective = effective_coordinates(sample, root_key, grid.first, capacity)
     for axis, named in grid.axes.items():
         for coordinate in named:
             if coordinate not in effective:

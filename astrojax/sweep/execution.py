@@ -66,10 +66,10 @@ class Sweep:
 
     def trajectory_bytes(self) -> int:
         """Memory that one trajectory takes at least, of the largest capacity."""
-        return trajectory_bytes(self.sample, self.grid.at(np.zeros(1, int)), int(self.shapes.capacities[-1]))
+        return trajectory_bytes(self.sample, self.grid.first, int(self.shapes.capacities[-1]))
 
     def _seconds(self, capacity: int) -> float:
-        return trajectory_seconds(self.sample, self.grid.at(np.zeros(1, int)), capacity)
+        return trajectory_seconds(self.sample, self.grid.first, capacity)
 
     def check(self, name: str, root_key: RandomKey) -> None:
         """Raise `InputError` for an axis that changes nothing about the sample, or is missing, and for too many points."""
@@ -84,17 +84,15 @@ class Sweep:
     def lanes(self, name: str, root_key: RandomKey, numbers: np.ndarray) -> Lanes:
         """Trajectories by number, to be computed."""
         coordinates = self.grid.at(numbers)
-        return Lanes(name, self.sample, root_key, coordinates, self.shapes.of(coordinates["num_patterns"]))
+        return Lanes(name, self.sample, root_key, coordinates, self.shapes.of(coordinates[LOAD]))
 
     def preparations(self, name: str, root_key: RandomKey) -> dict[Hashable, Lanes]:
         """A trajectory of each program that is needed, by what distinguishes programs, the largest capacity first."""
-        loads, _ = self.grid.values_of("num_patterns")
+        loads, _ = self.grid.values_of(LOAD)
         firsts = {int(capacity): load for load, capacity in zip(loads[::-1], self.shapes.of(loads)[::-1], strict=True)}
-        first, kind = self.grid.at(np.zeros(1, int)), static_key(as_arrays(self.sample))
+        first, kind = self.grid.first, static_key(as_arrays(self.sample))
         return {
-            (kind, capacity): Lanes(
-                name, self.sample, root_key, first | {"num_patterns": np.array([load])}, np.array([capacity])
-            )
+            (kind, capacity): Lanes(name, self.sample, root_key, first | {LOAD: np.array([load])}, np.array([capacity]))
             for capacity, load in firsts.items()
         }
 

@@ -55,6 +55,11 @@ class Grid:
         """Number of points."""
         return math.prod(self.shape)
 
+    @property
+    def first(self) -> dict[str, np.ndarray]:
+        """Coordinates of the first point."""
+        return self.at(np.zeros(1, int))
+
     def at(self, lanes: np.ndarray) -> dict[str, np.ndarray]:
         """Coordinates of points, given by number: an array for each coordinate, by name."""
         positions = np.unravel_index(lanes, self.shape) if self.shape else ()
