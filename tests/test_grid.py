@@ -309,7 +309,7 @@ def test_a_run_that_goes_on_and_one_that_is_verified_keep_the_refinement(refined
     with contextlib.suppress(KeyboardInterrupt):
         aj.run(parse_config(RAW), interrupted, execution=aj.Execution(lanes_per_chunk=8), on_chunk=stop)
     assert grids_of(interrupted) == grids_of(folder)
-    monkeypatch.setattr("astrojax.runs.run.calibrated", None)  # nothing is measured once more
+    monkeypatch.setattr("astrojax.runs.run.calibrate", None)  # nothing is measured again
     again = aj.run(parse_config(RAW), interrupted)
     assert grids_of(interrupted) == grids_of(folder)
     for name in results.data_vars:
