@@ -129,7 +129,7 @@ class Automatic(AutonomousSolver):
     """An explicit Runge-Kutta method of order 8 for short steps, exponential collocation for long ones.
 
     A step is long where relaxation would limit an explicit method: beyond `RELAXATIONS` of the shortest relaxation time of the
-    memory, which is given as `args`. Of a batch, lanes for which neither kind is needed do not pay for it.
+    memory, which is given as `args`. A batch computes only the kinds of steps that its trajectories need.
 
     Sources: Prince and Dormand (1981), doi:10.1016/0771-050X(81)90010-3; for exponential collocation Hochbruck and Ostermann
     (2005), doi:10.1016/j.apnum.2004.08.005.
@@ -156,7 +156,7 @@ class Automatic(AutonomousSolver):
         def field(y: PyTree) -> PyTree:
             return terms.vf(t0, y, args)
 
-        # A lane that does not need a method is given a step of no length: the values that are dropped stay finite.
+        # Where a method is not needed its step has length 0, so that the values that are dropped stay finite.
         rates = args.relaxation_rates()
         exponential = _if_any(stiff, lambda: exponential_step(field, rates, y0, jnp.where(stiff, length, 0)))
         explicit = _if_any(~stiff, lambda: explicit_step(field, y0, jnp.where(stiff, 0, length)))
@@ -170,7 +170,7 @@ def _is_stiff(length: Scalar, memory: Any) -> BoolScalar:
 
 
 def _if_any(needed: BoolScalar, step: Callable[[], Step]) -> Step:
-    """A step if any lane of the batch needs it, else zeros."""
+    """A step if any trajectory of the batch needs it, else zeros."""
     shapes = jax.eval_shape(step)
     return jax.lax.cond(eqxi.unvmap_any(needed), step, lambda: jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes))
 

@@ -163,7 +163,7 @@ class Relaxation(NamedTuple):
 
 
 def relaxations(rates: PyTree, lengths: Sequence[Scalar], num_coefficients: int) -> list[Relaxation]:
-    """A `Relaxation` for each of the times, for drives of up to so many coefficients.
+    """A `Relaxation` for each of the times, for drives of up to `num_coefficients` coefficients.
 
     The functions φ of all rates and times are computed as one array: one by one, such small operations take most of a step.
     """

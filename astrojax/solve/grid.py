@@ -37,7 +37,7 @@ def common_num_steps(number: ScalarLike, most: int) -> IntScalar:
 
 
 def can_be_refined(status: Any, num_steps: Any, max_steps: int) -> Any:
-    """Whether trajectories of such statuses are to be solved again with twice as many steps; NumPy or JAX arrays."""
+    """Whether trajectories of these statuses are to be solved again with twice as many steps; NumPy or JAX arrays."""
     return (status == Status.MAX_STEPS) & (num_steps <= max_steps // 2)
 
 

@@ -267,7 +267,7 @@ def _curves(ax: Any, data: RetrievalData, values: np.ndarray, label: str) -> Non
 
 
 def _plot(ax: Any, times: np.ndarray, values: np.ndarray, **style: Any) -> None:
-    """A line, or a dot where a failed trajectory reached one saved time alone; words where it reached none."""
+    """A line; a dot where a failed trajectory reached only one saved time; a message where it reached none."""
     reached = int(np.isfinite(values).sum())
     ax.plot(times, values, marker="o" if reached == 1 else None, clip_on=reached != 1, **style)
     if reached == 0 and not ax.texts:

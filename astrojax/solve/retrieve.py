@@ -30,14 +30,14 @@ OTHERS_TOLERANCE = 1e-4
 """Default tolerance of solvers that are neither automatic nor exponential."""
 
 TIGHTER, CONFIRMED = 100, 1e-2
-"""A solution is confirmed by the automatic solver, with a tolerance so many times tighter than both the solution's and the
-default one, if the two differ by less than this share of the largest |x| or by less than the absolute tolerance.
+"""A solution is confirmed by the automatic solver, with a tolerance tighter by this factor than both the solution's and the
+default one, if the two differ by less than this fraction of the largest |x| or by less than the absolute tolerance.
 
 With tolerances 4 or 30 times tighter both solutions were wrong in the same way now and then; so were two by ETD3.
 """
 
 ROUNDING = 16
-"""No tolerance of a confirming solve is below so many units of rounding, where error estimates hold nothing else."""
+"""Smallest tolerance of a confirming solve in units of rounding, below which error estimates are rounding alone."""
 
 CONVERGENCE_MAX_STEPS = 16**4
 """Largest number of steps of the solve that looks for the convergence time, which is tighter than the one for the result."""
@@ -228,7 +228,7 @@ def _finalize(
     stats: dict[str, IntScalar],
     adjoint: diffrax.AbstractAdjoint | None,
 ) -> Recall:
-    """The result of a retrieval that has ended in a state, confirmed and with its convergence time where that is asked for."""
+    """The result of a solve that ended in a state, confirmed and with its convergence time where these are requested."""
     memory, speed = retrieval.memory, retrieval.convergence_speed
     status = _status(retrieval, state, result)
     if retrieval.confirm:

@@ -15,13 +15,13 @@ from ..models.activations import largest_entry
 from .automatic import Automatic
 
 PROPORTIONAL, INTEGRAL, SAFETY = 0.3, 0.7, 0.8
-"""Coefficients of the controller: they spare half of the steps that an integral one, at a safety of 0.9, tries in vain."""
+"""Coefficients of the controller: it rejects half as many steps as an integral one with a safety of 0.9."""
 
 FIRST_STEP = 0.3
 """The first step at a tolerance of 1, in units of the shortest time constant."""
 
 SMALLEST_FACTOR, LARGEST_FACTOR = 0.2, 10.0
-"""How much shorter or longer the next step may be. After a step in vain it is shorter."""
+"""How much shorter or longer the next step may be. After a rejected step it is shorter."""
 
 
 class Replay(diffrax.AbstractStepSizeController[IntScalar, None]):
@@ -87,7 +87,7 @@ class StepControl(diffrax.AbstractAdaptiveStepSizeController[Scalar, Any]):
     def init(
         self, terms: Any, t0: Any, t1: Any, y0: PyTree, dt0: Any, args: Any, func: Callable[..., Any], error_order: Any
     ) -> tuple[Any, Scalar]:
-        """The end of the first step, and the largest error of the step before it: there is none.
+        """The end of the first step, and 1 in place of the error of the step before it.
 
         The first step is a share of the memory's shortest time constant, less at tight tolerances; nothing is evaluated for it.
         """

@@ -8,24 +8,24 @@ Block = tuple[slice, ...]
 """A slice along each axis of a grid."""
 
 
-def chunk_shape(shape: Sequence[int], lanes: int) -> tuple[int, ...]:
-    """The shape of chunks of at most `lanes` lanes, as full as can be along the last axes, and as long as can be otherwise."""
+def chunk_shape(shape: Sequence[int], size: int) -> tuple[int, ...]:
+    """The shape of chunks of at most `size` trajectories, which extend along the last axes first."""
     chosen = []
-    left = max(lanes, 1)
-    for size in reversed(shape):
-        # Parts of equal length, as far as they can be, rather than a small one at the end.
-        length = math.ceil(size / math.ceil(size / min(size, left)))
+    left = max(size, 1)
+    for length in reversed(shape):
+        # Parts of equal length where possible, rather than a small one at the end.
+        length = math.ceil(length / math.ceil(length / min(length, left)))
         chosen.append(length)
         left //= length
     return tuple(reversed(chosen))
 
 
-def grown(shape: Sequence[int], chunk: Sequence[int], lanes: int) -> tuple[int, ...]:
-    """A block of whole chunks, of at most `lanes` lanes unless one chunk has more."""
+def grown(shape: Sequence[int], chunk: Sequence[int], size: int) -> tuple[int, ...]:
+    """A block of whole chunks, of at most `size` trajectories unless one chunk has more."""
     chosen = list(chunk)
     for axis in reversed(range(len(shape))):
         others = math.prod(chosen) // chosen[axis]
-        times = max(lanes // (others * chosen[axis]), 1)
+        times = max(size // (others * chosen[axis]), 1)
         chosen[axis] = min(chosen[axis] * times, -(-shape[axis] // chosen[axis]) * chosen[axis])
     return tuple(chosen)
 

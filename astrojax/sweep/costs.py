@@ -34,7 +34,7 @@ def trajectory_bytes(sample: Any, coordinates: Mapping[str, np.ndarray], capacit
 
 
 def program_cost(seconds: float) -> float:
-    """How many trajectories of so many seconds cost as much as one more program, which every other run finds cached."""
+    """How many trajectories of that many seconds cost as much as one more program, which every second run finds cached."""
     return 2 / 3 * COMPILE_SECONDS / seconds
 
 

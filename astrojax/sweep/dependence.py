@@ -18,11 +18,11 @@ LOAD = "num_patterns"
 """The coordinate that a sample's padding follows from."""
 
 _FOUND: dict[Hashable, frozenset[str]] = {}
-"""What was found of a sample, by its kind: a sweep that is taken again and again is looked at once."""
+"""Effective coordinates of samples by their static key, since tracing takes time."""
 
 
 def refuse_idle_axes(name: str, sample: Any, root_key: RandomKey, grid: Grid, capacity: int) -> None:
-    """Raise `InputError` for a coordinate of a sweep of that name that changes nothing about what is computed."""
+    """Raise `InputError` for a coordinate of a sweep that does not change its results."""
     effective = effective_coordinates(sample, root_key, grid.first, capacity)
     for axis, named in grid.axes.items():
         for coordinate in named:

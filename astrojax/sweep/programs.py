@@ -227,7 +227,7 @@ class Packed(eqx.Module):
 
     @classmethod
     def zeros(cls, lane: Mapping[str, Any], number: int) -> "Packed":
-        """Room for so many lanes, each with values of the shapes and types of the given one's."""
+        """Space for `number` lanes, each with values of the shapes and types of the given one."""
         types: dict[Any, list[str]] = {jnp.dtype(value.dtype): [] for value in lane.values()}
         for name, value in lane.items():
             types[value.dtype].append(name)

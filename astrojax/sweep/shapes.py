@@ -6,7 +6,7 @@ MULTIPLE = 8
 """Capacities are multiples of this, which keeps batched products of patterns fast."""
 
 PROGRAM_COST = 50_000
-"""Compiling one more program costs as much as running so many lanes of the largest load, unless it is known better."""
+"""How many trajectories of the largest load cost as much as compiling one more program, unless it is given."""
 
 MOST_CANDIDATES = 64
 
@@ -14,13 +14,13 @@ MOST_CANDIDATES = 64
 class Shapes:
     """The padded shapes of a sweep, each a capacity: a number of patterns to which smaller loads are padded.
 
-    A lane goes into the smallest capacity that holds its load. The capacities are those that waste least: the patterns
+    A trajectory goes into the smallest capacity that holds its load. The capacities are those that waste least: the patterns
     computed, padding included, plus `program_cost` for each capacity, are at their minimum.
 
     Arguments:
-        loads, counts: different memory loads of a sweep, and how many lanes have each.
+        loads, counts: distinct memory loads of a sweep, and how many trajectories have each.
         largest: how many patterns there are to draw from, where that is limited.
-        program_cost: how many lanes of the largest load cost as much as a program.
+        program_cost: how many trajectories of the largest load cost as much as a program.
     """
 
     capacities: np.ndarray
@@ -48,10 +48,10 @@ class Shapes:
 
 def _cheapest(candidates: np.ndarray, loads: np.ndarray, counts: np.ndarray, program_cost: float | int) -> np.ndarray:
     """The subset of at most three candidates, the last among them, that costs least; of several the smallest."""
-    lanes_up_to = np.array([counts[loads <= size].sum() for size in candidates], float)
+    counts_up_to = np.array([counts[loads <= size].sum() for size in candidates], float)
     first, second = np.triu_indices(candidates.size)
-    lanes = np.diff([lanes_up_to[first], lanes_up_to[second], np.full(first.size, lanes_up_to[-1])], axis=0, prepend=0)
+    numbers = np.diff([counts_up_to[first], counts_up_to[second], np.full(first.size, counts_up_to[-1])], axis=0, prepend=0)
     number = 1 + (first < second) + (second < candidates.size - 1)
-    cost = np.array([candidates[first], candidates[second], np.full(first.size, candidates[-1])]) * lanes
+    cost = np.array([candidates[first], candidates[second], np.full(first.size, candidates[-1])]) * numbers
     best = np.lexsort((number, cost.sum(axis=0) + number * program_cost * float(candidates[-1])))[0]
     return candidates[np.unique([first[best], second[best], candidates.size - 1])]

@@ -98,7 +98,7 @@ class RecallTrial(eqx.Module):
         return common_num_steps(number, self.settings.max_steps)
 
     def attempt(self, problem: Problem, coordinates: Coordinates, num_steps: IntScalar | None) -> Observables:
-        """What is measured when the memory recalls on a grid of so many steps."""
+        """What is measured when the memory recalls on a grid of `num_steps` steps."""
         memory = self.memory(problem, coordinates)
         measured = observe(memory, problem.target, self.recall(memory, problem, diffrax.ForwardMode(), num_steps))
         if num_steps is None:
@@ -120,7 +120,7 @@ class RecallTrial(eqx.Module):
         *,
         differentiable: bool = False,
     ) -> Recall:
-        """The recall of a memory from the problem's query, with these settings, on a grid of so many steps if it is on one."""
+        """Recall from the problem's query with these settings, on a grid of `num_steps` steps if the solver takes one."""
         return recall_of(prepare(memory, problem.query, self.settings, num_steps, differentiable=differentiable), adjoint)
 
     def determinants(self, problem: Problem, coordinates: Coordinates) -> Any:

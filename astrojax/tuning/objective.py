@@ -258,7 +258,7 @@ class LossTrial(eqx.Module):
         return self.attempt(problem, coordinates, self.num_steps)
 
     def attempt(self, problem: Problem, coordinates: Coordinates, num_steps: int | IntScalar | None) -> Observables:
-        """As `solve`, on a grid of so many steps."""
+        """As `solve`, on a grid of `num_steps` steps."""
         checkpointed = self.mode == "reverse" and not self.objective.trial.on_grid
         adjoint = diffrax.RecursiveCheckpointAdjoint() if checkpointed else diffrax.ForwardMode()
 
