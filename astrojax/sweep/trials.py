@@ -1,5 +1,6 @@
 """One sample, as a pure function: coordinates → patterns → query → memory → recall → observables."""
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -132,7 +133,7 @@ class RecallTrial(eqx.Module):
     @property
     def coordinate_names(self) -> tuple[str, ...]:
         """Names of the coordinates that a sample can have: those of a problem, and the numbers that `build` takes."""
-        numbers = (name for name, default in self._taken.items() if not isinstance(default, str | bool | None))
+        numbers = (name for name, default in self._signature()[0].items() if not isinstance(default, str | bool | None))
         return *self.task.coordinate_names, *numbers
 
     def memory(self, problem: Problem, coordinates: Coordinates) -> AbstractMemory:
@@ -141,38 +142,28 @@ class RecallTrial(eqx.Module):
         Raises:
             InputError (a ValueError): for a parameter that `build` does not take.
         """
-        taken = self._taken
+        taken, takes_any = self._signature()
         for name in (*self.parameters, *self.per_pattern):
-            if name not in (*taken, "patterns") and not self._takes_any:
+            if name not in (*taken, "patterns") and not takes_any:
                 raise InputError(
                     f"parameters must be ones that build takes and does not fix, {', '.join(taken)}; got {name!r}"
                     f"{did_you_mean(name, taken)}"
                 )
         others = {name: value for name, value in coordinates.items() if name not in self.task.coordinate_names}
-        parameters: dict[str, Any] = self.parameters | {n: v for n, v in others.items() if n in taken or self._takes_any}
+        parameters: dict[str, Any] = self.parameters | {n: v for n, v in others.items() if n in taken or takes_any}
         parameters |= {name: values[..., problem.columns] for name, values in self.per_pattern.items()}
         patterns = parameters.pop("patterns", problem.patterns)
         return self.build(patterns, stored=problem.stored, **parameters)
 
-    @property
-    def _taken(self) -> dict[str, Any]:
-        """Names of the parameters that `build` takes and has not been given yet, and what they are when left out."""
-        _, *parameters = self._signature
-        given = {"stored", *(self.build.keywords if isinstance(self.build, eqx.Partial) else ())}
-        named = (p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD))
-        return {p.name: p.default for p in named if p.name not in given}
-
-    @property
-    def _takes_any(self) -> bool:
-        """Whether `build` takes parameters of any name, as `**parameters`."""
-        return any(parameter.kind is parameter.VAR_KEYWORD for parameter in self._signature)
-
-    @property
-    def _signature(self) -> list[inspect.Parameter]:
-        build = self.build
+    def _signature(self) -> tuple[dict[str, Any], bool]:
+        """Parameters that `build` takes and has not been given, with their defaults; and whether it takes any other."""
+        build, given = self.build, {"stored"}
         if isinstance(build, eqx.Partial):
-            return list(inspect.signature(build.func).parameters.values())[len(build.args) :]
-        return list(inspect.signature(build).parameters.values())
+            given |= build.keywords.keys()
+            build = functools.partial(build.func, *build.args, **build.keywords)
+        _, *parameters = inspect.signature(build).parameters.values()
+        named = (p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name not in given)
+        return {p.name: p.default for p in named}, any(p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 class DecoderTrial(eqx.Module):
