@@ -88,14 +88,14 @@ if TYPE_CHECKING:
     from .sweep import run_sweeps as run_sweeps
     from .sweep.trials import DecoderTrial as DecoderTrial
     from .sweep.trials import RecallTrial as RecallTrial
-    from .tuning import Loss as Loss
-    from .tuning import Objective as Objective
-    from .tuning import Parameter as Parameter
-    from .tuning import Search as Search
-    from .tuning import SearchState as SearchState
-    from .tuning import grid_search as grid_search
-    from .tuning import random_search as random_search
-    from .tuning import tune as tune
+    from .tuning.baselines import grid_search as grid_search
+    from .tuning.baselines import random_search as random_search
+    from .tuning.losses import Loss as Loss
+    from .tuning.objective import Objective as Objective
+    from .tuning.search import Search as Search
+    from .tuning.search import SearchState as SearchState
+    from .tuning.search import tune as tune
+    from .tuning.transforms import Parameter as Parameter
 
 # The imports above are for type checkers, which execute nothing: here they are read, so that every name stands once.
 with open(__file__, encoding="utf-8") as _source:

@@ -9,13 +9,17 @@ import pytest
 
 import astrojax as aj
 from astrojax.sweep.engine import Engine
+from astrojax.tuning.gradients import mean_gradient, perturbations
 from astrojax.tuning.objective import aggregate, measure
-from astrojax.tuning.transforms import PARAMETERS, TRANSFORMS
+from astrojax.tuning.record import ranked
+from astrojax.tuning.search import TRAINING, VALIDATION
+from astrojax.tuning.transforms import TRANSFORMS
 
 START = {"temperature": [5.0, 0.5], "tau_x": [1.0, 0.3]}
 """Of most tests, so that they share their programs."""
 
-FAST = {"num_steps": 8, "batch_size": 16, "validation_size": 32, "validate_every": 2}
+KEY = jax.random.key(2)
+FAST = {"key": KEY, "num_steps": 7, "batch_size": 16, "validation_size": 32, "validate_every": 2}
 
 
 def objective(build=aj.AstrocyteMemory, **settings) -> aj.Objective:
@@ -27,6 +31,14 @@ def objective(build=aj.AstrocyteMemory, **settings) -> aj.Objective:
 @pytest.fixture(scope="module")
 def engine():
     return Engine()
+
+
+@pytest.fixture(scope="module")
+def search(engine):
+    """A search of two starts: its states after each step, and those after each validation."""
+    validated = []
+    states = list(aj.tune(objective(), START, engine=engine, on_look=validated.append, **FAST))
+    return states, validated
 
 
 def same(one, other) -> bool:
@@ -43,35 +55,29 @@ def test_transforms_invert_and_stay_within_bounds(name):
     slope = (parameter.to_value(raw + step) - parameter.to_value(raw - step)) / (2 * step)
     np.testing.assert_allclose(parameter.slope(raw), slope, rtol=1e-7)
     far = parameter.to_value(parameter.projected(jnp.asarray([-50.0, 50.0])))
-    np.testing.assert_allclose(far, [0.01, 20.0], rtol=1e-3 if parameter.approaches_bounds else 1e-9)
-    shares = parameter.spread(np.array([0.0, 0.5, 1.0]))
+    np.testing.assert_allclose(far, [0.01, 20.0], rtol=1e-3 if name in ("logit", "log_logit") else 1e-9)
     middle = 10.005 if name in ("identity", "logit") else np.sqrt(0.2)
-    np.testing.assert_allclose(shares, [0.01, middle, 20.0])
+    np.testing.assert_allclose(parameter.spread(np.array([0.0, 0.5, 1.0])), [0.01, middle, 20.0])
 
 
-def test_bad_parameters_and_settings_are_named():
-    with pytest.raises(aj.InputError, match=r"transform must be one of .* got 'lgo' \(did you mean 'log'\?\)"):
-        aj.Parameter("lgo")
-    with pytest.raises(aj.InputError, match=r"bounds must be finite, the lower one first; got low 2\.0 and high 1\.0"):
-        aj.Parameter("log", 2.0, 1.0)
-    with pytest.raises(aj.InputError, match="needs a positive lower bound"):
-        aj.Parameter("log", 0.0, 1.0)
-    with pytest.raises(aj.InputError, match="did you mean 'direction'"):
-        objective(loss="directoin")
-    with pytest.raises(aj.InputError, match="the weight of loss gain must be a finite number of at least 0; got -1"):
-        objective(loss={"direction": 1.0, "gain": -1.0})
-    with pytest.raises(aj.InputError, match="levels must be a list of at least one value"):
-        objective(levels=[])
-    with pytest.raises(aj.InputError, match="batch_size must be even"):
-        aj.Search(objective(), key=jax.random.key(0), batch_size=3)
-    with pytest.raises(aj.InputError, match="optimiser must be one of"):
-        aj.Search(objective(), key=jax.random.key(0), optimiser="adamm")
-    with pytest.raises(aj.InputError, match=r"the start of tau_x must lie within \[0.001, 1000\]"):
-        aj.Search(objective(), key=jax.random.key(0)).init({"tau_x": 0.0})
-    with pytest.raises(aj.InputError, match="all parameters must have equally many starts"):
-        aj.Search(objective(), key=jax.random.key(0)).init({"tau_x": [1.0, 2.0], "tau_p": [1.0, 2.0, 3.0]})
-    with pytest.raises(aj.InputError, match="at least one parameter must be tuned"):
-        aj.Search(objective(), key=jax.random.key(0)).init({})
+def test_bad_parameters_and_settings_are_named(engine):
+    search = aj.Search(objective(), key=KEY, engine=engine)
+    faults = {
+        "transform must be one of .*did you mean 'log'": lambda: aj.Parameter("lgo"),
+        r"low 2\.0 and high 1\.0": lambda: aj.Parameter("log", 2.0, 1.0),
+        "positive lower bound": lambda: aj.Parameter("log", 0.0, 1.0),
+        "did you mean 'direction'": lambda: objective(loss="directoin"),
+        "weight of loss gain .* at least 0; got -1": lambda: objective(loss={"direction": 1.0, "gain": -1.0}),
+        "levels must be a list": lambda: objective(levels=[]),
+        "batch_size must be even": lambda: aj.Search(objective(), key=KEY, batch_size=3),
+        "optimiser must be one of": lambda: aj.Search(objective(), key=KEY, optimiser="adamm"),
+        r"start of tau_x must lie within \[0.001, 1000\]; got 0": lambda: search.init({"tau_x": 0.0}),
+        "equally many starts": lambda: search.init({"tau_x": [1.0, 2.0], "tau_p": [1.0, 2.0, 3.0]}),
+        "at least one parameter": lambda: search.init({}),
+    }
+    for text, call in faults.items():
+        with pytest.raises(aj.InputError, match=text):
+            call()
 
 
 def test_a_search_finds_what_a_scan_finds(engine):
@@ -80,70 +86,59 @@ def test_a_search_finds_what_a_scan_finds(engine):
     aim = objective(build, num_patterns=[8], levels=[2], t1=1.0, loss="direction")
     scan = {"temperature": jnp.geomspace(0.1, 1e3, 60)}
     losses = measure(aim, scan, jax.random.key(5), np.arange(1024), engine)["loss"].mean(axis=1)
-    start, settings = {"temperature": [0.2, 500.0]}, {"num_steps": 60, "batch_size": 128, "learning_rate": 0.3}
-    *_, state = aj.tune(aim, start, key=jax.random.key(0), engine=engine, **settings)
+    *_, state = aj.tune(aim, {"temperature": [0.2, 500.0]}, key=jax.random.key(0), engine=engine, num_steps=60)
     found = measure(aim, state.best_values, jax.random.key(5), np.arange(1024), engine)["loss"].mean(axis=1)
     assert losses.max() > 1.5 * losses.min()
     assert found.max() <= losses.min() * 1.02
 
 
-def test_a_search_goes_on_from_any_state_bit_for_bit_and_starts_do_not_meet(engine):
-    settings = FAST | {"key": jax.random.key(2), "engine": engine}
-    states = list(aj.tune(objective(), START, **settings))
-    assert [int(state.step) for state in states] == list(range(1, 9))
-    again = list(aj.tune(objective(), states[4], **settings))
-    assert all(same(one, other) for one, other in zip(states[5:], again, strict=True))
-    alone = list(aj.tune(objective(), {"temperature": [0.5], "tau_x": [0.3]}, **settings))
-    for one, other in list(zip(states, alone, strict=True))[:4]:  # later, rounding has grown where basins meet
+def test_a_search_goes_on_from_any_state_bit_for_bit_and_starts_do_not_meet(search):
+    states, _ = search
+    assert [int(state.step) for state in states] == list(range(1, 8))
+    one_thread = list(aj.tune(objective(), states[3], engine=Engine(num_threads=1), **FAST))
+    assert all(same(one, other) for one, other in zip(states[4:], one_thread, strict=True))
+    single = aj.tune(objective(), {"temperature": [0.5], "tau_x": [0.3]}, **FAST)
+    for one, other in zip(states[:4], single, strict=False):  # later, rounding has grown where basins meet
         for name in START:
             np.testing.assert_allclose(one.values[name][1:], other.values[name], rtol=1e-9)
-    other_threads = list(aj.tune(objective(), START, **(settings | {"engine": Engine(num_threads=1)})))
-    assert same(states[-1], other_threads[-1])
 
 
-def test_every_pair_of_load_and_level_is_met_equally_often_by_fresh_problems():
-    aim = objective()
-    numbers = np.arange(32)
-    lanes = aim.coordinates(numbers)
+def test_every_pair_of_load_and_level_is_met_equally_often_by_new_problems():
+    lanes = objective().coordinates(np.arange(32))
     pairs = list(zip(lanes["num_patterns"].tolist(), lanes["num_flips"].tolist(), strict=True))
     assert {pair: pairs.count(pair) for pair in pairs} == dict.fromkeys([(6, 1), (6, 3), (16, 1), (16, 3)], 8)
     assert len({(*pair, trial) for pair, trial in zip(pairs, lanes["trial"].tolist(), strict=True)}) == 32
 
 
 def test_gradients_are_clipped_problem_by_problem_and_counted(engine):
-    settings = {"key": jax.random.key(0), "engine": engine, "smoothing": 0.0, **FAST}
-    loose, tight = aj.Search(objective(), **settings), aj.Search(objective(), max_gradient_norm=1e-6, **settings)
-    free, clipped = (search.step(search.init(START)).record for search in (loose, tight))
+    settings = {"smoothing": 0.0} | FAST
+    loose, tight = (aj.Search(objective(), engine=engine, max_gradient_norm=norm, **settings) for norm in (1.0, 1e-6))
+    free, clipped = (each.step(each.template(START)).record for each in (loose, tight))
     assert free.gradient_norm[0] > 1e-4
     assert clipped.num_clipped[0] > 8
     assert 0 < clipped.gradient_norm[0] <= 1e-6
-    settings |= {"smoothing": 0.5, "max_gradient_norm": 1e-6}
-    both = aj.Search(objective(), **settings)
-    assert both.step(both.init(START)).record.gradient_norm == pytest.approx([1e-6, 1e-6])
+    both = aj.Search(objective(), engine=engine, max_gradient_norm=1e-6, **FAST)
+    assert both.step(both.template(START)).record.gradient_norm == pytest.approx([1e-6, 1e-6])
     assert free.num_non_finite[0] == clipped.num_non_finite[0] == 0
 
 
-def test_the_smoothed_gradient_is_that_of_the_loss_averaged_over_the_neighbourhood(engine):
+def test_the_smoothed_gradient_is_that_of_the_loss_averaged_over_the_neighborhood():
     """Of a known loss of the unconstrained numbers, sin(r) of one and a jump in the other, whose averages are known too."""
-    sigma, size, jump = 0.5, 400_000, 0.4
-    search = aj.Search(objective(), key=jax.random.key(0), engine=engine, smoothing=sigma, batch_size=size)
-    state = search.blank({"temperature": [0.4, 2.0], "tau_x": [1.0, 1.3]})
-    raw = {name: jnp.asarray(number) for name, number in state.raw.items()}
-    scatter = search._scatter(state)
-    moved = search._scattered(raw, scatter)
-    zeros = np.zeros((2, size))
+    sigma, jump, raw = 0.5, 0.4, {"sine": np.array([-0.9, 0.7]), "step": np.array([0.0, 0.3])}
+    perturbation = perturbations(KEY, raw, 400_000)
+    moved = {name: number[:, None] + sigma * perturbation[name] for name, number in raw.items()}
+    zeros = np.zeros((2, 400_000))
     found = {
-        "loss": np.asarray(jnp.sin(moved["temperature"]) + jnp.where(moved["tau_x"] > jump, 1.0, 0.0)),
-        "gradient_temperature": np.asarray(jnp.cos(moved["temperature"]) / jnp.exp(moved["temperature"])),  # of the value
-        "gradient_tau_x": zeros,
+        "loss": np.sin(moved["sine"]) + np.where(moved["step"] > jump, 1.0, 0.0),
+        "gradient_sine": np.cos(moved["sine"]),
+        "gradient_step": zeros,
         **dict.fromkeys(("hamming_error", "success", "status"), zeros),
     }
-    gradient, _ = search._gradient(moved, scatter, found)
-    smooth = np.cos(raw["temperature"]) * np.exp(-(sigma**2) / 2)
+    gradient, _ = mean_gradient(found, dict.fromkeys(raw, np.ones(())), perturbation, smoothing=sigma, max_norm=1.0)
+    np.testing.assert_allclose(gradient["sine"], np.cos(raw["sine"]) * np.exp(-(sigma**2) / 2), atol=0.01)
     # The derivatives of single trajectories, which are half of the estimate, do not see the jump.
-    rise = np.exp(-(((jump - raw["tau_x"]) / sigma) ** 2) / 2) / np.sqrt(2 * np.pi) / sigma
-    np.testing.assert_allclose(gradient["temperature"], smooth, atol=0.01)
-    np.testing.assert_allclose(gradient["tau_x"], rise / 2, atol=0.01)
+    rise = np.exp(-(((jump - raw["step"]) / sigma) ** 2) / 2) / np.sqrt(2 * np.pi) / sigma
+    np.testing.assert_allclose(gradient["step"], rise / 2, atol=0.01)
 
 
 def test_gradients_that_are_not_finite_are_left_out_and_counted(engine):
@@ -152,10 +147,11 @@ def test_gradients_that_are_not_finite_are_left_out_and_counted(engine):
         odd = jnp.sqrt(temperature * jnp.where(patterns[0, 0] > 0, 1.0, 0.0))
         return aj.AstrocyteMemory(patterns, stored=stored, temperature=temperature + odd)
 
-    search = aj.Search(objective(build), key=jax.random.key(0), engine=engine, smoothing=0.0, **FAST)
-    state = search.step(search.init({"temperature": 5.0}))
-    lanes = [search.objective.problem(search.keys[1], number) for number in range(FAST["batch_size"])]
-    wrong = sum(float(problem.patterns[0, 0]) < 0 for problem in lanes)
+    search = aj.Search(objective(build), engine=engine, smoothing=0.0, **FAST)
+    state = search.step(search.template({"temperature": 5.0}))
+    root = jax.random.fold_in(KEY, TRAINING)
+    problems = [search.objective.problem(root, number) for number in range(FAST["batch_size"])]
+    wrong = sum(float(problem.patterns[0, 0]) < 0 for problem in problems)
     assert 0 < wrong < FAST["batch_size"]
     assert state.record.num_non_finite[0] == wrong
     assert np.isfinite(state.values["temperature"][0])
@@ -163,7 +159,7 @@ def test_gradients_that_are_not_finite_are_left_out_and_counted(engine):
 
 
 def test_trajectories_that_fail_are_counted_and_never_improve_anything(engine):
-    search = aj.Search(objective(rtol=-1.0), key=jax.random.key(0), engine=engine, **FAST)
+    search = aj.Search(objective(max_steps=1), engine=engine, **FAST)
     state = search.step(search.init(START))
     assert np.all(state.record.num_failed == FAST["batch_size"])
     assert np.all(np.isnan(state.record.loss))
@@ -188,78 +184,63 @@ def test_values_are_not_better_for_trajectories_that_fail(engine):
 
 
 @pytest.mark.parametrize(
-    ("errors", "losses", "kept"),
+    ("errors", "losses", "best"),
     [
         ([0.5, 0.3, 0.4], [0.1, 0.9, 0.05], 1),  # the error decides
         ([0.5, 0.3, 0.3], [0.9, 0.2, 0.1], 2),  # the loss breaks ties
-        ([0.5, 0.3, 0.3], [0.9, 0.2, 0.2], 1),  # then the earlier step
+        ([0.5, 0.3, 0.3], [0.9, 0.2, 0.2], 1),  # then the order
         ([0.0, 0.3, 0.0], [0.2, 0.1, 0.2], 0),
         ([np.nan] * 3, [0.9, 0.1, 0.2], 1),  # targets that are not ±1 have no errors
         ([0.5, np.nan, 0.6], [0.9, np.nan, 0.1], 0),  # all trajectories failed
         ([np.nan, 0.7, 0.8], [np.inf, 0.9, 0.1], 1),
     ],
 )
-def test_the_look_with_the_lowest_error_is_kept(errors, losses, kept, engine, monkeypatch):
-    """Of several looks of one start, and of several starts at one look."""
-    settings = {"key": jax.random.key(0), "engine": engine, "patience": 2, **FAST, "num_steps": 2, "validate_every": 1}
-    looks = iter(zip(losses, errors, strict=True))
-    search = aj.Search(objective(), **settings)
-    monkeypatch.setattr(search, "_validated", lambda values: tuple(np.full(2, mean) for mean in (*next(looks), 0.5)))
-    states = [search.init(START)]
-    while not search.is_done(states[-1]):
-        states.append(search.step(states[-1]))
-    last = states[-1]
-    assert last.best_step.tolist() == [kept, kept]
-    assert same(last.best_values, states[kept].values)
-    np.testing.assert_array_equal(last.lowest, (errors[kept], losses[kept]))
-    assert last.num_checks.tolist() == [2 - kept] * 2
-    starts = last._replace(best_error=np.array(errors), best_loss=np.array(losses))
-    assert starts.best_start == kept
+def test_the_lowest_error_is_best_and_the_loss_breaks_ties(errors, losses, best, search):
+    assert ranked(np.array(errors), np.array(losses))[0] == best
+    assert search[0][-1]._replace(best_error=np.array(errors), best_loss=np.array(losses)).best_start == best
 
 
-def test_every_look_is_told_as_it_is_made_and_the_choice_follows_from_them(engine):
-    told = []
-    settings = {"key": jax.random.key(4), "engine": engine, **FAST, "num_steps": 7, "on_look": told.append}
-    states = list(aj.tune(objective(), START, **settings))
-    assert [int(state.step) for state in told] == [0, 2, 4, 6, 7]
-    assert all(one is state for one, state in zip(told[1:], [states[step - 1] for step in (2, 4, 6, 7)], strict=True))
-    unlooked = [state for state in states if int(state.step) % 2 and int(state.step) < 7]
-    assert all(np.isnan(state.record.validation_error).all() for state in unlooked)
+def test_every_validation_is_reported_and_the_choice_follows_from_them(search, engine):
+    states, validated = search
+    assert [int(state.step) for state in validated] == [0, 2, 4, 6, 7]
+    assert all(one is states[int(one.step) - 1] for one in validated[1:])
+    assert all(np.isnan(states[step - 1].record.validation_error).all() for step in (1, 3, 5))
+    root, last = jax.random.fold_in(KEY, VALIDATION), states[-1]
     for start in range(2):
-        looks = [(float(s.record.validation_error[start]), float(s.record.validation_loss[start])) for s in told]
-        best = min(range(5), key=lambda place: looks[place])
-        assert states[-1].best_step[start] == told[best].step
-        assert (states[-1].best_error[start], states[-1].best_loss[start]) == looks[best]
-        values = {name: value[start : start + 1] for name, value in told[best].values.items()}
-        found = measure(objective(), values, jax.random.fold_in(jax.random.key(4), 2), np.arange(32), engine)
-        np.testing.assert_allclose([found["hamming_error"].mean(), found["loss"].mean()], looks[best], rtol=1e-6)
+        found = [(float(s.record.validation_error[start]), float(s.record.validation_loss[start])) for s in validated]
+        best = min(range(5), key=lambda place: found[place])
+        assert last.best_step[start] == validated[best].step
+        assert (last.best_error[start], last.best_loss[start]) == found[best]
+        values = {name: value[start : start + 1] for name, value in validated[best].values.items()}
+        assert same(values, {name: value[start : start + 1] for name, value in last.best_values.items()})
+        again = measure(objective(), values, root, np.arange(32), engine)
+        np.testing.assert_allclose([again["hamming_error"].mean(), again["loss"].mean()], found[best], rtol=1e-6)
 
 
 def test_where_targets_are_not_signs_the_loss_decides(engine):
     pool = jax.random.normal(jax.random.key(1), (12, 16))
     task = aj.Task(eqx.Partial(aj.pooled_patterns, pool=pool), aj.GaussianNoise())
     aim = aj.Objective(task, aj.AstrocyteMemory, num_patterns=[6], levels=[0.3])
-    told = []
-    *_, state = aj.tune(aim, START, key=jax.random.key(0), engine=engine, on_look=told.append, **FAST)
+    validated = []
+    *_, state = aj.tune(aim, START, engine=engine, on_look=validated.append, **FAST)
     assert np.isnan(state.best_error).all()
-    losses = np.stack([look.record.validation_loss for look in told])
+    losses = np.stack([one.record.validation_loss for one in validated])
     np.testing.assert_array_equal(state.best_loss, losses.min(axis=0))
     assert state.best_start == np.argmin(losses.min(axis=0))
 
 
-def test_what_was_found_is_a_memory_to_use(engine):
+def test_what_was_found_is_a_memory_to_use(search, engine):
     """The memory of an objective recalls a problem as the search has seen it recalled."""
-    aim = objective()
-    *_, state = aj.tune(aim, START, key=jax.random.key(2), engine=engine, **FAST)
-    memory_of = lambda problem: aim.memory(state.best, problem.patterns[:, np.asarray(problem.stored)])  # noqa: E731
+    aim, best = objective(), search[0][-1].best
     for number in range(4):
-        problem = aim.problem(search_key := jax.random.key(9), number)
-        recall = aj.retrieve(memory_of(problem), problem.query, t1=10.0, rtol=1e-3, atol=1e-3)
-        values = {name: np.asarray(value)[None] for name, value in state.best.items()}
-        seen = measure(aim, values, search_key, np.array([number]), engine)
+        problem = aim.problem(KEY, number)
+        memory = aim.memory(best, problem.patterns[:, np.asarray(problem.stored)])
+        recall = aj.retrieve(memory, problem.query, t1=10.0, rtol=1e-3, atol=1e-3)
+        values = {name: np.asarray(value)[None] for name, value in best.items()}
+        seen = measure(aim, values, KEY, np.array([number]), engine)
         assert seen["hamming_error"] == aj.hamming_error(problem.target, recall.state.x)
-    with pytest.raises(aj.InputError, match="patterns must be given: the problems of this objective draw new ones"):
-        aim.memory(state.best)
+    with pytest.raises(aj.InputError, match="patterns must be given"):
+        aim.memory(best)
 
 
 def test_memories_of_a_pool_store_all_of_it_and_refuse_other_patterns():
@@ -271,27 +252,24 @@ def test_memories_of_a_pool_store_all_of_it_and_refuse_other_patterns():
     np.testing.assert_array_equal(memory.patterns, pool)
     np.testing.assert_array_equal(memory.logit_bias, np.arange(6.0))
     assert (memory.tau_x, memory.tau_p) == (0.25, 2.0)
-    with pytest.raises(aj.InputError, match=r"the pool's, since logit_bias has an entry for each of 6 .* shape \(10, 5\)"):
+    with pytest.raises(aj.InputError, match=r"logit_bias has an entry for each of 6 .* shape \(10, 5\)"):
         aim.memory(found, pool[:, :5])
     np.testing.assert_array_equal(aim.memory({"patterns": pool[:, ::-1]}).patterns, pool[:, ::-1])
 
 
 def test_values_on_a_bound_are_within_it_and_can_be_searched_again(engine):
     near = {"temperature": aj.Parameter("log", 1e-3, 5.0000001), "tau_x": aj.Parameter("log_logit", 1e-3, 1e3)}
-    settings = FAST | {"parameters": near, "learning_rate": 50.0, "engine": engine, "num_steps": 2, "validate_every": 1}
     with jax.enable_x64(False):
-        *_, state = aj.tune(objective(), START, key=jax.random.key(0), **settings)
-        values = state.values
+        search = aj.Search(objective(), parameters=near, learning_rate=50.0, engine=engine, **FAST)
+        values = search.step(search.template(START)).values
         assert np.isfinite(values["tau_x"]).all()
-        aj.Search(objective(), key=jax.random.key(0), **settings).blank({"temperature": values["temperature"]})
-    with pytest.raises(aj.InputError, match="which the transform log_logit never reaches"):
-        aj.Search(objective(), key=jax.random.key(0), parameters=near).init({"tau_x": 1e3})
+        search.template({"temperature": values["temperature"]})
+    with pytest.raises(aj.InputError, match="log_logit never reaches"):
+        search.template({"tau_x": 1e3})
 
 
-def test_a_search_ends_early_when_held_out_problems_do_not_get_better(engine):
-    still = optax.sgd(0.0)
-    settings = {"key": jax.random.key(0), "optimiser": still, "patience": 2, "engine": engine, **FAST}
-    states = list(aj.tune(objective(), START, **settings))
+def test_a_search_ends_early_when_validation_does_not_get_better(engine):
+    states = list(aj.tune(objective(), START, optimiser=optax.sgd(0.0), patience=2, engine=engine, **FAST))
     assert len(states) == 4
     np.testing.assert_allclose(states[-1].best_values["tau_x"], START["tau_x"])
 
@@ -311,21 +289,17 @@ def test_patterns_themselves_can_be_learned_in_reverse_mode(engine):
 
 def test_random_search_and_grid_keep_to_their_budget_and_bounds(engine):
     space = {"temperature": aj.Parameter("log", 0.1, 10.0), "tau_x": aj.Parameter("logit", 1.0, 3.0)}
-    settings = {"key": jax.random.key(0), "num_solves": 200, "problems_per_candidate": 8, "engine": engine}
+    settings = {"key": KEY, "num_solves": 200, "problems_per_candidate": 8, "engine": engine}
     random, grid = aj.random_search(objective(), space, **settings), aj.grid_search(objective(), space, **settings)
-    assert (random.loss.size, grid.loss.size) == (25, 25)
     for found in (random, grid):
+        assert found.loss.size == 25
         assert found.num_solves <= 200
         for name, parameter in space.items():
             assert np.all((found.values[name] >= parameter.low) & (found.values[name] <= parameter.high))
         best = {name: np.full(25, value) for name, value in found.best.items()}
-        again = measure(objective(), best, jax.random.fold_in(jax.random.key(0), 1), np.arange(8), engine)
+        again = measure(objective(), best, jax.random.fold_in(KEY, TRAINING), np.arange(8), engine)
         np.testing.assert_allclose(again["hamming_error"].mean(axis=1), found.error.min())
         np.testing.assert_allclose(again["loss"].mean(axis=1), found.loss[found.error == found.error.min()].min(), rtol=1e-9)
     assert sorted(set(np.round(grid.values["tau_x"], 6))) == [1.2, 1.6, 2.0, 2.4, 2.8]
     with pytest.raises(aj.InputError, match="num_solves must be an integer of at least 8"):
         aj.random_search(objective(), space, **(settings | {"num_solves": 4}))
-
-
-def test_every_parameter_of_a_search_has_defaults():
-    assert {"temperature", "tau_x", "tau_p", "slope", "t1", "initial_gain_logits", "logit_bias"} <= set(PARAMETERS)

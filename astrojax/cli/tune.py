@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     callbacks = tune.Progress(
         on_search=begin_search,
         on_step=lambda name, state: progress.show(int(state.step), _describe_step(state)),
-        on_look=lambda name, state: output.print_line(f"{name}: step {int(state.step)}: {_describe_validation(state)}"),
+        on_validation=lambda name, state: output.print_line(f"{name}: step {int(state.step)}: {_describe_validation(state)}"),
         on_part=begin_part,
         on_notice=lambda text: output.print_line(f"note: {text}"),
     )
@@ -91,13 +91,13 @@ def _describe_step(state: "SearchState") -> str:
 
 def _describe_validation(state: "SearchState") -> str:
     """The best start at this step, and the best so far, on the validation problems."""
-    from ..tuning.search import ranked
+    from ..tuning.record import ranked
 
     error, loss = state.record.validation_error, state.record.validation_loss
     at, best = int(ranked(error, loss)[0]), state.best_start
     so_far = "the best so far"
     if at != best or state.best_step[best] != state.step:
-        so_far += f" {state.lowest[0]:.4f} at step {state.best_step[best]}"
+        so_far += f" {state.best_error[best]:.4f} at step {state.best_step[best]}"
     return f"validation error {error[at]:.4f}  loss {loss[at]:.4f}{_which(at, loss)}, {so_far}"
 
 

@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from ..storage.tune_results import best_entry
 from .drawing import COLORS, DECODERS, add_legend, axis_label, is_logarithmic, set_axis
 from .figures import curves, difference, heat_map
 from .statistics import error_bars, fdr_significant, mean_interval, paired_p_values, share_interval, with_interval
@@ -204,14 +205,8 @@ def plot_intervals(errors: dict[str, Any]) -> Figure:
 
 
 def _best(history: xr.Dataset, parameters: Sequence[str]) -> dict[str, Any]:
-    """The validation with the lowest error, of all scores and starts, and the values there.
-
-    The loss breaks ties, then the order, as in the search itself.
-    """
-    dims = ("score", "start", "step")
-    losses, errors = (history[name].transpose(*dims).values for name in ("validation_loss", "validation_error"))
-    lowest = np.lexsort((losses.ravel(), errors.ravel()))[0]
-    place = {dim: int(index) for dim, index in zip(dims, np.unravel_index(lowest, losses.shape), strict=True)}
+    """The validation that was chosen, of all scores and starts, and the values there."""
+    place = best_entry(history)
     there = history.isel(place)
     return {
         **place,

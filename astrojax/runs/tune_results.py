@@ -13,17 +13,16 @@ from ..config.load import ConfigError, read
 from ..config.tune import TuneConfig
 from ..models.base import AbstractMemory
 from ..storage.folder import CONFIG
-from ..storage.tune_results import SearchFolder
+from ..storage.tune_results import SearchFolder, best_entry
 from ..storage.tune_results import load_search as load_folder
 from ..sweep.costs import trajectory_bytes
 from ..tuning.objective import Objective
-from ..tuning.search import ranked
 from .build import load_pool, memory_fault, memory_of, task_of
 
 
 @dataclass(frozen=True)
 class Best:
-    """What a search chose: of all looks at the held-out problems the one with the lowest error; the loss breaks ties.
+    """What a search chose: of all validations the one with the lowest error; the loss breaks ties.
 
     Arguments:
         score, start, step: where in the history it is. error, loss: mean Hamming error in neurons and mean loss there.
@@ -50,7 +49,7 @@ class Best:
 
 
 class SearchResults(SearchFolder):
-    """What a search left in its run folder.
+    """The results of a search in its run folder.
 
     Arguments:
         folder: the run folder.
@@ -58,24 +57,21 @@ class SearchResults(SearchFolder):
 
     @property
     def best(self) -> Best:
-        """What the search chose, as its history tells. `InputError` where `history` raises it, or if a file cannot be used."""
+        """What the search chose, by its history. `InputError` where `history` raises it, or if a file cannot be used."""
         history, config = self.history, read(self.folder / CONFIG, TuneConfig)
-        losses, errors = (
-            history[name].transpose("score", "start", "step").values for name in ("validation_loss", "validation_error")
-        )
-        place = ranked(errors.ravel(), losses.ravel())[0]
-        score, start, step = (int(index) for index in np.unravel_index(place, losses.shape))
-        there, name = history.isel(score=score, start=start, step=step), str(history.score.values[score])
+        place = best_entry(history)
+        entry = history.isel(place)
+        score = str(history.score.values[place["score"]])
         values = {
-            parameter: self.read_array(parameter) if parameter in DIMENSIONS else shortest(there[parameter].item(), config)
-            for parameter in config.parameters
+            name: self.read_array(name) if name in DIMENSIONS else shortest(entry[name], config.precision)
+            for name in config.parameters
         }
-        error, loss = float(there.validation_error), float(there.validation_loss)
-        return Best(name, start, step, error, loss, values, objective_of(config, name))
+        error, loss = float(entry.validation_error), float(entry.validation_loss)
+        return Best(score, place["start"], place["step"], error, loss, values, objective_of(config, score))
 
 
 def load_search(folder: str | Path) -> SearchResults:
-    """What a search left in its run folder.
+    """The results of a search in its run folder.
 
     Raises:
         InputError (a ValueError): if the folder is not that of a search.
@@ -84,37 +80,37 @@ def load_search(folder: str | Path) -> SearchResults:
 
 
 def objective_of(config: TuneConfig, score: str, memory: int | None = None) -> Objective:
-    """What a configuration minimises, with one of its scores.
+    """What a configuration minimizes, with one of its scores.
 
     Raises:
         ConfigError (an InputError): for a file of patterns or parameters that cannot be used, and for a model of which one
             trajectory takes more than `memory` bytes, if that is given.
     """
     task, num_neurons = task_of(config, load_pool)
+    loads = [int(load) for load in config.axes.coordinates()["num_patterns"]["num_patterns"]]
     build, parameters, per_pattern = memory_of(config.models()[score], "model", task, config.name)
-    how = config.retrieval.settings()
-    how.pop("convergence_speed")  # which a search does not ask for
     level, levels = config.levels()
+    settings = config.retrieval.settings()
+    settings.pop("convergence_speed")  # which a search does not ask for
     objective = Objective(
         task,
         build,
-        num_patterns=[int(load) for load in config.axes.coordinates()["num_patterns"]["num_patterns"]],
+        num_patterns=loads,
         levels=levels,
         loss={str(name): weight for name, weight in config.loss.items()},
         gradient=config.gradient,
         parameters=parameters,
         per_pattern=per_pattern,
-        **how,
+        **settings,
     )
-    largest = max(objective.num_patterns)
-    first = {"num_patterns": np.array([largest]), level: np.array(levels[:1]), "trial": np.array([0])}
-    needed = trajectory_bytes(objective.trial, first, largest)
-    if memory and (fault := memory_fault(task, num_neurons, largest, needed, memory)):
+    first = {"num_patterns": np.array([max(loads)]), level: np.array(levels[:1]), "trial": np.array([0])}
+    needed = trajectory_bytes(objective.trial, first, max(loads))
+    if memory and (fault := memory_fault(task, num_neurons, max(loads), needed, memory)):
         raise ConfigError(config.name, [("model", fault)])
     objective.check(list(config.parameters))
     return objective
 
 
-def shortest(value: Any, config: TuneConfig) -> float:
+def shortest(value: Any, precision: str) -> float:
     """A number in as few digits as stand for it in the precision of the search."""
-    return float(str(np.asarray(value, config.precision)))
+    return float(str(np.asarray(value, precision)))

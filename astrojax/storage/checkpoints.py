@@ -1,13 +1,16 @@
-"""Checkpoints: arrays that are written whole or not at all, and the last but one kept in case the last cannot be read."""
+"""Checkpoints of a search: written whole or not at all, and the last but one is kept in case the last cannot be read."""
 
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import jax
 import numpy as np
 
+from .._internal.checks import RunError
 from .._internal.files import write_bytes
 
 CHECKPOINTS = "checkpoints"
@@ -15,13 +18,16 @@ CHECKPOINTS = "checkpoints"
 CHECKSUM_SIZE = 32
 """Bytes of the SHA-256 at the end of a checkpoint, which NumPy passes over."""
 
+STATE, HISTORY = "state.", "history."
+"""How the names of arrays begin: leaves of the state by number, and columns of the history by name."""
+
 
 class Checkpoints:
-    """Checkpoints of one name in a run folder: two files that are written by turns, the older one replaced.
+    """Checkpoints of one search in a run folder: two files that are written in turn, the older one replaced.
 
     Arguments:
-        folder: the run folder. name: of the checkpoints.
-        run: what identifies the run; checkpoints of another run or name are not taken.
+        folder: the run folder. name: of the search.
+        run: what identifies the run; checkpoints of another run or name are not used.
     """
 
     def __init__(self, folder: Path, name: str, run: str) -> None:
@@ -29,42 +35,46 @@ class Checkpoints:
         self._identity = f"{run} {name} ".encode()
         self._turn = 0
 
-    def save(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Write a checkpoint. Raises `StorageError` if it cannot be written; the one before is still there then."""
-        path = self._paths[self._turn]
+    def save(self, state: Any, history: Mapping[str, Sequence[np.ndarray]]) -> None:
+        """Write a state, a pytree with a `step`, and what happened before and at each step, by name.
+
+        Raises `StorageError` if it cannot be written; the checkpoint before is still there then.
+        """
+        arrays = {f"{STATE}{place}": leaf for place, leaf in enumerate(jax.tree.leaves(state))}
+        arrays |= {f"{HISTORY}{name}": np.stack(rows) for name, rows in history.items()}
         content = io.BytesIO()
-        np.savez(content, allow_pickle=False, **arrays)
-        write_bytes(path, content.getvalue() + self._checksum(content.getvalue()))
+        np.savez(content, allow_pickle=False, step=state.step, **arrays)
+        write_bytes(self._paths[self._turn], content.getvalue() + self._checksum(content.getvalue()))
         self._turn = 1 - self._turn
 
-    def load(self, order: str, notice: Callable[[str], None]) -> dict[str, np.ndarray] | None:
-        """The checkpoint with the largest number `order`, or `None` if none can be read; of one that is damaged is told."""
+    def load(self, template: Any, on_notice: Callable[[str], None]) -> tuple[Any, dict[str, list[np.ndarray]]] | None:
+        """The state, in the structure of `template`, and history of the newest checkpoint; `None` if there is none to read.
+
+        `on_notice` is called with a message about each that is damaged. Raises `RunError` if the state has another structure.
+        """
         found = []
-        for turn, path in enumerate(self._paths):
-            if not path.exists():
-                continue
+        for turn, path in [(turn, path) for turn, path in enumerate(self._paths) if path.exists()]:
             try:
                 content = path.read_bytes()
                 content, checksum = content[:-CHECKSUM_SIZE], content[-CHECKSUM_SIZE:]
                 if checksum != self._checksum(content):
                     raise ValueError("its checksum is another one")
                 with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-                    arrays = {name: archive[name] for name in archive.files}
-                found.append((arrays[order].item(), turn, arrays))
+                    arrays = dict(archive)
+                found.append((arrays["step"].item(), turn, arrays))
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-                notice(f"{path} is damaged, and is not used: {' '.join(str(error).split()) or type(error).__name__}")
+                on_notice(f"{path} is damaged, and is not used: {' '.join(str(error).split()) or type(error).__name__}")
         if not found:
             return None
-        _, turn, newest = max(found, key=lambda one: one[0])
+        step, turn, arrays = max(found, key=lambda one: one[0])
         self._turn = 1 - turn
-        return newest
+        leaves = [array for name, array in arrays.items() if name.startswith(STATE)]
+        likes, structure = jax.tree.flatten(template)
+        if [leaf.shape for leaf in leaves] != [np.shape(like) for like in likes]:
+            written = "the checkpoints were written by another version of optax or astrojax"
+            raise RunError(f"{written} and cannot be continued; give another folder")
+        history = [(name.removeprefix(HISTORY), array) for name, array in arrays.items() if name.startswith(HISTORY)]
+        return jax.tree.unflatten(structure, leaves), {name: list(array[: step + 1]) for name, array in history}
 
     def _checksum(self, content: bytes) -> bytes:
         return hashlib.sha256(self._identity + content).digest()
-
-
-def write_array(path: Path, values: np.ndarray) -> None:
-    """Write an array as a .npy file, whole or not at all. Raises `StorageError` if it cannot be written."""
-    content = io.BytesIO()
-    np.save(content, np.asarray(values), allow_pickle=False)
-    write_bytes(path, content.getvalue())

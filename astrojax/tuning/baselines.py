@@ -1,6 +1,6 @@
-"""Searches without gradients, for comparison at equal cost: random search and a grid."""
+"""Without gradients: random search and a grid, for comparison at equal cost, and the loss on a plane."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -13,11 +13,9 @@ from .._internal.random import pinned
 from .._internal.types import RandomKey
 from ..sweep.engine import Engine
 from .objective import Objective, aggregate, measure
-from .search import TRAINING, ranked
+from .record import ranked
+from .search import CANDIDATES, LANDSCAPE, TRAINING, Search
 from .transforms import Parameter
-
-CANDIDATES = 7
-"""What the random key of candidates is derived for."""
 
 
 class Candidates(NamedTuple):
@@ -41,7 +39,6 @@ class Candidates(NamedTuple):
         return {name: values[best] for name, values in self.values.items()}
 
 
-@pinned
 def random_search(
     objective: Objective,
     parameters: Mapping[str, Parameter],
@@ -51,12 +48,12 @@ def random_search(
     problems_per_candidate: int = 128,
     engine: Engine | None = None,
 ) -> Candidates:
-    """Try values drawn at random within the bounds, evenly on a logarithmic scale where the transform says so.
+    """Evaluate values drawn uniformly within the bounds, on a logarithmic scale where the transform needs positive values.
 
     All candidates meet the same problems, which are those of the first steps of a `Search` with the same key.
 
     Arguments:
-        objective: what is minimised.
+        objective: what is minimized.
         parameters: bounds and scale of each parameter.
         key: root of all random numbers. num_solves: most trajectories. problems_per_candidate: those of each candidate.
         engine: what computes; one for all devices when left out.
@@ -65,11 +62,10 @@ def random_search(
         InputError (a ValueError): if the trajectories do not suffice for one candidate, and for parameters of patterns.
     """
 
-    def shares(number: int) -> np.ndarray:
-        drawn = jax.random.uniform(jax.random.fold_in(key, CANDIDATES), (number, len(parameters)), jnp.float32)
-        return np.asarray(drawn, np.float64)
+    def draw(number: int) -> dict[str, np.ndarray]:
+        return random_values(parameters, jax.random.fold_in(key, CANDIDATES), number)
 
-    return _tried(objective, parameters, shares, key, num_solves, problems_per_candidate, engine)
+    return _search(objective, parameters, draw, key, num_solves, problems_per_candidate, engine)
 
 
 def grid_search(
@@ -81,39 +77,63 @@ def grid_search(
     problems_per_candidate: int = 128,
     engine: Engine | None = None,
 ) -> Candidates:
-    """Try the finest grid between the bounds that the trajectories suffice for: in the middles of equal parts of each axis.
+    """Evaluate the finest grid that the trajectories suffice for: the middles of equal parts of each axis within the bounds.
 
     Arguments and errors as for `random_search`.
     """
 
-    def shares(number: int) -> np.ndarray:
+    def grid(number: int) -> dict[str, np.ndarray]:
         side = int(number ** (1 / len(parameters)) + 1e-9)
-        middles = (np.arange(side) + 0.5) / side
-        return np.stack(np.meshgrid(*[middles] * len(parameters), indexing="ij"), axis=-1).reshape(-1, len(parameters))
+        return grid_values(parameters, (np.arange(side) + 0.5) / side)
 
-    return _tried(objective, parameters, shares, key, num_solves, problems_per_candidate, engine)
+    return _search(objective, parameters, grid, key, num_solves, problems_per_candidate, engine)
 
 
-def _tried(
+def landscape(
+    search: Search, best: Mapping[str, Any], names: Sequence[str], size: int, num_problems: int
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Mean loss on a plane of two parameters through the best values: its axes by name, and an array of shape (size, size)."""
+    plane, fractions = {name: search.parameters[name] for name in names}, np.linspace(0, 1, size)
+    grid = grid_values(plane, fractions)
+    values = {
+        name: jnp.asarray(grid[name] if name in grid else np.tile(value, (size**2, *[1] * value.ndim)), value.dtype)
+        for name, value in best.items()
+    }
+    key, problems = jax.random.fold_in(search.key, LANDSCAPE), np.arange(num_problems)
+    loss, _, _ = aggregate(measure(search.objective, values, key, problems, search.engine, name="landscape"))
+    return {name: parameter.spread(fractions) for name, parameter in plane.items()}, loss.reshape(size, size)
+
+
+@pinned
+def random_values(parameters: Mapping[str, Parameter], key: RandomKey, number: int) -> dict[str, np.ndarray]:
+    """`number` values of each parameter, drawn within its bounds."""
+    fractions = np.asarray(jax.random.uniform(key, (number, len(parameters)), jnp.float32), np.float64)
+    return {name: parameter.spread(fractions[:, column]) for column, (name, parameter) in enumerate(parameters.items())}
+
+
+def grid_values(parameters: Mapping[str, Parameter], fractions: np.ndarray) -> dict[str, np.ndarray]:
+    """Values at all points of a grid, which lie at these fractions of the interval between the bounds of each parameter."""
+    axes = [parameter.spread(fractions) for parameter in parameters.values()]
+    return dict(zip(parameters, (axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")), strict=True))
+
+
+def _search(
     objective: Objective,
     parameters: Mapping[str, Parameter],
-    shares_of: Callable[[int], np.ndarray],
+    candidates: Callable[[int], dict[str, np.ndarray]],
     key: RandomKey,
     num_solves: int,
     problems_per_candidate: int,
     engine: Engine | None,
 ) -> Candidates:
-    """The losses of as many candidates as can be tried, at shares of the way between the bounds, shape (C, parameters)."""
     objective.check(list(parameters))
     at_least("problems_per_candidate", problems_per_candidate, 1)
     at_least("num_solves", num_solves, problems_per_candidate, LARGEST_SIZE)
-    for name in parameters:
-        if name in DIMENSIONS:
-            raise InputError(f"{name} has too many entries for a search without gradients")
-    shares = shares_of(num_solves // problems_per_candidate)
-    values = {name: jnp.asarray(parameter.spread(shares[:, at])) for at, (name, parameter) in enumerate(parameters.items())}
-    root, numbers = jax.random.fold_in(key, TRAINING), np.arange(problems_per_candidate)
-    found = measure(objective, values, root, numbers, engine or Engine(), name="comparison")
+    for name in parameters.keys() & DIMENSIONS.keys():
+        raise InputError(f"{name} has too many entries for a search without gradients")
+    values = {name: jnp.asarray(value) for name, value in candidates(num_solves // problems_per_candidate).items()}
+    problems = np.arange(problems_per_candidate)
+    found = measure(objective, values, jax.random.fold_in(key, TRAINING), problems, engine or Engine(), name="comparison")
     loss, error, _ = aggregate(found)
     loss = np.where(np.isfinite(loss), loss, np.inf)
-    return Candidates({name: np.asarray(value) for name, value in values.items()}, loss, error, shares.shape[0] * numbers.size)
+    return Candidates({name: np.asarray(value) for name, value in values.items()}, loss, error, loss.size * problems.size)

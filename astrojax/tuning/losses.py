@@ -1,6 +1,6 @@
 """Losses: differentiable measures of how far a recalled state is from the target, one number each.
 
-The Hamming error counts signs and has no gradient, so it is reported and never optimised. docs/guides/tuning.md compares these.
+The Hamming error counts signs and has no gradient, so it is reported and never optimized. docs/guides/tuning.md compares these.
 """
 
 from collections.abc import Callable, Mapping
@@ -85,9 +85,8 @@ class Loss(eqx.Module):
 
     def __call__(self, memory: AbstractMemory, target: Neurons, state: Any) -> Scalar:
         """The loss of a recalled state."""
-        terms = [
-            jnp.asarray(weight, target.dtype) * LOSSES[name](memory, target, state) for name, weight in self.weights.items()
-        ]
+        weights = {name: jnp.asarray(weight, target.dtype) for name, weight in self.weights.items()}
+        terms = [weight * LOSSES[name](memory, target, state) for name, weight in weights.items()]
         return sum(terms[1:], terms[0])
 
 

@@ -1,4 +1,4 @@
-"""Parameters of a search: invertible transforms to unconstrained numbers, and bounds."""
+"""Searched parameters: invertible transforms to unconstrained numbers, and bounds."""
 
 import math
 from collections.abc import Callable
@@ -9,48 +9,40 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._internal.checks import InputError, one_of
+from .._internal.checks import InputError, one_of, shown
 from .._internal.parameters import QUANTITIES
 
 
 class Transform(NamedTuple):
-    """A pair of elementwise functions of an array and of the bounds `low` and `high`, each other's inverse.
+    """Two elementwise functions of an array and of the bounds `low` and `high`, inverse to each other.
 
     Arguments:
-        to_value: the value of an unconstrained number. to_raw: the number of a value within the bounds.
-        positive: whether values must be positive. bounded: whether every number's value lies within the bounds.
+        to_value: from unconstrained numbers. to_raw: from values within the bounds to unconstrained numbers.
+        positive: whether values must be positive. bounded: whether every number has a value within the bounds.
     """
 
     to_value: Callable[[jax.Array, float, float], jax.Array]
     to_raw: Callable[[jax.Array, float, float], jax.Array]
-    positive: bool
-    bounded: bool
-
-
-def _share_of_logs(value: jax.Array, low: float, high: float) -> jax.Array:
-    return (jnp.log(value) - math.log(low)) / (math.log(high) - math.log(low))
+    positive: bool = False
+    bounded: bool = False
 
 
 TRANSFORMS: dict[str, Transform] = {
-    "identity": Transform(lambda raw, low, high: raw, lambda value, low, high: value, positive=False, bounded=False),
-    "log": Transform(
-        lambda raw, low, high: jnp.exp(raw), lambda value, low, high: jnp.log(value), positive=True, bounded=False
-    ),
+    "identity": Transform(lambda raw, low, high: raw, lambda value, low, high: value),
+    "log": Transform(lambda raw, low, high: jnp.exp(raw), lambda value, low, high: jnp.log(value), positive=True),
     "softplus": Transform(
         lambda raw, low, high: jax.nn.softplus(raw),
         lambda value, low, high: value + jnp.log(-jnp.expm1(-value)),
         positive=True,
-        bounded=False,
     ),
     "logit": Transform(
         lambda raw, low, high: low + (high - low) * jax.nn.sigmoid(raw),
         lambda value, low, high: jax.scipy.special.logit((value - low) / (high - low)),
-        positive=False,
         bounded=True,
     ),
     "log_logit": Transform(
         lambda raw, low, high: low * jnp.exp(math.log(high / low) * jax.nn.sigmoid(raw)),
-        lambda value, low, high: jax.scipy.special.logit(_share_of_logs(value, low, high)),
+        lambda value, low, high: jax.scipy.special.logit((jnp.log(value) - math.log(low)) / (math.log(high) - math.log(low))),
         positive=True,
         bounded=True,
     ),
@@ -59,15 +51,15 @@ TRANSFORMS: dict[str, Transform] = {
 others a step that leaves the bounds ends on them."""
 
 
-MOST = 15.0
-"""Largest number of a transform that approaches its bounds: beyond it the slope is lost in single precision."""
+LARGEST_RAW = 15.0
+"""Largest unconstrained number of a bounded transform: beyond it the slope is lost in single precision."""
 
 
 class Parameter(eqx.Module):
     """How a parameter is searched.
 
     Arguments:
-        transform: a name from `TRANSFORMS`: the search moves along its unconstrained numbers.
+        transform: a name from `TRANSFORMS`, whose unconstrained numbers are searched.
         low, high: bounds of the values.
 
     Raises:
@@ -96,35 +88,39 @@ class Parameter(eqx.Module):
 
     def slope(self, raw: jax.Array) -> jax.Array:
         """Derivative of each value with respect to its number."""
-        return jax.jvp(self.to_value, (raw,), (jnp.ones_like(raw),))[1]
+        slope: jax.Array = jax.jvp(self.to_value, (raw,), (jnp.ones_like(raw),))[1]
+        return slope
 
     def projected(self, raw: jax.Array) -> jax.Array:
         """The nearest numbers whose values are within the bounds."""
-        return jnp.clip(raw, *self._ends(raw))
+        return jnp.clip(raw, *self._raw_bounds(raw))
 
     def is_inside(self, raw: jax.Array) -> jax.Array:
         """Whether numbers can be moved either way."""
-        low, high = self._ends(raw)
+        low, high = self._raw_bounds(raw)
         return (raw > low) & (raw < high)
 
-    @property
-    def approaches_bounds(self) -> bool:
-        """Whether the transform comes near the bounds and never reaches them."""
-        return TRANSFORMS[self.transform].bounded
-
-    def _ends(self, raw: jax.Array) -> tuple[jax.Array, jax.Array]:
-        if self.approaches_bounds:
-            return jnp.asarray(-MOST, raw.dtype), jnp.asarray(MOST, raw.dtype)
-        low, high = (self.to_raw(jnp.asarray(bound, raw.dtype)) for bound in (self.low, self.high))
-        return low, high
-
-    def spread(self, shares: np.ndarray) -> np.ndarray:
-        """Values at shares, within [0, 1], of the way from the lower to the upper bound: on a logarithmic scale, if values are
-        positive by their transform."""
+    def spread(self, fractions: np.ndarray) -> np.ndarray:
+        """Values at fractions, within [0, 1], of the interval between the bounds; on a logarithmic scale if the transform needs
+        positive values."""
         if TRANSFORMS[self.transform].positive:
-            return np.clip(self.low * (self.high / self.low) ** shares, self.low, self.high)
-        return self.low + (self.high - self.low) * shares
+            return np.clip(self.low * (self.high / self.low) ** fractions, self.low, self.high)
+        return self.low + (self.high - self.low) * fractions
+
+    def check(self, name: str, values: jax.Array) -> None:
+        """Raise `InputError` for values outside the bounds, or on a bound that the transform never reaches."""
+        given, got = np.asarray(values), shown(np.asarray(values).tolist())
+        if np.any((given < self.low) | (given > self.high) | np.isnan(given)):
+            raise InputError(f"{name} must lie within [{self.low:g}, {self.high:g}]; got {got}")
+        if TRANSFORMS[self.transform].bounded and np.any((given == self.low) | (given == self.high)):
+            never = f"which the transform {self.transform} never reaches"
+            raise InputError(f"{name} must lie between {self.low:g} and {self.high:g}, {never}; got {got}")
+
+    def _raw_bounds(self, raw: jax.Array) -> tuple[jax.Array, jax.Array]:
+        if TRANSFORMS[self.transform].bounded:
+            return jnp.asarray(-LARGEST_RAW, raw.dtype), jnp.asarray(LARGEST_RAW, raw.dtype)
+        return self.to_raw(jnp.asarray(self.low, raw.dtype)), self.to_raw(jnp.asarray(self.high, raw.dtype))
 
 
 PARAMETERS: dict[str, Parameter] = {name: Parameter(q.transform, q.low, q.high) for name, q in QUANTITIES.items()}
-"""How parameters are searched unless something else is said."""
+"""How parameters are searched by default."""
