@@ -122,9 +122,6 @@ class Graded(eqx.Module):
     def draw(self, root_key, coordinates, capacity):
         return coordinates["trial"]
 
-    def precompute(self, problem, coordinates):
-        return None
-
     def first_num_steps(self, coordinates, capacity):
         return 1 + coordinates["trial"] % 7
 

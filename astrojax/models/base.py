@@ -122,6 +122,11 @@ class AbstractMemory(eqx.Module):
         """Steps that a grid needs (docs/accuracy.md) at a memory load and a cosine similarity of queries with their targets."""
         return NUM_STEPS
 
+    @property
+    def num_precomputed(self) -> int:
+        """Number of entries of the arrays that `precompute` adds."""
+        return 0
+
     def precompute(self) -> "AbstractMemory":
         """The same memory, with what every call of its vector field needs computed beforehand."""
         return self

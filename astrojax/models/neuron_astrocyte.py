@@ -98,6 +98,10 @@ class NeuronAstrocyteMemory(AbstractMemory):
         self.slope = positive("slope", slope, dtype)
         self.pair_products = None
 
+    @property
+    def num_precomputed(self) -> int:
+        return self.num_neurons * (self.num_neurons + 1) // 2 * self.patterns.shape[1]
+
     def precompute(self) -> "NeuronAstrocyteMemory":
         pair_products = self._pair_products()
         return eqx.tree_at(lambda m: m.pair_products, self, pair_products, is_leaf=lambda leaf: leaf is None)

@@ -46,11 +46,15 @@ def _sizes(sample: Any, coordinates: Mapping[str, np.ndarray], capacity: int) ->
 
         def arrays(lane: dict[str, jax.Array]) -> tuple[Any, Any]:
             problem = sample.draw(seed_key(0), lane, capacity)
-            return problem, sample.precompute(problem, lane) if hasattr(sample, "precompute") else None
+            return problem, sample.memory(problem, lane) if hasattr(sample, "memory") else None
 
-        drawn, read = map(_arrays, eqx.filter_eval_shape(arrays, lane))
-        largest = (max((leaf.size for leaf in leaves), default=0) for leaves in (drawn, read))
-        _SIZES[key] = *largest, sum(leaf.size * leaf.dtype.itemsize for leaf in (*drawn, *read))
+        problem, memory = eqx.filter_eval_shape(arrays, lane)
+        drawn, read = _arrays(problem), _arrays(memory)
+        # What is precomputed may be larger than any machine: its size is known without tracing it.
+        precomputed = getattr(memory, "num_precomputed", 0)
+        most_drawn, most_read = (max((leaf.size for leaf in leaves), default=0) for leaves in (drawn, read))
+        size = sum(leaf.size * leaf.dtype.itemsize for leaf in (*drawn, *read))
+        _SIZES[key] = most_drawn, max(most_read, precomputed), size + precomputed * jnp.result_type(float).itemsize
     return _SIZES[key]
 
 

@@ -58,12 +58,6 @@ class Sweep:
         cost = program_cost(self._seconds(int(loads[-1]))) if self.program_cost is None else self.program_cost
         return Shapes(loads, counts, self.largest_capacity, cost)
 
-    def core_seconds(self) -> float:
-        """What all trajectories take one core of a CPU, about."""
-        loads, counts = self.grid.values_of(LOAD)
-        capacities = self.shapes.of(loads)
-        return sum(self._seconds(int(size)) * int(counts[capacities == size].sum()) for size in self.shapes.capacities)
-
     def trajectory_bytes(self) -> int:
         """Memory that one trajectory takes at least, of the largest capacity."""
         return trajectory_bytes(self.sample, self.grid.first, int(self.shapes.capacities[-1]))

@@ -30,8 +30,8 @@ class Sample(Protocol):
     """What a sweep takes: a pytree whose array leaves and floats are traced, so that changing a number compiles nothing.
 
     What `solve` returns must depend on every coordinate. A sample may also have `determinants(problem, coordinates)`, arrays
-    that decide the outcome and cost less to trace; `precompute(problem, coordinates)`, arrays that every step of a solve
-    reads; `num_steps`, how many these are; and `coordinate_names`, those of the coordinates that it can have.
+    that decide the outcome and cost less to trace; `memory(problem, coordinates)`, whose size is that of a trajectory;
+    `num_steps`, the number of its steps; and `coordinate_names`, those of the coordinates that it can have.
     """
 
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Any:

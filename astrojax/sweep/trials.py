@@ -82,10 +82,6 @@ class RecallTrial(eqx.Module):
         """Steps of all grids, where it is not each problem that says how many suit it."""
         return self.settings.num_steps
 
-    def precompute(self, problem: Problem, coordinates: Coordinates) -> AbstractMemory:
-        """What every step of a solve reads."""
-        return self.memory(problem, coordinates).precompute()
-
     def first_num_steps(self, coordinates: Coordinates, capacity: int) -> IntScalar:
         """Steps of the coarsest grid that suits problems at the given coordinates, whatever their patterns."""
         if self.settings.num_steps is not None:

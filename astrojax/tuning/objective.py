@@ -244,9 +244,9 @@ class LossTrial(eqx.Module):
         """Largest number of steps of a grid."""
         return self.objective.trial.max_steps
 
-    def precompute(self, problem: Problem, coordinates: Coordinates) -> AbstractMemory:
-        """What every step of a solve reads."""
-        return self.objective.trial_with(self._at(coordinates)).memory(problem, {}).precompute()
+    def memory(self, problem: Problem, coordinates: Coordinates) -> AbstractMemory:
+        """The memory that is given the problem."""
+        return self.objective.trial_with(self._at(coordinates)).memory(problem, {})
 
     def first_num_steps(self, coordinates: Coordinates, capacity: int) -> IntScalar:
         """Steps of the coarsest grid that suits problems at the given coordinates."""
