@@ -26,7 +26,7 @@ def concrete(condition: jax.Array | bool) -> bool | None:
 
 
 def not_traced(function: str, tree: Any) -> None:
-    """Refuse values that JAX traces where a function needs the numbers themselves."""
+    """Raise `InputError` for traced values where a function needs concrete ones."""
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree)):
         raise InputError(f"{function} needs arrays; it cannot be called inside jax.jit, jax.vmap or jax.grad")
 
@@ -69,7 +69,7 @@ def within(name: str, value: Any, low: float | int, high: float | int) -> None:
 
 
 def random_key(key: object) -> None:
-    """Raise `InputError` unless `key` is a single random key of the one generator."""
+    """Raise `InputError` unless `key` is a single random key of the generator `GENERATOR`."""
     if not isinstance(key, jax.Array) or not jnp.issubdtype(key.dtype, jax.dtypes.prng_key) or key.shape != ():
         raise InputError(f"key must be a single key made by jax.random.key; got {shown(key)}")
     if (generator := str(jax.random.key_impl(key))) != GENERATOR:
@@ -95,10 +95,10 @@ def positive(name: str, value: jax.typing.ArrayLike, dtype: jnp.dtype) -> jax.Ar
 
 
 def pattern_matrix(shape: tuple[int, ...]) -> None:
-    """Refuse patterns that are not a matrix with at least one neuron and one pattern."""
+    """Raise `InputError` unless patterns are a matrix with at least one neuron and one pattern."""
     if len(shape) != 2 or 0 in shape:
         raise InputError(
-            f"patterns must have shape (num_neurons, num_patterns), one pattern per column and neither 0; got {shape}"
+            f"patterns must have shape (num_neurons, num_patterns), one pattern per column, both at least 1; got {shape}"
         )
 
 
@@ -115,12 +115,12 @@ def finite(name: str, array: jax.Array) -> None:
         raise InputError(f"{name} must be finite; entry {where} is {array[where]}")
 
 
-REMEDY = "make signs of bits with 2 * bits - 1"
-"""Patterns are −1 and +1. Bits 0 and 1 would be computed with all the same, and recalled wrongly."""
+REMEDY = "convert bits to signs with 2 * bits - 1"
+"""Patterns are −1 and +1. Bits of 0 and 1 would not cause an error, but wrong recalls."""
 
 
 def refuse_bits(name: str, array: Any, stored: Any = None) -> None:
-    """Raise `InputError` for booleans, and for concrete patterns that consist of 0 and 1, or of 0, alone.
+    """Raise `InputError` for booleans, and for concrete patterns that consist only of 0 and 1, or only of 0.
 
     Only the `stored` columns count. All other real numbers are allowed: patterns may be real-valued.
     """
@@ -129,14 +129,14 @@ def refuse_bits(name: str, array: Any, stored: Any = None) -> None:
         return
     values = np.asarray(array) if stored is None else np.asarray(array)[..., np.asarray(stored)]
     if _only_bits(values).all() and (values == 0).any():
-        raise InputError(f"{name} must be of -1 and +1, or of other real numbers; got 0 and 1 alone ({REMEDY})")
+        raise InputError(f"{name} must be of -1 and +1, or of other real numbers; got only 0 and 1 ({REMEDY})")
 
 
 def refuse_bit_queries(name: str, queries: Any, patterns: Any) -> None:
-    """Raise `InputError` for booleans, and for concrete queries, shape (…, N), of bits rather than of erased signs.
+    """Raise `InputError` for booleans, and for concrete queries, shape (…, N), that are bits rather than erased signs.
 
-    Queries have zeros where entries are erased, and by chance no −1. One of 0 and 1 alone is allowed if a stored pattern has
-    +1 wherever the query has, and also somewhere where it is erased. Queries to real-valued patterns may be anything.
+    Erased entries of a query are 0, and all others may be +1 by chance. So a query of only 0 and 1 is allowed if a stored
+    pattern has +1 wherever the query has, and also at some erased entry. Any query to real-valued patterns is allowed.
     """
     refuse_booleans(name, queries)
     if isinstance(queries, jax.core.Tracer) or any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(patterns)):
@@ -153,8 +153,8 @@ def refuse_bit_queries(name: str, queries: Any, patterns: Any) -> None:
     lacks_some = np.asarray(product(zeros)) > -zeros.sum(axis=1, keepdims=True)
     if not (agrees & lacks_some).any(axis=1).all():
         raise InputError(
-            f"{name} must be of -1 and +1 like the patterns, with 0 where an entry is erased; got 0 and 1 alone, which is not "
-            f"what erasing entries of a stored pattern gives ({REMEDY})"
+            f"{name} must be of -1 and +1 like the patterns, with 0 for erased entries; got only 0 and 1, which matches no "
+            f"stored pattern with erased entries ({REMEDY})"
         )
 
 

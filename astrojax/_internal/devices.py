@@ -12,17 +12,17 @@ import numpy as np
 from .errors import InputError, RunError, shown_bytes
 
 CPU_SHARE, DEVICE_SHARE = 0.25, 0.6
-"""Safe shares of a machine's memory, which others use too, and of an accelerator's."""
+"""Safe shares of a machine's memory, which other processes use too, and of an accelerator's."""
 
 FALLBACK_MEMORY = 2**31
-"""Bytes assumed where the memory is unknown."""
+"""Bytes assumed if the memory is unknown."""
 
 
 def local_devices() -> list[jax.Device]:
-    """The devices of this process, at least one; `InputError` with JAX's reason if it cannot start on its platforms."""
+    """List the devices of this process, at least one. Raises `InputError` with JAX's reason if JAX cannot start."""
     try:
         return jax.local_devices()
-    except (RuntimeError, AssertionError) as error:  # without a message where no NVIDIA GPU is visible
+    except (RuntimeError, AssertionError) as error:  # without a message if no NVIDIA GPU is visible
         reason = " ".join(str(error).split()) or "it finds no such device"
         platforms: str = jax.config.jax_platforms  # type: ignore[attr-defined]
         raise InputError(f"JAX cannot start{f' on {platforms!r} (JAX_PLATFORMS)' if platforms else ''}: {reason}") from error
@@ -33,7 +33,7 @@ class OutOfMemoryError(RunError):
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error of JAX or of ours says that memory ran out."""
+    """Whether an error, of JAX or of astrojax, means that memory ran out."""
     return isinstance(error, OutOfMemoryError) or (
         isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
     )
@@ -48,7 +48,7 @@ def default_budget(devices: Sequence[Any]) -> int:
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An array in the memory of the host; `OutOfMemoryError` if it does not fit."""
+    """Allocate an array in host memory; raises `OutOfMemoryError` if it does not fit."""
     size, there = math.prod(shape) * dtype.itemsize, machine_memory()
     if size > there:
         raise OutOfMemoryError(f"results of shape {shape} take {shown_bytes(size)}; this machine has {shown_bytes(there)}")

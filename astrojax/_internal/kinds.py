@@ -1,4 +1,4 @@
-"""What the package has of a kind, found in its files, so that no list of it has to be kept."""
+"""Find the memories, scores, corruptions and so on in the package's files, so that no list of them is needed."""
 
 import functools
 import importlib
@@ -9,13 +9,13 @@ from typing import Any
 
 
 def find_classes(folder: str, base: type) -> dict[str, Any]:
-    """The concrete subclasses of `base` in the files of a folder of the package, by kind (see `kind_of`)."""
+    """Find the concrete subclasses of `base` in the files of a folder of the package, by kind (see `kind_of`)."""
     classes = (item for _, item in _members(folder) if isinstance(item, type) and issubclass(item, base) and item is not base)
     return {kind_of(item): item for item in classes}
 
 
 def find_named(folder: str, ending: str) -> dict[str, Any]:
-    """The public classes and functions in the files of a folder whose names have an ending, by kind (see `kind_of`)."""
+    """Find the public classes and functions with a given name ending in the files of a folder, by kind (see `kind_of`)."""
     named = (item for name, item in _members(folder) if name.endswith(ending) and callable(item))
     return {kind_of(item, ending): item for item in named if not item.__name__.startswith("Abstract")}
 
@@ -23,7 +23,7 @@ def find_named(folder: str, ending: str) -> dict[str, Any]:
 def kind_of(item: Any, ending: str = "") -> str:
     """The name of a class or function in configurations: its attribute `kind`, or its name in snake case without the ending.
 
-    For a class without a given ending it is that of its abstract base: `PowerScore`, an `AbstractScore`, is `power`.
+    If no ending is given, a class takes that of its abstract base: `PowerScore`, an `AbstractScore`, is `power`.
     """
     if isinstance(item, type) and not ending:
         ending = next(base.__name__ for base in item.__mro__ if base.__name__.startswith("Abstract")).removeprefix("Abstract")

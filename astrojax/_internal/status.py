@@ -1,10 +1,10 @@
-"""How a trajectory ended: the one list of statuses and of what they mean. No numerical library is needed."""
+"""Statuses of trajectories and their meanings. Imports no numerical library."""
 
 from enum import IntEnum
 
 
 class Status(IntEnum):
-    """How a trajectory ended. Only the states of an `OK` trajectory mean anything. Its `meaning` in words:"""
+    """How a trajectory ended. Only states of an `OK` trajectory are valid. The statuses mean:"""
 
     OK = 0
     MAX_STEPS = 1
@@ -22,16 +22,16 @@ class Status(IntEnum):
 
 MEANINGS = {
     Status.OK: "The horizon was reached.",
-    Status.MAX_STEPS: "The horizon was not reached within `max_steps` steps, since the problem is stiff or the tolerances are "
-    "tight: raise `max_steps` or the tolerances.",
-    Status.NON_FINITE: "The query or the final state holds NaN or infinity.",
-    Status.INVALID_MEMORY: "A parameter of the memory is not positive and finite, its patterns are not finite, or none of them "
+    Status.MAX_STEPS: "The horizon was not reached within `max_steps` steps, because the problem is stiff or the tolerances "
+    "are small: increase `max_steps` or the tolerances.",
+    Status.NON_FINITE: "The query or the final state contains NaN or infinity.",
+    Status.INVALID_MEMORY: "A parameter of the memory is not positive and finite, its patterns are not finite, or no pattern "
     "is stored.",
-    Status.SOLVER_FAILED: "The solver gave up for another reason, such as an implicit stage that did not converge, or "
-    "steps too short for the precision of the time: use double precision.",
+    Status.SOLVER_FAILED: "The solver failed for another reason, such as an implicit stage that did not converge, or "
+    "a step too short for the precision of time: use double precision.",
     Status.INVALID_SETTINGS: "The horizon or a tolerance is not positive and finite, or the times to save do not increase "
     "within the horizon.",
-    Status.UNCONFIRMED: "A solution at a tighter tolerance ends at another x: the trajectory passes too close to a boundary "
-    "between two basins.",
+    Status.UNCONFIRMED: "A solution at a smaller tolerance ends in a different state: the trajectory passes too close to the "
+    "boundary between two basins.",
 }
 Status.__doc__ = "\n".join([f"{Status.__doc__}\n", *(f"    - `{one.name}` ({one.value}): {one.meaning}" for one in Status)])

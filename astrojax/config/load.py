@@ -1,4 +1,4 @@
-"""Reading a configuration: YAML, overrides from the command line, and one report of everything that is wrong."""
+"""Read a configuration: YAML, overrides from the command line, and one report of all faults."""
 
 import re
 import shlex
@@ -18,7 +18,7 @@ from .yaml_files import find_faults, parse_yaml, read_yaml
 
 
 class ConfigError(InputError):
-    """A configuration that cannot be used; `faults` lists everything wrong with it as pairs of path and text."""
+    """An invalid configuration; `faults` lists all faults as pairs of path and text."""
 
     def __init__(self, source: str, faults: Sequence[Fault]) -> None:
         self.faults = list(faults)
@@ -31,27 +31,27 @@ Kind = TypeVar("Kind", bound=BaseConfig)
 
 
 def read_config(path: str | Path, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Config:
-    """The configuration of a run in a YAML file, with overrides; see `read`."""
+    """Read the configuration of a run from a YAML file, with overrides; see `read`."""
     return read(path, Config, overrides)
 
 
 def parse_config(raw: Mapping[Any, Any], *, folder: Path | None = None) -> Config:
-    """The configuration of a run from a mapping; see `parse`."""
+    """Parse the configuration of a run from a mapping; see `parse`."""
     return parse(raw, Config, folder=folder)
 
 
 def read(path: str | Path, kind: type[Kind], overrides: Sequence[str] | Mapping[str, Any] = ()) -> Kind:
-    """The configuration of some kind in a YAML file, with overrides.
+    """Read a configuration of the given kind from a YAML file, with overrides.
 
-    These are words of a command line such as `["--retrieval.t1", "20", "--trials=10"]`, or values by dotted key. The path
-    `example:NAME` stands for a configuration that comes with the package.
+    Overrides are words of a command line such as `["--retrieval.t1", "20", "--trials=10"]`, or values by dotted key. The path
+    `example:NAME` names a configuration that comes with the package.
 
     Raises:
-        ConfigError (an InputError): with every fault, if the file cannot be read or anything in it is wrong.
+        ConfigError (an InputError): with all faults, if the file cannot be read or is invalid.
     """
     source, path = str(path), located(path)
     if path.suffix in (".npy", ".npz", ".csv") and path.is_file():
-        text = f"is a file of patterns; a configuration names it: patterns: {{kind: file, path: {path.name}}}"
+        text = f"is a file of patterns; name it in a configuration: patterns: {{kind: file, path: {path.name}}}"
         raise ConfigError(source, [("", text)])
     try:
         raw = read_yaml(path)
@@ -72,12 +72,12 @@ def read(path: str | Path, kind: type[Kind], overrides: Sequence[str] | Mapping[
 
 
 def _reason(source: str, path: Path, error: InputError) -> str:
-    """Why a file cannot be read, with a hint where one is at hand."""
+    """Explain why a file cannot be read, with a hint if there is one."""
     match error.__cause__:
         case FileNotFoundError():
             return "there is no such file" + (f" (did you mean '{PREFIX}{source}'?)" if source in names() else files_like(path))
         case _ if path.is_dir():
-            return "is a folder; give a file"
+            return "is a folder, not a file"
         case _:
             return str(error)
 
@@ -90,7 +90,7 @@ def parse(
     folder: Path | None = None,
     faults: Sequence[Fault] = (),
 ) -> Kind:
-    """A configuration from a mapping; relative paths in it start at `folder`. Raises `ConfigError` with every fault."""
+    """Parse a configuration from a mapping; paths in it are relative to `folder`. Raises `ConfigError` with all faults."""
     if unreadable := find_faults(raw):
         raise ConfigError(source, [*faults, *unreadable])
     if isinstance(raw.get("patterns"), dict):
@@ -103,7 +103,7 @@ def parse(
 
 
 def _faults(raw: Mapping[Any, Any], kind: type[BaseConfig]) -> Iterator[Fault]:
-    """Every fault: of the fields, and between the sections that are valid by themselves."""
+    """Find the faults of single fields, and the contradictions between sections that are valid on their own."""
     sections: dict[str, Any] = {}
     for name in raw:
         if name not in kind.model_fields:
@@ -145,9 +145,9 @@ def _described(section: str, fault: Any, kind: type[BaseConfig]) -> Fault:
 
 
 def _walk(loc: Sequence[Any], kind: type[BaseConfig]) -> tuple[str, type[BaseModel] | None]:
-    """The path of a field as the user wrote it, and the section it stands in.
+    """Find the path of a field as the user wrote it, and the section that contains it.
 
-    Pydantic puts the kind of a pattern or a model into a location; the user did not write it there.
+    Pydantic's locations include the kind of a pattern or a model, which is not part of the path that the user wrote.
     """
     parts: list[str] = []
     sections: list[type[BaseModel]] = [kind]
@@ -170,7 +170,7 @@ def _walk(loc: Sequence[Any], kind: type[BaseConfig]) -> tuple[str, type[BaseMod
 
 
 def sections_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The sections that may stand for a field, of which a mapping may hold several."""
+    """Find the sections that are allowed in a field, or in a mapping that the field holds."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     elif get_origin(annotation) in (Annotated, Union, UnionType, dict):
@@ -179,7 +179,7 @@ def sections_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def kind_of(section: type[BaseModel]) -> str | None:
-    """The `kind` that tells a section from others in its place, if it has one."""
+    """The `kind` that distinguishes a section from its alternatives, if it has one."""
     field = section.model_fields.get("kind")
     return get_args(field.annotation)[0] if field is not None else None
 
@@ -192,18 +192,18 @@ def _hint(key: object, section: type[BaseModel] | None) -> str:
 
 
 def _pairs(words: Sequence[str], faults: list[Fault]) -> dict[str, Any]:
-    """Values by dotted key from the words of a command line; words that are no override become faults."""
+    """Collect values by dotted key from the words of a command line; invalid words become faults."""
     pairs: dict[str, Any] = {}
     remaining = iter(words)
     for word in remaining:
         if not word.startswith("--") or word == "--":
-            faults.append((word, "is not an override; one is written --dotted.key value"))
+            faults.append((word, "is not an override; write --dotted.key value"))
             continue
         key, equals, value = word[2:].partition("=")
         if not equals:
             following = next(remaining, None)
             if following is None:
-                faults.append((key, "has no value; an override is written --dotted.key value"))
+                faults.append((key, "has no value; write --dotted.key value"))
                 continue
             value = following
         try:
@@ -214,7 +214,7 @@ def _pairs(words: Sequence[str], faults: list[Fault]) -> dict[str, Any]:
 
 
 def _apply(raw: dict[Any, Any], pairs: Mapping[str, Any], faults: list[Fault]) -> None:
-    """Put values by dotted key into a raw configuration; those that cannot be put become faults."""
+    """Set values by dotted key in a raw configuration; keys that cannot be set become faults."""
     for key, value in pairs.items():
         *parents, last = key.split(".")
         section: Any = raw

@@ -27,7 +27,7 @@ class Section(BaseModel):
 
 
 def as_number(value: Any) -> int | float:
-    """A finite number from one, or from the text of one. Raises ValueError."""
+    """Convert a number, or its text, to a finite number. Raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("must be a number")
     try:
@@ -43,7 +43,7 @@ def as_number(value: Any) -> int | float:
 
 
 def as_integer(value: Any) -> int:
-    """An integer from a number that is one, such as 1e3, or from its text. Raises ValueError."""
+    """Convert a number with an integer value, such as 1e3, or its text, to an integer. Raises ValueError."""
     try:
         number = float(as_number(value))
     except ValueError:
@@ -62,13 +62,13 @@ Number = Annotated[int | float, BeforeValidator(as_number)]
 PerPatternFile = Annotated[Path | None, Field(exclude_if=lambda path: path is None)]
 """A .npy, .npz or .csv file with a number for each pattern."""
 
-RELATIVE = "a relative path starts at the configuration's folder"
+RELATIVE = "relative paths start in the configuration's folder"
 
 SCORES = tuple(scores())
 """Scores that can be named."""
 
 DEFAULTS = {"num_neurons": 20}
-"""Defaults of configurations for parameters that have none in Python."""
+"""Defaults in configurations of parameters without a default in Python."""
 
 
 class Parameter(NamedTuple):
@@ -124,7 +124,7 @@ class Parameter(NamedTuple):
 
 
 def parameters_of(build: Callable[..., Any], leave_out: Iterable[str] = ()) -> list[Parameter]:
-    """What a class or function takes, without the parameters named."""
+    """List the parameters of a class or function, except those in `leave_out`."""
     texts = _arguments_in(inspect.getdoc(build) or "")
     found = []
     for name, parameter in inspect.signature(build, eval_str=True).parameters.items():
@@ -147,7 +147,7 @@ def _flatten(annotation: Any) -> tuple[set[Any], list[Any]]:
 
 
 def _arguments_in(docstring: str) -> dict[str, str]:
-    """The first sentence about each argument of a docstring, by name."""
+    """Find the first sentence about each argument in a docstring, by name."""
     block = re.search(r"^Arguments:\n((?:    .*\n?|\n)*)", docstring, re.MULTILINE)
     entries = re.findall(r"^    (\S[\w, ]*): ((?:.*\n?)(?:        .*\n?)*)", block[1] if block else "", re.MULTILINE)
     return {
@@ -158,7 +158,7 @@ def _arguments_in(docstring: str) -> dict[str, str]:
 
 
 def _named_number(names: tuple[str, ...]) -> Any:
-    """A positive number, or one of some names; names that are numbers become them."""
+    """The type of a positive number or one of some names; names that are numbers are converted."""
     words = tuple(name for name in names if not name.isdigit())
 
     def check(value: Any) -> Any:
@@ -185,7 +185,7 @@ class MemorySection(Section):
     """Parameters with a number for each pattern, which are read from files."""
 
     score_fields: ClassVar[tuple[str, ...]] = ()
-    """Fields of the scores, each for those scores that have it."""
+    """Fields of scores; each is allowed only for scores that have it."""
 
     @model_validator(mode="after")
     def _fields_belong_to_the_score(self) -> Any:
@@ -261,20 +261,20 @@ class Retrieval(Section):
 
     t1: Positive = Field(10.0, description="horizon, in dimensionless time")
     solver: Literal["auto", "adams", "etd2", "etd3", "heun", "bosh3", "tsit5", "dopri5", "dopri8", "kvaerno3", "kvaerno5"] = (
-        Field("adams", description="`adams` takes fixed grids of time steps; `etd3` when left out where a tolerance is given")
+        Field("adams", description="`adams` uses fixed time grids; the default is `etd3` if a tolerance is given")
     )
     num_steps: Integer | None = Field(
-        None, ge=1, le=MOST_STEPS, description="steps of the grid of `adams`; as many as suit each problem when left out"
+        None, ge=1, le=MOST_STEPS, description="steps of the grid of `adams`; by default chosen for each problem"
     )
     outcome_error: Annotated[Real, Field(gt=0, lt=1)] | None = Field(
         None,
-        description="grids of `adams` are refined until at most this share of pilot problems ends otherwise than on finer ones",
+        description="refine grids of `adams` until at most this share of pilot problems has another outcome on finer grids",
     )
-    rtol: Annotated[Real, Field(gt=0, lt=1)] | None = Field(None, description="one that suits memory and solver when left out")
-    atol: Annotated[Real, Field(gt=0)] | None = Field(None, description="of neurons; one that suits the solver when left out")
-    max_steps: Integer = Field(4096, ge=1, lt=2**31, description="most steps of a trajectory; beyond, it fails")
-    convergence_speed: Positive | None = Field(None, description="when given, convergence times are found at this speed")
-    confirm: bool = Field(False, description="solve again more tightly; trajectories that end elsewhere fail as unconfirmed")
+    rtol: Annotated[Real, Field(gt=0, lt=1)] | None = Field(None, description="default depends on memory and solver")
+    atol: Annotated[Real, Field(gt=0)] | None = Field(None, description="of neurons; default depends on the solver")
+    max_steps: Integer = Field(4096, ge=1, lt=2**31, description="most steps of a trajectory; with more, it fails")
+    convergence_speed: Positive | None = Field(None, description="if given, measure convergence times at this speed")
+    confirm: bool = Field(False, description="solve again at a smaller tolerance; if outcomes differ, fail as unconfirmed")
 
     @model_validator(mode="before")
     @classmethod
@@ -290,13 +290,13 @@ class Retrieval(Section):
         for name in others if self.solver == "adams" else on_grid:
             if getattr(self, name) is not None:
                 allowed = "num_steps and outcome_error" if self.solver == "adams" else "rtol and atol"
-                raise ValueError(f"{name} is not for the solver {self.solver}, which has {allowed}")
+                raise ValueError(f"{name} does not apply to the solver {self.solver}; use {allowed}")
         if self.num_steps is not None and self.outcome_error is not None:
-            raise ValueError("num_steps and outcome_error exclude each other: either sets how fine grids are")
+            raise ValueError("num_steps and outcome_error cannot be combined: both set how fine grids are")
         if self.num_steps is not None and self.num_steps > self.max_steps:
             raise ValueError(f"num_steps must be at most max_steps, {self.max_steps}")
         return self
 
     def settings(self) -> dict[str, Any]:
-        """Those of a single retrieval, by name."""
+        """Settings of a single retrieval, by name."""
         return self.model_dump(exclude={"outcome_error"})

@@ -18,7 +18,7 @@ class DenseMemory(AbstractMemory):
 
         τx dx/dt = −x + Ξ (Ξᵀφ(x))ᵃ⁻¹/Nᵃ⁻¹
 
-    Order 2 is the classical Hopfield network; higher orders store more patterns by sharper competition between them. The
+    Order 2 is the classical Hopfield network. Higher orders store more patterns, because patterns compete more sharply. The
     memory descends the energy
 
         −Σ mᵃ/(a Nᵃ⁻¹) + Σ [xφ(x) − L(x)].
@@ -32,7 +32,7 @@ class DenseMemory(AbstractMemory):
         stored: which columns are stored, shape (K,), boolean; all of them when left out.
 
     Raises:
-        InputError (a ValueError): for a parameter out of range, or arrays that do not fit.
+        InputError (a ValueError): for a parameter out of range, or arrays of inconsistent shapes.
 
     Source: Krotov and Hopfield (2016), arXiv:1606.01164; Krotov and Hopfield (2021), arXiv:2008.06996.
     """

@@ -15,7 +15,7 @@ def hamming_error(target: Neurons, x: Neurons) -> Scalar:
     Arguments: the target pattern ξ of ±1 and the neuronal state x, both of shape (N,).
 
     Raises:
-        InputError (a ValueError): for a target with other entries; where JAX traces the target, the error is NaN instead.
+        InputError (a ValueError): for a target with other entries; a traced target gives NaN instead.
 
     Source: Vivet and Arenas (2026), arXiv:2604.25481, Eq. 15.
     """
@@ -28,7 +28,7 @@ def soft_hamming_error(target: Neurons, readout: Neurons) -> Scalar:
 
         ½ Σ |ξ − φ(x)|
 
-    Raises: as `hamming_error`, and NaN in the same case.
+    Raises: as `hamming_error`; NaN in the same case.
     Source: Vivet and Arenas (2026), arXiv:2604.25481, Eq. 13.
     """
     shaped("readout", readout, target.shape, "that of the target")
@@ -43,7 +43,7 @@ def overlap(target: Neurons, readout: Neurons) -> Scalar:
     It lies in [−1, 1] for targets of ±1.
 
     Raises:
-        InputError (a ValueError): for a target of 0 and 1 alone.
+        InputError (a ValueError): for a target that consists only of 0 and 1.
     """
     shaped("readout", readout, target.shape, "that of the target")
     refuse_bits("target", target)
@@ -71,7 +71,7 @@ def perplexity(log_gains: PerPattern) -> Scalar:
 
 
 def _of_signs(target: Neurons, error: Scalar) -> Scalar:
-    """An error, which is defined for targets of ±1 alone."""
+    """The error, or NaN for a traced target with entries other than ±1."""
     require_signs("target", target)
     if not isinstance(target, jax.core.Tracer):
         return error

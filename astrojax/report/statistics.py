@@ -1,7 +1,7 @@
 """Statistics over trials: intervals, quantiles and paired comparisons.
 
 The last axis of an array runs over independent problems. NaN, the value of a failed trial, is left out. Every 95% interval
-covers at least 93%, for rare failures and few trials too: benchmarks/coverage.py measures it, docs/statistics.md has the table.
+covers at least 93%, even for rare failures and few trials: benchmarks/coverage.py measures it for docs/statistics.md.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,10 +16,10 @@ TAILS = (0.025, 0.975)
 """Tail probabilities at the two ends of a 95% interval."""
 
 CELLS_AT_A_TIME = 256
-"""Cells that are compared at a time, to keep memory within some ten megabytes."""
+"""Cells compared at a time; limits memory to tens of megabytes."""
 
 UNSEEN_RANGES = 2.0
-"""Without a known bound an unseen value lies this many ranges, divided by the number of unusual values, beyond the others."""
+"""Without a known bound, an unseen value lies beyond the others by this many ranges over the number of unusual values."""
 
 Bounds = tuple[float | int | None, float | int | None]
 """The smallest and the largest possible value of an observable, `None` where it is not known."""
@@ -53,7 +53,7 @@ def share_interval(successes: Any, number: Any) -> np.ndarray:
 
 
 class Moments(NamedTuple):
-    """What `mean_interval` needs to know of independent values. It can be accumulated piece by piece."""
+    """Summary of independent values for `mean_interval`. It can be accumulated in parts."""
 
     number: np.ndarray
     unusual: np.ndarray
@@ -117,7 +117,7 @@ def mean_interval(values: Any, bounds: Bounds = UNKNOWN) -> np.ndarray:
     mean are those of the Pearson III distribution with its first three moments. For zeros and ones the interval is nearly
     `share_interval`'s.
 
-    In place of an unknown bound it takes a value beyond all others, by `UNSEEN_RANGES` times their range over the number of
+    If a bound is unknown, the added value lies beyond all others, by `UNSEEN_RANGES` times their range over the number of
     values that differ from the median. If all values are equal and a bound is unknown, the end is infinite.
 
     Arguments:
@@ -146,10 +146,10 @@ def with_interval(found: Iterable[Any], form: str = ".2f") -> str:
 
 
 def error_bars(middle: Any, ends: Any) -> np.ndarray:
-    """Distances of the ends of intervals from their middles, for matplotlib, shape (2, …); NaN, no bar, for an unknown end."""
+    """Distances of the ends of intervals from their middles, for matplotlib, shape (2, …); NaN (no bar) for an unknown end."""
     low, high = ends
     gaps = np.array([np.subtract(middle, low), np.subtract(high, middle)])
-    # By rounding a middle may lie beyond an end that it equals.
+    # Because of rounding, a middle may lie beyond an end that it equals.
     return np.where(np.isinf(gaps), np.nan, np.maximum(gaps, 0))
 
 
@@ -177,7 +177,7 @@ def quantiles(values: Any, levels: Sequence[float]) -> np.ndarray:
         np.take_along_axis(ordered[None], index.astype(int)[..., None], axis=-1)[..., 0]
         for index in (np.floor(places), np.ceil(places))
     )
-    # Equal neighbors are not interpolated, since ∞ − ∞ is no number.
+    # Equal neighbors are not interpolated, since ∞ − ∞ is NaN.
     rise = np.subtract(above, below, out=np.zeros_like(above), where=above != below)
     return below + np.multiply(rise, places % 1, out=np.zeros_like(rise), where=rise != 0)
 
@@ -185,13 +185,13 @@ def quantiles(values: Any, levels: Sequence[float]) -> np.ndarray:
 def paired_p_values(differences: Any, *, seed: int = 0, flips: int = 9999) -> np.ndarray:
     """Two-sided p values of paired differences, cell by cell, for the hypothesis that the two sides do not differ.
 
-    If they do not, each difference is as likely with the other sign. So random signs are drawn for the differences of a cell
+    If they do not, both signs of each difference are equally likely. So random signs are drawn for the differences of a cell
     `flips` times, and p is the share of sums, including the observed one, that are at least as far from zero.
 
-    Errors count neurons, and most differences are zero: with six of 50 differing, all by one, a paired t test gives p = 0.013,
-    where only 2 of the 2⁶ choices of signs are so one-sided, p = 0.03. Flipping signs keeps its level for any number of
-    differences, gives p = 1 where all are zero, and agrees with the t test where many differ. Wilcoxon's test compares ranks,
-    and so can contradict the means that are shown.
+    Errors count neurons, and most differences are zero. If six of 50 differ, all by one, a paired t test gives p = 0.013, but
+    2 of the 2⁶ choices of signs are as one-sided: p = 0.03. The sign-flip test keeps its level for any number of differences,
+    gives p = 1 if all are zero, and agrees with the t test if many differ. Wilcoxon's test compares ranks, and so can
+    contradict the means that are shown.
 
     Arguments:
         differences: shape (…, trials). seed: of the random signs. flips: number of draws; the smallest p is 1/(flips + 1).
@@ -205,7 +205,7 @@ def paired_p_values(differences: Any, *, seed: int = 0, flips: int = 9999) -> np
     known = ~np.isnan(differences)
     cells = np.where(known, differences, 0).reshape(-1, differences.shape[-1])
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(cells.shape[-1], flips))
-    # Sums that are equal but for rounding count as equal.
+    # Sums that differ only by rounding count as equal.
     limits = np.abs(cells.sum(axis=-1)) - 1e-12 * np.abs(cells).sum(axis=-1)
     farther = np.zeros(len(cells))
     for start in range(0, len(cells), CELLS_AT_A_TIME):

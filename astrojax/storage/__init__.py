@@ -1,1 +1,1 @@
-"""What lies in a run folder."""
+"""Read and write the contents of a run folder."""
