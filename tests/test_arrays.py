@@ -13,8 +13,6 @@ import astrojax as aj
 from astrojax._internal.arrays import MAX_BYTES, MAX_LINE, read_array
 from astrojax._internal.files import file_sha256
 
-from .fuzz import fuzz_files
-
 TABLE = np.array([[1, -1, 1], [-1, -1, 0.5]])
 
 
@@ -51,16 +49,12 @@ def test_text_has_any_of_the_usual_separators_and_perhaps_a_header(text, encodin
     ("content", "words"),
     [
         (b"a,b\n1,2\n\n1,x\n", r"'x' at row 2, column 2 \(line 4\) is not a number"),
-        (b"1,2,x\n1,2,3\n", "'x' at row 1, column 3"),
         (b"a,b\n1,2\n1\n", r"row 2 \(line 3\) has 1 columns; those before have 2"),
-        (b"1,2,\n1,2,\n", "'' at row 1, column 3"),
         (b"1,5;2\n1,000,5;2\n", "'1.000.5' at row 2, column 1"),
-        (b'1,2\n"1,5",2\n', "'1,5' at row 2, column 1"),
         ("1,\N{MINUS SIGN}1\n".encode(), "column 2"),
         (b",0,1,2\n0,1,-1,1\n", r"index=False"),
         (b'"","V1"\n"1",1\n', r"row.names=FALSE"),
         ("1,2\n".encode("utf-16"), "NUL.*UTF-16"),
-        (b"1,2\n1,2\0\n", "line 2 holds NUL"),
         (b"1," * (MAX_LINE // 2 + 1), "line 1 has more than"),
         (b"1" * 200_000, "larger than field limit"),
     ],
@@ -99,7 +93,6 @@ DAMAGED[DAMAGED.index(GOOD) + len(GOOD) - 1] ^= 1
     ("name", "content", "words"),
     [
         ("a.npy", b"", "does not begin"),
-        ("a.npy", b"1,2\n", "does not begin"),
         ("a.npy", b"\x93NUMPY", "magic"),
         ("a.npy", b"\x93NUMPY\x02\x00\xff\xff\xff\x7f{}", "a.npy"),  # a header of 2 GiB
         ("a.npy", npy((10**6, 10**6)), "more than 4096 MiB"),
@@ -109,12 +102,10 @@ DAMAGED[DAMAGED.index(GOOD) + len(GOOD) - 1] ^= 1
         ("a.npy", npy((0, 10**30)), "a.npy"),
         ("a.npy", npy((2,), "|O", bytes(16)), "real numbers .* object"),
         ("a.npy", b"\x93NUMPY\x01\x00\x04\x00((((", "a.npy"),
-        ("a.npz", b"PK\x03\x04", "not a zip file"),
         ("a.npz", zipped(), "no arrays"),
         ("a.npz", zipped(GOOD, GOOD), r"holds the arrays \['a0', 'a1'\]; choose one"),
         ("a.npz", zipped(GOOD, how=zipfile.ZIP_LZMA), "savez_compressed"),
         ("a.npz", zipped(npy((MAX_BYTES // 8 + 1,), "|i1", bytes(2**20))), "more than 4096 MiB"),
-        ("a.npz", zipped(b"words"), "magic"),
         ("a.npz", bytes(DAMAGED), "CRC"),
     ],
 )
@@ -155,8 +146,3 @@ def test_other_kinds_of_files_are_refused_with_the_line_that_converts_them(tmp_p
         (tmp_path / "d").with_suffix(".foo").touch()
         with pytest.raises(aj.InputError, match=r"must end in|is not a file|does not exist"):
             read_array(name)
-
-
-@pytest.mark.filterwarnings("ignore:Reading:UserWarning", "ignore:.*escape:SyntaxWarning")
-def test_random_files_are_read_or_refused():
-    assert fuzz_files(80, seed=0) == []

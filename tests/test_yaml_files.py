@@ -9,8 +9,6 @@ import astrojax as aj
 from astrojax.config.load import parse_config, read_config
 from astrojax.config.yaml_files import MAX_BYTES, MAX_DEPTH, MAX_VALUES, dump_yaml, find_faults, parse_yaml, read_yaml
 
-from .fuzz import escape_of, fuzz_configurations
-
 SMALL = "models: {h: {kind: hopfield}}\naxes: {num_patterns: 5, num_flips: 1}\n"
 
 
@@ -60,19 +58,13 @@ MERGES = "a0: &a0 {x0: 1, x1: 1}\n" + "".join(f"a{i}: &a{i} {{<<: [{','.join([f'
         "a: 1\na: 2\n",
         "seed: " + "9" * 5000,
         "seed: !!int x",
-        "seed: !!float x",
-        "seed: !!bool x",
-        "seed: !!timestamp x",
         "seed: !!binary YQ==",
         "seed: !!python/object/apply:os.system [false]",
         "a: " + "[" * 3000,
-        "a: " + "[" * 400 + "]" * 400,
         "axes: &a {retrieval: *a}",
-        "models: &a {h: *a}",
         "a: &a {<<: *a}",
         "a: {<<: 1}",
         "axes: {num_patterns: {start: 1, stop: 1" + "0" * 400 + "}}",
-        "axes: {slope: [1" + "0" * 400 + "]}",
         'patterns: {kind: file, path: "a\\0b"}',
         'patterns: {kind: file, path: "a\\ud800b"}',
         "patterns: {kind: [1]}",
@@ -135,12 +127,3 @@ def test_only_regular_files_of_bounded_size_are_read(tmp_path):
 def test_names_of_models_that_would_not_work_are_refused(name):
     with pytest.raises(aj.InputError):
         parse_config({"models": {name: {"kind": "hopfield"}}, "axes": {"num_patterns": 5, "num_flips": 1}})
-
-
-def test_random_configurations_are_read_or_refused():
-    assert fuzz_configurations(300, plans=0, seed=0) == []
-
-
-def test_the_fuzzer_reports_what_escapes():
-    assert escape_of(lambda: {}["a"]) is not None
-    assert escape_of(lambda: parse_yaml("[")) is None
