@@ -28,21 +28,13 @@ def test_the_main_job_says_what_it_measured_in_few_lines_and_suggests_a_command_
     *lines, command = printed.splitlines()
     assert len(lines) < 38
     assert max(map(len, lines)) <= 100
-    assert [f"{number}. " for number in range(1, 7)] == [line[:3] for line in lines if line[:1].isdigit() and line[1:3] == ". "]
     words = " ".join(printed.split())
-    benchmark = aj.load("runs/fig4")
-    errors = benchmark.hamming_error.sel(model="astrocyte", num_patterns=40).mean("trial")
+    errors = aj.load("runs/fig4").hamming_error.sel(model="astrocyte", num_patterns=40).mean("trial")
     for flips in (3, 5):
-        assert f"With {flips} of 20 entries wrong and 40 patterns stored" in words
         assert f"it leaves {float(errors.sel(num_flips=flips)):.2f} [" in words
-    assert "Over 4 pairs of load and wrong entries" in words
     share = float(aj.load("runs/digits").success.sel(model="defaults", num_patterns=20).mean())
     assert f"the paper's settings recall {share:.1%} [" in words
     assert {"film_defaults.png", "film_slow_neurons.png"} <= {path.name for path in Path("runs/digits/figures").iterdir()}
-    log = Path("runs/main_job.txt").read_text()
-    assert "fig4: plan" in log
-    assert "digits, 6 of 64 pixels flipped: share of perfect recalls" in log
-    assert "mean Hamming error" not in printed
     file, *overrides = digits.NEXT
     assert command.startswith(f"  .venv/bin/astrojax run {file} ")
     assert read_config(ROOT / file, overrides).axes.tau_x[-1] == 1000

@@ -3,17 +3,12 @@
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox
 
 import astrojax as aj
 from astrojax.cli import main
 from astrojax.config.load import parse_config
-from astrojax.report.drawing import LABELS, draw_grid
 from astrojax.report.figures import draw_all, file_name
-from astrojax.report.tune import plot_history, plot_landscape
-from experiments.figures import convergence
 
 NAMES = ["$x^$", "_a", "a/b", "a:b", r"\frac", "x" * 250, "模型 память", "\u202eabc\x00"]
 TINY = {
@@ -48,86 +43,6 @@ def run(tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "tiny"
     aj.run(parse_config(TINY), path)
     return path
-
-
-def ticks_of(values) -> list[float]:
-    ax = Figure().subplots()
-    places = {"vertical": [0, 1], "horizontal": list(values)}
-    draw_grid(ax, xr.Dataset(coords=places), np.zeros((2, len(values))), "vertical", "horizontal")
-    marked = [float(label.get_text()) for label in ax.get_xticklabels()]
-    assert len(marked) >= 2
-    if np.ptp(np.diff(values)) < 1e-9 and values[0] < values[1]:  # each tick is where its value is
-        np.testing.assert_allclose(np.interp(marked, values, np.arange(len(values))), ax.get_xticks(), atol=1e-6)
-    return marked
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        (range(9), None),
-        (range(2, 122), None),
-        (range(2, 162, 40), None),
-        (np.linspace(0, 0.6, 13), None),
-        (range(100_000, 900_000, 7_000), None),
-        (np.geomspace(0.01, 100, 17), [0.01, 0.1, 1, 10, 100]),
-        ([2, 5, 10, 20, 50, 100, 200, 500], [2, 10, 50, 200]),
-        ([3, 1], [3, 1]),
-    ],
-)
-def test_ticks_of_maps_are_even_or_powers_of_ten_or_at_every_nth_cell(values, expected):
-    marked = ticks_of(values)
-    assert len(marked) <= 7
-    assert np.ptp(np.diff(marked)) < 1e-9 if expected is None else marked == pytest.approx(expected)
-
-
-def assert_nothing_is_covered(figure: Figure) -> None:
-    FigureCanvasAgg(figure).draw()
-    legends = [*figure.legends, *(ax.get_legend() for ax in figure.axes if ax.get_legend())]
-    titles = [ax.title for ax in figure.axes if ax.get_title()]
-    assert legends
-    for legend in legends:
-        box = legend.get_window_extent()
-        for other in [*(ax.bbox for ax in figure.axes), *(title.get_window_extent() for title in titles)]:
-            overlap = Bbox.intersection(box, other)
-            assert overlap is None or min(overlap.width, overlap.height) < 1
-        assert figure.bbox.x0 <= box.x0
-        assert box.x1 <= figure.bbox.x1
-        assert box.y1 <= figure.bbox.y1
-
-
-def test_no_legend_covers_curves_or_titles():
-    results = run_of()
-    assert_nothing_is_covered(aj.figures.curves(results))
-    own = Figure(figsize=(7, 3), layout="constrained")
-    for ax, load in zip(own.subplots(1, 2), (2, 5), strict=True):
-        assert aj.figures.curves(results.sel(num_patterns=load), ax=ax) is own
-    assert_nothing_is_covered(own)
-    times = results.hamming_error.sel(model="a", num_patterns=5) + 1
-    times = times.to_dataset(name="convergence_time").assign_coords({"retrieval.t1": 10.0})
-    assert_nothing_is_covered(convergence(times, "num_flips"))
-    names = ["loss", "validation_loss", "validation_error", "temperature", "tau_x"]
-    history = xr.Dataset(
-        {name: (("score", "start", "step"), np.array([[[0.3, 0.2, 0.1]]])) for name in names}, {"score": ["squared"]}
-    )
-    assert_nothing_is_covered(plot_history(history, ["temperature", "tau_x"]))
-    plane = xr.DataArray(np.ones((2, 2)), coords={"temperature": [0.1, 1.0], "tau_x": [0.1, 1.0]})
-    best = {"score": "squared", "start": 0, "values": {"temperature": 0.1, "tau_x": 0.1}}
-    assert_nothing_is_covered(plot_landscape(history, plane, best))
-
-
-def test_panels_name_the_values_they_show_and_what_is_averaged_with_the_user_s_labels():
-    figure = aj.figures.curves(run_of(tau_x=[0.1, 1.0], temperature=[0.5]), along="num_flips")
-    titles = [ax.get_title() for ax in figure.axes]
-    assert titles == [f"memory load $K$ = {load}, temperature $T$ = 0.5" for load in (2, 5, 9)]
-    assert f"averaged over {LABELS['tau_x']}" in figure.axes[0].get_ylabel()
-    (one,) = aj.figures.curves(run_of().sel(num_patterns=[5]), along="num_flips").axes
-    assert one.get_title() == "memory load $K$ = 5"
-    maps = aj.figures.heat_map(run_of(temperature=[0.5]), models="b")
-    assert maps.axes[0].get_title() == "b\ntemperature $T$ = 0.5"
-    labeled = aj.figures.difference(run_of(), "a", "b", labels={"a": "$A$", "num_patterns": "K", "hamming_error": "errors"})
-    assert labeled.axes[0].get_title().startswith("$A$ minus b")
-    assert labeled.axes[1].get_ylabel() == "difference of mean\nerrors"
-    assert labeled.axes[0].get_ylabel() == "K"
 
 
 def test_values_are_those_of_the_observable_and_counts_of_failed_trajectories_are_left_out():
@@ -168,11 +83,8 @@ def test_files_are_the_same_every_time_and_text_stays_text(tmp_path, format):
     [
         ({"observable": "sucess"}, "observable .*did you mean 'success'"),
         ({"models": ["c"]}, "models must be one of a, b; got 'c'"),
-        ({"models": []}, "models must be one of a, b"),
         ({"along": "num_flip"}, "did you mean 'num_flips'"),
-        ({"labels": {"num_flip": "n"}}, "labels .*did you mean 'num_flips'"),
         ({"labels": {"a": "$x^$"}}, "labels must have mathematics"),
-        ({"results": xr.Dataset()}, "results must be those of a run"),
         ({"results": run_of().isel(num_patterns=[0], num_flips=[0])}, "the figure takes"),
         ({"ax": Figure().subplots(1, 4)}, "ax must be 3 matplotlib Axes"),
     ],
@@ -183,10 +95,9 @@ def test_names_that_are_not_there_are_refused(given, message):
 
 
 def test_files_that_cannot_be_written_are_refused(tmp_path):
-    with pytest.raises(aj.InputError, match="must be one of png, pdf, svg; got 'jpg'"):
-        aj.figures.save(Figure(), tmp_path / "one.jpg")
-    with pytest.raises(aj.InputError, match="folder that exists"):
-        aj.figures.save(Figure(), tmp_path / "none" / "one.pdf")
+    for name in ("one.jpg", "none/one.pdf"):
+        with pytest.raises(aj.InputError, match=r"png, pdf, svg|folder that exists"):
+            aj.figures.save(Figure(), tmp_path / name)
 
 
 def test_the_command_draws_vector_files_of_an_observable_and_some_models(run, capsys):
@@ -201,22 +112,11 @@ def test_the_command_draws_vector_files_of_an_observable_and_some_models(run, ca
     assert "flipped" in text
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["--format", "jpg"],
-        ["--format", ""],
-        ["--models", ""],
-        ["--label", "num_flips"],
-        ["--label", "h=$x^$"],
-    ],
-)
-def test_the_command_refuses_what_is_not_there_before_it_draws(run, capsys, monkeypatch, words):
+def test_the_command_refuses_what_is_not_there_before_it_draws(run, capsys, monkeypatch):
     monkeypatch.setattr("astrojax.report.figures.render", None)
-    before = (run / "summary.json").stat() if (run / "summary.json").exists() else None
-    assert main(["show", str(run), *words]) == 2
-    assert capsys.readouterr().err.startswith("astrojax: ")
-    assert before is None or (run / "summary.json").stat() == before
+    for words in (["--format", "jpg"], ["--models", ""], ["--label", "num_flips"]):
+        assert main(["show", str(run), *words]) == 2
+        assert capsys.readouterr().err.startswith("astrojax: ")
 
 
 @pytest.mark.parametrize(("observable", "word"), [("hamming_error", "better"), ("success", "better"), ("num_steps", "lower")])
@@ -230,11 +130,3 @@ def test_blue_is_the_better_model_whatever_the_observable(observable, word):
     red, _, blue, _ = image.cmap(image.norm(image.get_array()[0, 0]))
     assert blue > red
     assert f"blue: a {word}" in figure.axes[0].get_title()
-
-
-def test_choices_of_figures_are_refused_for_pages_and_tune_runs(run, tmp_path, capsys):
-    assert main(["show", str(run), "--html", str(tmp_path / "page.html"), "--observable", "success"]) == 2
-    assert not (tmp_path / "page.html").exists()
-    (tmp_path / "config.yaml").write_text("parameters: [temperature]\nmodel: {kind: astrocyte}\naxes: {num_patterns: 4}\n")
-    assert main(["show", str(tmp_path), "--models", "tuned"]) == 2
-    assert "are for runs" in capsys.readouterr().err

@@ -44,34 +44,23 @@ def stacked(recalls):
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *recalls)
 
 
-def test_equilibria_become_datasets_alone_and_in_batches(memory, recall):
+def test_what_was_found_at_rest_becomes_datasets_alone_in_batches_and_as_attractors(memory, recall):
     rest = aj.equilibrium(memory, recall.state)
     parts = (rest, aj.spectrum(memory, rest.state), aj.identify(memory, rest.state))
     sizes = [{"neuron": 16, "pattern": 6}, {"eigenvalue": 22}, {"pattern": 6}]
     for part, own in zip(parts, sizes, strict=True):
         assert dict(part.to_xarray().sizes) == own
         assert dict(stacked([part] * 2).to_xarray(dims=["start"]).sizes) == {"start": 2} | own
-        with pytest.raises(aj.InputError, match="dims must name the 0 leading dimensions"):
-            part.to_xarray(dims=["start"])
-    np.testing.assert_array_equal(parts[0].to_xarray().x, rest.x)
-    np.testing.assert_array_equal(parts[1].to_xarray().eigenvalues, parts[1].eigenvalues)
+    with pytest.raises(aj.InputError, match="dims must name the 0 leading dimensions"):
+        rest.to_xarray(dims=["start"])
     assert parts[2].to_xarray().leader == 2
     basin = aj.Basin(jnp.array([0, 3]), jnp.array([4, 2]), jnp.array([4, 4]))
     assert basin.to_xarray().share.sel(num_flips=3) == 0.5
-
-
-def test_attractors_become_a_dataset(memory, recall):
-    rest = aj.equilibrium(memory, recall.state)
-    parts = (rest, aj.spectrum(memory, rest.state), aj.identify(memory, rest.state))
-    found = aj.Attractors(
-        *(stacked([part] * 2) for part in parts), jnp.array([3, 1]), jnp.array([0, 0, -1, 1, 0]), jnp.array(1)
-    )
-    table = found.to_xarray()
+    several = (stacked([part] * 2) for part in parts)
+    table = aj.Attractors(*several, jnp.array([3, 1]), jnp.array([0, 0, -1, 1, 0]), jnp.array(1)).to_xarray()
     assert dict(table.sizes) == {"attractor": 2, "neuron": 16, "pattern": 6, "eigenvalue": 22, "start": 5}
     np.testing.assert_array_equal(table.x.isel(attractor=1), rest.x)
     assert table.leader.values.tolist() == [2, 2]
-    assert table.sign.isel(attractor=0).values.tolist() == [0, 0, 1, 0, 0, 0]
-    assert table.kind.attrs["definition"] == "0 silent, 1 memory, 2 mixture, 3 spurious"
     assert table.attrs == {"num_unsettled": 1}
 
 
@@ -92,80 +81,22 @@ def test_a_figure_over_time_shows_what_was_stored(recall, memory):
     assert figure.get_suptitle() == "0 of 16 neurons differ from the target"
 
 
-def test_pictures_run_from_the_query_to_the_target(recall, memory):
-    figure = recall.plot(memory, target=TARGET, picture_shape=(4, 4))
-    pictures = {ax.get_title(): np.asarray(ax.images[0].get_array()) for ax in figure.axes if ax.images}
-    assert next(iter(pictures)) == "query"
-    assert [*pictures][-2:] == ["t = 6", "target"]
-    np.testing.assert_array_equal(pictures["t = 6"].ravel(), memory.readout(recall.state))
-    assert pictures["t = 6"].shape == (4, 4)
-
-
-def test_without_saved_states_the_end_is_drawn(memory):
-    recall = retrieve(memory, QUERY, t1=6.0)
-    figure = recall.plot(memory, target=2, query=QUERY)
-    labels = [ax.get_ylabel() for ax in figure.axes]
-    assert labels == [r"firing rate $\varphi(x)$", "gain $p$", "overlap $m/N$"]
-    heights = [segment[1, 1] for segment in figure.axes[0].collections[0].get_segments()]
-    np.testing.assert_array_equal(heights, memory.readout(recall.state))
-    np.testing.assert_array_equal([bar.get_height() for bar in figure.axes[1].patches][:5], recall.gains[:5])
-    assert [ax.get_ylabel() for ax in recall.plot().axes] == ["state $x$", "gain $p$"]
-
-
-def test_wrong_neurons_are_red_and_a_failed_recall_says_so(memory):
-    other = retrieve(memory, PATTERNS[:, 0], t1=6.0).plot(memory, target=2)
-    colours = other.axes[0].collections[0].get_colors()
-    is_wrong = np.asarray(PATTERNS[:, 0] != TARGET)
-    wrong = int(is_wrong.sum())
-    assert 0 < wrong < 16
-    np.testing.assert_array_equal(colours[:, 0] > colours[:, 2], is_wrong)  # more red than blue
-    assert other.get_suptitle() == f"{wrong} of 16 neurons differ from the target"
-    failed = retrieve(memory, QUERY, t1=6.0, ts=TIMES, max_steps=6)
-    figure = failed.plot(memory)
-    assert figure.get_suptitle() == "MAX_STEPS after 6 steps: the final state is invalid"
-    gains = next(ax.lines[-1].get_ydata() for ax in figure.axes if ax.get_ylabel() == "gain $p$")
-    assert np.isfinite(gains[0])
-    assert np.isnan(gains[-1])
-
-
-def test_a_single_time_that_was_reached_is_a_dot_and_none_at_all_is_said(memory, recall):
-    def cut(number):
-        """The recall as if it had failed after so many saved times."""
-        states = jax.tree.map(lambda leaf: leaf.at[number:].set(jnp.inf), recall.states)
-        return eqx.tree_at(lambda recall: (recall.states, recall.status), recall, (states, jnp.array(1)))
-
-    for number, marker, words in ((1, "o", 0), (0, "None", 1), (40, "None", 0)):
-        panels = [ax for ax in cut(number).plot(memory).axes if ax.get_ylabel() in ("gain $p$", "overlap $m/N$", "energy")]
-        assert len(panels) == 3
-        for ax in panels:
-            assert {line.get_marker() for line in ax.lines} == {marker}
-            assert len(ax.texts) == words
-
-
 def test_arguments_that_do_not_fit_are_refused_as_a_user_meets_them(recall, batch, memory, monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     refused = [
         ({"target": 5}, "target must be a stored column of the 6"),
-        ({"target": 1.0}, "target must be a stored column"),
         ({"target": jnp.ones(3)}, r"target must be .* shape \(16,\)"),
-        ({"target": [[1], [1, 2]]}, "target must be an array of real numbers"),
         ({"target": "56"}, "target must be an array of real numbers"),
-        ({"target": 2, "memory": None}, "target must be a pattern, or with a memory its column"),
         ({"query": jnp.full(16, jnp.nan)}, r"query must be finite numbers of shape \(16,\)"),
         ({"memory": aj.HopfieldMemory(PATTERNS)}, "memory must be the one that recalled"),
+        *(({"picture_shape": shape}, "picture_shape must be rows and columns") for shape in ((4, 5), "28", (-4, -4), (16,))),
     ]
-    shapes = ((4, 5), 30, (-4, -4), (6.4, 2.5), "28", ("4", "4"), (None, 16), (16,), [[4], [4, 4]])
-    refused += [({"picture_shape": shape}, "picture_shape must be rows and columns") for shape in shapes]
     for given, message in refused:
         with pytest.raises(aj.InputError, match=message):
             recall.plot(**({"memory": memory} | given))
-    with pytest.raises(aj.InputError, match=r"path must be a file that ends in .gif or .mp4; got 3"):
-        aj.animate(recall, 3, memory)
-    for dims in (3, ["a", "b"], ["neuron"], ["x"], ["status"]):
+    for dims in (3, ["a", "b"], ["neuron"]):
         with pytest.raises(aj.InputError, match="dims must"):
             batch.to_xarray(dims=dims)
-    with pytest.raises(aj.InputError, match="dims must name the 0 leading dimensions"):
-        recall.to_xarray(dims=["query"])
 
 
 def test_one_retrieval_is_drawn_not_a_batch_nor_a_traced_one(recall, batch, memory, monkeypatch, tmp_path):
@@ -173,7 +104,6 @@ def test_one_retrieval_is_drawn_not_a_batch_nor_a_traced_one(recall, batch, memo
         batch.plot()
     with pytest.raises(aj.InputError, match="cannot be called inside jax"):
         jax.jit(lambda recall: recall.plot())(recall)
-    assert isinstance(jax.tree.map(lambda leaf: leaf[0], batch).plot(), Figure)
     monkeypatch.delitem(sys.modules, "astrojax.solve.recall_figure", raising=False)
     monkeypatch.delattr("astrojax.solve.recall_figure", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
@@ -195,17 +125,6 @@ def test_an_animation_is_written_whole_and_small(recall, memory, tmp_path, suffi
             assert film.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
     else:
         assert path.read_bytes()[4:8] == b"ftyp"
-
-
-def test_frames_begin_and_end_with_the_retrieval_and_dwell_where_it_moves():
-    states = np.zeros((100, 3))
-    states[30:40] = np.linspace(0, 1, 10)[:, None]
-    states[40:] = 1
-    places = animation.frames(states, 20)
-    assert (places[0], places[-1]) == (0, 99)
-    assert len(places) <= 20
-    assert sum(30 <= place < 40 for place in places) > len(places) / 3
-    assert animation.frames(np.zeros((5, 2)), 10) == [0, 1, 2, 3, 4]
 
 
 def test_an_animation_that_cannot_be_made_leaves_nothing_behind(recall, memory, tmp_path, monkeypatch):
@@ -247,7 +166,7 @@ def test_a_result_becomes_a_dataset_with_named_dimensions(recall, batch):
     assert batch.to_xarray(dims=["digit"]).gains.dims == ("digit", "pattern")
 
 
-def test_times_that_differ_within_a_batch_are_kept_and_other_states_have_their_own_dimensions(memory):
+def test_times_that_differ_within_a_batch_are_kept(memory):
     ends = jnp.array([1.0, 6.0])
     recalls = stacked([retrieve(memory, QUERY, t1=t1, ts=TIMES / 6 * t1) for t1 in ends])
     with_time = eqx.tree_at(lambda recall: recall.convergence_time, recalls, ends, is_leaf=lambda leaf: leaf is None)
@@ -255,25 +174,12 @@ def test_times_that_differ_within_a_batch_are_kept_and_other_states_have_their_o
     assert "time" not in found.coords
     np.testing.assert_allclose(found.saved_time, TIMES / 6 * np.array([[1], [6]]))
     assert found.convergence_time.dims == ("horizon",)
-    state = aj.NeuronAstrocyteState(QUERY[:3], jnp.ones(6), jnp.ones(6))
-    without = {"gains": None, "ts": None, "states": None, "convergence_time": None, "stats": {}}
-    tripartite = aj.Recall(state, status=jnp.array(0), rtol=jnp.array(1.0), atol=jnp.array(1.0), solver="etd3", **without)
-    tripartite = tripartite.to_xarray()
-    assert tripartite.synapses.dims == tripartite.processes.dims == ("pair",)
-    assert "gains" not in tripartite
-
-
-def test_without_xarray_the_error_says_what_to_install(recall, monkeypatch):
-    monkeypatch.setitem(sys.modules, "xarray", None)
-    with pytest.raises(aj.InputError, match="to_xarray needs xarray, which is not installed: pip install xarray"):
-        recall.to_xarray()
 
 
 def test_a_sweep_becomes_a_dataset_with_an_axis_for_each_dimension():
     values = np.arange(6.0).reshape(2, 3)
     axes = {"num_patterns": {"num_patterns": np.array([5, 9])}, "both": {"tau_x": np.ones(3), "tau_p": np.arange(3.0)}}
     result = aj.SweepResult({"hamming_error": values}, 6, axes=axes)
-    assert repr(result) == ("SweepResult(6 trajectories: 2 num_patterns × 3 both; hamming_error; 0 s compiling, 0 s running)")
     found = result.to_xarray()
     assert found.hamming_error.dims == ("num_patterns", "both")
     assert found.hamming_error.sel(num_patterns=9).values.tolist() == [3, 4, 5]

@@ -6,7 +6,7 @@ import xarray as xr
 from matplotlib.colors import to_rgba
 from rich.console import Console
 
-from astrojax.report.figures import curves, difference, draw_all, heat_map
+from astrojax.report.figures import curves, difference, draw_all
 from astrojax.report.statistics import mean_interval
 from astrojax.report.tables import print_tables, summary
 
@@ -37,16 +37,6 @@ def results() -> xr.Dataset:
             "decoder": ["bayes_signed", "bayes_unsigned"],
         },
     )
-
-
-def test_heat_maps_show_the_means_in_one_scale_of_colours(results):
-    panels = [ax for ax in heat_map(results).axes if ax.images]
-    assert [ax.get_title() for ax in panels] == ["a", "b", "Bayes decoder"]
-    images = [ax.images[0] for ax in panels]
-    assert len({image.get_clim() for image in images}) == 1
-    for image, name in zip(images, "ab", strict=False):
-        np.testing.assert_allclose(image.get_array(), np.nanmean(results.hamming_error.sel(model=name).values, axis=2))
-    np.testing.assert_allclose(images[2].get_array(), results.decoder_error.values[0].mean(axis=2))
 
 
 def test_the_difference_map_is_signed_and_pale_where_it_is_not_certain(results):
@@ -108,23 +98,6 @@ def test_where_nothing_failed_the_interval_reaches_as_far_as_a_rare_failure_coul
     farthest = content["hamming_error"]["a"]["interval"][0][0][1]  # where 5 trials are missing
     assert f"95% intervals reach up to 0.00 below and {farthest:.2f} above" in capsys.readouterr().out
     assert summary(none)["hamming_error"]["b"]["interval"][0][0] == [0, None]  # without N nothing is known
-
-
-def test_tables_and_maps_say_what_they_are_averaged_over(results, capsys):
-    once = results.drop_vars("swept_axes")
-    longer = xr.concat([once, once], xr.DataArray([0.1, 1.0], dims="tau_x", name="tau_x")).transpose(
-        "model", "decoder", ..., "tau_x"
-    )
-    longer = longer.assign_coords(swept_axes=results.swept_axes)
-    content = summary(longer)
-    assert content["averaged_over"] == ["tau_x"]
-    assert summary(results)["averaged_over"] == []
-    print_tables(Console(width=120), content | {"axes": {"num_patterns": [1234567, 1234568, 5, 6], "num_flips": FLIPS}})
-    printed = capsys.readouterr().out
-    assert "means are also over tau_x" in printed
-    assert "1234568" in printed  # few digits would not distinguish the rows
-    labels = [ax.get_ylabel() for ax in heat_map(longer).axes]
-    assert any("averaged over" in label for label in labels)
 
 
 def test_copies_along_a_shared_parameter_are_no_new_samples(results):

@@ -5,11 +5,10 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 
 import astrojax as aj
-from experiments.page import VERDICTS, Markdown, Page, badge, escape, html, markdown, write
+from experiments.page import VERDICTS, Markdown, Page, badge, escape, html, write
 
 AWKWARD = [
     "a|b", r"a\|b", "x < y & z > 0", "*bold*", "**", "_it_", "`code`", "[a](b)", "![a](b)", "&lt;", "<b>", "$x$ # ~~y~~",
@@ -96,35 +95,11 @@ def test_both_files_and_the_figures_are_written_reproducibly_and_figures_of_an_e
     assert [first[name] for name in found] == [block.picture.content for block in page.figures.values()]
 
 
-def test_the_html_loads_nothing_and_suits_phones_and_screen_readers(page, tags):
+def test_the_html_loads_nothing_and_pictures_have_their_texts(page, tags):
     assert_loads_nothing(tags, 2)
-    assert tags.attributes("html") == [{"lang": "en"}]
-    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in tags.attributes("meta")
-    images = tags.attributes("img")
-    assert [image["alt"] for image in images] == ['A line, "rising" <fast> [up]', "Another."]
-    assert images[0]["src"] == page.figures["one"].picture.url
-    assert (images[0]["width"], images[0]["height"]) == ("192", "96")  # of 2 by 1 inches
-    assert tags.texts["figcaption"] == ["The error over $\\tau_x$, unsmoothed.", "Another."]
+    assert [image["alt"] for image in tags.attributes("img")] == ['A line, "rising" <fast> [up]', "Another."]
     assert tags.texts["title"] == tags.texts["h1"] == [page.title]
-    assert [tag for (_, outer), (tag, _) in itertools.pairwise(tags.tags) if outer.get("class") == "table"] == ["table"]
-
-
-def test_headings_have_anchors_and_those_of_the_second_level_are_listed(tags):
     assert [heading["id"] for heading in tags.attributes("h2")] == ["the-first-claim", "the-first-claim-1"]
-    assert tags.attributes("h3") == [{"id": "detail"}]
-    links = [link["href"] for link in tags.attributes("a")]
-    assert links == ["#the-first-claim", "#the-first-claim-1", "https://example.org/a"]
-    assert "nav" not in Tags(html(Page("short", ["## One part"]))).texts
-
-
-def test_verdicts_in_bold_are_badges_and_tables_are_tables_in_markdown(page, tags):
-    assert tags.texts["span"] == ["holds", *VERDICTS]
-    assert [badge["class"] for badge in tags.attributes("span")][1:] == [f"verdict {name}" for name in VERDICTS.values()]
-    assert tags.texts["strong"] == ["bold", "unsmoothed"]
-    tokens = MarkdownIt("commonmark").enable("table").parse(markdown(page, "report"))
-    cells = [inline.content for token, inline in itertools.pairwise(tokens) if token.type in ("th_open", "td_open")]
-    assert cells[:6] == ["claim", "verdict", r"a|b", "C0", "**holds**", "0.0"]
-    assert len(cells) == 3 * (1 + len(VERDICTS))
 
 
 def test_every_character_is_shown_literally():

@@ -109,26 +109,8 @@ def test_the_euler_protocol_meets_the_problems_of_the_sweep(experiments, tmp_pat
 def test_a_part_of_the_page_has_the_numbers_of_its_run(experiments):
     page = Page("part")
     assert experiments("slope").report(page, 1) == []
-    results = aj.load("runs/reproduction/slope-10")
-    error = float(results.hamming_error.sel(model="astrocyte", slope=5).mean())
-    (table,) = [block for block in page.blocks if isinstance(block, str) and block.startswith("|")]
-    assert f"| 5 | {error:.2f} " in table
-    assert set(page.figures) == {"slope"}
-
-
-def test_the_page_puts_verdicts_first_and_in_order(experiments):
-    reproduce, measures = experiments("reproduce"), experiments("measures")
-    claim = measures.Claim
-    claims = [claim("C12", "late", "holds in part", "mean", "a"), claim("C2", "early", "does not hold", "median", "b")]
-    part = Page("part")
-    part.text("## Part")
-    page = reproduce.assembled(claims, [part], 7, [measures.Done("astrojax run configs/fig1.yaml --trials 7", 2, 1500)])
-    text = "\n".join(map(str, page.blocks))
-    assert text.index("C2") < text.index("C12") < text.index("## Part") < text.index("What the paper leaves open")
-    assert "| C2 | early | **does not hold** | median | b |" in text
-    assert "reference 31" in text
-    assert "7 trials; 70 for the errors of Figs. 1 to 3. Of 1,500 trajectories 2 failed" in text
-    assert "\nastrojax run configs/fig1.yaml --trials 7\n" in text
+    error = float(aj.load("runs/reproduction/slope-10").hamming_error.sel(model="astrocyte", slope=5).mean())
+    assert any(f"| 5 | {error:.2f} " in str(block) for block in page.blocks)
 
 
 def test_the_command_of_a_run_repeats_it(experiments, monkeypatch):

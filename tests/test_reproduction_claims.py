@@ -7,8 +7,6 @@ import pytest
 import xarray as xr
 from scipy.integrate import solve_ivp
 
-import astrojax as aj
-
 
 def test_medians_are_judged_and_given_for_the_papers_trials_and_for_all(experiments):
     medians = experiments("medians")
@@ -53,29 +51,6 @@ def test_c7_is_judged_by_the_median_although_the_mean_rises(experiments):
     assert "What the mean adds: error 3.00" in claim.found
     samples["hamming_error"][0.01] = np.where(trials % 3 == 0, 0.0, 12.0)
     assert fig2.commitment(Figure(samples)).verdict == "holds"
-
-
-@pytest.mark.parametrize("name", ["fig1", "fig2", "fig3"])
-def test_figures_rest_on_ten_times_the_trials_of_other_parts_at_all_their_values(experiments, monkeypatch, name):
-    along, asked = experiments("along"), []
-
-    def stored(name, trials, label="", **overrides):
-        asked.append((trials, aj.load_config(along.CONFIGS / f"{name}.yaml", trials=trials, **overrides)))
-
-    monkeypatch.setattr(along, "stored", stored)
-    monkeypatch.setattr(along, "one_axis", lambda results, axis: results)
-    axis = {"fig1": "tau_p", "fig2": "tau_x", "fig3": "temperature"}[name]
-    figure = along.Along(name, axis, 1000)
-    assert figure.results is figure.times is None
-    (many, outcomes), (few, times) = asked
-    assert (many, few) == (10_000, 200)
-    for config in (outcomes, times):
-        assert config.swept_axes().keys() & {"retrieval.t1", "trial"} == {"retrieval.t1", "trial"}
-    swept, timed = (
-        next(named[axis] for named in config.axes.coordinates().values() if axis in named) for config in (outcomes, times)
-    )
-    assert list(swept) == list(timed)
-    assert outcomes.retrieval.convergence_speed is None
 
 
 def test_neurons_freeze_where_the_chosen_pattern_no_longer_turns_them_in_time(experiments):

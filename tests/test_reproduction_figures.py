@@ -3,13 +3,10 @@
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib.colors import to_rgb
 
-from astrojax.report.statistics import mean_interval
 from experiments.figures import (
     COLORS,
     TIE,
-    capacity_figure,
     convergence,
     phase_map,
     regimes,
@@ -61,24 +58,6 @@ def test_convergence_times_are_medians_in_which_unfinished_recalls_are_the_longe
         np.testing.assert_allclose(share, [TAUS, [np.isinf(found).mean() for found in known]])
 
 
-def test_sweeps_show_means_with_intervals_and_medians_by_horizon_beside_those_of_the_protocol(swept):
-    known = swept.assign_attrs(num_neurons=30).assign_coords(num_patterns=100)
-    protocol = swept.sel({"retrieval.t1": [10.0]}).isel(tau_x=[1, 4])[["hamming_error"]]
-    figure = sweep_figure(known, "tau_x", ["hamming_error", "perplexity"], protocol=protocol)
-    for ax, bounds, variable in zip(figure.axes, ((0, 30), (1, 100)), ("hamming_error", "perplexity"), strict=True):
-        bars = [collection for collection in ax.collections if hasattr(collection, "get_segments")]
-        for color, values, bar in zip(COLORS[:2], swept[variable].values[0].transpose(1, 0, 2), bars, strict=False):
-            (mean,), (median,) = lines_of(ax, color, "."), lines_of(ax, color, "None")
-            np.testing.assert_allclose(mean, [TAUS, np.nanmean(values, axis=-1)])
-            np.testing.assert_allclose(median, [TAUS, np.nanmedian(values, axis=-1)])
-            ends = np.array([segment[:, 1] for segment in bar.get_segments()])
-            np.testing.assert_allclose(ends.T, mean_interval(values, bounds))
-    median, mean = lines_of(figure.axes[0], "k", "s")
-    values = protocol.hamming_error.values[0, :, 0]
-    np.testing.assert_allclose([median[1], mean[1]], [np.median(values, axis=-1), np.mean(values, axis=-1)])
-    assert lines_of(figure.axes[1], "k", "s") == []
-
-
 @pytest.fixture
 def compared() -> xr.Dataset:
     """Three models over three loads and four corruptions, with Bayes decoders."""
@@ -110,23 +89,6 @@ def test_winners_have_the_lowest_mean_error_and_are_certain_only_where_they_beat
     assert not winners(equal)[1].any()
     equal[:2] *= 0.2  # two models that beat the third, but not one another
     assert not winners(equal)[1].any()
-
-
-def test_the_map_of_winners_is_pale_where_they_are_not_certain_and_white_where_there_is_none(compared):
-    figure = winners_map(compared, ["b", "a"])
-    errors = compared.hamming_error.values[[1, 0]]
-    best, certain = winners(errors)
-    image, *panels = (ax.images[0].get_array() for part in figure.subfigs for ax in part.axes if ax.images)
-    for place in np.ndindex(best.shape):
-        alpha = 0 if best[place] == TIE else 1 if certain[place] else 0.3
-        assert image[place][3] == alpha
-        assert alpha == 0 or tuple(image[place][:3]) == to_rgb(COLORS[best[place]])
-    means = errors.sum(axis=-1) / 80
-    signed, unsigned = compared.decoder_error.values[1:].mean(axis=-1)
-    for panel, expected in zip(panels, [*means, *(means - signed), *(means - unsigned)], strict=True):
-        np.testing.assert_allclose(np.ma.filled(panel, np.nan), expected)
-    without = winners_map(compared.drop_vars(["decoder_error", "decoder"]), ["a", "c"])
-    assert sum(len(ax.images) for part in without.subfigs for ax in part.axes if ax.get_title() or ax.images) == 3
 
 
 def test_regimes_follow_from_perplexity_and_success():
@@ -166,36 +128,8 @@ def test_the_phase_map_has_the_regime_of_most_trials_and_contours_of_the_success
     assert not any(hasattr(collection, "levels") for collection in constant.collections)
 
 
-def test_capacities_that_no_load_exceeded_are_open_triangles():
-    capacity = np.array([[4.0, 9.0, np.nan], [20.0, 90.0, 500.0]])
-    curves = dataset(
-        "model num_neurons",
-        {"model": ["Hopfield", "astrocyte"], "num_neurons": [10, 20, 40]},
-        capacity=capacity,
-        low=capacity * 0.8,
-        high=capacity * 1.5,
-        censored=np.array([[False, False, False], [False, False, True]]),
-    )
-    (ax,) = capacity_figure(curves).axes
-    for color, values, bars in zip(COLORS[:2], capacity, ax.collections, strict=True):
-        (line,) = lines_of(ax, color, ".")
-        np.testing.assert_array_equal(line, [[10, 20], values[:2]])
-        ends = np.array([segment[:, 1] for segment in bars.get_segments()])
-        np.testing.assert_allclose(ends, np.outer(values[:2], [0.8, 1.5]))
-    (none,), (bound,) = (lines_of(ax, color, "^") for color in COLORS[:2])
-    assert none.size == 0
-    np.testing.assert_array_equal(bound, [[40], [500]])
-
-
-@pytest.mark.parametrize(
-    ("draw", "message"),
-    [
-        (lambda swept, _: sweep_figure(swept, "model", ["hamming_error"]), "one value of tau_x; got 7"),
-        (lambda _, compared: sweep_figure(compared, "num_patterns", ["hamming_error"]), "one value of model; got 3"),
-        (lambda _, compared: sweep_figure(compared.assign_coords(tau_x=1.0), "tau_x", ["hamming_error"]), "got 'tau_x'"),
-        (lambda _, compared: winners_map(compared, ["a", "d"]), "models must be one of a, b, c; got 'd'"),
-    ],
-)
-def test_axes_that_would_be_averaged_and_unknown_names_are_refused(swept, compared, draw, message):
-    with pytest.raises(ValueError, match=message):
-        draw(swept, compared)
+def test_axes_that_would_be_averaged_and_unknown_names_are_refused(swept, compared):
+    with pytest.raises(ValueError, match="one value of tau_x; got 7"):
+        sweep_figure(swept, "model", ["hamming_error"])
+    with pytest.raises(ValueError, match="models must be one of a, b, c; got 'd'"):
+        winners_map(compared, ["a", "d"])
