@@ -321,10 +321,8 @@ def test_settings_that_do_not_fit_the_solver_are_named():
     in_files = [
         ({"solver": "adams", "rtol": 0.1}, "retrieval: rtol .*0.1"),
         ({"solver": "etd3", "num_steps": 30}, "retrieval: num_steps .*30"),
-        ({"atol": 0.1, "outcome_error": 0.2}, "retrieval: outcome_error .*0.2"),
         ({"num_steps": 30, "outcome_error": 0.2}, "retrieval: num_steps and outcome_error .*30"),
         ({"num_steps": 30, "max_steps": 20}, "retrieval: num_steps .* max_steps, 20; got .*30"),
-        ({"num_steps": 0}, "retrieval.num_steps: .*; got 0"),
         ({"outcome_error": 1.5}, "retrieval.outcome_error: .*; got 1.5"),
     ]
     for settings, words in in_files:
@@ -332,15 +330,11 @@ def test_settings_that_do_not_fit_the_solver_are_named():
             parse_config(RAW | {"retrieval": settings})
     in_calls = [
         ({"solver": "adams", "rtol": 0.1}, "rtol is for adaptive solvers; got 0.1"),
-        ({"solver": Adams(), "atol": 0.2}, "atol is for adaptive solvers; got 0.2"),
         ({"solver": "etd3", "num_steps": 30}, "num_steps is for the solver adams; got 30"),
         ({"solver": "adams", "num_steps": 0}, "num_steps must be .* at least 1; got 0"),
         ({"num_steps": 30, "max_steps": 20, "solver": "adams"}, "num_steps must be .* at most 20; got 30"),
         ({"t1": -1.0}, "t1 must be a positive"),
-        ({"t1": float("nan")}, "t1 must be a positive"),
         ({"rtol": 0.0, "solver": "etd3"}, "rtol must be a positive"),
-        ({"solver": "tsit"}, "did you mean 'tsit5'"),
-        ({"max_steps": 0}, "max_steps must be"),
     ]
     for settings, words in in_calls:
         for function in (sample, functools.partial(aj.retrieve, memory_of(SIMPLE), QUERY)):

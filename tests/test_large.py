@@ -75,18 +75,14 @@ def test_bad_input_of_large_memories_is_refused():
     several = jax.vmap(aj.HopfieldMemory)(np.ones((4, 4, 3)))
     refused = [
         (lambda: aj.compact_patterns(np.array([[1, 0.5]])), r"entry \(0, 1\) is 0.5"),
-        (lambda: aj.compact_patterns(np.array([[200, 1]])), r"entry \(0, 0\) is 200"),
         (lambda: aj.compact_patterns(np.ones(3)), r"shape \(num_neurons, num_patterns\)"),
-        (lambda: aj.compact_patterns(signs(4, 3), devices=[]), "devices must be"),
         (lambda: aj.compact_patterns(signs(4, 3), devices=jax.devices() * 2), "devices must be"),
         (lambda: jax.jit(aj.compact_patterns)(np.ones((2, 4))), "cannot be called inside"),
         (lambda: aj.AstrocyteMemory(good.patterns, stored=np.ones(3, bool)), "stored must be left out"),
         (lambda: aj.NeuronAstrocyteMemory(good.patterns), "patterns must be an array for a neuron-astrocyte memory"),
         (lambda: recalled(good, np.ones((2, 5))), r"queries must have shape \(number, 4\)"),
         (lambda: recalled(good, np.ones((2, 4)), solver="kvaerno3"), "implicit"),
-        (lambda: recalled(good, np.ones((2, 4)), max_bytes=0), "max_bytes must be"),
         (lambda: recalled(several, np.ones((2, 4))), r"memory must be a single one .* shape \(4, 4, 3\)"),
-        (lambda: jax.jit(lambda query: recalled(good, query))(np.ones((2, 4))), "cannot be called inside"),
     ]
     for make, words in refused:
         with pytest.raises(aj.InputError, match=words):
