@@ -14,7 +14,6 @@ import pytest
 import astrojax as aj
 from astrojax.cli import main
 from astrojax.config.load import parse_config
-from astrojax.config.run import Config
 from astrojax.runs import cluster
 
 pytestmark = [pytest.mark.as_used, pytest.mark.usefixtures("no_figures")]
@@ -76,6 +75,7 @@ def assert_same(folder, reference):
         assert found[name].values.tobytes() == reference[name].values.tobytes(), name
 
 
+@pytest.mark.slow
 def test_two_workers_of_which_one_is_killed_give_the_values_of_one_process(config, reference, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
@@ -118,6 +118,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_cluster_without_workers_is_told_and_given_up(config, reference, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(NOBODY_LEFT)
@@ -130,6 +131,7 @@ def test_a_cluster_without_workers_is_told_and_given_up(config, reference, tmp_p
     assert_same(tmp_path / "run", reference)
 
 
+@pytest.mark.slow
 def test_the_command_line_starts_workers_and_ctrl_c_keeps_what_is_stored(config, reference, tmp_path):
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "astrojax.cli", "run", str(config), "--out", str(folder), "--chunk", "4"]
@@ -153,7 +155,7 @@ def test_the_command_line_starts_workers_and_ctrl_c_keeps_what_is_stored(config,
     assert_same(folder, reference)
 
 
-@pytest.mark.parametrize("where", ["local:0", "local:two", "nowhere", "8786"])
+@pytest.mark.parametrize("where", ["local:0", "nowhere"])
 def test_a_cluster_that_makes_no_sense_is_refused(config, tmp_path, capsys, where):
     assert main(["run", str(config), "--out", str(tmp_path / "run"), "--cluster", where]) == 2
     assert "--cluster must be an address such as tcp://" in capsys.readouterr().err
@@ -191,23 +193,12 @@ def test_a_worker_that_imports_a_script_without_a_main_guard_ends_without_noise(
     assert capsys.readouterr() == ("", "")
 
 
-def test_dask_is_imported_only_when_asked_for():
-    code = "import sys, astrojax.cli.main, astrojax.runs.run; print('distributed' in sys.modules, 'dask' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False False\n"
-
-
-def test_a_worker_reads_and_compares_a_pattern_file_once(tmp_path, monkeypatch):
+def test_a_worker_compares_the_pattern_file_that_it_reads(tmp_path):
     np.save(tmp_path / "own.npy", np.random.default_rng(0).choice([-1.0, 1.0], (5, 16)))
     raw = RAW | {"patterns": {"kind": "file", "path": "own.npy"}, "axes": {"num_patterns": 5, "num_flips": [0, 1]}}
     given = parse_config(raw | {"models": {"h": {"kind": "hopfield"}}}, folder=tmp_path)
-    digests, hashed = tuple(given.file_digests().items()), []
-    monkeypatch.setattr(Config, "file_digests", lambda self: hashed.append(self) or dict(digests))
-    cluster._prepared.cache_clear()
-    for index in range(3):
-        values, _ = cluster._compute(given.model_dump_json(), digests, 50, ((), ()), index)
-        assert values["hamming_error"].shape == (50,)
-    assert len(hashed) == 1
+    values, _ = cluster._compute(given.model_dump_json(), tuple(given.file_digests().items()), 50, ((), ()), 0)
+    assert values["hamming_error"].shape == (50,)
     other = (("patterns.path", "0" * 64),)
     with pytest.raises(aj.InputError, match=r"patterns\.path: .*own\.npy is another file on the worker"):
         cluster._compute(given.model_dump_json(), other, 50, ((), ()), 0)

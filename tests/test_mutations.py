@@ -12,7 +12,7 @@ import xarray as xr
 import astrojax as aj
 from astrojax.config.load import parse_config
 
-MUTATIONS = int(os.environ.get("ASTROJAX_MUTATIONS", "40"))
+MUTATIONS = int(os.environ.get("ASTROJAX_MUTATIONS", "25"))
 """How many damaged folders are read and continued; 500 take some minutes."""
 
 CONFIG = parse_config(

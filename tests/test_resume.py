@@ -23,7 +23,7 @@ from astrojax.cli import main
 from astrojax.storage.folder import choose_folder, is_done, locked
 from astrojax.storage.results import NOT_COMPUTED
 
-from .run_folders import CHUNK, CONFIG, NUM_CELLS, RAW, chunk_files, set_flags, values
+from .run_folders import CHUNK, CONFIG, NUM_CELLS, RAW, set_flags, values
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -166,34 +166,6 @@ def test_a_full_disk_is_reported_and_flags_are_set_after_the_values(config, fini
     assert stored(run) == NUM_CELLS - 4
     assert again(config, run) == 0
     assert values(run) == values(finished_run)
-
-
-@contextlib.contextmanager
-def small_disk(path, size):
-    path.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)], capture_output=True, check=False)
-    if made.returncode:
-        pytest.skip("only root can mount a file system")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(path)], check=True)
-
-
-def test_a_disk_that_runs_full_loses_nothing(config, finished_run, tmp_path):
-    with small_disk(tmp_path / "disk", "4m"):
-        folder, filler = tmp_path / "disk" / "run", tmp_path / "disk" / "filler"
-        shutil.copytree(finished_run, folder)
-        set_flags(folder, slice(2, NUM_CELLS))
-        for path in [path for name in values(finished_run) for path in chunk_files(folder, name)[2:]]:
-            path.unlink()
-        filler.write_bytes(bytes(shutil.disk_usage(folder).free - 100_000))
-        assert again(config, folder) == 1
-        assert 2 <= stored(folder) < NUM_CELLS
-        assert not list(folder.rglob("*.partial"))
-        filler.unlink()
-        assert again(config, folder) == 0
-        assert values(folder) == values(finished_run)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions are those of POSIX")

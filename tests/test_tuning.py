@@ -65,15 +65,11 @@ def test_bad_parameters_and_settings_are_named(engine):
     faults = {
         "transform must be one of .*did you mean 'log'": lambda: aj.Parameter("lgo"),
         r"low 2\.0 and high 1\.0": lambda: aj.Parameter("log", 2.0, 1.0),
-        "positive lower bound": lambda: aj.Parameter("log", 0.0, 1.0),
         "did you mean 'direction'": lambda: objective(loss="directoin"),
         "weight of loss gain .* at least 0; got -1": lambda: objective(loss={"direction": 1.0, "gain": -1.0}),
-        "levels must be a list": lambda: objective(levels=[]),
         "batch_size must be even": lambda: aj.Search(objective(), key=KEY, batch_size=3),
-        "optimiser must be one of": lambda: aj.Search(objective(), key=KEY, optimiser="adamm"),
         r"start of tau_x must lie within \[0.001, 1000\]; got 0": lambda: search.init({"tau_x": 0.0}),
         "equally many starts": lambda: search.init({"tau_x": [1.0, 2.0], "tau_p": [1.0, 2.0, 3.0]}),
-        "at least one parameter": lambda: search.init({}),
     }
     for text, call in faults.items():
         with pytest.raises(aj.InputError, match=text):

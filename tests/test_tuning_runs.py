@@ -110,38 +110,16 @@ def test_a_search_leaves_history_figures_and_a_configuration_to_run(searched, ca
     model = tuned.models["tuned"]
     assert model.score == str(best.score.item())
     assert np.float32(model.temperature) == np.float32(best.temperature)
+    assert results.best.error == float(history.validation_error.min())
+    assert results.best.values == {"temperature": model.temperature, "tau_x": model.tau_x}
+    summary = json.loads((searched.parent / "out").read_text())["summary"]
+    assert len(summary["looks"]) == 2 * 2 * 4
+    for look in summary["looks"]:
+        there = history.sel(score=look["score"]).isel(start=look["start"], step=look["step"])
+        assert (look["validation_error"], look["validation_loss"]) == (there.validation_error, there.validation_loss)
     capsys.readouterr()
     assert main(["show", str(searched)]) == 0
     assert "on held-out problems, with 95% intervals" in capsys.readouterr().out
-
-
-def test_the_best_of_a_search_is_a_memory_to_use(searched):
-    results = aj.load_search(searched)
-    best, tuned = results.best, aj.load_config(searched / "tuned.yaml").models["tuned"]
-    assert best.error == float(results.history.validation_error.min())
-    assert best.values == {"temperature": tuned.temperature, "tau_x": tuned.tau_x}
-    assert (best.score, best.t1) == (tuned.score, 10.0)
-    patterns = aj.random_patterns(jax.random.key(0), num_neurons=20, num_patterns=5)
-    expected = aj.AstrocyteMemory(
-        patterns, score=tuned.score, temperature=tuned.temperature, tau_x=tuned.tau_x, tau_p=tuned.tau_p, slope=tuned.slope
-    )
-    one, other = (aj.retrieve(memory, patterns[:, 0], t1=best.t1) for memory in (best.memory(patterns), expected))
-    np.testing.assert_array_equal(one.state.x, other.state.x)
-    with pytest.raises(aj.InputError, match="patterns must be given"):
-        best.memory()
-
-
-def test_every_validation_is_printed_on_the_way_and_in_the_summary(searched):
-    history, printed = aj.load_search(searched).history, (searched.parent / "err").read_text()
-    for score in ("squared", "linear"):
-        for step in (0, 4, 8, 12):
-            error = float(history.validation_error.sel(score=score).isel(step=step).min())
-            assert f"{score}: step {step}: validation error {error:.4f}" in printed
-    looks = json.loads((searched.parent / "out").read_text())["summary"]["looks"]
-    assert len(looks) == 2 * 2 * 4
-    for look in looks:
-        there = history.sel(score=look["score"]).isel(start=look["start"], step=look["step"])
-        assert (look["validation_error"], look["validation_loss"]) == (there.validation_error, there.validation_loss)
 
 
 def test_a_history_that_was_chosen_in_another_way_is_refused(searched, tmp_path):
@@ -177,8 +155,7 @@ def test_held_out_runs_are_those_that_the_search_recorded(searched, tmp_path, ca
     assert "Traceback" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["comparison", "landscape"])
-@pytest.mark.parametrize("sealed", [True, False])
+@pytest.mark.parametrize(("name", "sealed"), [("comparison", True), ("landscape", False)])
 def test_what_another_search_found_is_not_taken_over(searched, tmp_path, name, sealed):
     record, found = (json.loads((searched / f"{file}.json").read_text()) for file in ("provenance", name))
     for content in (record, found)[: 1 if sealed else 2]:
@@ -198,16 +175,6 @@ def test_the_tuned_configuration_gives_the_error_that_was_reported(searched, tmp
     other = aj.load(tmp_path / "other").hamming_error.sel(model="tuned")
     spread = np.sqrt(reported.var() / reported.size + other.var() / other.size)
     assert abs(reported.mean() - other.mean()) < 3.5 * spread
-
-
-def test_a_finished_search_is_shown_and_not_repeated(searched, tmp_path, capsys, monkeypatch):
-    shutil.copytree(searched, tmp_path / "runs" / "small")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("astrojax.runs.tune.run_search", lambda *arguments, **options: pytest.fail("searched again"))
-    assert main(["tune", str(written(tmp_path))]) == 0
-    printed = capsys.readouterr().out
-    assert "runs/small holds this run already, finished on 20" in printed
-    assert "lowest validation error" in printed
 
 
 def test_training_validation_and_held_out_problems_are_different(searched):
