@@ -16,7 +16,7 @@ from .systems.problems import FAMILY, KINDS, MODELS, batched, draw
 TIGHT = {"solver": "dopri8", "rtol": 1e-11, "atol": 1e-11, "max_steps": 100_000, "adjoint": diffrax.ForwardMode()}
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*KINDS, "modern-hopfield"])
 def test_c2_the_measured_rate_of_the_energy_is_the_exact_one(name):
     """Fourth-order differences of the energy along tightly solved trajectories against the closed form of the rate."""
     step = 2e-4

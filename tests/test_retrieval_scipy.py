@@ -64,7 +64,7 @@ def test_the_final_state_agrees_with_scipy_on_random_problems(name):
         recall = aj.retrieve(memory, query, t1=HORIZON, adjoint=diffrax.ForwardMode(), **settings)
         return recall.state, recall.gains, recall.status
 
-    solve, number, worst = batched(name, final), 20, 0.0
+    solve, number, worst = batched(name, final), 12, 0.0
     shapes = [(4, 6), (7, 12)] if name == "neuron-astrocyte" else SHAPES
     for seed, (num_neurons, capacity) in enumerate(shapes):
         problems = draw(name, seed, number, num_neurons, capacity)

@@ -6,6 +6,7 @@ Nothing here is shared with the package: tests compare the two.
 from itertools import product
 
 import numpy as np
+from scipy.special import softmax
 
 SCORES = {
     "squared": (lambda m, n: m**2 / (2 * n), lambda m, n: m / n, lambda k: k),
@@ -14,11 +15,6 @@ SCORES = {
     "power6": (lambda m, n: m**6 / (6 * n**5), lambda m, n: m**5 / n**5, lambda k: k),
 }
 """Score, derivative and coupling constant, by name; the power score of orders 4 and 6."""
-
-
-def softmax(values):
-    weights = np.exp(values - values.max())
-    return weights / weights.sum()
 
 
 def coupling_matrix(patterns, gains, name, x, slope):
