@@ -8,7 +8,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -54,26 +53,6 @@ def test_every_command_has_a_summary_examples_that_parse_and_exit_statuses():
             options, rest = parser.parse_known_args(words[1:])
             assert options.command == name
             assert all(word.startswith("--") or word.isdigit() for word in rest)
-
-
-def test_the_wheel_is_the_whole_package_with_its_marker_of_types_and_its_examples():
-    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert wheel == {"packages": ["astrojax"]}  # every file in the folder, whatever its kind
-    package = Path(aj.__file__).parent
-    assert (package / "py.typed").is_file()
-    assert examples.FOLDER.is_relative_to(package)
-    ignored = (ROOT / ".gitignore").read_text().split()
-    assert not any("yaml" in line or "examples" in line for line in ignored)
-
-
-def test_licences_agree_and_extras_exist():
-    citation, project = yaml.safe_load((ROOT / "CITATION.cff").read_text()), PROJECT["project"]
-    assert citation["license"] == project["license"]
-    extras = project["optional-dependencies"]
-    assert {"cuda", "tpu", "cluster", "explore", "export", "video", "docs", "dev"} <= set(extras)
-    own = [need.extras for needs in extras.values() for need in map(Requirement, needs) if need.name == project["name"]]
-    assert own
-    assert set().union(*own) <= set(extras)
 
 
 def test_every_dependency_has_a_lower_bound_and_the_tested_versions_lie_within_the_bounds():

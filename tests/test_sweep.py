@@ -70,22 +70,6 @@ def whole():
     return swept(trial(), AXES)
 
 
-def test_results_are_those_of_single_retrievals(whole):
-    @jax.jit
-    def single(coordinates):
-        problem = TASK.draw(jax.random.key(3), coordinates, 12)
-        memory = aj.AstrocyteMemory(
-            problem.patterns, score="linear", stored=problem.stored, **(DEFAULTS | {"temperature": coordinates["temperature"]})
-        )
-        recall = aj.retrieve(memory, problem.query, t1=2.0, rtol=1e-6, atol=1e-6)
-        return aj.soft_hamming_error(problem.target, memory.readout(recall.state))
-
-    for index in [(0, 0, 0, 0), (1, 1, 1, 3), (2, 0, 1, 2)]:
-        coordinates = {name: jnp.asarray(values[place]) for (name, values), place in zip(AXES.items(), index, strict=True)}
-        coordinates = {k: v if k == "temperature" else v.astype(jnp.int32) for k, v in coordinates.items()}
-        np.testing.assert_allclose(whole["soft_hamming_error"][index], single(coordinates), rtol=1e-5, atol=1e-7)
-
-
 def test_neither_batches_nor_the_rest_of_a_sweep_change_results(whole):
     for name, values in swept(trial(), AXES, engine=aj.Engine(lanes_per_step=5)).items():
         np.testing.assert_allclose(whole[name], values, rtol=1e-9, atol=1e-12)
@@ -121,15 +105,6 @@ def test_the_padded_shapes_are_the_cheapest_of_all(loads, each):
     assert waste(loads, counts, shapes.capacities) == pytest.approx(min(waste(loads, counts, sizes) for sizes in sets))
     assert np.all(shapes.of(loads) >= loads)
     assert shapes.padding == pytest.approx(1 - loads.sum() / shapes.of(loads).sum())
-
-
-def test_padded_shapes_are_few_and_within_what_there_is():
-    assert Shapes(np.array([1, 3, 200]), np.array([9, 9, 9])).capacities.tolist() == [200]  # not worth another program
-    assert Shapes(np.array([1]), np.array([5])).capacities.tolist() == [8]
-    assert Shapes(np.array([5]), np.array([5]), largest=6).capacities.tolist() == [6]
-    assert len(Shapes(np.arange(1, 5001), np.full(5000, 10**6)).capacities) == 3
-    loads, counts = np.arange(2, 201), np.full(199, 550)
-    assert [len(Shapes(loads, counts, program_cost=cost).capacities) for cost in (0, 10_000, 40_000)] == [3, 2, 1]
 
 
 @pytest.mark.parametrize("shape", [(199, 11, 50), (7, 1, 13), (2, 2, 2, 2), ()])
