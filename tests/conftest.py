@@ -26,8 +26,10 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
 
 
 LONGEST = (
-    "test_resume.py",
+    "test_corners.py",
     "test_accuracy.py",
+    "test_additions.py",
+    "test_trusted_folders.py",
     "test_tuning_gradients.py",
     "test_tuning_runs.py",
     "test_cluster.py",

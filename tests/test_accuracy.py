@@ -72,6 +72,7 @@ def test_tolerances_of_rounding_are_reached(benchmark_module):
     np.testing.assert_allclose(x, exact, atol=1e-7 * np.abs(exact).max())
 
 
+@pytest.mark.slow
 def test_gradients_of_a_batch_do_not_see_what_is_invalid():
     patterns = aj.random_patterns(jax.random.key(0), num_neurons=12, num_patterns=4)
     target = patterns[:, 0]

@@ -37,7 +37,9 @@ def corner_solver(**settings):
     return jax.jit(lambda keys, *given: jax.lax.map(lambda key: one(key, *given), keys, batch_size=32))
 
 
-@pytest.mark.parametrize("corner", CORNERS)
+@pytest.mark.parametrize(
+    "corner", [pytest.param(corner, marks=[pytest.mark.slow] * (corner == "tau_x 1e-3")) for corner in CORNERS]
+)
 def test_corners_are_solved_accurately_in_few_evaluations_and_wrong_ends_are_no_successes(corner):
     """benchmarks/corners.py measures the same on more trajectories; the reference is an explicit solver of fifth order."""
 

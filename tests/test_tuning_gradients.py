@@ -67,7 +67,7 @@ def assert_equal(found, expected, what: str) -> None:
         np.testing.assert_allclose(found[name], value, rtol=1e-4, atol=1e-4 * scale + 1e-9, err_msg=f"{what}: {name}")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS[:-1], pytest.param(KINDS[-1], marks=pytest.mark.slow)])
 def test_gradients_of_every_loss_equal_differences_in_both_modes(kind):
     engine, values = Engine(lanes_per_step=8), values_for(kind)
     one = {name: value[None] for name, value in values.items()}
@@ -84,7 +84,7 @@ def test_gradients_of_every_loss_equal_differences_in_both_modes(kind):
     assert seen == set(values) - silent.get(kind.rpartition("-")[2], set())
 
 
-@pytest.mark.parametrize("kind", ["linear-dynamic", "dense-3"])
+@pytest.mark.parametrize("kind", [pytest.param("linear-dynamic", marks=pytest.mark.slow), "dense-3"])
 def test_a_single_loss_is_differentiable_by_jax_in_both_modes(kind):
     aim = objective(kind, "direction", solver="auto", rtol=1e-9, atol=1e-9)
     values, problem = values_for(kind), aim.problem(jax.random.key(0), 1)
