@@ -3,12 +3,11 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 STYLED := astrojax tests experiments benchmarks docs
-# Most tests spend their time compiling, and are compiled in a third of it. Those marked as_used depend on how programs are
-# compiled, or spend their time running.
+# Most tests spend their time compiling, which these flags cut to a third.
 QUICK := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+PYTEST := XLA_FLAGS="$$XLA_FLAGS $(QUICK)" $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-.PHONY: help setup run reproduce test check docs build bounds bench bench-check bench-gpu smoke clean
+.PHONY: help setup run reproduce test test-slow coverage check docs build bounds bench bench-check bench-gpu smoke clean
 help:           ## show this
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -20,9 +19,14 @@ run: .venv/base         ## the main job: the paper's benchmark and real digits, 
 reproduce: .venv/base   ## every figure and claim of the paper, into docs/reproduction.html: within half an hour
 	@$(BIN)/python experiments/reproduce.py
 
-test: .venv/dev         ## all tests
-	@XLA_FLAGS="$$XLA_FLAGS $(QUICK)" $(PYTEST) -m "not as_used"
-	@$(PYTEST) -m as_used
+test: .venv/dev         ## the tests of every change
+	@$(PYTEST) -m "not slow"
+
+test-slow: .venv/dev    ## tests that kill processes, start clusters, browsers or several devices, or take long
+	@$(PYTEST) -m slow
+
+coverage: .venv/dev     ## lines of the package that the tests of every change reach
+	@$(PYTEST) -m "not slow" --cov=astrojax --cov-report=term:skip-covered
 
 check: .venv/dev        ## style, and types as the oldest Python has them and each newer one that is here
 	@$(BIN)/ruff check $(STYLED)
