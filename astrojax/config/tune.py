@@ -84,8 +84,8 @@ class Schedule(Section):
     arguments: dict[str, Argument] = Field({}, description="its arguments, by their names in optax")
 
 
-class Optimiser(Section):
-    """An optimiser of optax."""
+class Optimizer(Section):
+    """An optimizer of optax."""
 
     name: OptimizerName = "adam"
     learning_rate: Positive = Field(0.3, description="in unconstrained numbers: 0.3 of a logarithm is a change by a third")
@@ -101,11 +101,11 @@ class SearchSettings(Section):
     random_starts: Integer = Field(0, ge=0, le=10_000, description="starts drawn within the bounds, besides the model's values")
     max_gradient_norm: Positive = Field(1.0, description="beyond it the gradient of one problem is scaled down")
     smoothing: Real = Field(
-        0.5, ge=0, description="spread of random moves of unconstrained numbers, each in a problem of its own"
+        0.5, ge=0, description="standard deviation of the random perturbations of unconstrained numbers, one for each problem"
     )
-    validation_size: Integer = Field(512, ge=1, le=MOST_TRAJECTORIES, description="held-out problems that choose the best")
+    validation_size: Integer = Field(512, ge=1, le=MOST_TRAJECTORIES, description="validation problems that choose the best values")
     validate_every: Integer = Field(5, ge=1, le=MOST_STEPS, description="steps between looking at them")
-    patience: Integer = Field(10, ge=1, le=MOST_STEPS, description="looks without improvement that end the search")
+    patience: Integer = Field(10, ge=1, le=MOST_STEPS, description="validations without improvement that end the search")
     checkpoint_every: Integer = Field(5, ge=1, le=MOST_STEPS, description="steps that a kill may cost")
 
 
@@ -130,7 +130,7 @@ class TuneConfig(BaseConfig):
     axes: Axes = Field(description="memory loads and levels of corruption; problems of all pairs are equally frequent")
     model: Memory = Field(description="the memory; its values are where the search starts")
     scores: list[Literal[SCORES]] = Field(  # type: ignore[valid-type]
-        [], description="scores that are searched one after the other; the one with the lowest held-out error is taken"
+        [], description="scores that are searched one after the other; the one with the lowest validation error is taken"
     )
     parameters: Annotated[dict[str, Searched], BeforeValidator(_searched, json_schema_input_type=Any)] = Field(
         min_length=1, description="what is searched: names, with transform and bounds where others than usual are wanted"
@@ -143,12 +143,12 @@ class TuneConfig(BaseConfig):
         ),
     ] = Field({"softsign": 1.0}, min_length=1, description="a loss, or weights of several")
     gradient: Literal["auto", "forward", "reverse", "implicit"] = Field("auto", description="how gradients are found")
-    optimiser: Optimiser = Optimiser()
+    optimiser: Optimizer = Optimizer()
     search: SearchSettings = SearchSettings()
     compare: Comparison = Comparison()
     landscape: Landscape = Landscape()
     retrieval: Retrieval = Retrieval()
-    heldout_trials: Integer = Field(1000, ge=1, le=MOST_TRAJECTORIES, description="fresh problems of each load and level")
+    heldout_trials: Integer = Field(1000, ge=1, le=MOST_TRAJECTORIES, description="held-out problems of each load and level")
 
     @classmethod
     def cross_field_errors(cls, sections: dict[str, Any]) -> Iterator[Fault]:
@@ -196,7 +196,7 @@ class TuneConfig(BaseConfig):
         return getattr(self.model, "score", self.model.kind)
 
     def heldout(self, name: str, model: Any, *, t1: float | None = None, decoders: bool = False) -> Config:
-        """A run of a memory on fresh problems: those that any run of the same seed meets, none of which the search has seen."""
+        """A run of a memory on held-out problems, which are those of any run with the same seed."""
         given = {field: getattr(self, field) for field in BaseConfig.model_fields}
         given |= {"name": name, "trials": self.heldout_trials}
         retrieval = self.retrieval if t1 is None else self.retrieval.model_copy(update={"t1": t1})
