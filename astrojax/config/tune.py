@@ -103,7 +103,7 @@ class SearchSettings(Section):
     smoothing: Real = Field(
         0.5, ge=0, description="standard deviation of the random perturbations of unconstrained numbers, one for each problem"
     )
-    validation_size: Integer = Field(512, ge=1, le=MOST_TRAJECTORIES, description="validation problems that choose the best values")
+    validation_size: Integer = Field(512, ge=1, le=MOST_TRAJECTORIES, description="validation problems, which choose the best")
     validate_every: Integer = Field(5, ge=1, le=MOST_STEPS, description="steps between looking at them")
     patience: Integer = Field(10, ge=1, le=MOST_STEPS, description="validations without improvement that end the search")
     checkpoint_every: Integer = Field(5, ge=1, le=MOST_STEPS, description="steps that a kill may cost")
