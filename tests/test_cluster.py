@@ -16,7 +16,7 @@ from astrojax.cli import main
 from astrojax.config.load import parse_config
 from astrojax.runs import cluster
 
-pytestmark = [pytest.mark.as_used, pytest.mark.usefixtures("no_figures")]
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 RAW = {
     "patterns": {"kind": "random", "num_neurons": 11},

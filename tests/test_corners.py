@@ -10,8 +10,6 @@ import pytest
 import astrojax as aj
 from astrojax.solve.exponential import ETD3
 
-pytestmark = pytest.mark.as_used
-
 CORNERS = {
     "tau_x 1e-2": {"tau_x": 1e-2},
     "tau_x 1e-3": {"tau_x": 1e-3},

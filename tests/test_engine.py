@@ -19,8 +19,6 @@ import astrojax as aj
 from astrojax._internal.devices import OutOfMemoryError, default_budget
 from astrojax.sweep.engine import PROGRAMS
 
-pytestmark = pytest.mark.as_used
-
 AXES = {"num_patterns": [2, 9, 40], "num_flips": [0, 2, 5], "trial": range(11)}
 
 DECODERS = aj.Sweep(aj.DecoderTrial(aj.Task(eqx.Partial(aj.random_patterns, num_neurons=13), aj.Flips())), AXES)

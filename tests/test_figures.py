@@ -114,7 +114,7 @@ def test_the_command_draws_vector_files_of_an_observable_and_some_models(run, ca
 
 def test_the_command_refuses_what_is_not_there_before_it_draws(run, capsys, monkeypatch):
     monkeypatch.setattr("astrojax.report.figures.render", None)
-    for words in (["--format", "jpg"], ["--models", ""], ["--label", "num_flips"]):
+    for words in (["--format", "jpg"], ["--format", ""], ["--models", ""], ["--label", "num_flips"]):
         assert main(["show", str(run), *words]) == 2
         assert capsys.readouterr().err.startswith("astrojax: ")
 

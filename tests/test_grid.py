@@ -169,7 +169,6 @@ AXES = {"num_patterns": [4, 12], "num_flips": [1, 3], "tau_x": [0.03, 1.0], "tri
 """Fewer and more patterns than neurons, clear and unclear queries, neurons that are faster than gains: several grids."""
 
 
-@pytest.mark.as_used
 def test_results_are_the_same_bit_for_bit_where_problems_of_several_grids_are_mixed():
     task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=13), aj.Flips())
     trial = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), PARAMETERS, t1=HORIZON)

@@ -13,8 +13,6 @@ import pytest
 import astrojax as aj
 from astrojax.solve.adams import Adams
 
-pytestmark = pytest.mark.as_used
-
 MEMORIES = {
     "astrocyte": lambda patterns: aj.AstrocyteMemory(patterns, temperature=0.1),
     "Hopfield": lambda patterns: aj.HopfieldMemory(patterns, zero_diagonal=True),

@@ -9,8 +9,6 @@ import pytest
 import astrojax as aj
 from experiments.explicit_euler import euler_on_gains
 
-pytestmark = pytest.mark.as_used
-
 NUMBER = 2000
 
 

@@ -29,7 +29,6 @@ def test_a_batch_over_memories_and_queries_equals_single_retrievals():
         np.testing.assert_allclose(together[index], one(temperatures[index], queries[index]), rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.as_used
 def test_precision_is_that_of_the_patterns():
     ours = aj.retrieve(aj.AstrocyteMemory(PATTERNS.astype(jnp.float32)), QUERY, t1=5.0, ts=[1.0, 5.0], convergence_speed=0.01)
     assert {leaf.dtype for leaf in jax.tree.leaves((ours.state, ours.gains, ours.states, ours.convergence_time))} == {
@@ -59,7 +58,6 @@ def test_convergence_of_very_fast_neurons_is_seen_by_default():
     assert float(found) == pytest.approx(float(expected), rel=0.05)
 
 
-@pytest.mark.as_used
 def test_observing_convergence_does_not_change_the_result():
     memory = aj.AstrocyteMemory(PATTERNS)
     plain, timed = (aj.retrieve(memory, QUERY, t1=20.0, convergence_speed=speed, **FAST) for speed in (None, 1e-2))

@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _names(text: str) -> list[str]:
     """Names with commas between them; one that has a comma is quoted, as in a table."""
-    return next(csv.reader([text]), [])
+    return next(csv.reader([text]), []) or [""]
 
 
 def _label(text: str) -> tuple[str, str]:
