@@ -39,17 +39,7 @@ CONVERSIONS = {
 
 
 def read_array(path: str | os.PathLike[str], name: str | None = None) -> np.ndarray:
-    """Read the array of numbers in a `.npy`, `.npz` or `.csv` file.
-
-    Arguments:
-        path: the file. name: which array of an `.npz` file; not needed if it holds one.
-
-    Returns:
-        Booleans, integers or floats of any shape; those of a `.csv` file have a row for each of its lines.
-
-    Raises:
-        InputError (a ValueError): naming the file, for anything else.
-    """
+    """Read the array of numbers in a `.npy`, `.npz` or `.csv` file."""
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"path must be the path of a file; got {shown(path)}")
     path = Path(path)

@@ -32,10 +32,7 @@ def not_traced(function: str, tree: Any) -> None:
 
 
 def real(name: str, values: Any) -> jax.Array:
-    """`values` as an array of floats: floats keep their precision, integers take JAX's default one.
-
-    Raises `InputError` for anything but real numbers.
-    """
+    """`values` as an array of floats: floats keep their precision, integers take JAX's default one."""
     try:
         array = jnp.asarray(values)
     except (TypeError, ValueError) as error:

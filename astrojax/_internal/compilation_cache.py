@@ -17,10 +17,7 @@ VARIABLE = "ASTROJAX_CACHE"
 
 
 def keep_compiled_programs() -> Path | None:
-    """Turn on JAX's persistent compilation cache, unless the user has set it up otherwise.
-
-    Returns the folder, or `None` if programs are not kept. Each kind of processor has a folder of its own.
-    """
+    """Turn on JAX's persistent compilation cache, unless the user has set it up otherwise."""
     chosen = os.environ.get(VARIABLE, "")
     if chosen.lower() == "off":
         return None

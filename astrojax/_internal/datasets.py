@@ -54,11 +54,7 @@ def labeled(variables: Variables, leading: tuple[str, ...] = ()) -> dict[str, tu
 def dataset(
     variables: Mapping[str, tuple[Any, ...]], coordinates: Mapping[str, Any], attributes: Mapping[str, Any]
 ) -> "xr.Dataset":
-    """An `xarray.Dataset` of variables and coordinates in xarray's own form.
-
-    Raises:
-        InputError (a ValueError): if xarray is not installed, or where a dimension has the name of a variable.
-    """
+    """An `xarray.Dataset` of variables and coordinates in xarray's own form."""
     try:
         import xarray as xr
     except ImportError as error:
@@ -70,11 +66,7 @@ def dataset(
 
 
 def batch_dims(dims: Sequence[str] | None, number: int, default: str) -> tuple[str, ...]:
-    """Names of the leading dimensions of a batch: those that are given, or a default, numbered where there are several.
-
-    Raises:
-        InputError (a ValueError): for another number of names, or for one that is used twice or by a single result.
-    """
+    """Names of the leading dimensions of a batch: those that are given, or a default, numbered where there are several."""
     if dims is None:
         return (default,) if number == 1 else tuple(f"{default}_{place}" for place in range(number))
     names = tuple(dims) if isinstance(dims, Sequence) and not isinstance(dims, str) else (dims,)

@@ -106,15 +106,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_sealed_json(path: Path, *run: str, since: Iterable[str] | None = None) -> dict[str, Any]:
-    """Read what `write_sealed_json` wrote.
-
-    Arguments:
-        path: the file. run: what identifies its run.
-        since: keys that were introduced together with the seal; a file without these keys need not be sealed.
-
-    Raises:
-        InputError: if the file is missing, or is not what was written for this run.
-    """
+    """Read what `write_sealed_json` wrote."""
     content = read_json(path)
     seal = content.pop(SEAL, None)
     is_older = seal is None and since is not None and content.keys().isdisjoint(since)

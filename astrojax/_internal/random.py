@@ -36,10 +36,7 @@ def pinned(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def folded(key: Key[Array, ""], *numbers: Numbers) -> Key[Array, "..."]:
-    """Fold numbers into a key one after another, as `jax.random.fold_in`; arrays of numbers, broadcast, give arrays of keys.
-
-    With 0 to n − 1 as the last numbers these are also the keys of `jax.random.split`.
-    """
+    """Fold numbers into a key one after another, as `jax.random.fold_in`; arrays of numbers, broadcast, give arrays of keys."""
     return jax.random.wrap_key_data(jnp.stack(_hashed(key, *numbers), axis=-1), impl=GENERATOR)
 
 

@@ -120,10 +120,7 @@ def _equilibrium(memory: AbstractMemory, state: PyTree, max_steps: int) -> Equil
 
 
 def scaled_residual(state: PyTree, memory: AbstractMemory) -> PyTree:
-    """The vector field in units of the state: drive − variable, relative to 1 + the largest |variable| of its kind.
-
-    So one tolerance suits neurons, which reach |x| ≈ K, logits, which reach N/(2T), and all time constants.
-    """
+    """The vector field in units of the state: drive − variable, relative to 1 + the largest |variable| of its kind."""
 
     def part(derivative: jax.Array, rate: Scalar, values: jax.Array) -> jax.Array:
         return derivative / (rate * jax.lax.stop_gradient(1 + jnp.max(jnp.abs(values))))

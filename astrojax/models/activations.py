@@ -39,11 +39,7 @@ def activation_slope(x: Float[Array, "*shape"], slope: Scalar) -> Float[Array, "
 
 
 def softmax(logits: PerPattern, stored: Stored | None = None) -> PerPattern:
-    """Softmax of the stored entries, shape (K,); 0 for the others.
-
-    As `jax.nn.softmax`, written for a CPU's vector units: compilers keep the order of a reduction, and would find the largest
-    entry and the sum one entry at a time.
-    """
+    """Softmax of the stored entries, shape (K,); 0 for the others."""
     weights, total, _ = _exponentials(logits, stored)
     return weights / total
 
@@ -59,6 +55,7 @@ def _exponentials(logits: PerPattern, stored: Stored | None) -> tuple[PerPattern
     if stored is not None:
         # Its exponential is 0, and it is no infinity, which would spoil gradients.
         logits = jnp.where(stored, logits, jnp.finfo(logits.dtype).min)
+    # As products and split maxima: compilers keep the order of a reduction, and would take one entry at a time.
     largest = jax.lax.stop_gradient(largest_entry(logits))
     weights = jnp.exp(logits - largest)
     return weights, jnp.matmul(weights, jnp.ones_like(weights), precision=jax.lax.Precision.HIGHEST), largest

@@ -115,11 +115,7 @@ def pooled_patterns(key: RandomKey, *, pool: Float[Array, "neurons pool"], num_p
 
 @pinned
 def pooled_columns(key: RandomKey, *, size: int, num_patterns: int) -> Int[Array, " patterns"]:
-    """Which columns of a pool of that size `pooled_patterns` takes, in its order, shape (num_patterns,).
-
-    Raises:
-        InputError (a ValueError): if the pool holds fewer patterns than asked for.
-    """
+    """Which columns of a pool of that size `pooled_patterns` takes, in its order, shape (num_patterns,)."""
     random_key(key)
     at_least("num_patterns", num_patterns, 1)
     if num_patterns > size:

@@ -82,10 +82,7 @@ class AbstractExponentialSolver(AutonomousSolver):
 
     @abstractmethod
     def stage_drives(self, drive: Drive, y0: PyTree, half: "Relaxation", whole: "Relaxation") -> tuple[Terms, Terms]:
-        """Coefficients n_j of the drive Σ n_j θ^j along a step, θ from 0 to 1; and of its difference from a lower order's.
-
-        `half` and `whole` are the relaxations of the state during half of the step and all of it.
-        """
+        """Coefficients n_j of the drive Σ n_j θ^j along a step, θ from 0 to 1; and of its difference from a lower order's."""
 
     def step(
         self, terms: Any, t0: Any, t1: Any, y0: PyTree, args: Any, solver_state: None, made_jump: Any
@@ -151,22 +148,14 @@ def exponential_drive(field: Callable[[PyTree], PyTree], rates: PyTree) -> Calla
 
 
 class Relaxation(NamedTuple):
-    """How the state relaxes during a time.
-
-    Arguments:
-        length: the time.
-        weights: φ_0, φ_1, … at z = −λ length, for each part of the state.
-    """
+    """How the state relaxes during a time: φ_0, φ_1, … at z = −λ length, for each part of the state."""
 
     length: Scalar
     weights: PyTree
 
 
 def relaxations(rates: PyTree, lengths: Sequence[Scalar], num_coefficients: int) -> list[Relaxation]:
-    """A `Relaxation` for each of the times, for drives of up to `num_coefficients` coefficients.
-
-    The functions φ of all rates and times are computed as one array: one by one, such small operations take most of a step.
-    """
+    """A `Relaxation` for each time; all as one array, since one by one such small operations take most of a step."""
     leaves, structure = jax.tree.flatten(rates)
     together = jnp.stack(leaves)
     times = jnp.stack([jnp.asarray(length, together.dtype) for length in lengths])

@@ -44,15 +44,7 @@ def can_be_refined(status: Any, num_steps: Any, max_steps: int) -> Any:
 def solve_on_grids(
     num_steps: np.ndarray, max_steps: int, solve: Callable[[int, np.ndarray], tuple[np.ndarray, PyTree]]
 ) -> PyTree:
-    """Solve trajectories on grids, equally fine ones together, and again with twice as many steps where these are too few.
-
-    A sweep does the same inside a compiled program (`sweep/programs.py`).
-
-    Arguments:
-        num_steps: steps of the first grid of each trajectory.
-        max_steps: largest number of steps.
-        solve: gives statuses and results, a pytree of NumPy arrays, for a number of steps and indices of trajectories.
-    """
+    """Solve trajectories on grids, equally fine ones together, and again with twice as many steps where these are too few."""
     pending, done = num_steps.copy(), np.iinfo(num_steps.dtype).max
     results = None
     while (number := int(pending.min())) < done:

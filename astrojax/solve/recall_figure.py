@@ -34,15 +34,7 @@ Panel = Callable[[Any], None]
 
 @dataclass(frozen=True)
 class RetrievalData:
-    """One retrieval as plain arrays, with N neurons, K stored patterns and T saved times. Arrays that are `None` are not drawn.
-
-    Arguments:
-        title: above the figure. final: state at the horizon, shape (N,). is_rate: whether states are firing rates.
-        times: shape (T,). states: shape (T, N). gains, overlaps: shape (T, K), overlaps relative to N. energies: shape (T,).
-        final_gains, final_overlaps: shape (K,). query, target: shape (N,).
-        columns: numbers of the K patterns in the memory. target_column: that of the target, if it is one of them.
-        picture_shape: rows and columns of a picture, whose product is N.
-    """
+    """One retrieval as plain arrays, with N neurons, K stored patterns and T saved times. Arrays that are `None` are not drawn."""
 
     title: str
     final: np.ndarray

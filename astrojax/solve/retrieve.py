@@ -113,10 +113,7 @@ def retrieve(
 
 
 class Retrieval(eqx.Module):
-    """A prepared solve: all that `retrieve` was given or chose by default.
-
-    `status` says what is wrong with traced values; numbers out of range have been replaced by 1.
-    """
+    """A prepared solve. `status` says what is wrong with traced values; numbers out of range have been replaced by 1."""
 
     memory: AbstractMemory
     y0: PyTree
@@ -140,11 +137,7 @@ def prepare(
     *,
     differentiable: bool = False,
 ) -> Retrieval:
-    """Check the input of a solve; errors as for `retrieve`. `num_steps` takes the place of that of the settings.
-
-    Where it is to be differentiable, a memory and a query that are traced and invalid are replaced by harmless values, so that
-    neither the solve nor its derivatives meet NaN. This costs a copy of the patterns.
-    """
+    """Check the input of a solve; errors as for `retrieve`. `num_steps` takes the place of that of the settings."""
     check_memory(memory)
     start, method = checked_query(query, memory.patterns), settings.method
 

@@ -87,10 +87,7 @@ class StepControl(diffrax.AbstractAdaptiveStepSizeController[Scalar, Any]):
     def init(
         self, terms: Any, t0: Any, t1: Any, y0: PyTree, dt0: Any, args: Any, func: Callable[..., Any], error_order: Any
     ) -> tuple[Any, Scalar]:
-        """The end of the first step, and 1 in place of the error of the step before it.
-
-        The first step is a share of the memory's shortest time constant, less at tight tolerances; nothing is evaluated for it.
-        """
+        """The end of the first step, and 1 in place of the error of the step before it."""
         if dt0 is None:
             dt0 = FIRST_STEP * args.shortest_time() * self.rtol ** (1 / error_order)
         return t0 + jax.lax.stop_gradient(dt0), jnp.ones_like(self.rtol)

@@ -40,10 +40,7 @@ def refuse_idle_axes(name: str, sample: Any, root_key: RandomKey, grid: Grid, ca
 def effective_coordinates(
     sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray], capacity: int
 ) -> frozenset[str]:
-    """Names of the coordinates that a sample's problem or outcome depends on, the load included; nothing is computed.
-
-    The outcome is what `determinants` of a sample returns or, for a sample without that, what is measured.
-    """
+    """Names of the coordinates that a sample's problem or outcome depends on, the load included; nothing is computed."""
     sample = as_arrays(sample)
     lane = tuple(sorted((name, values.dtype.str) for name, values in coordinates.items()))
     kind = lane, static_key(sample), capacity, jax.numpy.result_type(float)

@@ -40,15 +40,7 @@ PROGRAMS = Programs()
 
 
 class Lanes(NamedTuple):
-    """Trajectories to compute.
-
-    Arguments:
-        name: under which timings are counted.
-        sample: see `Sample`.
-        root_key: the key that all random keys are derived from.
-        coordinates: an array for each coordinate, by name, with one value per trajectory.
-        capacities: to how many patterns each is padded.
-    """
+    """Trajectories to compute: values by coordinate, and to how many patterns each trajectory is padded."""
 
     name: str
     sample: Any
@@ -137,8 +129,7 @@ class Engine:
     def compute_concurrently(self, lanes: Lanes) -> dict[str, np.ndarray]:
         """As `Session.compute`, with the trajectories dealt out to all threads: the same values bit for bit.
 
-        Raises:
-            OutOfMemoryError: if not even a single trajectory fits into memory.
+        Raises `OutOfMemoryError` if not even a single trajectory fits into memory.
         """
         parts = [np.arange(first, lanes.capacities.size, self.num_threads) for first in range(self.num_threads)]
         results: dict[str, np.ndarray] = {}
@@ -199,13 +190,9 @@ class Engine:
 
 
 class Session:
-    """Computations of one caller with an engine, which are stopped and timed separately from those of others.
+    """Computations of one caller with an engine, stopped and timed separately from those of others, by any number of threads.
 
-    Its methods may be called from many threads. Once it has been stopped, by a failure of one of its jobs or an interruption,
-    it computes nothing more: results are complete, or there is an exception.
-
-    Arguments:
-        engine: the engine that computes.
+    Once stopped, by a failed job or an interruption, it computes nothing more: results are complete, or there is an exception.
     """
 
     timings: dict[str, Timings]
@@ -216,13 +203,7 @@ class Session:
         self._stop = threading.Event()
 
     def compute(self, lanes: Lanes) -> dict[str, np.ndarray]:
-        """Observables by name, one value (a scalar, or an array) per trajectory.
-
-        Raises:
-            InputError (a ValueError): for a root key of another generator.
-            OutOfMemoryError: if not even a single trajectory fits into memory.
-            CancelledError: if the session was stopped.
-        """
+        """Observables by name, one value (a scalar, or an array) per trajectory."""
         random_key(lanes.root_key)
         sample = as_arrays(lanes.sample)
         results: dict[str, np.ndarray] = {}
@@ -245,12 +226,7 @@ class Session:
         self._stop.set()
 
     def run(self, jobs: Iterable[Callable[[], object]]) -> None:
-        """Do jobs concurrently, started in their order. If one fails, or on an interruption, the others stop.
-
-        Each job runs in the precision of the calling thread.
-
-        Raises: what the job raised that failed first; CancelledError if the session was stopped.
-        """
+        """Do jobs concurrently, started in their order. If one fails, or on an interruption, the others stop."""
         precision = jax.config.jax_enable_x64  # type: ignore[attr-defined]
 
         failures: list[BaseException] = []

@@ -14,13 +14,7 @@ together, their values by name."""
 
 
 class Grid:
-    """The cartesian product of axes. Its points, the trajectories of a sweep, are numbered with the last axis running fastest.
-
-    Nothing grows with the product: coordinates are computed when they are needed.
-
-    Raises:
-        InputError (a ValueError): for an axis without values, zipped coordinates of different lengths, or a name used twice.
-    """
+    """The cartesian product of axes. Its points, the trajectories of a sweep, are numbered with the last axis running fastest."""
 
     axes: dict[str, dict[str, np.ndarray]]
     """Coordinates by name, by axis."""

@@ -60,17 +60,11 @@ class GridSample(Sample, Protocol):
 
 @dataclass(frozen=True)
 class Layout:
-    """How lanes are laid out in one call of a program.
-
-    Arguments:
-        devices: devices that lanes are spread over.
-        width: lanes of a batch, which are solved together on one device.
-        num_batches: largest number of batches of a device in one call.
-    """
+    """How lanes are laid out in one call of a program."""
 
     devices: tuple[Any, ...]
-    width: int
-    num_batches: int
+    width: int  # lanes of a batch, which are solved together on one device
+    num_batches: int  # most batches of a device in one call
 
     @property
     def lanes(self) -> int:
@@ -213,13 +207,7 @@ def is_on_grid(sample: Sample) -> TypeGuard[GridSample]:
 
 
 class Packed(eqx.Module):
-    """Values of many lanes by name, all numbers of one type in one array: writing many small ones takes time.
-
-    Arguments:
-        arrays: by type, shape (lanes, numbers of a lane).
-        shapes: those of a lane's values, by name.
-        groups: names by type.
-    """
+    """Values of many lanes by name, all numbers of one type in one array: writing many small ones takes time."""
 
     arrays: list[jax.Array]
     shapes: tuple[tuple[str, tuple[int, ...]], ...] = eqx.field(static=True)

@@ -12,15 +12,9 @@ MOST_CANDIDATES = 64
 
 
 class Shapes:
-    """The padded shapes of a sweep, each a capacity: a number of patterns to which smaller loads are padded.
+    """The padded shapes of a sweep: the numbers of patterns to which smaller loads are padded that waste least.
 
-    A trajectory goes into the smallest capacity that holds its load. The capacities are those that waste least: the patterns
-    computed, padding included, plus `program_cost` for each capacity, are at their minimum.
-
-    Arguments:
-        loads, counts: distinct memory loads of a sweep, and how many trajectories have each.
-        largest: how many patterns there are to draw from, where that is limited.
-        program_cost: how many trajectories of the largest load cost as much as a program.
+    They minimize the patterns computed, padding included, plus `program_cost` trajectories of the largest load per shape.
     """
 
     capacities: np.ndarray

@@ -133,11 +133,7 @@ class RecallTrial(eqx.Module):
         return *self.task.coordinate_names, *numbers
 
     def memory(self, problem: Problem, coordinates: Coordinates) -> AbstractMemory:
-        """The memory that is given a problem.
-
-        Raises:
-            InputError (a ValueError): for a parameter that `build` does not take.
-        """
+        """The memory that is given a problem; `InputError` for a parameter that `build` does not take."""
         taken, takes_any = self._signature()
         for name in (*self.parameters, *self.per_pattern):
             if name not in (*taken, "patterns") and not takes_any:

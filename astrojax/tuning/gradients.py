@@ -31,18 +31,7 @@ def mean_gradient(
     smoothing: float,
     max_norm: float,
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """The mean gradient in the unconstrained numbers, shape (S, …) by parameter, and the metrics of a `Record`.
-
-    The gradient of each problem is clipped, then their mean. Where the numbers are perturbed, it is averaged with the
-    covariance of losses and perturbations over the variance of the latter: an estimate of the gradient of the smoothed loss
-    that sees where a trajectory changes basins. There the loss jumps, of which the derivative of one trajectory says nothing.
-
-    Arguments:
-        found: what `measure` gives for S starts.
-        slopes: derivative of each value with respect to its unconstrained number, as it broadcasts to (S, problems, …).
-        perturbation: by parameter, shape (problems,), in units of `smoothing`; empty for none.
-        smoothing, max_norm: as `smoothing` and `max_gradient_norm` of a `Search`.
-    """
+    """The mean gradient in the unconstrained numbers, shape (S, …) by parameter, and the metrics of a `Record`."""
     with np.errstate(over="ignore", invalid="ignore"):
         gradients = {name: np.asarray(found[f"gradient_{name}"], np.float64) * slope for name, slope in slopes.items()}
         norm = _norm(gradients, from_axis=2)
@@ -60,6 +49,7 @@ def mean_gradient(
         clipped = np.where(_expanded(usable, each), each, 0.0) * _expanded(clipping, each)
         mean[name] = clipped.sum(axis=1) / _expanded(num_usable, each[:, 0])
         if perturbation:
+            # It sees where a trajectory changes basins: the loss jumps there, of which the derivative says nothing.
             covariance = excess_loss @ perturbation[name].astype(np.float64) / num_usable
             mean[name] = (mean[name] + covariance / smoothing) / 2
     norm_of_mean = _norm(mean, from_axis=1)

@@ -212,17 +212,7 @@ class Objective(eqx.Module):
 
 
 class LossTrial(eqx.Module):
-    """The loss of one problem and its gradient: a sample (see `astrojax.sweep.programs.Sample`).
-
-    Parameters that are single numbers are coordinates of a lane, so one program serves any number of starts.
-
-    Arguments:
-        objective: what is measured.
-        scalars: names of parameters that are single numbers.
-        per_pattern: values of each other parameter at all starts, shape (S, …); the coordinate `start` chooses.
-        mode: how the gradient is found; `none` for the loss alone.
-        num_steps: steps of the grid in reverse mode, where they cannot be traced.
-    """
+    """The loss of one problem and its gradient: a sample (see `astrojax.sweep.programs.Sample`)."""
 
     objective: Objective
     scalars: tuple[str, ...] = eqx.field(static=True)
@@ -289,11 +279,7 @@ def measure(
     name: str = "search",
     each: bool = False,
 ) -> dict[str, np.ndarray]:
-    """What `LossTrial` measures in problems of given numbers, at all starts: arrays of shape (S, problems, …) by name.
-
-    All starts meet the same problems. What is measured does not depend on how the engine spreads it. Values are of shape
-    (S, …); single numbers may be other ones in `each` problem, of shape (S, problems).
-    """
+    """What `LossTrial` measures in problems of given numbers, at all starts: arrays of shape (S, problems, …) by name."""
     scalars, per_pattern = _split(values)
     scalars = {key: np.asarray(value) for key, value in scalars.items()}
     starts = len(next(iter(values.values())))

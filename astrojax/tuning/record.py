@@ -39,8 +39,5 @@ CHOICE = "the lowest validation_error; validation_loss breaks ties, then the ord
 
 
 def ranked(error: np.ndarray, loss: np.ndarray) -> np.ndarray:
-    """Indices along the first axis, the best first: by error, then loss, then order. NaN comes last.
-
-    Where targets are not ±1 all errors are NaN, and the loss decides.
-    """
+    """Indices along the first axis, the best first: by error, then loss, then order. NaN comes last."""
     return np.lexsort((loss, error), axis=0)

@@ -14,12 +14,7 @@ from .._internal.parameters import QUANTITIES
 
 
 class Transform(NamedTuple):
-    """Two elementwise functions of an array and of the bounds `low` and `high`, inverse to each other.
-
-    Arguments:
-        to_value: from unconstrained numbers. to_raw: from values within the bounds to unconstrained numbers.
-        positive: whether values must be positive. bounded: whether every number has a value within the bounds.
-    """
+    """Two elementwise functions of an array and of the bounds `low` and `high`, inverse to each other."""
 
     to_value: Callable[[jax.Array, float, float], jax.Array]
     to_raw: Callable[[jax.Array, float, float], jax.Array]
