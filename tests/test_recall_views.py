@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import astrojax as aj
-from astrojax.solve import recall_animation as animation
+from astrojax.solve import recall_figure
 
 PATTERNS = aj.random_patterns(jax.random.key(0), num_neurons=16, num_patterns=6)
 TARGET = PATTERNS[:, 2]
@@ -99,16 +99,11 @@ def test_arguments_that_do_not_fit_are_refused_as_a_user_meets_them(recall, batc
             batch.to_xarray(dims=dims)
 
 
-def test_one_retrieval_is_drawn_not_a_batch_nor_a_traced_one(recall, batch, memory, monkeypatch, tmp_path):
+def test_one_retrieval_is_drawn_not_a_batch_nor_a_traced_one(recall, batch):
     with pytest.raises(aj.InputError, match=r"recall.plot shows one retrieval; got a batch of shape \(5,\)"):
         batch.plot()
     with pytest.raises(aj.InputError, match="cannot be called inside jax"):
         jax.jit(lambda recall: recall.plot())(recall)
-    monkeypatch.delitem(sys.modules, "astrojax.solve.recall_figure", raising=False)
-    monkeypatch.delattr("astrojax.solve.recall_figure", raising=False)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(aj.InputError, match="animate needs matplotlib, which is not installed"):
-        aj.animate(recall, tmp_path / "film.gif")
 
 
 @pytest.mark.parametrize(("suffix", "shape"), [("gif", (4, 4)), ("mp4", None)])
@@ -127,6 +122,17 @@ def test_an_animation_is_written_whole_and_small(recall, memory, tmp_path, suffi
         assert path.read_bytes()[4:8] == b"ftyp"
 
 
+def test_frames_begin_and_end_with_the_retrieval_and_dwell_where_it_moves():
+    states = np.zeros((100, 3))
+    states[30:40] = np.linspace(0, 1, 10)[:, None]
+    states[40:] = 1
+    places = recall_figure.frames(states, 20)
+    assert (places[0], places[-1]) == (0, 99)
+    assert len(places) <= 20
+    assert sum(30 <= place < 40 for place in places) > len(places) / 3
+    assert recall_figure.frames(np.zeros((5, 2)), 10) == [0, 1, 2, 3, 4]
+
+
 def test_an_animation_that_cannot_be_made_leaves_nothing_behind(recall, memory, tmp_path, monkeypatch):
     path = tmp_path / "film.gif"
     with pytest.raises(aj.InputError, match=r"path must end in \.gif or \.mp4; got 'film.webm'"):
@@ -140,7 +146,7 @@ def test_an_animation_that_cannot_be_made_leaves_nothing_behind(recall, memory, 
     with pytest.raises(aj.InputError, match="path must be a file in a folder that exists"):
         aj.animate(recall, tmp_path / "none" / "film.gif")
     path.write_text("what was there")
-    monkeypatch.setattr(animation._Moving, "picture", lambda self, at: 1 / 0)
+    monkeypatch.setattr(recall_figure, "_draw_strip", lambda *args: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         aj.animate(recall, path)
     assert [(other.name, other.read_text()) for other in tmp_path.iterdir()] == [("film.gif", "what was there")]
@@ -174,6 +180,12 @@ def test_times_that_differ_within_a_batch_are_kept(memory):
     assert "time" not in found.coords
     np.testing.assert_allclose(found.saved_time, TIMES / 6 * np.array([[1], [6]]))
     assert found.convergence_time.dims == ("horizon",)
+    state = aj.NeuronAstrocyteState(QUERY[:3], jnp.ones(6), jnp.ones(6))
+    without = {"gains": None, "ts": None, "states": None, "convergence_time": None, "stats": {}}
+    tripartite = aj.Recall(state, status=jnp.array(0), rtol=jnp.array(1.0), atol=jnp.array(1.0), solver="etd3", **without)
+    tripartite = tripartite.to_xarray()
+    assert tripartite.synapses.dims == tripartite.processes.dims == ("pair",)
+    assert "gains" not in tripartite
 
 
 def test_a_sweep_becomes_a_dataset_with_an_axis_for_each_dimension():

@@ -1,6 +1,6 @@
 """Results as xarray datasets: arrays with named dimensions. xarray is imported when it is used."""
 
-from abc import abstractmethod
+import dataclasses
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
@@ -16,16 +16,14 @@ if TYPE_CHECKING:
 OWN_DIMS = ("neuron", "pattern", "pair", "time", "eigenvalue")
 """Dimensions of a single result."""
 
-Variables = dict[str, tuple[tuple[str, ...], Any, str]]
-"""Variables of a single result by name: dimensions, array (`None` if the result has none) and definition."""
+
+def labeled(name: str, definition: str, *dims: str) -> Any:
+    """A field of a `Labeled` result that is a variable of its dataset."""
+    return eqx.field(metadata={"variable": (name, definition, dims)})
 
 
 class Labeled(eqx.Module):
-    """A result for one state, or for a batch of them."""
-
-    @abstractmethod
-    def _variables(self) -> Variables:
-        """The variables of its dataset."""
+    """A result whose fields say how they stand in a dataset, for one state or for a batch of them."""
 
     def to_xarray(self, *, dims: Sequence[str] | None = None) -> "xr.Dataset":
         """The result as an `xarray.Dataset` with dimensions `neuron`, `pattern` or `eigenvalue`, and those of a batch.
@@ -34,31 +32,32 @@ class Labeled(eqx.Module):
             dims: names of the leading dimensions of a batch; `state` for one, `state_0`, `state_1`, … for more when left out.
 
         Raises:
-            InputError (a ValueError): for names that do not fit, inside `jax.jit`, or without xarray.
+            InputError (a ValueError): for names that do not fit, or inside `jax.jit`.
         """
         not_traced(f"{type(self).__name__.lower()}.to_xarray", self)
-        found = self._variables()
-        number = next(np.ndim(array) for own, array, _ in found.values() if not own)
-        return dataset(labeled(found, batch_dims(dims, number, "state")), {}, {})
+        found = variables(self)
+        number = min(array.ndim - len(own) for own, array, _ in found.values())
+        return dataset(variables(self, batch_dims(dims, number, "state")), {}, {})
 
 
-def labeled(variables: Variables, leading: tuple[str, ...] = ()) -> dict[str, tuple[Any, ...]]:
-    """Variables as xarray takes them, with the `leading` dimensions of a batch."""
-    return {
-        name: ((*leading, *dims), np.asarray(array), {"definition": text})
-        for name, (dims, array, text) in variables.items()
-        if array is not None
-    }
+def variables(result: eqx.Module, leading: tuple[str, ...] = ()) -> dict[str, tuple[Any, ...]]:
+    """The `labeled` fields of a result as xarray takes them, with the `leading` dimensions of a batch."""
+    found = {}
+    for part in dataclasses.fields(result):
+        value = getattr(result, part.name)
+        if "variable" in part.metadata and value is not None:
+            name, definition, dims = part.metadata["variable"]
+            array = np.asarray(value.x if part.name == "state" else value)
+            found[name] = ((*leading, *dims), array, {"definition": definition})
+    return found
 
 
 def dataset(
     variables: Mapping[str, tuple[Any, ...]], coordinates: Mapping[str, Any], attributes: Mapping[str, Any]
 ) -> "xr.Dataset":
-    """An `xarray.Dataset` of variables and coordinates in xarray's own form."""
-    try:
-        import xarray as xr
-    except ImportError as error:
-        raise InputError("to_xarray needs xarray, which is not installed: pip install xarray") from error
+    """An `xarray.Dataset`; `InputError` where a dimension has the name of a variable."""
+    import xarray as xr
+
     twice = {dim for dims, *_ in variables.values() for dim in dims} & variables.keys()
     if twice:
         raise InputError(f"dims must be names other than those of the variables {', '.join(variables)}; got {sorted(twice)}")

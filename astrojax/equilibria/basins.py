@@ -23,7 +23,7 @@ from .._internal.checks import (
     refuse_booleans,
     shown,
 )
-from .._internal.datasets import Variables, dataset, labeled
+from .._internal.datasets import dataset, labeled, variables
 from .._internal.random import pinned, seed_key
 from .._internal.types import BoolScalar, IntScalar, Neurons, RandomKey, Scalar, ScalarLike
 from ..models.base import AbstractMemory, check_memory
@@ -67,23 +67,21 @@ class Attractors(eqx.Module):
     equilibria: Equilibrium
     spectra: Spectrum
     identities: Identity
-    counts: Int[Array, " attractors"]
-    labels: Int[Array, " starts"]
+    counts: Int[Array, " attractors"] = labeled("count", "trajectories that reached it", "attractor")
+    labels: Int[Array, " starts"] = labeled(
+        "label", "attractor that the start led to, -1 for those that did not settle", "start"
+    )
     num_unsettled: IntScalar
 
     def to_xarray(self) -> "xr.Dataset":
         """The attractors as an `xarray.Dataset` along `attractor`, `neuron`, `pattern`, `eigenvalue` and `start`.
 
-        Raises:
-            InputError (a ValueError): inside `jax.jit`, or without xarray.
+        Raises `InputError` inside `jax.jit`.
         """
         not_traced("attractors.to_xarray", self)
-        parts = self.equilibria._variables() | self.spectra._variables() | self.identities._variables()
-        counts: Variables = {
-            "count": (("attractor",), self.counts, "trajectories that reached it"),
-            "label": (("start",), self.labels, "attractor that the start led to, -1 for those that did not settle"),
-        }
-        found = labeled(parts, ("attractor",)) | labeled(counts)
+        found = variables(self)
+        for part in (self.equilibria, self.spectra, self.identities):
+            found |= variables(part, ("attractor",))
         return dataset(found, {}, {"num_unsettled": int(self.num_unsettled)})
 
 
@@ -103,8 +101,7 @@ class Basin(eqx.Module):
     def to_xarray(self) -> "xr.Dataset":
         """The counts and their share as an `xarray.Dataset` along the coordinate `num_flips`.
 
-        Raises:
-            InputError (a ValueError): inside `jax.jit`, or without xarray.
+        Raises `InputError` inside `jax.jit`.
         """
         not_traced("basin.to_xarray", self)
         values = {"num_returned": self.num_returned, "num_valid": self.num_valid, "share": self.share}

@@ -8,7 +8,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Int, PyTree
 
 from .._internal.checks import InputError
-from .._internal.datasets import Labeled, Variables, listed
+from .._internal.datasets import Labeled, labeled, listed
 from .._internal.types import BoolScalar, IntScalar, Patterns, Scalar
 from ..models.base import AbstractMemory
 from ..models.packed import CompactPatterns
@@ -53,18 +53,10 @@ class Identity(Labeled):
         overlap: cosine between the firing rates and the nearest pattern, or its negative where that counts.
     """
 
-    kind: IntScalar
-    pattern: IntScalar
-    signs: Int[Array, " patterns"]
-    overlap: Scalar
-
-    def _variables(self) -> Variables:
-        return {
-            "kind": ((), self.kind, listed(EquilibriumKind)),
-            "leader": ((), self.pattern, "pattern that leads in a memory or a mixture, -1 for other states"),
-            "sign": (("pattern",), self.signs, "1 for patterns that take part, -1 for negatives, else 0"),
-            "overlap": ((), self.overlap, "cosine between firing rates and the nearest pattern"),
-        }
+    kind: IntScalar = labeled("kind", listed(EquilibriumKind))
+    pattern: IntScalar = labeled("leader", "pattern that leads in a memory or a mixture, -1 for other states")
+    signs: Int[Array, " patterns"] = labeled("sign", "1 for patterns that take part, -1 for negatives, else 0", "pattern")
+    overlap: Scalar = labeled("overlap", "cosine between firing rates and the nearest pattern")
 
 
 def identify(memory: AbstractMemory, state: PyTree) -> Identity:

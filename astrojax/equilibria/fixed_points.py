@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
 from .._internal.checks import InputError, at_least, real
-from .._internal.datasets import Labeled, Variables, listed
+from .._internal.datasets import Labeled, labeled, listed
 from .._internal.types import BoolScalar, IntScalar, PerPattern, Scalar
 from ..models.base import AbstractMemory, check_memory
 
@@ -27,20 +27,11 @@ class Equilibrium(Labeled):
         converged: whether the residual is within rounding. If not, the state is meaningless.
     """
 
-    state: Any
-    gains: PerPattern | None
-    residual: Scalar
-    num_steps: IntScalar
-    converged: BoolScalar
-
-    def _variables(self) -> Variables:
-        return {
-            "x": (("neuron",), self.x, "neuronal state"),
-            "gains": (("pattern",), self.gains, "astrocytic gain of each pattern"),
-            "residual": ((), self.residual, "largest relative distance of a variable from where it is driven to"),
-            "num_steps": ((), self.num_steps, "steps of Newton's method"),
-            "converged": ((), self.converged, "whether the residual is within rounding"),
-        }
+    state: Any = labeled("x", "neuronal state", "neuron")
+    gains: PerPattern | None = labeled("gains", "astrocytic gain of each pattern", "pattern")
+    residual: Scalar = labeled("residual", "largest relative distance of a variable from where it is driven to")
+    num_steps: IntScalar = labeled("num_steps", "steps of Newton's method")
+    converged: BoolScalar = labeled("converged", "whether the residual is within rounding")
 
     @property
     def x(self) -> Float[Array, "*batch neurons"]:
@@ -72,16 +63,11 @@ class Spectrum(Labeled):
         stability: a `Stability` as an integer.
     """
 
-    eigenvalues: Float[Array, " variables"]
-    index: IntScalar
-    stability: IntScalar
-
-    def _variables(self) -> Variables:
-        return {
-            "eigenvalues": (("eigenvalue",), self.eigenvalues, "eigenvalues of the Jacobian, per unit of time"),
-            "index": ((), self.index, "number of unstable directions"),
-            "stability": ((), self.stability, listed(Stability)),
-        }
+    eigenvalues: Float[Array, " variables"] = labeled(
+        "eigenvalues", "eigenvalues of the Jacobian, per unit of time", "eigenvalue"
+    )
+    index: IntScalar = labeled("index", "number of unstable directions")
+    stability: IntScalar = labeled("stability", listed(Stability))
 
 
 def equilibrium(memory: AbstractMemory, state: PyTree, *, max_steps: int = 64) -> Equilibrium:
@@ -184,8 +170,7 @@ def _spectrum(memory: AbstractMemory, state: PyTree) -> Spectrum:
 def checked(memory: AbstractMemory, state: PyTree) -> tuple[AbstractMemory, PyTree]:
     """A memory, precomputed, and a state in its precision; `InputError` for a state of other parts or shapes."""
     check_memory(memory)
-    expected = jax.eval_shape(memory.initial_state, jnp.zeros(memory.num_neurons, memory.patterns.dtype))
-    given, wanted = (jax.tree.map(jnp.shape, tree) for tree in (state, expected))
+    given, wanted = (jax.tree.map(jnp.shape, tree) for tree in (state, memory.state_like()))
     if given != wanted:
         raise InputError(f"state must be one of this memory, with arrays of the shapes {wanted}; got {given}")
     return memory.precompute(), jax.tree.map(lambda leaf: real("state", leaf).astype(memory.patterns.dtype), state)

@@ -91,8 +91,11 @@ class AbstractMemory(eqx.Module):
 
     def relaxation_rates(self) -> PyTree:
         """The `rates` in the structure of a state: a number for each array."""
-        structure = jax.tree.structure(jax.eval_shape(self.initial_state, jnp.zeros(self.num_neurons, self.patterns.dtype)))
-        return jax.tree.unflatten(structure, self.rates())
+        return jax.tree.unflatten(jax.tree.structure(self.state_like()), self.rates())
+
+    def state_like(self) -> PyTree:
+        """Shapes and types of the parts of a state."""
+        return jax.eval_shape(self.initial_state, jnp.zeros(self.num_neurons, self.patterns.dtype))
 
     def error_scale(self, state: Any) -> PyTree:
         """The sizes that errors of a state are relative to: the largest |x| for all neurons, its own for each other entry.

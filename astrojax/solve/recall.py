@@ -100,7 +100,7 @@ class Recall(eqx.Module):
 
         Raises:
             InputError (a ValueError): for a batch (draw one of it: `jax.tree.map(lambda leaf: leaf[0], recall)`), inside
-                `jax.jit`, for arguments that do not fit, or without matplotlib.
+                `jax.jit`, or for arguments that do not fit.
         """
         data = _collect("recall.plot", self, memory, target, query, picture_shape)
         from .recall_figure import draw
@@ -120,7 +120,7 @@ class Recall(eqx.Module):
             states along `time`, or along `saved_time` where these times differ within a batch. `solver` is an attribute.
 
         Raises:
-            InputError (a ValueError): for names that do not fit, inside `jax.jit`, or without xarray.
+            InputError (a ValueError): for names that do not fit, or inside `jax.jit`.
         """
         not_traced("recall.to_xarray", self)
         leading = batch_dims(dims, np.ndim(self.status), "query")
@@ -182,9 +182,9 @@ def animate(
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"path must be a file that ends in .gif or .mp4; got {shown(path)}")
     data = _collect("animate", recall, memory, target, query, picture_shape)
-    from .recall_animation import write
+    from .recall_figure import write_animation
 
-    return write(data, Path(path), num_frames, fps)
+    return write_animation(data, Path(path), num_frames, fps)
 
 
 def _collect(
@@ -204,10 +204,8 @@ def _collect(
             f"{function} shows one retrieval; got a batch of shape {np.shape(recall.status)} (choose one: "
             "jax.tree.map(lambda leaf: leaf[0], recall))"
         )
-    try:
-        from .recall_figure import RetrievalData
-    except ImportError as error:
-        raise InputError(f"{function} needs {error.name}, which is not installed: pip install matplotlib") from error
+    from .recall_figure import RetrievalData
+
     num_neurons = recall.x.shape[-1]
     columns = None if recall.gains is None else np.arange(recall.gains.shape[-1])
     arrays: dict[str, Any] = {
@@ -216,7 +214,10 @@ def _collect(
         "times": recall.ts,
     }
     if memory is not None:
-        _check_fits(memory, recall)
+        check_memory(memory)
+        wanted, given = (jax.tree.map(jnp.shape, tree) for tree in (memory.state_like(), recall.state))
+        if wanted != given:
+            raise InputError(f"memory must be the one that recalled; its states have the shapes {wanted}, the result's {given}")
         memory = memory.precompute()
         columns = np.arange(memory.patterns.shape[1]) if memory.stored is None else np.flatnonzero(memory.stored)
         arrays["final"] = memory.readout(recall.state)
@@ -234,14 +235,14 @@ def _collect(
         arrays["query"] = _one_per_neuron("query", query, num_neurons)
     elif recall.ts is not None and recall.ts[0] == 0:
         arrays["query"] = np.asarray(recall.states.x)[0]
-    given = {name: np.asarray(values, float) for name, values in arrays.items() if values is not None}
+    present = {name: np.asarray(values, float) for name, values in arrays.items() if values is not None}
     return RetrievalData(
         title=_title(recall, arrays["target"]),
         is_rate=memory is not None,
         columns=columns,
         target_column=target_column,
         picture_shape=_checked_picture_shape(picture_shape, num_neurons),
-        **{name: np.where(np.isfinite(values), values, np.nan) for name, values in given.items()},
+        **{name: np.where(np.isfinite(values), values, np.nan) for name, values in present.items()},
     )
 
 
@@ -263,14 +264,6 @@ def _checked_picture_shape(shape: Any, num_neurons: int) -> tuple[int, int] | No
         case [int() | np.integer() as rows, int() | np.integer() as columns] if rows > 0 and rows * columns == num_neurons:
             return int(rows), int(columns)
     raise InputError(f"picture_shape must be rows and columns, integers whose product is {num_neurons}; got {shown(shape)}")
-
-
-def _check_fits(memory: AbstractMemory, recall: Recall) -> None:
-    check_memory(memory)
-    expected = jax.eval_shape(memory.initial_state, jnp.zeros(memory.num_neurons, memory.patterns.dtype))
-    wanted, given = (jax.tree.map(jnp.shape, tree) for tree in (expected, recall.state))
-    if wanted != given:
-        raise InputError(f"memory must be the one that recalled; its states have the shapes {wanted}, the result's {given}")
 
 
 def _target(

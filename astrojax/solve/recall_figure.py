@@ -1,17 +1,24 @@
-"""One retrieval as a figure. Plain arrays come in; `Recall.plot` collects them."""
+"""One retrieval as a figure or an animation. Plain arrays come in; `Recall.plot` and `astrojax.animate` collect them."""
 
+import contextlib
 import io
 import math
+import shutil
+import subprocess
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.animation import FFMpegWriter, PillowWriter
 from matplotlib.colors import AsinhNorm
 from matplotlib.figure import Figure
+
+from .._internal.checks import InputError, at_least, shown, within
+from .._internal.files import replacing
 
 NUM_PICTURES = 6
 """Pictures of a state along time in a figure, beside query and target."""
@@ -25,47 +32,44 @@ NUM_BARS = 40
 WIDE = 5.0
 """States beyond this are drawn on a scale that shows both a query of ±1 and an end of about ±K."""
 
+DPI, HOLD = 80, 1.5
+"""Of an animation: dots per inch, and seconds for which the last frame stays."""
+
 RIGHT, WRONG, TARGET, OTHER, PALE = "#1f77b4", "#d62728", "#1f77b4", "#ff7f0e", "0.72"
-
-
-Panel = Callable[[Any], None]
-"""What draws into given axes."""
 
 
 @dataclass(frozen=True)
 class RetrievalData:
-    """One retrieval as plain arrays, with N neurons, K stored patterns and T saved times. Arrays that are `None` are not drawn."""
+    """One retrieval as plain arrays, with N neurons, K stored patterns and T saved times; what is `None` is not drawn."""
 
     title: str
-    final: np.ndarray
-    is_rate: bool = True
+    final: np.ndarray  # state at the horizon, shape (N,)
+    is_rate: bool = True  # whether states are firing rates
     times: Any = None
-    states: Any = None
-    gains: Any = None
-    overlaps: Any = None
+    states: Any = None  # shape (T, N)
+    gains: Any = None  # shape (T, K)
+    overlaps: Any = None  # relative to N
     energies: Any = None
-    final_gains: Any = None
+    final_gains: Any = None  # shape (K,)
     final_overlaps: Any = None
     query: Any = None
     target: Any = None
-    columns: Any = None
+    columns: Any = None  # numbers of the K patterns in the memory
     target_column: int | None = None
     picture_shape: tuple[int, int] | None = None
 
     @property
     def unit(self) -> float:
-        """The size of a state that is drawn as the largest: 1 for firing rates."""
+        """The largest size of a state: 1 for firing rates."""
         values = self.final if self.states is None else np.concatenate([self.states.ravel(), self.final])
         return 1.0 if self.is_rate else float(np.nanmax(np.abs(values), initial=1.0))
 
     @property
     def sides(self) -> dict[str, np.ndarray]:
-        """Query and target, as far as they are there."""
         return {name: values for name, values in (("query", self.query), ("target", self.target)) if values is not None}
 
     @property
     def label(self) -> str:
-        """What a state is called."""
         return r"firing rate $\varphi(x)$" if self.is_rate else "state $x$"
 
 
@@ -80,26 +84,44 @@ class Drawing(Figure):
 
 def draw(data: RetrievalData) -> Figure:
     """The neurons, above gains, overlaps and energy: over time, or at the end where no states were saved."""
-    panels = panels_of(data)
     figure = Drawing(figsize=(10.5, 1), layout="constrained")
     figure.suptitle(data.title)
-    above, below = divided(figure, 2.0 if data.picture_shape else 2.5, 2.7 if panels else 0)
+    above, draw_panels = _divide(figure, data, 2.0 if data.picture_shape else 2.5, 2.7)
     if data.picture_shape:
         _draw_pictures(above, data)
     elif data.states is not None:
         _draw_map(above, data)
     else:
-        draw_strip(above.subplots(), data, data.final)
-    draw_panels(below, panels)
+        _draw_strip(above.subplots(), data, data.final)
+    draw_panels()
     return figure
 
 
-def divided(figure: Figure, above: float, below: float) -> tuple[Any, Any]:
-    """Two parts of a figure, of given heights; the lower one is `None` where it has none."""
-    figure.set_figheight(above + below)
-    heights = (above, below) if below else (above,)
+def _divide(figure: Figure, data: RetrievalData, above: float, below: float) -> tuple[Any, Callable[[], list[Any]]]:
+    """The upper part of a figure, and what draws gains, overlaps and energy into axes below it and returns these."""
+    if data.times is None:
+        panels = [(_bars, data.final_gains, "gain $p$"), (_bars, data.final_overlaps, "overlap $m/N$")]
+    else:
+        gains = (_curves, data.gains, "gain $p$")
+        panels = [(_bars, data.final_gains, "gain $p$ at the end") if data.gains is None else gains]
+        panels += [(_curves, data.overlaps, "overlap $m/N$"), (_curves, data.energies, "energy")]
+    panels = [panel for panel in panels if panel[1] is not None]
+    heights = (above, below) if panels else (above,)
+    figure.set_figheight(sum(heights))
     parts: list[Any] = list(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
-    return parts[0], parts[1] if below else None
+
+    def draw_panels() -> list[Any]:
+        axes = list(parts[1].subplots(1, len(panels), squeeze=False)[0]) if panels else []
+        for ax, (draw_panel, values, label) in zip(axes, panels, strict=True):
+            draw_panel(ax, data, values)
+            ax.set_ylabel(label)
+        named = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+        if named:
+            style = {"loc": "outside upper center", "fontsize": "small", "frameon": False}
+            parts[1].legend(named.values(), named.keys(), ncols=len(named), **style)
+        return axes
+
+    return parts[0], draw_panels
 
 
 def path_fraction(states: np.ndarray) -> np.ndarray:
@@ -122,7 +144,7 @@ def _scale(data: RetrievalData) -> dict[str, Any]:
     return {"norm": AsinhNorm(linear_width=1.0, vmin=-data.unit, vmax=data.unit)}
 
 
-def draw_picture(ax: Any, data: RetrievalData, values: np.ndarray, title: str, *, is_pattern: bool = False) -> Any:
+def _draw_picture(ax: Any, data: RetrievalData, values: np.ndarray, title: str, *, is_pattern: bool = False) -> Any:
     scale = {"vmin": -1, "vmax": 1} if is_pattern else _scale(data)
     image = ax.imshow(values.reshape(data.picture_shape), cmap="gray", **scale)
     ax.set_title(title, fontsize="medium")
@@ -141,7 +163,7 @@ def _draw_pictures(part: Any, data: RetrievalData) -> None:
     pictures = [("query", data.query), *states, ("target", data.target)]
     pictures = [(title, values) for title, values in pictures if values is not None]
     for ax, (title, values) in zip(part.subplots(1, len(pictures), squeeze=False)[0], pictures, strict=True):
-        draw_picture(ax, data, values, title, is_pattern=title in data.sides)
+        _draw_picture(ax, data, values, title, is_pattern=title in data.sides)
 
 
 def _draw_map(part: Any, data: RetrievalData) -> None:
@@ -169,7 +191,7 @@ def _mark_state(axis: Any, data: RetrievalData) -> None:
     axis.set_ticks([], minor=True)
 
 
-def draw_strip(ax: Any, data: RetrievalData, state: np.ndarray) -> Callable[[np.ndarray], None]:
+def _draw_strip(ax: Any, data: RetrievalData, state: np.ndarray) -> Callable[[np.ndarray], None]:
     """A bar for each neuron, red where its sign is not the target's; returns what draws another state."""
     neurons = np.arange(data.final.size)
     width = float(np.clip(420 / neurons.size, 0.6, 9))
@@ -214,37 +236,10 @@ def _highlighted(data: RetrievalData, values: np.ndarray) -> list[tuple[int, str
     return found
 
 
-def panels_of(data: RetrievalData) -> list[Panel]:
-    """Gains, overlaps and energy, as far as they are there: over time, or at the end."""
-    bars, curves, energy = (partial(draw, data=data) for draw in (_bars, _curves, _energy))
-    if data.times is None:
-        found = [(bars, data.final_gains, "gain $p$"), (bars, data.final_overlaps, "overlap $m/N$")]
-    else:
-        gains = (bars, data.final_gains, "gain $p$ at the end") if data.gains is None else (curves, data.gains, "gain $p$")
-        found = [gains, (curves, data.overlaps, "overlap $m/N$"), (energy, data.energies, "energy")]
-    return [partial(panel, values=values, label=label) for panel, values, label in found if values is not None]
-
-
-def draw_panels(part: Any, panels: list[Panel]) -> list[Any]:
-    """Draw panels next to each other below one legend, and return their axes."""
-    if not panels:
-        return []
-    axes = list(part.subplots(1, len(panels), squeeze=False)[0])
-    for ax, panel in zip(axes, panels, strict=True):
-        panel(ax)
-    named = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    if named:
-        part.legend(named.values(), named.keys(), loc="outside upper center", ncols=len(named), fontsize="small", frameon=False)
-    return axes
-
-
-def _energy(ax: Any, data: RetrievalData, values: np.ndarray, label: str) -> None:
-    _plot(ax, data.times, values, color="k")
-    ax.set_ylabel(label)
+def _curves(ax: Any, data: RetrievalData, values: np.ndarray) -> None:
     _time_axis(ax, data.times)
-
-
-def _curves(ax: Any, data: RetrievalData, values: np.ndarray, label: str) -> None:
+    if values.ndim == 1:
+        return _plot(ax, data.times, values, color="k")
     highlighted = _highlighted(data, values)
     strength = np.nan_to_num(np.abs(values)).max(axis=0)
     strength[[place for place, _, _ in highlighted]] = -1
@@ -254,8 +249,7 @@ def _curves(ax: Any, data: RetrievalData, values: np.ndarray, label: str) -> Non
         _plot(ax, data.times, values[:, place], color=PALE, linewidth=0.8, label=label_once)
     for place, name, colour in reversed(highlighted):
         _plot(ax, data.times, values[:, place], color=colour, linewidth=2, label=name)
-    ax.set_ylabel(label)
-    _time_axis(ax, data.times)
+    return None
 
 
 def _plot(ax: Any, times: np.ndarray, values: np.ndarray, **style: Any) -> None:
@@ -266,7 +260,7 @@ def _plot(ax: Any, times: np.ndarray, values: np.ndarray, **style: Any) -> None:
         ax.text(0.5, 0.5, "no saved time was reached", transform=ax.transAxes, ha="center", va="center", color="0.4")
 
 
-def _bars(ax: Any, data: RetrievalData, values: np.ndarray, label: str) -> None:
+def _bars(ax: Any, data: RetrievalData, values: np.ndarray) -> None:
     """Bars of all patterns in order, or of the largest values where there are many."""
     values = np.nan_to_num(values)
     colours = np.full(values.size, PALE, object)
@@ -283,7 +277,6 @@ def _bars(ax: Any, data: RetrievalData, values: np.ndarray, label: str) -> None:
         ax.set_xlabel(f"pattern, the {NUM_BARS} largest of {values.size:,}")
     for _, name, colour in _highlighted(data, values):
         ax.bar([data.columns[0] if values.size <= NUM_BARS else 0], [0], color=colour, label=name)
-    ax.set_ylabel(label)
 
 
 def _time_axis(ax: Any, times: np.ndarray) -> None:
@@ -298,3 +291,89 @@ def _time_axis(ax: Any, times: np.ndarray) -> None:
         powers = 10.0 ** np.arange(math.ceil(math.log10(linear)), math.floor(math.log10(times[-1])) + 1)
         ax.set_xticks([0.0, *powers] if times[0] == 0 else powers)
         ax.minorticks_off()
+
+
+def write_animation(data: RetrievalData, path: Path, num_frames: int, fps: Any) -> Path:
+    """Write the animation; see `astrojax.animate`."""
+    is_mp4 = path.suffix.lower() == ".mp4"
+    if not is_mp4 and path.suffix.lower() != ".gif":
+        raise InputError(f"path must end in .gif or .mp4; got {str(path)!r}")
+    at_least("num_frames", num_frames, 2)
+    within("fps", fps, 1, 50)
+    if data.times is None or data.states is None:
+        raise InputError(
+            "an animation needs states on the way: retrieve(memory, query, t1=10.0, ts=jnp.linspace(0.0, 10.0, 200)) saves them"
+        )
+    if path.is_dir() or not path.parent.is_dir():
+        raise InputError(f"path must be a file in a folder that exists; got {str(path)!r}")
+    writer = FFMpegWriter(float(fps), extra_args=["-movflags", "+faststart"]) if is_mp4 else PillowWriter(float(fps))
+    places = frames(data.states, num_frames)
+    try:
+        with mpl.rc_context({"animation.ffmpeg_path": _find_ffmpeg(path)} if is_mp4 else {}), replacing(path) as part:
+            figure, show = _moving_figure(data)
+            with writer.saving(figure, str(part), DPI):
+                for at in places + places[-1:] * math.ceil(HOLD * float(fps)):
+                    show(at)
+                    writer.grab_frame()
+    except subprocess.CalledProcessError as error:
+        raise InputError(f"{path} cannot be written: ffmpeg says {shown(error.stderr)}") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+    return path
+
+
+def frames(states: np.ndarray, number: int) -> list[int]:
+    """Frames that share the sum of way and saved times equally: motion in detail, and rest as well. The first is among them."""
+    return sorted({0, *evenly((path_fraction(states) + np.linspace(0, 1, len(states))) / 2, number - 1)})
+
+
+def _moving_figure(data: RetrievalData) -> tuple[Figure, Callable[[int], None]]:
+    """A figure, and a function that moves its state and its marks of time to a saved time."""
+    figure = Figure(figsize=(8, 1), dpi=DPI, layout="constrained")
+    above, draw_panels = _divide(figure, data, 2.7, 2.3)
+    set_state: Callable[[np.ndarray], Any]
+    if data.picture_shape:
+        axes = above.subplots(1, 1 + len(data.sides), squeeze=False)[0]
+        middle = int("query" in data.sides)
+        ax = axes[middle]
+        image = _draw_picture(ax, data, data.states[0], "")
+        for side, (name, values) in zip(np.delete(axes, middle), data.sides.items(), strict=True):
+            _draw_picture(side, data, values, name, is_pattern=True)
+        set_state = lambda state: image.set_data(state.reshape(data.picture_shape))  # noqa: E731
+    else:
+        ax = above.subplots()
+        set_state = _draw_strip(ax, data, data.states[0])
+    marks = []
+    for panel in draw_panels():
+        if panel.get_xlabel() == "time":  # a line at the present, and a veil over what is to come
+            left, right = panel.get_xlim()
+            veil = panel.axvspan(left, right, color="white", alpha=0.75, linewidth=0, zorder=3)
+            marks.append((panel.axvline(left, color="0.3", linewidth=1, zorder=4), veil, right))
+    ax.set_title(" ")
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # axes stay where they are now, and frames are drawn faster
+
+    def show(at: int) -> None:
+        time = data.times[at]
+        set_state(data.states[at])
+        ax.set_title(f"t = {time:.3g}", fontsize="medium")
+        for line, veil, end in marks:
+            line.set_xdata([time, time])
+            veil.set_x(time)
+            veil.set_width(max(end - time, 0))
+
+    return figure, show
+
+
+def _find_ffmpeg(path: Path) -> str:
+    """The program that makes MP4: on the PATH, or that of imageio-ffmpeg."""
+    if found := shutil.which("ffmpeg"):
+        return found
+    with contextlib.suppress(ImportError, RuntimeError):
+        import imageio_ffmpeg  # type: ignore[import-untyped]
+
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    raise InputError(
+        f'{path.name} needs ffmpeg, which is not on the PATH: pip install "astrojax-memory[video]" brings it; '
+        "a file that ends in .gif needs none"
+    )

@@ -121,11 +121,7 @@ class SweepResult:
         return f"SweepResult({self.num_trajectories:,} trajectories: {sizes}; {', '.join(self.observables)}; {seconds})"
 
     def to_xarray(self) -> "xr.Dataset":
-        """The observables as an `xarray.Dataset` with a dimension for each axis; zipped coordinates lie along theirs.
-
-        Raises:
-            InputError (a ValueError): without xarray.
-        """
+        """The observables as an `xarray.Dataset` with a dimension for each axis; zipped coordinates lie along theirs."""
         coordinates = {name: (axis, values) for axis, named in self.axes.items() for name, values in named.items()}
         return dataset({name: (tuple(self.axes), values) for name, values in self.observables.items()}, coordinates, {})
 

@@ -14,7 +14,7 @@ together, their values by name."""
 
 
 class Grid:
-    """The cartesian product of axes. Its points, the trajectories of a sweep, are numbered with the last axis running fastest."""
+    """The cartesian product of axes. Its points, the trajectories of a sweep, are numbered, the last axis running fastest."""
 
     axes: dict[str, dict[str, np.ndarray]]
     """Coordinates by name, by axis."""
