@@ -18,8 +18,7 @@ from scipy.integrate import solve_ivp
 import astrojax as aj
 from astrojax.config.load import parse_config
 from astrojax.solve import retrieve as retrieval
-from astrojax.solve.adams import Adams
-from astrojax.solve.exponential import exponential_drive
+from astrojax.solve.exponential import Adams, exponential_drive
 from astrojax.solve.grid import ends_of_steps, integrate, scale_of_grid
 from astrojax.sweep.engine import Engine
 from astrojax.tuning.objective import measure

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import astrojax as aj
-from astrojax.solve.adams import Adams
+from astrojax.solve.exponential import Adams
 
 MEMORIES = {
     "astrocyte": lambda patterns: aj.AstrocyteMemory(patterns, temperature=0.1),

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 import astrojax as aj
-from astrojax.sweep.chunks import blocks, chunk_shape, grown
-from astrojax.sweep.grid import Grid
+from astrojax.sweep.grid import Grid, blocks, chunk_shape, grown
 from astrojax.sweep.shapes import PROGRAM_COST, Shapes
 
 TASK = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=9), aj.Flips())

@@ -1,7 +1,4 @@
-"""Arrays of numbers from files that may be damaged, endless or malicious.
-
-What a header claims is compared with the size of the file before anything is allocated, and pickles are never loaded.
-"""
+"""Arrays of numbers from files that may be damaged, endless or malicious: checked before anything is allocated or loaded."""
 
 import array
 import csv
@@ -58,7 +55,12 @@ def parse_array(
     """As `read_array`, from an open file of `size` bytes; arrays of more than `max_bytes` in double precision are refused."""
     suffix = Path(path).suffix.lower()
     if suffix not in (".npy", ".npz", ".csv"):
-        raise InputError(f"{path} must end in .npy, .npz or .csv{_conversion(path, suffix)}")
+        hint = ""
+        if suffix in CONVERSIONS:
+            modules, expression = CONVERSIONS[suffix]
+            old, new = json.dumps(path), json.dumps(str(Path(path).with_suffix(".npy")))
+            hint = f"; make one with: import {modules}, numpy as np; np.save({new}, {expression.format(old)})"
+        raise InputError(f"{path} must end in .npy, .npz or .csv{hint}")
     try:
         start = file.read(6)
         file.seek(0)
@@ -80,15 +82,6 @@ def transposition(path: str, array: str | None = None, threshold: object = None)
     if Path(path).suffix.lower() == ".csv":
         return f"np.save({new}, aj.load_patterns({old}, threshold={threshold}, binary=False, max_duplicates=10**9))"
     return f"np.save({new}, np.load({old}){'' if array is None else f'[{json.dumps(array)}]'}.T)"
-
-
-def _conversion(path: str, suffix: str) -> str:
-    if suffix not in CONVERSIONS:
-        return ""
-    modules, expression = CONVERSIONS[suffix]
-    imports = "import numpy as np" if modules == "numpy" else f"import {modules}, numpy as np"
-    new = json.dumps(str(Path(path).with_suffix(".npy")))
-    return f"; make one with: {imports}; np.save({new}, {expression.format(json.dumps(path))})"
 
 
 def _parse_npy(file: io.BufferedIOBase | IO[bytes], size: int, max_bytes: int) -> np.ndarray:

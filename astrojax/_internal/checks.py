@@ -26,7 +26,6 @@ def concrete(condition: jax.Array | bool) -> bool | None:
 
 
 def not_traced(function: str, tree: Any) -> None:
-    """Raise `InputError` for traced values where a function needs concrete ones."""
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree)):
         raise InputError(f"{function} needs arrays; it cannot be called inside jax.jit, jax.vmap or jax.grad")
 
@@ -49,7 +48,6 @@ LARGEST_INTEGER, LARGEST_SIZE = 2**31 - 1, 2**63 - 1
 
 
 def at_least(name: str, value: object, least: int, most: int = LARGEST_INTEGER) -> None:
-    """Raise `InputError` unless `value` is an integer of at least `least` and at most `most`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise InputError(f"{name} must be an integer of at least {least}; got {shown(value)}")
     if value > most:
@@ -57,7 +55,6 @@ def at_least(name: str, value: object, least: int, most: int = LARGEST_INTEGER) 
 
 
 def within(name: str, value: Any, low: float | int, high: float | int) -> None:
-    """Raise `InputError` unless `value` is a single real number within [low, high]."""
     level = real(name, value)
     if level.shape != ():
         raise InputError(f"{name} must be a single number; got an array of shape {level.shape}")
@@ -92,7 +89,6 @@ def positive(name: str, value: jax.typing.ArrayLike, dtype: jnp.dtype) -> jax.Ar
 
 
 def pattern_matrix(shape: tuple[int, ...]) -> None:
-    """Raise `InputError` unless patterns are a matrix with at least one neuron and one pattern."""
     if len(shape) != 2 or 0 in shape:
         raise InputError(
             f"patterns must have shape (num_neurons, num_patterns), one pattern per column, both at least 1; got {shape}"
@@ -100,7 +96,6 @@ def pattern_matrix(shape: tuple[int, ...]) -> None:
 
 
 def shaped(name: str, array: jax.Array, shape: tuple[int, ...], meaning: str) -> None:
-    """Raise `InputError` unless `array` has the given shape, described by `meaning`."""
     if array.shape != shape:
         raise InputError(f"{name} must have shape {shape}, {meaning}; got {array.shape}")
 
@@ -167,7 +162,6 @@ def require_signs(name: str, array: Any) -> None:
 
 
 def refuse_booleans(name: str, given: Any) -> None:
-    """Raise `InputError` for booleans, in an array or in lists."""
     if any(getattr(leaf, "dtype", type(leaf)) in (np.bool_, bool) for leaf in jax.tree.leaves(given)):
         raise InputError(f"{name} must be of -1 and +1, or of other real numbers; got booleans ({REMEDY})")
 

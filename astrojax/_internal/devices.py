@@ -33,7 +33,6 @@ class OutOfMemoryError(RunError):
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error, of JAX or of astrojax, means that memory ran out."""
     return isinstance(error, OutOfMemoryError) or (
         isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
     )

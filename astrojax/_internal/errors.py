@@ -13,7 +13,6 @@ class RunError(RuntimeError):
 
 
 def one_of(name: str, value: object, allowed: Iterable[str]) -> None:
-    """Raise `InputError` unless `value` is one of the `allowed` names."""
     names = list(allowed)
     if value not in names:
         raise InputError(f"{name} must be one of {', '.join(names)}; got {value!r}{did_you_mean(value, names)}")
@@ -26,7 +25,6 @@ def did_you_mean(value: object, names: Iterable[str]) -> str:
 
 
 def shown_bytes(number: float | int) -> str:
-    """A size in memory in the unit that suits it."""
     for unit in ("B", "KiB", "MiB"):
         if number < 1024:
             return f"{number:.0f} {unit}"

@@ -80,12 +80,10 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """As `write_bytes`."""
     write_bytes(path, text.encode(errors="backslashreplace"))  # names of files may not be valid Unicode
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """As `write_bytes`, with line breaks."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
@@ -95,7 +93,6 @@ def write_sealed_json(path: Path, content: Mapping[str, Any], *run: str) -> None
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file that holds an object; `InputError` if it cannot be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -152,7 +149,6 @@ def refuse_special(folder: Path) -> None:
 
 
 def json_sha256(content: Any) -> str:
-    """SHA-256 of the canonical form of JSON content: with sorted keys."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -30,7 +30,6 @@ class Range:
     multiple_of: int | None = None
 
     def bounds(self) -> dict[str, Any]:
-        """The bounds that are set, by name."""
         return {name: bound for name, bound in asdict(self).items() if bound is not None}
 
 
@@ -42,22 +41,15 @@ class OneOf:
 
 
 class Quantity(NamedTuple):
-    """What a parameter of that name is in every memory.
-
-    Arguments:
-        symbol, meaning: as in docs/models.md.
-        transform, low, high: how it is tuned unless the configuration says otherwise.
-        is_transient: whether equilibria are independent of it: it decides only which one is reached, and how soon.
-        num_dims: 0 for a number; for one with an entry per pattern of a pool, how many axes it has, patterns last.
-    """
+    """What a parameter of that name is in every memory, and how it is tuned unless the configuration says otherwise."""
 
     symbol: str
     meaning: str
     transform: str = "log"
     low: float = 1e-3
     high: float = 1e3
-    is_transient: bool = False
-    num_dims: int = 0
+    is_transient: bool = False  # whether equilibria are independent of it
+    num_dims: int = 0  # axes of a parameter with an entry per pattern of a pool, patterns last
 
 
 QUANTITIES = {

@@ -20,7 +20,6 @@ R = TypeVar("R")
 
 
 def seed_key(seed: int) -> jax.Array:
-    """The random key of a seed, whatever `jax_default_prng_impl` is."""
     return jax.random.key(seed, impl=GENERATOR)
 
 

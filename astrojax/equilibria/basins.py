@@ -10,19 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from .._internal.checks import (
-    InputError,
-    at_least,
-    concrete,
-    finite,
-    not_traced,
-    positive,
-    random_key,
-    real,
-    refuse_bit_queries,
-    refuse_booleans,
-    shown,
-)
+from .._internal import checks
+from .._internal.checks import InputError
 from .._internal.datasets import dataset, labeled, variables
 from .._internal.random import pinned, seed_key
 from .._internal.types import BoolScalar, IntScalar, Neurons, RandomKey, Scalar, ScalarLike
@@ -71,14 +60,14 @@ class Attractors(eqx.Module):
     labels: Int[Array, " starts"] = labeled(
         "label", "attractor that the start led to, -1 for those that did not settle", "start"
     )
-    num_unsettled: IntScalar
+    num_unsettled: IntScalar = eqx.field()
 
     def to_xarray(self) -> "xr.Dataset":
         """The attractors as an `xarray.Dataset` along `attractor`, `neuron`, `pattern`, `eigenvalue` and `start`.
 
         Raises `InputError` inside `jax.jit`.
         """
-        not_traced("attractors.to_xarray", self)
+        checks.not_traced("attractors.to_xarray", self)
         found = variables(self)
         for part in (self.equilibria, self.spectra, self.identities):
             found |= variables(part, ("attractor",))
@@ -103,7 +92,7 @@ class Basin(eqx.Module):
 
         Raises `InputError` inside `jax.jit`.
         """
-        not_traced("basin.to_xarray", self)
+        checks.not_traced("basin.to_xarray", self)
         values = {"num_returned": self.num_returned, "num_valid": self.num_valid, "share": self.share}
         found = {name: (("num_flips",), np.asarray(array)) for name, array in values.items()}
         return dataset(found, {"num_flips": np.asarray(self.num_flips)}, {})
@@ -132,12 +121,12 @@ def attractors(memory: AbstractMemory, starts: jax.typing.ArrayLike, *, t1: Scal
         InputError (a ValueError): for something that is not a memory, starts that do not fit, and a horizon out of range.
     """
     horizon = _horizon(memory, t1)
-    refuse_booleans("starts", starts)
-    queries = real("starts", starts).astype(memory.patterns.dtype)
+    checks.refuse_booleans("starts", starts)
+    queries = checks.real("starts", starts).astype(memory.patterns.dtype)
     if queries.ndim != 2 or queries.shape[0] == 0 or queries.shape[1] != memory.num_neurons:
         raise InputError(f"starts must have shape (num_starts, {memory.num_neurons}), one state per row; got {queries.shape}")
-    finite("starts", queries)
-    refuse_bit_queries("starts", queries, memory.patterns)
+    checks.finite("starts", queries)
+    checks.refuse_bit_queries("starts", queries, memory.patterns)
     ends, rates, settled = _settle(memory, jnp.concatenate(_nudged(queries)), horizon)
     (here, there), (first_settled, second_settled) = np.split(np.asarray(rates), 2), np.split(np.asarray(settled), 2)
     groups = _same(here, first_settled & second_settled & (np.abs(here - there).max(axis=1) <= SAME_RATES))
@@ -158,7 +147,6 @@ def attractors(memory: AbstractMemory, starts: jax.typing.ArrayLike, *, t1: Scal
 
 @pinned
 def _nudged(starts: Float[Array, "starts neurons"]) -> tuple[Float[Array, "starts neurons"], Float[Array, "starts neurons"]]:
-    """Starts moved to either side by `NUDGE` of their largest entries, or by `NUDGE` from zero."""
     size = jnp.max(jnp.abs(starts), axis=1, keepdims=True)
     direction = jax.random.normal(seed_key(0), (1, starts.shape[1]), jnp.float32).astype(starts.dtype)
     nudge = NUDGE * jnp.where(size == 0, 1.0, size) * direction
@@ -218,19 +206,19 @@ def basin(
             settings out of range.
     """
     horizon = _horizon(memory, t1)
-    random_key(key)
-    at_least("num_queries", num_queries, 1)
-    at_least("pattern", pattern, 0)
+    checks.random_key(key)
+    checks.at_least("num_queries", num_queries, 1)
+    checks.at_least("pattern", pattern, 0)
     num_neurons, capacity = memory.patterns.shape
-    if pattern >= capacity or (memory.stored is not None and concrete(memory.stored[pattern]) is False):
+    if pattern >= capacity or (memory.stored is not None and checks.concrete(memory.stored[pattern]) is False):
         raise InputError(f"pattern must be a stored column of the {capacity}; got {pattern}")
     target = pattern_array(memory.patterns)[:, pattern]
-    if concrete(jnp.all(jnp.abs(target) == 1)) is False:
+    if checks.concrete(jnp.all(jnp.abs(target) == 1)) is False:
         raise InputError(f"pattern must have entries of ±1, for its signs are compared; column {pattern} has others")
-    levels = real("num_flips", num_flips)
+    levels = checks.real("num_flips", num_flips)
     in_range = (levels >= 0) & (levels <= num_neurons) & (levels == jnp.round(levels))
-    if levels.ndim != 1 or levels.size == 0 or concrete(jnp.all(in_range)) is False:
-        raise InputError(f"num_flips must be a list of integers within [0, {num_neurons}]; got {shown(num_flips)}")
+    if levels.ndim != 1 or levels.size == 0 or checks.concrete(jnp.all(in_range)) is False:
+        raise InputError(f"num_flips must be a list of integers within [0, {num_neurons}]; got {checks.shown(num_flips)}")
     returned, valid = _returns(memory, key, target, levels, num_queries, horizon)
     return Basin(levels.astype(int), jnp.sum(returned & valid, axis=1), jnp.sum(valid, axis=1))
 
@@ -254,4 +242,4 @@ def _horizon(memory: AbstractMemory, t1: ScalarLike | None) -> Scalar:
     check_memory(memory)
     if t1 is None:
         return SETTLING / jnp.min(jnp.stack(memory.rates()))
-    return positive("t1", t1, memory.patterns.dtype)
+    return checks.positive("t1", t1, memory.patterns.dtype)

@@ -34,7 +34,6 @@ def lagrangian(x: Float[Array, "*shape"], slope: Scalar) -> Float[Array, "*shape
 
 
 def activation_slope(x: Float[Array, "*shape"], slope: Scalar) -> Float[Array, "*shape"]:
-    """Derivative φ′(x) = σ(1 − φ(x)²) of the firing rate."""
     return slope * (1 - activation(x, slope) ** 2)
 
 

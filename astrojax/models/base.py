@@ -10,17 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from .._internal.checks import (
-    InputError,
-    concrete,
-    finite,
-    pattern_matrix,
-    real,
-    refuse_bit_queries,
-    refuse_bits,
-    refuse_booleans,
-    shaped,
-)
+from .._internal import checks
+from .._internal.checks import InputError
 from .._internal.types import BoolScalar, MaskLike, Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
 from .activations import activation, activation_slope, lagrangian
 from .packed import CompactPatterns, all_finite
@@ -178,7 +169,6 @@ class AbstractMemory(eqx.Module):
 
 
 def check_memory(memory: object) -> None:
-    """Raise `InputError` unless it is a single memory."""
     if not isinstance(memory, AbstractMemory):
         raise InputError(f"memory must be a memory such as AstrocyteMemory; got {type(memory).__name__}")
     if len(memory.patterns.shape) != 2:
@@ -193,37 +183,35 @@ def checked_patterns(patterns: jax.typing.ArrayLike | CompactPatterns, stored: M
         if stored is not None:
             raise InputError("stored must be left out where patterns are compact: all of them are stored")
         return patterns, None
-    refuse_booleans("patterns", patterns)
-    array = real("patterns", patterns)
-    pattern_matrix(array.shape)
-    finite("patterns", array)
+    checks.refuse_booleans("patterns", patterns)
+    array = checks.real("patterns", patterns)
+    checks.pattern_matrix(array.shape)
+    checks.finite("patterns", array)
     if array.dtype not in (jnp.float32, jnp.float64):
         raise InputError(f"patterns must be in single or double precision; got {array.dtype}")
     if stored is None:
-        refuse_bits("patterns", array)
+        checks.refuse_bits("patterns", array)
         return array, None
     mask = np.asarray(stored) if isinstance(stored, Sequence) else stored
     if getattr(mask, "dtype", None) != np.bool_:
         raise InputError(f"stored must be an array of booleans; got {stored!r}")
     mask = jnp.asarray(mask)
-    shaped("stored", mask, (array.shape[1],), "one boolean per pattern")
-    if concrete(jnp.any(mask)) is False:
+    checks.shaped("stored", mask, (array.shape[1],), "one boolean per pattern")
+    if checks.concrete(jnp.any(mask)) is False:
         raise InputError("stored must mark at least one pattern; got a mask that is False everywhere")
-    refuse_bits("patterns", array, mask)
+    checks.refuse_bits("patterns", array, mask)
     return jnp.where(mask, array, jnp.zeros_like(array)), mask
 
 
 def checked_query(query: jax.typing.ArrayLike, patterns: Patterns | CompactPatterns) -> jax.Array:
-    """A query in the precision of the patterns; `InputError` if it is invalid."""
-    refuse_booleans("query", query)
-    array = real("query", query).astype(patterns.dtype)
+    checks.refuse_booleans("query", query)
+    array = checks.real("query", query).astype(patterns.dtype)
     turned = ", not per pattern: patterns must be columns" if array.shape == (patterns.shape[1],) else ""
-    shaped("query", array, (patterns.shape[0],), f"one entry per neuron{turned}")
-    finite("query", array)
-    refuse_bit_queries("query", array, patterns)
+    checks.shaped("query", array, (patterns.shape[0],), f"one entry per neuron{turned}")
+    checks.finite("query", array)
+    checks.refuse_bit_queries("query", array, patterns)
     return array
 
 
 def largest(*arrays: jax.Array) -> jax.Array:
-    """The largest absolute entry of all the arrays."""
     return jnp.max(jnp.stack([jnp.max(jnp.abs(array)) for array in arrays]))

@@ -159,11 +159,8 @@ class NeuronAstrocyteMemory(AbstractMemory):
         return self.patterns[rows] * self.patterns[columns]
 
     def _activations(self, state: NeuronAstrocyteState) -> tuple[Neurons, PerPair, PerPair]:
-        return (
-            activation(state.x, self.slope),
-            activation(state.synapses, self.slope),
-            activation(state.processes, self.slope),
-        )
+        h, g, psi = (activation(part, self.slope) for part in (state.x, state.synapses, state.processes))
+        return h, g, psi
 
     def _inverse_activation(self, y: PerPair) -> PerPair:
         return jnp.arctanh(jnp.clip(y, -1 + CLIP, 1 - CLIP)) / self.slope

@@ -143,10 +143,8 @@ def _refuse_other_than_small_integers(part: np.ndarray, first: int) -> None:
 
 
 def squared_sums(patterns: Patterns | CompactPatterns) -> Neurons:
-    """Σ_μ ξ² for each neuron, shape (N,)."""
     return patterns.squared_sums() if isinstance(patterns, CompactPatterns) else jnp.sum(patterns**2, axis=1)
 
 
 def all_finite(patterns: Patterns | CompactPatterns) -> jax.Array:
-    """Whether all entries are finite, as integers are."""
     return jnp.asarray(True) if isinstance(patterns, CompactPatterns) else jnp.all(jnp.isfinite(patterns))

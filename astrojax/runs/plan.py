@@ -14,9 +14,9 @@ import xarray as xr
 from ..config.run import Config
 from ..config.variables import DEFINITIONS, attributes
 from ..storage.results import Grid, Region, Variable, coordinates_of
-from ..sweep.chunks import Block, blocks, chunk_shape, grown
 from ..sweep.engine import Lanes
 from ..sweep.execution import Sweep
+from ..sweep.grid import Block, blocks, chunk_shape, grown
 from ..sweep.programs import outputs
 from ..sweep.trials import RecallTrial
 

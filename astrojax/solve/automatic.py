@@ -117,7 +117,6 @@ class AutomaticInterpolation(diffrax.AbstractLocalInterpolation):
     exponential: PyTree
 
     def evaluate(self, t0: Any, t1: Any | None = None, left: bool = True) -> PyTree:
-        """The state at t0, or its increase from t0 to t1."""
         exponential = ExponentialInterpolation(t0=self.t0, t1=self.t1, **self.exponential).evaluate(t0, t1, left)
         explicit = diffrax.Dopri8.interpolation_cls(t0=self.t0, t1=self.t1, **self.explicit).evaluate(t0, t1, left)
         if t1 is None:  # the end of a step is the state there, without rounding
@@ -136,10 +135,7 @@ class Automatic(AutonomousSolver):
     """
 
     interpolation_cls: ClassVar = AutomaticInterpolation
-
-    def order(self, terms: Any) -> int:
-        """Order of the explicit method."""
-        return 8
+    order_of_method: ClassVar[int] = 8
 
     def error_of_step(self, length: Scalar, memory: Any) -> tuple[Scalar, Scalar]:
         """The order in which the error of a step grows with its length, and by how much more than its size it counts."""
@@ -149,7 +145,6 @@ class Automatic(AutonomousSolver):
     def step(
         self, terms: Any, t0: Any, t1: Any, y0: PyTree, args: Any, solver_state: None, made_jump: Any
     ) -> tuple[PyTree, PyTree, dict[str, Any], None, Any]:
-        """One step from t0 to t1."""
         length = t1 - t0
         stiff = _is_stiff(length, args)
 
@@ -176,7 +171,6 @@ def _if_any(needed: BoolScalar, step: Callable[[], Step]) -> Step:
 
 
 def _combined(weights: Any, values: PyTree) -> PyTree:
-    """Linear combination along the first axis."""
     return jax.tree.map(lambda leaf: jnp.tensordot(jnp.asarray(weights, leaf.dtype), leaf, 1), values)
 
 

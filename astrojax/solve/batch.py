@@ -10,17 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._internal.checks import (
-    LARGEST_SIZE,
-    InputError,
-    at_least,
-    finite,
-    not_traced,
-    real,
-    refuse_bit_queries,
-    refuse_booleans,
-    shown,
-)
+from .._internal import checks
+from .._internal.checks import LARGEST_SIZE, InputError
 from .._internal.devices import OutOfMemoryError, default_budget
 from .._internal.types import ScalarLike
 from ..models.base import AbstractMemory, check_memory
@@ -69,18 +60,18 @@ def retrieve_many(
         OutOfMemoryError: if not even one query at a time fits.
     """
     check_memory(memory)
-    not_traced("retrieve_many", (memory, queries))
-    refuse_booleans("queries", queries)
-    array = real("queries", queries)
+    checks.not_traced("retrieve_many", (memory, queries))
+    checks.refuse_booleans("queries", queries)
+    array = checks.real("queries", queries)
     if array.ndim != 2 or array.shape[1] != memory.num_neurons or not len(array):
         raise InputError(f"queries must have shape (number, {memory.num_neurons}), one query per row; got {array.shape}")
-    finite("queries", array)
-    refuse_bit_queries("queries", array, memory.patterns)
+    checks.finite("queries", array)
+    checks.refuse_bit_queries("queries", array, memory.patterns)
     if max_bytes is not None:
-        at_least("max_bytes", max_bytes, 1, LARGEST_SIZE)
+        checks.at_least("max_bytes", max_bytes, 1, LARGEST_SIZE)
     settings = SolveSettings(t1=t1, rtol=rtol, atol=atol, solver=solver, max_steps=max_steps, num_steps=num_steps)
     if isinstance(settings.method, diffrax.AbstractImplicitSolver):
-        raise InputError(f"solver must not be an implicit one here; got {shown(solver)} (use jax.vmap over retrieve)")
+        raise InputError(f"solver must not be an implicit one here; got {checks.shown(solver)} (use jax.vmap over retrieve)")
     if num_steps is None and settings.on_grid:
         # At a load of N, whatever it is: queries of memories as large as this is for are mostly close to their targets.
         num_steps = min(round(float(memory.num_steps(memory.num_neurons, UNKNOWN))), max_steps)
@@ -105,7 +96,8 @@ def retrieve_many(
 
 def _fitting(retrieval: Retrieval, queries: Float[Array, "queries neurons"], budget: int) -> tuple[Any, int]:
     """A compiled program, and how many queries it takes: as many as the compiler says will fit, halved until they do."""
-    number, kept = len(queries), sum(_bytes_per_device(leaf) for leaf in jax.tree.leaves(eqx.filter(retrieval, eqx.is_array)))
+    number, arrays = len(queries), jax.tree.leaves(eqx.filter(retrieval, eqx.is_array))
+    kept = sum(max(shard.data.nbytes for shard in leaf.addressable_shards) for leaf in arrays)
     state = sum(leaf.nbytes for leaf in jax.tree.leaves(retrieval.y0))
     # A program of the size of the queries that could fit at best: no state can be solved in less than three copies.
     number = int(np.clip((budget - kept) // max(3 * state, 1), 1, number))
@@ -119,10 +111,6 @@ def _fitting(retrieval: Retrieval, queries: Float[Array, "queries neurons"], bud
         if number == 1:
             raise OutOfMemoryError(f"a single query takes {bytes_needed:,} bytes; max_bytes allows {budget:,}")
         number = -(-number // 2)
-
-
-def _bytes_per_device(array: jax.Array) -> int:
-    return max(shard.data.nbytes for shard in array.addressable_shards)
 
 
 def _recall_all(retrieval: Retrieval, queries: Float[Array, "queries neurons"]) -> Recall:

@@ -17,9 +17,6 @@ from jaxtyping import Array, Float, PyTree
 
 from .._internal.types import Scalar
 
-MOST_COEFFICIENTS = 3
-"""Coefficients of the drive along a step, at most: one for each stage of the method of highest order here."""
-
 SERIES_TERMS = 18
 """Terms of the series of a φ function: enough for float64 at |z| ≤ 1."""
 
@@ -30,7 +27,6 @@ Terms = tuple[PyTree, ...]
 
 
 def rates_of(args: Any) -> PyTree:
-    """The rates of a memory that is given as `args`."""
     return args.relaxation_rates()
 
 
@@ -44,7 +40,6 @@ class ExponentialInterpolation(diffrax.AbstractLocalInterpolation):
     rates: PyTree
 
     def evaluate(self, t0: Any, t1: Any | None = None, left: bool = True) -> PyTree:
-        """The state at t0, or its increase from t0 to t1."""
         if t1 is not None:
             return jax.tree.map(lambda late, early: late - early, self.evaluate(t1), self.evaluate(t0))
         part = jnp.where(self.t1 > self.t0, (t0 - self.t0) / jnp.where(self.t1 > self.t0, self.t1 - self.t0, 1), 0)
@@ -57,12 +52,15 @@ class AutonomousSolver(diffrax.AbstractAdaptiveSolver):
     """A solver of equations that do not depend on time."""
 
     term_structure: ClassVar = diffrax.AbstractTerm
+    order_of_method: ClassVar[int]
+
+    def order(self, terms: Any) -> int:
+        return self.order_of_method
 
     def init(self, terms: Any, t0: Any, t1: Any, y0: PyTree, args: Any) -> Any:
         """No state is kept from step to step."""
 
     def func(self, terms: Any, t0: Any, y0: PyTree, args: Any) -> PyTree:
-        """The vector field."""
         return terms.vf(t0, y0, args)
 
 
@@ -77,8 +75,6 @@ class AbstractExponentialSolver(AutonomousSolver):
     relaxation_rates: Callable[[Any], PyTree] = rates_of
 
     interpolation_cls: ClassVar = ExponentialInterpolation
-    stages: ClassVar[int]
-    """Evaluations of the vector field in one step."""
 
     @abstractmethod
     def stage_drives(self, drive: Drive, y0: PyTree, half: "Relaxation", whole: "Relaxation") -> tuple[Terms, Terms]:
@@ -87,10 +83,9 @@ class AbstractExponentialSolver(AutonomousSolver):
     def step(
         self, terms: Any, t0: Any, t1: Any, y0: PyTree, args: Any, solver_state: None, made_jump: Any
     ) -> tuple[PyTree, PyTree, dict[str, Any], None, Any]:
-        """One step from t0 to t1."""
         rates, length = self.relaxation_rates(args), t1 - t0
 
-        half, whole = relaxations(rates, (length / 2, length), MOST_COEFFICIENTS)
+        half, whole = relaxations(rates, (length / 2, length), 3)  # as many coefficients as the drive has at most
         drive_at = exponential_drive(lambda y: terms.vf(t0, y, args), rates)
         drive, difference = self.stage_drives(drive_at, y0, half, whole)
         y1 = relaxed(y0, drive, whole)
@@ -104,11 +99,7 @@ class ETD2(AbstractExponentialSolver):
     Source: Cox and Matthews (2002), doi:10.1006/jcph.2002.6995, their ETD2RK.
     """
 
-    stages: ClassVar[int] = 2
-
-    def order(self, terms: Any) -> int:
-        """Order of the method."""
-        return 2
+    order_of_method: ClassVar[int] = 2
 
     def stage_drives(self, drive: Drive, y0: PyTree, half: "Relaxation", whole: "Relaxation") -> tuple[Terms, Terms]:
         start = drive(y0)
@@ -125,11 +116,7 @@ class ETD3(AbstractExponentialSolver):
     Source: Cox and Matthews (2002), doi:10.1006/jcph.2002.6995, their ETD3RK, with an error estimate and an interpolant.
     """
 
-    stages: ClassVar[int] = 3
-
-    def order(self, terms: Any) -> int:
-        """Order of the method."""
-        return 3
+    order_of_method: ClassVar[int] = 3
 
     def stage_drives(self, drive: Drive, y0: PyTree, half: "Relaxation", whole: "Relaxation") -> tuple[Terms, Terms]:
         start = drive(y0)
@@ -142,8 +129,50 @@ class ETD3(AbstractExponentialSolver):
         return (start, slope, bend), difference
 
 
+class Adams(AutonomousSolver):
+    """Exponential Adams-Bashforth-Moulton method of second order for steps of any lengths.
+
+    For dy/dt = −λy + N(y) the relaxation is solved exactly, and the drive N is a straight line along a step. To predict the end
+    of the step, the line runs through the last two drives; to correct it, through the first of the step and the one that is
+    evaluated at the prediction, which also serves the next step. The error is what the correction changes.
+
+    The first step has no drive before it, and takes it as constant. Meant for a grid of given steps (see `grid.py`).
+
+    Arguments:
+        relaxation_rates: as for `ETD3`.
+
+    Source: Nørsett (1969), doi:10.1007/BFb0060012, and Cox and Matthews (2002), doi:10.1006/jcph.2002.6995, for equal steps.
+    """
+
+    relaxation_rates: Callable[[Any], PyTree] = rates_of
+
+    interpolation_cls: ClassVar = ExponentialInterpolation
+    order_of_method: ClassVar[int] = 2
+
+    def init(self, terms: Any, t0: Any, t1: Any, y0: PyTree, args: Any) -> tuple[PyTree, PyTree, Scalar]:
+        """The drive at the start of the last step and at its end, and its length: 0, since there is none."""
+        start = exponential_drive(lambda y: terms.vf(t0, y, args), self.relaxation_rates(args))(y0)
+        return start, start, jnp.zeros_like(t1)
+
+    def step(
+        self, terms: Any, t0: Any, t1: Any, y0: PyTree, args: Any, solver_state: tuple[Any, Any, Any], made_jump: Any
+    ) -> tuple[PyTree, PyTree, dict[str, Any], Any, Any]:
+        before, start, last = solver_state
+        rates, length = self.relaxation_rates(args), t1 - t0
+        growth = jnp.where(last > 0, length / jnp.where(last > 0, last, 1), 0)
+        slope = jax.tree.map(lambda new, old: growth.astype(new.dtype) * (new - old), start, before)
+        (whole,) = relaxations(rates, (length,), 2)
+        predicted = relaxed(y0, (start, slope), whole)
+        end = exponential_drive(lambda y: terms.vf(t1, y, args), rates)(predicted)
+        line = jax.tree.map(jnp.subtract, end, start)
+        none = jax.tree.map(jnp.zeros_like, start)
+        error = relaxed(none, (none, jax.tree.map(jnp.subtract, line, slope)), whole)
+        y1 = jax.tree.map(jnp.add, predicted, error)
+        dense_info = {"y0": y0, "drive": (start, line), "rates": rates}
+        return y1, error, dense_info, (start, end, length), diffrax.RESULTS.successful
+
+
 def exponential_drive(field: Callable[[PyTree], PyTree], rates: PyTree) -> Callable[[PyTree], PyTree]:
-    """The drive N(y) = dy/dt + λy of a vector field."""
     return lambda y: jax.tree.map(lambda slope, rate, part: slope + rate * part, field(y), rates, y)
 
 

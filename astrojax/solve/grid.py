@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int, PyTree
 from .._internal.status import Status
 from .._internal.types import IntScalar, Scalar, ScalarLike
 from ..models.base import AbstractMemory
-from .adams import Adams
+from .exponential import Adams
 
 LARGEST_ERROR = 0.5
 """Largest error of a step by default, relative to 1 + max |x|. Beyond it the grid is too coarse for the trajectory."""

@@ -38,10 +38,9 @@ DEFINITIONS = {
     "rtol": ("1", "relative tolerance of a step"),
     "atol": ("1", "absolute tolerance of a step"),
     "time": ("dimensionless time", "time at which the state was saved"),
+    "status": ("1", listed(Status)),
 }
 """Units and definitions of what `Recall.to_xarray` gives."""
-
-DEFINITIONS["status"] = ("1", listed(Status))
 
 
 class Recall(eqx.Module):
@@ -195,7 +194,6 @@ def _collect(
     query: Any,
     picture_shape: Sequence[int] | None,
 ) -> Any:
-    """One retrieval as plain arrays, checked: `RetrievalData`."""
     if not isinstance(recall, Recall):
         raise InputError(f"recall must be what retrieve returns; got {shown(recall)}")
     not_traced(function, (recall, memory, target, query))

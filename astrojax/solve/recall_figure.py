@@ -60,7 +60,6 @@ class RetrievalData:
 
     @property
     def unit(self) -> float:
-        """The largest size of a state: 1 for firing rates."""
         values = self.final if self.states is None else np.concatenate([self.states.ravel(), self.final])
         return 1.0 if self.is_rate else float(np.nanmax(np.abs(values), initial=1.0))
 
@@ -167,7 +166,6 @@ def _draw_pictures(part: Any, data: RetrievalData) -> None:
 
 
 def _draw_map(part: Any, data: RetrievalData) -> None:
-    """Neurons over time, between query and target."""
     order = [name for name in ("query", "", "target") if name in data.sides or not name]
     widths = [1 if name else 45 for name in order]
     axes = dict(zip(order, part.subplots(1, len(order), sharey=True, squeeze=False, width_ratios=widths)[0], strict=True))
@@ -300,19 +298,20 @@ def write_animation(data: RetrievalData, path: Path, num_frames: int, fps: Any) 
         raise InputError(f"path must end in .gif or .mp4; got {str(path)!r}")
     at_least("num_frames", num_frames, 2)
     within("fps", fps, 1, 50)
+    rate: Any = float(fps)
     if data.times is None or data.states is None:
         raise InputError(
             "an animation needs states on the way: retrieve(memory, query, t1=10.0, ts=jnp.linspace(0.0, 10.0, 200)) saves them"
         )
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"path must be a file in a folder that exists; got {str(path)!r}")
-    writer = FFMpegWriter(float(fps), extra_args=["-movflags", "+faststart"]) if is_mp4 else PillowWriter(float(fps))
+    writer = FFMpegWriter(rate, extra_args=["-movflags", "+faststart"]) if is_mp4 else PillowWriter(rate)
     places = frames(data.states, num_frames)
     try:
         with mpl.rc_context({"animation.ffmpeg_path": _find_ffmpeg(path)} if is_mp4 else {}), replacing(path) as part:
             figure, show = _moving_figure(data)
             with writer.saving(figure, str(part), DPI):
-                for at in places + places[-1:] * math.ceil(HOLD * float(fps)):
+                for at in places + places[-1:] * math.ceil(HOLD * rate):
                     show(at)
                     writer.grab_frame()
     except subprocess.CalledProcessError as error:

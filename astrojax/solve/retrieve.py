@@ -14,9 +14,8 @@ from jaxtyping import Array, Float, PyTree
 from .._internal.checks import InputError, concrete, finite, real, shown
 from .._internal.types import BoolScalar, IntScalar, Scalar, ScalarLike
 from ..models.base import NUM_STEPS, AbstractMemory, check_memory, checked_query
-from .adams import Adams
 from .automatic import Automatic
-from .exponential import ETD3, AbstractExponentialSolver
+from .exponential import ETD3, AbstractExponentialSolver, Adams
 from .grid import LARGEST_ERROR, ends_of_steps, integrate, scale_of_grid
 from .recall import Recall as Recall
 from .recall import Status as Status
@@ -200,7 +199,6 @@ def _harmless(tree: PyTree, valid: BoolScalar) -> PyTree:
 def recall_of(
     retrieval: Retrieval, adjoint: diffrax.AbstractAdjoint | None, ts: Float[Array, " times"] | None = None
 ) -> Recall:
-    """The result of a retrieval, with states at given times."""
     if ts is not None:
         t1 = retrieval.t1
         in_order = _increase_within(ts, t1)
@@ -377,9 +375,8 @@ TERM = diffrax.ODETerm(_vector_field)
 def _convergence_time(retrieval: Retrieval, speed: Scalar, adjoint: diffrax.AbstractAdjoint | None) -> Scalar:
     """First time at which the speed of the memory falls below `speed`; infinity if it does not, NaN if the solve fails.
 
-    At loose tolerances a solver never comes to rest: the error it may make keeps the state moving about the fixed point. Here
-    a step may err by a hundredth of what would relax at the given speed, plus a few units of rounding. In place of the
-    automatic solver and Adams's it is ETD3, in place of an explicit one Tsit5, whose interpolant is good to fourth order.
+    At loose tolerances the error that a solver may make keeps the state moving about the fixed point. Here a step may err by a
+    hundredth of what would relax at the given speed, with ETD3 or, in place of another explicit solver, Tsit5.
     """
 
     def excess(t: Scalar, y: PyTree, args: AbstractMemory, **kwargs: Any) -> Scalar:

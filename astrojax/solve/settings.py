@@ -7,9 +7,8 @@ import jax.numpy as jnp
 from .._internal.checks import InputError, at_least, one_of, positive, shown
 from .._internal.parameters import MOST_STEPS
 from .._internal.types import ScalarLike
-from .adams import Adams
 from .automatic import Automatic
-from .exponential import ETD2, ETD3
+from .exponential import ETD2, ETD3, Adams
 
 SOLVERS: dict[str, type[diffrax.AbstractAdaptiveSolver]] = {
     "auto": Automatic,
@@ -74,7 +73,6 @@ class SolveSettings(eqx.Module):
 
     @property
     def method(self) -> diffrax.AbstractAdaptiveSolver:
-        """The solver itself."""
         return self.solver if isinstance(self.solver, diffrax.AbstractAdaptiveSolver) else SOLVERS[self.solver_name]()
 
     @property
@@ -87,5 +85,4 @@ class SolveSettings(eqx.Module):
 
     @property
     def on_grid(self) -> bool:
-        """Whether the solver takes a fixed grid of steps."""
         return self.solver_name == "adams"

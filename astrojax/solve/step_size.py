@@ -25,16 +25,11 @@ SMALLEST_FACTOR, LARGEST_FACTOR = 0.2, 10.0
 
 
 class Replay(diffrax.AbstractStepSizeController[IntScalar, None]):
-    """The steps of an earlier solve, which do not depend on anything any more.
-
-    Arguments:
-        times: ends of the steps, in order; infinite from the step on that ends at the horizon.
-    """
+    """The steps of an earlier solve, by their ends; infinite from the step on that ends at the horizon."""
 
     times: Float[Array, " steps"]
 
     def wrap(self, direction: Any) -> "Replay":
-        """Nothing depends on the direction of time."""
         return self
 
     def init(
@@ -44,19 +39,10 @@ class Replay(diffrax.AbstractStepSizeController[IntScalar, None]):
         return self.times[0], jnp.asarray(1)
 
     def adapt_step_size(
-        self,
-        t0: Any,
-        t1: Any,
-        y0: PyTree,
-        y1_candidate: PyTree,
-        args: Any,
-        y_error: PyTree,
-        error_order: Any,
-        controller_state: IntScalar,
+        self, t0: Any, t1: Any, y0: PyTree, y1: PyTree, args: Any, y_error: PyTree, error_order: Any, state: IntScalar
     ) -> tuple[bool, Any, Any, bool, IntScalar, Any]:
-        """Every step is accepted."""
-        next_t1 = self.times[jnp.minimum(controller_state, self.times.size - 1)]
-        return True, t1, next_t1, False, controller_state + 1, diffrax.RESULTS.successful
+        next_t1 = self.times[jnp.minimum(state, self.times.size - 1)]
+        return True, t1, next_t1, False, state + 1, diffrax.RESULTS.successful
 
 
 class StepControl(diffrax.AbstractAdaptiveStepSizeController[Scalar, Any]):
@@ -81,7 +67,6 @@ class StepControl(diffrax.AbstractAdaptiveStepSizeController[Scalar, Any]):
     solver: diffrax.AbstractAdaptiveSolver | None = None
 
     def wrap(self, direction: Any) -> "StepControl":
-        """Nothing depends on the direction of time."""
         return self
 
     def init(
@@ -93,18 +78,10 @@ class StepControl(diffrax.AbstractAdaptiveStepSizeController[Scalar, Any]):
         return t0 + jax.lax.stop_gradient(dt0), jnp.ones_like(self.rtol)
 
     def adapt_step_size(
-        self,
-        t0: Any,
-        t1: Any,
-        y0: PyTree,
-        y1_candidate: PyTree,
-        args: Any,
-        y_error: PyTree,
-        error_order: Any,
-        controller_state: Scalar,
+        self, t0: Any, t1: Any, y0: PyTree, y1: PyTree, args: Any, y_error: PyTree, error_order: Any, state: Scalar
     ) -> tuple[BoolScalar, Scalar, Scalar, bool, Scalar, Any]:
         """Whether a step is accepted; where the next begins and ends; and its error, which the step after that looks at."""
-        sizes = jax.tree.map(jnp.maximum, args.error_scale(y0), args.error_scale(y1_candidate))
+        sizes = jax.tree.map(jnp.maximum, args.error_scale(y0), args.error_scale(y1))
         absolute = eqx.tree_at(lambda units: units.x, jax.tree.map(lambda _: self.rtol, sizes), self.atol)
 
         def largest(error: jax.Array, unit: Scalar, size: jax.Array) -> Scalar:
@@ -118,12 +95,10 @@ class StepControl(diffrax.AbstractAdaptiveStepSizeController[Scalar, Any]):
         accepted = error < 1
         # Where the state overflowed the error is NaN: as large as can be.
         counted = jnp.clip(jnp.nan_to_num(error, nan=jnp.inf, posinf=jnp.inf), jnp.finfo(error.dtype).eps)
-        factor = (
-            SAFETY * counted ** (-(PROPORTIONAL + INTEGRAL) / error_order) * controller_state ** (PROPORTIONAL / error_order)
-        )
+        factor = SAFETY * counted ** (-(PROPORTIONAL + INTEGRAL) / error_order) * state ** (PROPORTIONAL / error_order)
         bounds = jnp.where(accepted, 1.0, SMALLEST_FACTOR), jnp.where(accepted, LARGEST_FACTOR, SAFETY)
         next_t0 = jnp.where(accepted, t1, t0)
         next_t1 = next_t0 + jnp.clip(factor, *bounds) * (t1 - t0)
         results = diffrax.RESULTS
         result = results.where(accepted | (next_t1 > next_t0), results.successful, results.dt_min_reached)
-        return accepted, next_t0, next_t1, False, jnp.where(accepted, counted, controller_state), result
+        return accepted, next_t0, next_t1, False, jnp.where(accepted, counted, state), result

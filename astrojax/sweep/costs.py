@@ -21,21 +21,17 @@ COMPILE_SECONDS = 3.0
 _SIZES: dict[Hashable, tuple[int, int, int]] = {}
 
 
-def trajectory_seconds(sample: Any, coordinates: Mapping[str, np.ndarray], capacity: int) -> float:
-    """Core-seconds of one trajectory, at coordinates of which the first is taken, padded to `capacity` patterns."""
+def program_cost(sample: Any, coordinates: Mapping[str, np.ndarray], capacity: int) -> float:
+    """How many trajectories, padded to `capacity` patterns, cost as much as a program, which every second run finds cached."""
     drawn, read, _ = _sizes(sample, coordinates, capacity)
     num_steps = getattr(sample, "num_steps", None) or NUM_STEPS
-    return TRAJECTORY_SECONDS + DRAW_SECONDS * drawn + STEP_SECONDS * num_steps * read
+    seconds = TRAJECTORY_SECONDS + DRAW_SECONDS * drawn + STEP_SECONDS * num_steps * read
+    return 2 / 3 * COMPILE_SECONDS / seconds
 
 
 def trajectory_bytes(sample: Any, coordinates: Mapping[str, np.ndarray], capacity: int) -> int:
-    """Memory of the problem of one trajectory and of what its steps read; arguments as for `trajectory_seconds`."""
+    """Memory of the problem of one trajectory and of what its steps read, at the first of the coordinates."""
     return _sizes(sample, coordinates, capacity)[2]
-
-
-def program_cost(seconds: float) -> float:
-    """How many trajectories of that many seconds cost as much as one more program, which every second run finds cached."""
-    return 2 / 3 * COMPILE_SECONDS / seconds
 
 
 def _sizes(sample: Any, coordinates: Mapping[str, np.ndarray], capacity: int) -> tuple[int, int, int]:

@@ -59,7 +59,6 @@ class Timings:
     num_trajectories: int = 0
 
     def add(self, other: "Timings") -> None:
-        """Add the counts of others."""
         for name, amount in vars(other).items():
             setattr(self, name, getattr(self, name) + amount)
 
@@ -182,12 +181,6 @@ class Engine:
             f"continuing with {width} × {num_batches}"
         )
 
-    def _count(self, timings: dict[str, Timings], name: str, counts: Timings) -> None:
-        """Count for a session's timings and for the engine's, which are the sums over its sessions."""
-        with self._lock:
-            for each in (timings, self.timings):
-                each.setdefault(name, Timings()).add(counts)
-
 
 class Session:
     """Computations of one caller with an engine, stopped and timed separately from those of others, by any number of threads.
@@ -203,7 +196,7 @@ class Session:
         self._stop = threading.Event()
 
     def compute(self, lanes: Lanes) -> dict[str, np.ndarray]:
-        """Observables by name, one value (a scalar, or an array) per trajectory."""
+        """Observables by name, one value (or array) per trajectory; `CancelledError` if the session was stopped."""
         random_key(lanes.root_key)
         sample = as_arrays(lanes.sample)
         results: dict[str, np.ndarray] = {}
@@ -222,7 +215,6 @@ class Session:
         self._within_memory(lanes, as_arrays(lanes.sample), int(lanes.capacities[0]), np.zeros(0, int))
 
     def stop(self) -> None:
-        """Stop all computations before their next call."""
         self._stop.set()
 
     def run(self, jobs: Iterable[Callable[[], object]]) -> None:
@@ -286,7 +278,9 @@ class Session:
         return places.size, values
 
     def _count(self, name: str, counts: Timings) -> None:
-        self.engine._count(self.timings, name, counts)
+        with self.engine._lock:
+            for timings in (self.timings, self.engine.timings):
+                timings.setdefault(name, Timings()).add(counts)
 
 
 def _put(results: dict[str, np.ndarray], values: Mapping[str, np.ndarray], places: np.ndarray, number: int) -> None:

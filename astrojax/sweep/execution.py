@@ -14,11 +14,10 @@ from .._internal.datasets import dataset
 from .._internal.devices import empty
 from .._internal.parameters import MOST_TRAJECTORIES
 from .._internal.types import RandomKey
-from .chunks import Block, blocks, chunk_shape
-from .costs import program_cost, trajectory_bytes, trajectory_seconds
+from .costs import program_cost, trajectory_bytes
 from .dependence import LOAD, refuse_idle_axes
 from .engine import Engine, Lanes, Timings
-from .grid import Axes, Grid
+from .grid import Axes, Block, Grid, blocks, chunk_shape
 from .programs import as_arrays, static_key
 from .shapes import PROGRAM_COST, Shapes
 
@@ -48,22 +47,19 @@ class Sweep:
 
     @functools.cached_property
     def grid(self) -> Grid:
-        """All points of the axes' product."""
         return Grid(self.axes)
 
     @functools.cached_property
     def shapes(self) -> Shapes:
-        """The padded shapes for all memory loads."""
         loads, counts = self.grid.values_of(LOAD)
-        cost = program_cost(self._seconds(int(loads[-1]))) if self.program_cost is None else self.program_cost
+        cost = self.program_cost
+        if cost is None:
+            cost = program_cost(self.sample, self.grid.first, int(loads[-1]))
         return Shapes(loads, counts, self.largest_capacity, cost)
 
     def trajectory_bytes(self) -> int:
         """Memory that one trajectory takes at least, of the largest capacity."""
         return trajectory_bytes(self.sample, self.grid.first, int(self.shapes.capacities[-1]))
-
-    def _seconds(self, capacity: int) -> float:
-        return trajectory_seconds(self.sample, self.grid.first, capacity)
 
     def check(self, name: str, root_key: RandomKey) -> None:
         """Raise `InputError` for an axis that changes nothing about the sample, or is missing, and for too many points."""
@@ -175,8 +171,7 @@ def run_sweeps(
     chunks = []
     for name, sweep in sweeps.items():
         shape = sweep.grid.shape
-        if (lanes := lanes_per_chunk) is None:  # so that all threads have some
-            lanes = min(MEMORY_CHUNK, -(-sweep.grid.size // engine.num_threads))
+        lanes = lanes_per_chunk or min(MEMORY_CHUNK, -(-sweep.grid.size // engine.num_threads))  # some for all threads
         chunks += [(name, block) for block in blocks(shape, chunk_shape(shape, lanes))]
     # Programs first, so that threads compile different ones concurrently.
     programs = [lanes for name, sweep in sweeps.items() for lanes in sweep.preparations(name, root_key).values()]

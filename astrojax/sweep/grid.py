@@ -1,7 +1,8 @@
-"""Axes of a sweep and the points of their cartesian product."""
+"""Axes of a sweep, the points of their cartesian product, and its chunks: blocks that are computed and stored as one."""
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -11,6 +12,9 @@ Values = Sequence[float | int] | np.ndarray
 Axes = Mapping[str, Values | Mapping[str, Values]]
 """Values along each axis, by name, in the order of the result's dimensions; or, for zipped coordinates that run along one axis
 together, their values by name."""
+
+Block = tuple[slice, ...]
+"""A slice along each axis of a grid."""
 
 
 class Grid:
@@ -36,22 +40,18 @@ class Grid:
 
     @property
     def dims(self) -> tuple[str, ...]:
-        """Names of the axes."""
         return tuple(self.axes)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Numbers of values along the axes."""
         return tuple(len(next(iter(named.values()))) for named in self.axes.values())
 
     @property
     def size(self) -> int:
-        """Number of points."""
         return math.prod(self.shape)
 
     @property
     def first(self) -> dict[str, np.ndarray]:
-        """Coordinates of the first point."""
         return self.at(np.zeros(1, int))
 
     def at(self, lanes: np.ndarray) -> dict[str, np.ndarray]:
@@ -77,3 +77,32 @@ def _array(values: Values) -> np.ndarray:
         return np.arange(values.start, values.stop, values.step, dtype=np.int32)
     array = np.asarray(values)
     return array.astype(np.int32 if array.dtype.kind in "iu" else np.float64)
+
+
+def chunk_shape(shape: Sequence[int], size: int) -> tuple[int, ...]:
+    """The shape of chunks of at most `size` trajectories, which extend along the last axes first."""
+    chosen = []
+    left = max(size, 1)
+    for length in reversed(shape):
+        # Parts of equal length where possible, rather than a small one at the end.
+        length = math.ceil(length / math.ceil(length / min(length, left)))
+        chosen.append(length)
+        left //= length
+    return tuple(reversed(chosen))
+
+
+def grown(shape: Sequence[int], chunk: Sequence[int], size: int) -> tuple[int, ...]:
+    """A block of whole chunks, of at most `size` trajectories unless one chunk has more."""
+    chosen = list(chunk)
+    for axis in reversed(range(len(shape))):
+        others = math.prod(chosen) // chosen[axis]
+        times = max(size // (others * chosen[axis]), 1)
+        chosen[axis] = min(chosen[axis] * times, -(-shape[axis] // chosen[axis]) * chosen[axis])
+    return tuple(chosen)
+
+
+def blocks(shape: Sequence[int], block: Sequence[int]) -> Iterator[Block]:
+    """All blocks of a grid, the last axis running fastest."""
+    starts = [range(0, size, length) for size, length in zip(shape, block, strict=True)]
+    for start in itertools.product(*starts):
+        yield tuple(slice(at, min(at + length, size)) for at, length, size in zip(start, block, shape, strict=True))

@@ -1,8 +1,6 @@
 """Compiled programs: one for each kind of sample and padded shape, whatever the numbers in it.
 
-A program takes a fixed number of lanes, which trajectories are put into, on each device. It solves them in batches of a fixed
-width, where problems are solved on grids of time all of a batch on the same one, and once more on a finer one where it is too
-coarse. Neither the number of lanes that are filled nor their order changes what is computed for any of them.
+Neither the number of a program's lanes that are filled nor their order changes what is computed for any of them.
 """
 
 import math
@@ -46,13 +44,10 @@ class GridSample(Sample, Protocol):
     """A sample that can be solved on grids of time of any number of steps, the same for many problems."""
 
     on_grid: bool
-    """Whether it is to be; `solve` does it otherwise."""
-
     max_steps: int
-    """Largest number of steps of a grid."""
 
     def first_num_steps(self, coordinates: Coordinates, capacity: int) -> jax.Array:
-        """Steps of the first grid to be tried at the given coordinates, an integer from 1 to `max_steps`."""
+        """Steps of the first grid to be tried, an integer from 1 to `max_steps`."""
 
     def attempt(self, problem: Any, coordinates: Coordinates, num_steps: Any) -> dict[str, jax.Array]:
         """Scalars measured in the problem, by name; its `status` is `MAX_STEPS` where the grid is too coarse."""
@@ -68,7 +63,6 @@ class Layout:
 
     @property
     def lanes(self) -> int:
-        """Largest number of lanes of one call."""
         return len(self.devices) * self.width * self.num_batches
 
 
@@ -78,7 +72,6 @@ def as_arrays(sample: Any) -> Any:
 
 
 def outputs(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarray], capacity: int) -> dict[str, np.dtype]:
-    """Names and types of what a sample measures."""
     number = jax.ShapeDtypeStruct((), np.int32) if is_on_grid(sample) else None
     shapes = pinned(eqx.filter_eval_shape)(_measured, as_arrays(sample), root_key, one_lane(coordinates), number, capacity)
     return {name: np.dtype(leaf.dtype) for name, leaf in shapes.items()}
@@ -99,7 +92,6 @@ def in_precision(coordinates: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]
 
 
 def one_lane(coordinates: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
-    """The coordinates of the first lane."""
     return {name: jnp.asarray(values[0]) for name, values in in_precision(coordinates).items()}
 
 
@@ -202,7 +194,6 @@ def _on_all_devices(static: Any, capacity: int, layout: Layout) -> Any:
 
 
 def is_on_grid(sample: Sample) -> TypeGuard[GridSample]:
-    """Whether a sample is solved on grids of time."""
     return isinstance(sample, GridSample) and sample.on_grid
 
 
@@ -231,7 +222,6 @@ class Packed(eqx.Module):
         return eqx.tree_at(lambda packed: packed.arrays, self, arrays)
 
     def unpacked(self) -> dict[str, Any]:
-        """The values by name."""
         shapes, found = dict(self.shapes), {}
         for group, array in zip(self.groups, self.arrays, strict=True):
             first = 0

@@ -36,7 +36,6 @@ class Shapes:
         self.padding = 1 - float(loads @ counts) / computed
 
     def of(self, loads: np.ndarray) -> np.ndarray:
-        """The capacity of each load."""
         return self.capacities[np.searchsorted(self.capacities, loads)]
 
 

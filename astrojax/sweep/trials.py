@@ -64,7 +64,6 @@ class RecallTrial(eqx.Module):
         self.settings = SolveSettings(**given) if settings is None else replace(settings, **given)
 
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
-        """The problem at the given coordinates."""
         return self.task.draw(root_key, coordinates, capacity)
 
     @property
@@ -74,7 +73,6 @@ class RecallTrial(eqx.Module):
 
     @property
     def max_steps(self) -> int:
-        """Largest number of steps."""
         return self.settings.max_steps
 
     @property
@@ -104,7 +102,6 @@ class RecallTrial(eqx.Module):
         return measured | {"refined": (num_steps > first).astype(problem.query.dtype)}
 
     def solve(self, problem: Problem, coordinates: Coordinates) -> Observables:
-        """What is measured when the memory recalls."""
         num_steps = self.first_num_steps(coordinates, problem.stored.size) if self.on_grid else None
         return self.attempt(problem, coordinates, num_steps)
 
@@ -169,11 +166,9 @@ class DecoderTrial(eqx.Module):
         return self.task.coordinate_names
 
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
-        """The problem at the given coordinates."""
         return self.task.draw(root_key, coordinates, capacity)
 
     def solve(self, problem: Problem, coordinates: Coordinates) -> Observables:
-        """Errors by decoder."""
         level = coordinates[self.task.corruption.level_name]
         evidence = self.task.corruption.evidence(level, problem.query.shape[0])
         given = (problem.patterns, problem.query)

@@ -84,7 +84,6 @@ class Loss(eqx.Module):
                 raise InputError(f"the weight of loss {name} must be a finite number of at least 0; got {weight}")
 
     def __call__(self, memory: AbstractMemory, target: Neurons, state: Any) -> Scalar:
-        """The loss of a recalled state."""
         weights = {name: jnp.asarray(weight, target.dtype) for name, weight in self.weights.items()}
         terms = [weight * LOSSES[name](memory, target, state) for name, weight in weights.items()]
         return sum(terms[1:], terms[0])

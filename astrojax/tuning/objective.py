@@ -221,25 +221,20 @@ class LossTrial(eqx.Module):
     num_steps: int | None = eqx.field(static=True, default=None)
 
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
-        """The problem at the given coordinates, the same for all starts."""
         return self.objective.trial.draw(root_key, coordinates, capacity)
 
     @property
     def on_grid(self) -> bool:
-        """Whether trajectories are solved on grids that a sweep chooses (see `attempt`)."""
         return self.objective.trial.on_grid and self.mode != "reverse"
 
     @property
     def max_steps(self) -> int:
-        """Largest number of steps of a grid."""
         return self.objective.trial.max_steps
 
     def memory(self, problem: Problem, coordinates: Coordinates) -> AbstractMemory:
-        """The memory that is given the problem."""
         return self.objective.trial_with(self._at(coordinates)).memory(problem, {})
 
     def first_num_steps(self, coordinates: Coordinates, capacity: int) -> IntScalar:
-        """Steps of the coarsest grid that suits problems at the given coordinates."""
         trial = self.objective.trial_with(self._at(coordinates))
         return trial.first_num_steps({name: coordinates[name] for name in trial.task.coordinate_names}, capacity)
 
@@ -248,7 +243,6 @@ class LossTrial(eqx.Module):
         return self.attempt(problem, coordinates, self.num_steps)
 
     def attempt(self, problem: Problem, coordinates: Coordinates, num_steps: int | IntScalar | None) -> Observables:
-        """As `solve`, on a grid of `num_steps` steps."""
         checkpointed = self.mode == "reverse" and not self.objective.trial.on_grid
         adjoint = diffrax.RecursiveCheckpointAdjoint() if checkpointed else diffrax.ForwardMode()
 
@@ -332,7 +326,6 @@ def _split(values: Values) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _count(values: Values) -> int:
-    """How many numbers there are."""
     return sum(np.size(value) for value in values.values())
 
 

@@ -213,7 +213,6 @@ class Search:
         }
 
     def _perturbed(self, name: str, raw: jax.Array, perturbation: np.ndarray) -> jax.Array:
-        """Numbers of each start in each problem, shape (S, problems)."""
         change = jnp.asarray(self.smoothing * perturbation, raw.dtype)
         return self.parameters[name].projected(raw[:, None] + change[None, :])
 
@@ -230,7 +229,6 @@ class Search:
         return dict(zip(VALIDATION_METRICS, aggregate(found), strict=True))
 
     def _checked(self, start: Mapping[str, Any]) -> dict[str, jax.Array]:
-        """Values with an axis of starts."""
         pool_size = self.objective.trial.task.pool_size
         arrays, counts = dict[str, jax.Array](), dict[str, int]()
         for name, given in start.items():
