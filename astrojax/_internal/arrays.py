@@ -134,16 +134,19 @@ def _parse_csv(file: io.BufferedIOBase, size: int) -> np.ndarray:
     separator = next((mark for mark in ";\t," if mark in first[-1][1]), " ")  # the first line may be a header
     values, width, row = array.array("d"), 0, 0
     for line, text in itertools.chain(first, lines):
+        if separator in ";\t":
+            text = text.replace(",", ".")
         fields = next(csv.reader([text], delimiter=separator, skipinitialspace=True))
         if line == first[0][0] and _is_header(fields):
             continue
         row, width = row + 1, width or len(fields)
         if len(fields) != width:
             raise ValueError(f"row {row} (line {line}) has {len(fields)} columns; those before have {width}")
-        try:
-            values.extend([float(field) for field in fields])
-        except ValueError:
-            values.extend([_number(field, separator, row, line, column) for column, field in enumerate(fields, 1)])
+        for column, field in enumerate(fields, 1):
+            try:
+                values.append(float(field))
+            except ValueError:
+                raise ValueError(f"{shown(field)} at row {row}, column {column} (line {line}) is not a number") from None
     return np.array(values).reshape(row, width)
 
 
@@ -178,12 +181,3 @@ def _is_number(field: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _number(field: str, separator: str, row: int, line: int, column: int) -> float:
-    if separator in ";\t":
-        field = field.replace(",", ".")
-    try:
-        return float(field)
-    except ValueError:
-        raise ValueError(f"{shown(field)} at row {row}, column {column} (line {line}) is not a number") from None

@@ -31,8 +31,7 @@ class Labeled(eqx.Module):
         Arguments:
             dims: names of the leading dimensions of a batch; `state` for one, `state_0`, `state_1`, … for more when left out.
 
-        Raises:
-            InputError (a ValueError): for names that do not fit, or inside `jax.jit`.
+        Raises `InputError` for names that do not fit, or inside `jax.jit`.
         """
         not_traced(f"{type(self).__name__.lower()}.to_xarray", self)
         found = variables(self)

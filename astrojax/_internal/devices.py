@@ -32,12 +32,6 @@ class OutOfMemoryError(RunError):
     """A computation that does not fit into the memory of a device."""
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, OutOfMemoryError) or (
-        isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
-    )
-
-
 def default_budget(devices: Sequence[Any]) -> int:
     """Bytes of each device's memory that may be used."""
     if devices[0].platform == "cpu":

@@ -27,11 +27,7 @@ class StorageError(RunError):
 def replacing(path: Path) -> Iterator[Path]:
     """A new empty file in the folder of `path`, which replaces `path` when the block ends without an error.
 
-    It is created exclusively under a random name, so nothing that lies in the folder is opened or followed. Its content is
-    synced to disk before it is renamed, and the folder afterwards. A link at `path` is replaced, not followed.
-
-    Raises:
-        OSError: if it cannot be created or renamed, and for a device or a pipe at `path`. The new file is removed then.
+    It has a random name and is synced before it is renamed. A link at `path` is replaced, not followed. Raises OSError.
     """
     if is_special(path):
         raise FileExistsError(errno.EEXIST, "it is a device or a pipe, not a file", str(path))

@@ -117,8 +117,7 @@ def attractors(memory: AbstractMemory, starts: jax.typing.ArrayLike, *, t1: Scal
         starts: neuronal states x(0), one per row, shape (S, N).
         t1: horizon, positive; `SETTLING` relaxation times of the slowest variable when left out.
 
-    Raises:
-        InputError (a ValueError): for something that is not a memory, starts that do not fit, and a horizon out of range.
+    Raises `InputError` for something that is not a memory, starts that do not fit, and a horizon out of range.
     """
     horizon = _horizon(memory, t1)
     checks.refuse_booleans("starts", starts)

@@ -77,8 +77,7 @@ def identify(memory: AbstractMemory, state: PyTree) -> Identity:
 
     The columns that are not `stored` never take part.
 
-    Raises:
-        InputError (a ValueError): for something that is not a memory or a state of it.
+    Raises `InputError` for something that is not a memory or a state of it.
     """
     return _identify(*checked(memory, state))
 

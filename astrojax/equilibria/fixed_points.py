@@ -82,8 +82,7 @@ def equilibrium(memory: AbstractMemory, state: PyTree, *, max_steps: int = 64) -
         state: a state of it, such as the `state` of a `Recall`.
         max_steps: largest number of steps.
 
-    Raises:
-        InputError (a ValueError): for something that is not a memory or a state of it, and for `max_steps` below 1.
+    Raises `InputError` for something that is not a memory or a state of it, and for `max_steps` below 1.
     """
     at_least("max_steps", max_steps, 1)
     return _equilibrium(*checked(memory, state), max_steps)
@@ -119,8 +118,7 @@ def jacobian(memory: AbstractMemory, state: PyTree) -> Float[Array, "variables v
 
     The D variables are those of the state in its own order, as `jax.flatten_util.ravel_pytree` lays them out: neurons first.
 
-    Raises:
-        InputError (a ValueError): for something that is not a memory or a state of it.
+    Raises `InputError` for something that is not a memory or a state of it.
     """
     return _jacobian(*checked(memory, state))
 
@@ -147,8 +145,7 @@ def spectrum(memory: AbstractMemory, state: PyTree) -> Spectrum:
 
     Arguments: a memory and a state at which it rests, such as `equilibrium` finds.
 
-    Raises:
-        InputError (a ValueError): for something that is not a memory or a state of it.
+    Raises `InputError` for something that is not a memory or a state of it.
     """
     return _spectrum(*checked(memory, state))
 

@@ -103,13 +103,13 @@ class NeuronAstrocyteMemory(AbstractMemory):
         return self.num_neurons * (self.num_neurons + 1) // 2 * self.patterns.shape[1]
 
     def precompute(self) -> "NeuronAstrocyteMemory":
-        pair_products = self._pair_products()
+        pair_products = self._pair_products(self.patterns)
         return eqx.tree_at(lambda m: m.pair_products, self, pair_products, is_leaf=lambda leaf: leaf is None)
 
     def initial_state(self, query: Neurons) -> NeuronAstrocyteState:
         x = checked_query(query, self.patterns)
         h = activation(x, self.slope)
-        processes = -self._outer(h)
+        processes = -self._pair_products(h)
         synapses = -self.transport(processes)
         return NeuronAstrocyteState(x, self._inverse_activation(synapses), self._inverse_activation(processes))
 
@@ -117,7 +117,7 @@ class NeuronAstrocyteMemory(AbstractMemory):
         h, g, psi = self._activations(state)
         return NeuronAstrocyteState(
             (symmetric(g) @ h - state.x) / self.tau_x,
-            (self._outer(h) + psi - state.synapses) / self.tau_s,
+            (self._pair_products(h) + psi - state.synapses) / self.tau_s,
             (self.transport(psi) + g - state.processes) / self.tau_a,
         )
 
@@ -151,12 +151,13 @@ class NeuronAstrocyteMemory(AbstractMemory):
 
     def transport(self, psi: PerPair) -> PerPair:
         """𝒯Ψ = (1/N³) Σ_μ ξ_μ ξ_μᵀ (ξ_μᵀ Ψ ξ_μ), in the storage of the state."""
-        products = self._pair_products() if self.pair_products is None else self.pair_products
+        products = self._pair_products(self.patterns) if self.pair_products is None else self.pair_products
         return products @ ((self._multiplicity() * psi) @ products) / self.num_neurons**3
 
-    def _pair_products(self) -> Float[Array, "pairs patterns"]:
+    def _pair_products(self, values: jax.Array) -> jax.Array:
+        """Products of two entries of the neurons' values, for each pair."""
         rows, columns = np.triu_indices(self.num_neurons)
-        return self.patterns[rows] * self.patterns[columns]
+        return values[rows] * values[columns]
 
     def _activations(self, state: NeuronAstrocyteState) -> tuple[Neurons, PerPair, PerPair]:
         h, g, psi = (activation(part, self.slope) for part in (state.x, state.synapses, state.processes))
@@ -164,10 +165,6 @@ class NeuronAstrocyteMemory(AbstractMemory):
 
     def _inverse_activation(self, y: PerPair) -> PerPair:
         return jnp.arctanh(jnp.clip(y, -1 + CLIP, 1 - CLIP)) / self.slope
-
-    def _outer(self, h: Neurons) -> PerPair:
-        rows, columns = np.triu_indices(self.num_neurons)
-        return h[rows] * h[columns]
 
     def _total(self, pairs: PerPair) -> Scalar:
         """Sum over the whole symmetric matrix."""

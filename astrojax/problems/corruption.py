@@ -25,8 +25,7 @@ LEAST_NOISE = 1e-6
 def flip(key: RandomKey, pattern: Neurons, num_flips: ScalarLike) -> Neurons:
     """Change the sign of exactly `num_flips` entries of a pattern, shape (N,), chosen at random.
 
-    Raises:
-        InputError (a ValueError): unless `num_flips` is an integer between 0 and N, and for a pattern of 0 and 1 alone.
+    Raises `InputError` unless `num_flips` is an integer between 0 and N, and for a pattern of 0 and 1 alone.
     """
     pattern = _checked(key, pattern)
     within("num_flips", num_flips, 0, pattern.shape[0])
@@ -43,8 +42,7 @@ def erase(key: RandomKey, pattern: Neurons, fraction: ScalarLike) -> Neurons:
     Their number is the whole number that is nearest to `fraction` times N; halves are rounded up, so 0.5 of 5 entries is 3.
     Products count as halves within their rounding in single precision, in which 0.35 of 10 entries is a little less than 3.5.
 
-    Raises:
-        InputError (a ValueError): unless `fraction` lies within [0, 1], and for a pattern of 0 and 1 alone.
+    Raises `InputError` unless `fraction` lies within [0, 1], and for a pattern of 0 and 1 alone.
     """
     pattern = _checked(key, pattern)
     within("fraction", fraction, 0, 1)
@@ -59,8 +57,7 @@ def erase(key: RandomKey, pattern: Neurons, fraction: ScalarLike) -> Neurons:
 def add_noise(key: RandomKey, pattern: Neurons, scale: ScalarLike) -> Neurons:
     """Add independent Gaussian noise of standard deviation `scale` to a pattern, shape (N,).
 
-    Raises:
-        InputError (a ValueError): for a negative `scale`, and for a pattern of 0 and 1 alone.
+    Raises `InputError` for a negative `scale`, and for a pattern of 0 and 1 alone.
     """
     pattern = _checked(key, pattern)
     within("scale", scale, 0, jnp.inf)

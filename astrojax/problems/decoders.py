@@ -25,8 +25,7 @@ def nearest_pattern(
     Returns:
         A pattern, or unsigned its negative, shape (N,).
 
-    Raises:
-        InputError (a ValueError): for a query that does not fit the patterns, for bits in place of signs, and for a wrong key.
+    Raises `InputError` for a query that does not fit the patterns, for bits in place of signs, and for a wrong key.
     """
     random_key(key)
     _check(patterns, query, stored)
@@ -71,8 +70,7 @@ def bayes_decoder(
         Signs, shape (N,); 0 where both signs are equally probable, which counts as half an error: where the sum above is
         smaller than the rounding of its terms. An exponential is off by its exponent in units of rounding.
 
-    Raises:
-        InputError (a ValueError): for a query that does not fit the patterns, and for bits in place of signs.
+    Raises `InputError` for a query that does not fit the patterns, and for bits in place of signs.
     """
     _check(patterns, query, stored)
     exponents = jnp.asarray(evidence, patterns.dtype) * (query @ patterns)

@@ -42,8 +42,7 @@ def random_patterns(key: RandomKey, *, num_neurons: Count, num_patterns: int) ->
     Returns:
         Patterns, shape (N, K), ±1.
 
-    Raises:
-        InputError (a ValueError): for sizes below 1.
+    Raises `InputError` for sizes below 1.
     """
     _check(key, num_neurons, num_patterns)
     # Every bit of a random word is a sign: drawing a word for each would take a third of the time of a sweep.
@@ -103,8 +102,7 @@ def hierarchical_patterns(
 def pooled_patterns(key: RandomKey, *, pool: Float[Array, "neurons pool"], num_patterns: int) -> Patterns:
     """`num_patterns` different columns of a `pool` of patterns, shape (N, M), in random order.
 
-    Raises:
-        InputError (a ValueError): if the pool holds fewer patterns than asked for, or bits in place of signs.
+    Raises `InputError` if the pool holds fewer patterns than asked for, or bits in place of signs.
     """
     random_key(key)
     if pool.ndim != 2:

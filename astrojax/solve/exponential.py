@@ -132,14 +132,9 @@ class ETD3(AbstractExponentialSolver):
 class Adams(AutonomousSolver):
     """Exponential Adams-Bashforth-Moulton method of second order for steps of any lengths.
 
-    For dy/dt = −λy + N(y) the relaxation is solved exactly, and the drive N is a straight line along a step. To predict the end
-    of the step, the line runs through the last two drives; to correct it, through the first of the step and the one that is
-    evaluated at the prediction, which also serves the next step. The error is what the correction changes.
-
-    The first step has no drive before it, and takes it as constant. Meant for a grid of given steps (see `grid.py`).
-
-    Arguments:
-        relaxation_rates: as for `ETD3`.
+    The drive N is a straight line along a step: through the last two drives to predict the end of the step; to correct it,
+    through the first of the step and the one evaluated at the prediction, which also serves the next step. The error is what
+    the correction changes. The first step takes the drive as constant. Meant for a grid of given steps (see `grid.py`).
 
     Source: Nørsett (1969), doi:10.1007/BFb0060012, and Cox and Matthews (2002), doi:10.1006/jcph.2002.6995, for equal steps.
     """

@@ -118,8 +118,7 @@ class Recall(eqx.Module):
             `num_rejected_steps`, `convergence_time`, `rtol` and `atol`, with units and definitions; `x_saved` and so on are the
             states along `time`, or along `saved_time` where these times differ within a batch. `solver` is an attribute.
 
-        Raises:
-            InputError (a ValueError): for names that do not fit, or inside `jax.jit`.
+        Raises `InputError` for names that do not fit, or inside `jax.jit`.
         """
         not_traced("recall.to_xarray", self)
         leading = batch_dims(dims, np.ndim(self.status), "query")

@@ -20,14 +20,8 @@ from matplotlib.figure import Figure
 from .._internal.checks import InputError, at_least, shown, within
 from .._internal.files import replacing
 
-NUM_PICTURES = 6
-"""Pictures of a state along time in a figure, beside query and target."""
-
-NUM_OTHERS = 20
-"""Patterns that are drawn beside the highlighted ones: the strongest."""
-
-NUM_BARS = 40
-"""Patterns that bars are drawn of: where there are more, those of the largest values."""
+NUM_PICTURES, NUM_OTHERS, NUM_BARS = 6, 20, 40
+"""Of a figure: pictures of a state along time, the strongest patterns beside the highlighted ones, and the largest bars."""
 
 WIDE = 5.0
 """States beyond this are drawn on a scale that shows both a query of ±1 and an end of about ±K."""

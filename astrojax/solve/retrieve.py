@@ -91,8 +91,7 @@ def retrieve(
     Returns:
         A `Recall`.
 
-    Raises:
-        InputError (a ValueError): for a query or times that do not fit, an unknown solver, or settings out of range.
+    Raises `InputError` for a query or times that do not fit, an unknown solver, or settings out of range.
     """
     if adjoint is not None and not isinstance(adjoint, diffrax.AbstractAdjoint):
         raise InputError(f"adjoint must be a diffrax adjoint; got {adjoint!r}")
@@ -364,11 +363,7 @@ def _step_control(retrieval: Retrieval) -> diffrax.AbstractStepSizeController:
     return diffrax.StepTo(ends_of_steps(number, retrieval.num_steps, scale, retrieval.t1))
 
 
-def _vector_field(t: Any, y: PyTree, memory: AbstractMemory) -> PyTree:
-    return memory.vector_field(y)
-
-
-TERM = diffrax.ODETerm(_vector_field)
+TERM = diffrax.ODETerm(lambda t, y, memory: memory.vector_field(y))
 """The equation of a memory that is given as `args`."""
 
 

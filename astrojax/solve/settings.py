@@ -40,8 +40,7 @@ class SolveSettings(eqx.Module):
         solver: see `retrieve`. When left out `adams`, or `etd3` where a tolerance is given.
         refinement: by what factor grids have more steps than `AbstractMemory.num_steps` says.
 
-    Raises:
-        InputError (a ValueError): for an unknown solver, and for settings that are out of range or not for the solver.
+    Raises `InputError` for an unknown solver, and for settings that are out of range or not for the solver.
     """
 
     t1: ScalarLike = 10.0

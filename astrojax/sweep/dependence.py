@@ -44,12 +44,8 @@ def effective_coordinates(
     sample = as_arrays(sample)
     lane = tuple(sorted((name, values.dtype.str) for name, values in coordinates.items()))
     kind = lane, static_key(sample), capacity, jax.numpy.result_type(float)
-    if kind not in _FOUND:
-        _FOUND[kind] = frozenset({LOAD}) | _names_used(sample, root_key, one_lane(coordinates), capacity)
-    return _FOUND[kind]
-
-
-def _names_used(sample: Any, root_key: RandomKey, lane: dict[str, jax.Array], capacity: int) -> set[str]:
+    if kind in _FOUND:
+        return _FOUND[kind]
     dynamic, static = eqx.partition(sample, eqx.is_array)
 
     def outcome(lane: dict[str, jax.Array], key: RandomKey, dynamic: Any) -> Any:
@@ -58,9 +54,9 @@ def _names_used(sample: Any, root_key: RandomKey, lane: dict[str, jax.Array], ca
         outcome_of = getattr(whole, "determinants", whole.solve)
         return eqx.filter(outcome_of(problem, lane), eqx.is_array)
 
-    jaxpr = pinned(jax.make_jaxpr(outcome))(lane, root_key, dynamic).jaxpr
-    used = _inputs_used(jaxpr)
-    return {name for place, name in enumerate(sorted(lane)) if place in used}
+    used = _inputs_used(pinned(jax.make_jaxpr(outcome))(one_lane(coordinates), root_key, dynamic).jaxpr)
+    _FOUND[kind] = frozenset({LOAD, *(name for place, name in enumerate(sorted(coordinates)) if place in used)})
+    return _FOUND[kind]
 
 
 def _inputs_used(jaxpr: Jaxpr) -> set[int]:

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from .._internal.checks import LARGEST_SIZE, InputError, at_least, random_key
-from .._internal.devices import OutOfMemoryError, default_budget, empty, is_out_of_memory, local_devices
+from .._internal.devices import OutOfMemoryError, default_budget, empty, local_devices
 from .._internal.errors import shown_bytes
 from .._internal.parameters import MOST_THREADS, MOST_TRAJECTORIES
 from .._internal.types import RandomKey
@@ -75,8 +75,7 @@ class Engine:
         memory: bytes of a device's memory that may be used; a safe share of it when left out.
         on_notice: called with a message when the batch layout is reduced.
 
-    Raises:
-        InputError (a ValueError): for settings out of range, and where JAX has no device.
+    Raises `InputError` for settings out of range, and where JAX has no device.
     """
 
     def __init__(
@@ -254,7 +253,7 @@ class Session:
             try:
                 return self._call(lanes, sample, capacity, places[: layout.lanes], layout)
             except (OutOfMemoryError, jax.errors.JaxRuntimeError) as error:
-                if not is_out_of_memory(error):
+                if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
                     raise
                 self.engine._halve(lanes.name, (static_key(sample), capacity), layout, error)
 

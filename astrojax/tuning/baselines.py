@@ -58,8 +58,7 @@ def random_search(
         key: root of all random numbers. num_solves: most trajectories. problems_per_candidate: those of each candidate.
         engine: what computes; one for all devices when left out.
 
-    Raises:
-        InputError (a ValueError): if the trajectories do not suffice for one candidate, and for parameters of patterns.
+    Raises `InputError` if the trajectories do not suffice for one candidate, and for parameters of patterns.
     """
 
     def draw(number: int) -> dict[str, np.ndarray]:

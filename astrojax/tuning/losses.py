@@ -3,7 +3,7 @@
 The Hamming error counts signs and has no gradient, so it is reported and never optimized. docs/guides/tuning.md compares these.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -68,8 +68,7 @@ class Loss(eqx.Module):
     Arguments:
         weights: the weight of each, by name from `LOSSES`.
 
-    Raises:
-        InputError (a ValueError): for an unknown name, for weights that are negative or not finite, and for none.
+    Raises `InputError` for an unknown name, for weights that are negative or not finite, and for none.
     """
 
     weights: dict[str, ScalarLike]
@@ -87,10 +86,3 @@ class Loss(eqx.Module):
         weights = {name: jnp.asarray(weight, target.dtype) for name, weight in self.weights.items()}
         terms = [weight * LOSSES[name](memory, target, state) for name, weight in weights.items()]
         return sum(terms[1:], terms[0])
-
-
-def as_loss(loss: str | Mapping[str, ScalarLike] | Loss) -> Loss:
-    """A loss given by name, by weights of several names, or as an object."""
-    if isinstance(loss, Loss):
-        return loss
-    return Loss({loss: 1.0} if isinstance(loss, str) else dict(loss))

@@ -25,7 +25,7 @@ from ..sweep.engine import Engine, Lanes
 from ..sweep.programs import in_precision
 from ..sweep.shapes import Shapes
 from ..sweep.trials import Observables, RecallTrial
-from .losses import Loss, as_loss
+from .losses import Loss
 
 Values = Mapping[str, Any]
 """Values of parameters, arrays by name."""
@@ -61,8 +61,7 @@ class Objective(eqx.Module):
         settings: further ones of `RecallTrial`: solver, rtol, atol, max_steps, num_steps, confirm. The solver is `adams` unless
             given, and both tolerances of others are 1e-3: docs/guides/tuning.md says how accurate gradients are then.
 
-    Raises:
-        InputError (a ValueError): for an unknown name, and for loads or levels that are missing.
+    Raises `InputError` for an unknown name, and for loads or levels that are missing.
     """
 
     trial: RecallTrial
@@ -89,7 +88,7 @@ class Objective(eqx.Module):
         if not how.on_grid:
             rtol, atol = (TOLERANCE if given is None else given for given in (how.rtol, how.atol))
             self.trial = dataclasses.replace(self.trial, settings=dataclasses.replace(how, rtol=rtol, atol=atol))
-        self.loss = as_loss(loss)
+        self.loss = loss if isinstance(loss, Loss) else Loss({loss: 1.0} if isinstance(loss, str) else dict(loss))
         for name, values in {"num_patterns": num_patterns, "levels": levels}.items():
             if not isinstance(values, Sequence | np.ndarray) or len(values) == 0:
                 raise InputError(f"{name} must be a list of at least one value; got {shown(values)}")
@@ -145,8 +144,7 @@ class Objective(eqx.Module):
             values: by parameter, without an axis of starts. A horizon `t1` among them is not of the memory, and is passed over.
             patterns: what it stores, shape (N, K). When left out: those that were searched, or else the whole pool.
 
-        Raises:
-            InputError (a ValueError): if there are no patterns to store, or not as many as a parameter has entries.
+        Raises `InputError` if there are no patterns to store, or not as many as a parameter has entries.
         """
         given = {**self.trial.parameters, **self.trial.per_pattern, **values}
         given.pop("t1", None)
@@ -173,15 +171,10 @@ class Objective(eqx.Module):
 
     def coordinates(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
         """Coordinates of problems by number."""
-        point, trial = numbers % self.num_points, numbers // self.num_points
+        trial, point = np.divmod(numbers, len(self.num_patterns) * len(self.levels))
         load, level = np.divmod(point, len(self.levels))
         values = np.asarray(self.num_patterns)[load], np.asarray(self.levels)[level], trial
         return dict(zip(self.trial.task.coordinate_names, values, strict=True))
-
-    @property
-    def num_points(self) -> int:
-        """Number of pairs of a load and a level."""
-        return len(self.num_patterns) * len(self.levels)
 
     @property
     def capacity(self) -> int:

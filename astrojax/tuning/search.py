@@ -89,8 +89,7 @@ class Search:
         on_look: called with the state after each validation, also with that before the first step.
         engine: what computes; one for all devices when left out.
 
-    Raises:
-        InputError (a ValueError): for settings out of range, unknown names, and parameters that cannot be searched here.
+    Raises `InputError` for settings out of range, unknown names, and parameters that cannot be searched here.
     """
 
     def __init__(
@@ -141,8 +140,7 @@ class Search:
             start: values by parameter: numbers for a single start, arrays of shape (S,) for S of them; for parameters with an
                 entry for each pattern, of shape (…) or (S, …).
 
-        Raises:
-            InputError (a ValueError): for a parameter that is unknown or out of bounds, and for shapes that do not fit.
+        Raises `InputError` for a parameter that is unknown or out of bounds, and for shapes that do not fit.
         """
         state = self.template(start)
         record = state.record._replace(**self._validate(state.values))
@@ -168,11 +166,13 @@ class Search:
         step = int(state.step)
         raw, optimizer_state = jax.tree.map(jnp.asarray, (state.raw, state.optimiser_state))
         problems = step * self.batch_size + np.arange(self.batch_size)
-        points, values, perturbation = raw, state.values, dict[str, np.ndarray]()
+        points, values, perturbation = dict(raw), state.values, dict[str, np.ndarray]()
         if self.smoothing > 0 and not DIMENSIONS.keys() & raw.keys():
             problems = problems // 2  # each is solved with opposite perturbations
             perturbation = perturbations(self._key(PERTURBATION, step), raw, self.batch_size)
-            points = {name: self._perturbed(name, number, perturbation[name]) for name, number in raw.items()}
+            for name, number in raw.items():  # of each start in each problem, shape (S, problems)
+                change = jnp.asarray(self.smoothing * perturbation[name], number.dtype)
+                points[name] = self.parameters[name].projected(number[:, None] + change[None, :])
             values = self._values(points)
         mode = self.objective.mode_for(_first_start(state))
         found = measure(self.objective, values, self._key(TRAINING), problems, self.engine, mode=mode, each=bool(perturbation))
@@ -211,10 +211,6 @@ class Search:
         return {
             name: jnp.clip(how.to_value(raw[name]), how.low, how.high) for name, how in self.parameters.items() if name in raw
         }
-
-    def _perturbed(self, name: str, raw: jax.Array, perturbation: np.ndarray) -> jax.Array:
-        change = jnp.asarray(self.smoothing * perturbation, raw.dtype)
-        return self.parameters[name].projected(raw[:, None] + change[None, :])
 
     def _update(self, raw: Any, gradient: Any, optimizer_state: Any) -> Any:
         with usual_promotion():
@@ -271,8 +267,7 @@ def tune(
     Yields:
         The state after each step; see `SearchState`.
 
-    Raises:
-        InputError (a ValueError): as `Search` and `Search.init` do, when the first state is asked for.
+    Raises `InputError` as `Search` and `Search.init` do, when the first state is asked for.
     """
     search = Search(objective, key=key, **settings)
     state = start if isinstance(start, SearchState) else search.init(start)
