@@ -124,9 +124,7 @@ def _parse_npz(file: io.BufferedIOBase, name: str | None, max_bytes: int) -> np.
 
 def _parse_csv(file: io.BufferedIOBase, size: int) -> np.ndarray:
     if size > MAX_TEXT_BYTES:
-        raise ValueError(
-            f"it has {size / 2**20:,.0f} MiB, text may have {MAX_TEXT_BYTES // 2**20}; save the array with numpy.save"
-        )
+        raise ValueError(f"it has {size / 2**20:,.0f} MiB, text may have {MAX_TEXT_BYTES // 2**20}; use numpy.save")
     lines = _lines(io.TextIOWrapper(io.BytesIO(file.read(size)), encoding="utf-8-sig", errors="replace"))
     first = list(itertools.islice(lines, 2))
     if not first:

@@ -80,9 +80,7 @@ def positive(name: str, value: jax.typing.ArrayLike, dtype: jnp.dtype) -> jax.Ar
     except InputError as error:
         raise InputError(f"{name} must be a positive number; got {shown(value)}") from error
     if array.shape != ():
-        raise InputError(
-            f"{name} must be a single number; got an array of shape {array.shape} (build one memory per value with jax.vmap)"
-        )
+        raise InputError(f"{name} must be a single number; got shape {array.shape} (build one memory per value with jax.vmap)")
     if concrete((array > 0) & jnp.isfinite(array)) is False:
         raise InputError(f"{name} must be a positive, finite number in {array.dtype}; got {value}")
     return array
@@ -90,9 +88,7 @@ def positive(name: str, value: jax.typing.ArrayLike, dtype: jnp.dtype) -> jax.Ar
 
 def pattern_matrix(shape: tuple[int, ...]) -> None:
     if len(shape) != 2 or 0 in shape:
-        raise InputError(
-            f"patterns must have shape (num_neurons, num_patterns), one pattern per column, both at least 1; got {shape}"
-        )
+        raise InputError(f"patterns must have shape (num_neurons, num_patterns), one pattern per column; got {shape}")
 
 
 def shaped(name: str, array: jax.Array, shape: tuple[int, ...], meaning: str) -> None:

@@ -172,9 +172,7 @@ def check_memory(memory: object) -> None:
     if not isinstance(memory, AbstractMemory):
         raise InputError(f"memory must be a memory such as AstrocyteMemory; got {type(memory).__name__}")
     if len(memory.patterns.shape) != 2:
-        raise InputError(
-            f"memory must be a single one (use jax.vmap for a batch); its patterns have shape {memory.patterns.shape}"
-        )
+        raise InputError(f"memory must be a single one (use jax.vmap); its patterns have shape {memory.patterns.shape}")
 
 
 def checked_patterns(patterns: jax.typing.ArrayLike | CompactPatterns, stored: MaskLike | None) -> tuple[Any, jax.Array | None]:

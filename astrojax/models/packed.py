@@ -136,10 +136,7 @@ def _refuse_other_than_small_integers(part: np.ndarray, first: int) -> None:
     bad = ~((part == np.rint(part)) & (np.abs(part.astype(float)) <= 127))
     if bad.any():
         row, column = np.argwhere(bad)[0]
-        raise InputError(
-            f"patterns must be integers between -127 and 127 to be kept as bytes; "
-            f"entry ({row}, {first + column}) is {part[row, column]}"
-        )
+        raise InputError(f"patterns must be integers in [-127, 127]; entry ({row}, {first + column}) is {part[row, column]}")
 
 
 def squared_sums(patterns: Patterns | CompactPatterns) -> Neurons:

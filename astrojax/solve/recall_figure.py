@@ -294,9 +294,7 @@ def write_animation(data: RetrievalData, path: Path, num_frames: int, fps: Any) 
     within("fps", fps, 1, 50)
     rate: Any = float(fps)
     if data.times is None or data.states is None:
-        raise InputError(
-            "an animation needs states on the way: retrieve(memory, query, t1=10.0, ts=jnp.linspace(0.0, 10.0, 200)) saves them"
-        )
+        raise InputError("an animation needs states on the way: retrieve(..., ts=jnp.linspace(0.0, t1, 200)) saves them")
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"path must be a file in a folder that exists; got {str(path)!r}")
     writer = FFMpegWriter(rate, extra_args=["-movflags", "+faststart"]) if is_mp4 else PillowWriter(rate)
@@ -366,7 +364,4 @@ def _find_ffmpeg(path: Path) -> str:
         import imageio_ffmpeg  # type: ignore[import-untyped]
 
         return str(imageio_ffmpeg.get_ffmpeg_exe())
-    raise InputError(
-        f'{path.name} needs ffmpeg, which is not on the PATH: pip install "astrojax-memory[video]" brings it; '
-        "a file that ends in .gif needs none"
-    )
+    raise InputError(f'{path.name} needs ffmpeg: pip install "astrojax-memory[video]" brings it; a .gif needs none')

@@ -66,9 +66,7 @@ class SolveSettings(eqx.Module):
                 raise InputError(f"num_steps is for the solver adams; got {self.num_steps} for the solver {self.solver_name}")
         for name in ("rtol", "atol") if self.on_grid else ():
             if (value := getattr(self, name)) is not None:
-                raise InputError(
-                    f"{name} is for adaptive solvers; got {shown(value)} for the solver adams, which has num_steps"
-                )
+                raise InputError(f"{name} is for adaptive solvers; got {shown(value)} for adams, which has num_steps")
 
     @property
     def method(self) -> diffrax.AbstractAdaptiveSolver:

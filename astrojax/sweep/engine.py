@@ -89,9 +89,7 @@ class Engine:
     ) -> None:
         available = local_devices()
         if num_devices is not None and not 1 <= num_devices <= len(available):
-            raise InputError(
-                f"num_devices (--devices) must be between 1 and {len(available)}, the devices there are; got {num_devices}"
-            )
+            raise InputError(f"num_devices (--devices) must be between 1 and {len(available)}; got {num_devices}")
         bounds = {
             "num_threads": (num_threads, MOST_THREADS),
             "lanes_per_step": (lanes_per_step, MOST_TRAJECTORIES),

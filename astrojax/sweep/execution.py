@@ -65,7 +65,7 @@ class Sweep:
         """Raise `InputError` for an axis that changes nothing about the sample, or is missing, and for too many points."""
         if self.grid.size > MOST_TRAJECTORIES:
             raise InputError(
-                f"axes of sweep {name!r} have {self.grid.size:,} points; at most {MOST_TRAJECTORIES:,} can be taken"
+                f"axes of sweep {name!r} have {self.grid.size:,} points; at most {MOST_TRAJECTORIES:,} are allowed"
             )
         if not any(LOAD in named for named in self.grid.axes.values()):
             raise InputError(f"axis {LOAD} of sweep {name!r} is missing; got {', '.join(self.grid.dims) or 'none'}")

@@ -190,9 +190,7 @@ class Objective(eqx.Module):
             raise InputError(f"num_patterns must be at most {size}, the size of the pool; got {max(self.num_patterns)}")
         for name in names:
             if name in DIMENSIONS and size is None:
-                raise InputError(
-                    f"{name} belongs to patterns of a pool, which are the same in every problem; here new ones are drawn"
-                )
+                raise InputError(f"{name} belongs to patterns of a pool, but here every problem draws new ones")
             if self.gradient == "implicit" and name in TRANSIENT:
                 raise InputError(f"{name} does not move an equilibrium, so the implicit gradient cannot find it")
 
