@@ -1,7 +1,4 @@
-"""Checks of input: static faults raise `InputError`, faults of traced values are left to the status of a trajectory.
-
-Values that JAX traces are unknown here, so only their types and shapes are checked.
-"""
+"""Checks of input: static faults raise `InputError`, faults of traced values are left to the status of a trajectory."""
 
 from typing import Any
 

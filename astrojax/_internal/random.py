@@ -46,10 +46,7 @@ def random_words(key: Key[Array, ""], *numbers: Numbers) -> UInt32[Array, "..."]
 
 
 def random_order(key: Key[Array, ""], size: int) -> Int[Array, " size"]:
-    """A random permutation of 0 … size − 1: sorted by a random word each, and by number where words are equal.
-
-    It is uniform but for equal words, one in many millions of draws.
-    """
+    """A random permutation of 0 … size − 1: sorted by a random word each, and by number where words are equal."""
     words = random_words(key, jnp.arange(size))
     # Sorting words and numbers as single 64-bit integers takes a fifth of the time of an argsort.
     with jax.enable_x64(True):

@@ -1,7 +1,4 @@
-"""Array types shared by the whole package.
-
-Dimension names are checked together within one call when jaxtyping's run-time checks are on (they are in the tests).
-"""
+"""Array types shared by the whole package. jaxtyping checks their dimension names together within a call in the tests."""
 
 from collections.abc import Sequence
 from typing import Annotated

@@ -1,8 +1,4 @@
-"""Scores: how much a pattern's overlap with the neurons feeds the gain of that pattern.
-
-A score is a differentiable function g of the overlap m together with a coupling constant c. The neurons receive the drive
-c Ξ (p ⊙ g′(m)); g′ is derived from g by automatic differentiation.
-"""
+"""Scores: how much a pattern's overlap with the neurons feeds the gain of that pattern."""
 
 from abc import abstractmethod
 from collections.abc import Callable

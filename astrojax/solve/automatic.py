@@ -66,10 +66,8 @@ def explicit_step(field: Field, y0: PyTree, length: Scalar) -> Step:
 def exponential_step(field: Field, rates: PyTree, y0: PyTree, length: Scalar) -> Step:
     """A step of exponential collocation at Radau's nodes.
 
-    The drive is a parabola through its values at the nodes, and relaxation is solved exactly for it. The values are found by
-    substitution, so neurons that are much faster than the gains lie at the nodes where the gains of that time put them:
-    unlike the stages of explicit exponential methods, which lag behind, and lose their order there. The error is
-    estimated by the cubic that passes through the drive at the start as well.
+    The drive is a parabola through its values at the nodes, found by substitution: so neurons that are much faster than the
+    gains do not lag behind, as in explicit exponential methods. The error is that of the cubic through the first drive too.
     """
     *to_nodes, to_end = relaxations(rates, [*(float(node) * length for node in NODES), length], len(AT_START))
     drive = exponential_drive(field, rates)

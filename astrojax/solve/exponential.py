@@ -1,8 +1,7 @@
 """Exponential Runge-Kutta solvers: the linear relaxation of every variable is solved exactly, whatever its rate.
 
 For dy/dt = −λy + N(y), with one rate λ for each part of the state, the drive N is taken as a polynomial in time along a step,
-and the linear equation that is left is solved in closed form. So a step need not be short because λ is large, and a fixed point
-of the equation is one of the solver. An explicit solver would have to resolve 1/λ even at rest.
+and the linear equation that is left is solved in closed form. So a step need not be short because λ is large.
 """
 
 import math

@@ -1,7 +1,6 @@
 """Retrieval on a grid of time steps that is known beforehand: no step control, so no trajectory waits for another.
 
-The grid is even near the start, on the scale of time on which a query is decided, and geometric after it: steps grow by a
-constant factor. Its scale and the number of its steps follow from the memory and the query alone.
+The grid is even near the start, on the scale of time on which a query is decided, and geometric after it.
 """
 
 from collections.abc import Callable

@@ -30,10 +30,7 @@ OTHERS_TOLERANCE = 1e-4
 
 TIGHTER, CONFIRMED = 100, 1e-2
 """A solution is confirmed by the automatic solver, with a tolerance tighter by this factor than both the solution's and the
-default one, if the two differ by less than this fraction of the largest |x| or by less than the absolute tolerance.
-
-With tolerances 4 or 30 times tighter both solutions were wrong in the same way now and then; so were two by ETD3.
-"""
+default one, if the two differ by less than this fraction of the largest |x| or by less than the absolute tolerance."""
 
 ROUNDING = 16
 """Smallest tolerance of a confirming solve in units of rounding, below which error estimates are rounding alone."""

@@ -52,19 +52,13 @@ class StepControl(diffrax.AbstractAdaptiveStepSizeController[Scalar, Any]):
     any other part of the state, whose natural unit is 1, as e/(rtol (1 + s)). A step is accepted if all of them are below 1.
     The largest of them, unlike a mean, does not change when a memory is padded.
 
-    Arguments:
-        rtol: relative tolerance.
-        atol: absolute tolerance of neurons.
-        norm: for the root finders of implicit solvers.
-        solver: the solver that is controlled. `Automatic` says for every step how its error is to be counted.
-
     Source: Söderlind (2003), doi:10.1145/641876.641877.
     """
 
     rtol: Scalar
     atol: Scalar
-    norm: Callable[[PyTree], Scalar] = optx.max_norm
-    solver: diffrax.AbstractAdaptiveSolver | None = None
+    norm: Callable[[PyTree], Scalar] = optx.max_norm  # for the root finders of implicit solvers
+    solver: diffrax.AbstractAdaptiveSolver | None = None  # `Automatic` says how the error of each step counts
 
     def wrap(self, direction: Any) -> "StepControl":
         return self

@@ -184,9 +184,6 @@ class DecoderTrial(eqx.Module):
 def observe(memory: AbstractMemory, target: Neurons, recall: Recall) -> Observables:
     """All observables of a recall whose target is the first pattern; NaN where its status is not `OK` or there are no gains.
 
-    Returns scalars: `hamming_error`, `soft_hamming_error`, `overlap`, `success`, `perplexity`, `log_target_gain`, `energy`,
-    `energy_rate`, `settled`, `num_steps` (accepted), `tolerance` (relative), `status`, and `convergence_time` if asked for.
-
     `settled` is 0 where some neuron is driven towards the other sign, so that a longer horizon changes the outcome. The drive
     is x + τx dx/dt, which is x itself at a fixed point.
     """
