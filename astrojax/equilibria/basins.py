@@ -60,7 +60,7 @@ class Attractors(eqx.Module):
     labels: Int[Array, " starts"] = labeled(
         "label", "attractor that the start led to, -1 for those that did not settle", "start"
     )
-    num_unsettled: IntScalar = eqx.field()
+    num_unsettled: IntScalar  # type: ignore[misc]  # mypy takes `labeled` for a default
 
     def to_xarray(self) -> "xr.Dataset":
         """The attractors as an `xarray.Dataset` along `attractor`, `neuron`, `pattern`, `eigenvalue` and `start`.
