@@ -42,7 +42,7 @@ def overlap(target: Neurons, readout: Neurons) -> Scalar:
 
     It lies in [−1, 1] for targets of ±1.
 
-    Raises `InputError` for a target of 0 and 1 alone.
+    Raises `InputError` for a target that consists only of 0 and 1.
     """
     shaped("readout", readout, target.shape, "that of the target")
     refuse_bits("target", target)
