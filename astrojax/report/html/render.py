@@ -15,6 +15,8 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from ..figures import render as render_figure
+from ..statistics import with_interval
+from ..tables import distinct
 
 INVISIBLE = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 """Control characters, marks of direction and of no width, and surrogates."""
@@ -55,10 +57,14 @@ def environment() -> Environment:
     environment.filters |= {
         "combine": lambda first, second: first | second,
         "count": lambda number: f"{number:,}",
+        "distinct": distinct,
+        "intervals": lambda means, ends: [with_interval([mean, *pair], ".3g") for mean, pair in zip(means, ends, strict=True)],
         "quote": shlex.quote,
         "repr": repr,
+        "short": short,
         "seconds": lambda value: f"{value:.1f} s" if isinstance(value, float | int) else "",
     }
+    environment.globals |= {"zip": zip}
     return environment
 
 
