@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from astrojax._internal.checks import InputError, one_of
-from astrojax.report.drawing import COLORS, add_legend, axis_label, decoder_label, draw_grid, observable_label, plain, set_axis
+from astrojax.report.drawing import COLORS, add_legend, axis_label, draw_grid, observable_label, plain, set_axis
 from astrojax.report.figures import REFERENCES
 from astrojax.report.statistics import (
     Bounds,
@@ -196,7 +196,7 @@ def winners_map(
     decoders = {}
     if "decoder_error" in results:
         known = [name for name in REFERENCES if name in results.decoder.values]
-        decoders = {decoder_label(name): mean(_trials(results.decoder_error.sel(decoder=name), axes)) for name in known}
+        decoders = {axis_label(name): mean(_trials(results.decoder_error.sel(decoder=name), axes)) for name in known}
     rows = 1 + len(decoders)
     figure = Figure(figsize=(4.6 + 2.7 * len(models), max(2.5 * rows, 4)), layout="constrained")
     parts: Any = figure.subfigures(1, 2, width_ratios=(4.6, 2.7 * len(models)))

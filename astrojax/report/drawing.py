@@ -24,6 +24,14 @@ def _symbol(name: str) -> str:
     return f"${symbol[0]}_{{{symbol[1:]}}}$" if symbol[1:] else f"${symbol}$"
 
 
+DECODERS = {
+    "nearest_signed": "nearest pattern",
+    "nearest_unsigned": "nearest pattern, blind to x → −x",
+    "bayes_signed": "Bayes decoder",
+    "bayes_unsigned": "Bayes decoder, blind to x → −x",
+}
+"""Labels of decoders."""
+
 LABELS = {
     "num_patterns": "memory load $K$",
     "num_flips": "flipped entries $n$",
@@ -32,16 +40,9 @@ LABELS = {
     **{name: _symbol(name) for name in QUANTITIES if name.startswith("tau_")},
     **{name: f"{name} {_symbol(name)}" for name in ("temperature", "slope", "coupling")},
     "t1": f"horizon {_symbol('t1')}",
+    **DECODERS,
 }
-"""Labels of axes and parameters."""
-
-DECODERS = {
-    "nearest_signed": "nearest pattern",
-    "nearest_unsigned": "nearest pattern, blind to x → −x",
-    "bayes_signed": "Bayes decoder",
-    "bayes_unsigned": "Bayes decoder, blind to x → −x",
-}
-"""Labels of decoders."""
+"""Labels of axes, parameters and decoders."""
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Color-blind safe colors of Okabe and Ito (2008)."""
@@ -61,21 +62,19 @@ def model_label(name: str, labels: Labels = None) -> str:
     return (labels or {}).get(name) or plain(name)
 
 
-def decoder_label(name: str, labels: Labels = None) -> str:
-    """Label of a decoder."""
-    return (labels or {}).get(name) or DECODERS[name]
+def axis_label(name: str, labels: Labels = None) -> str:
+    """Label of an axis of a sweep, a parameter or a decoder."""
+    return (labels or {}).get(name) or LABELS.get(name) or plain(name.replace("_", " "))
 
 
-def axis_label(axis: str, labels: Labels = None) -> str:
-    """Label of an axis of a sweep."""
-    return (labels or {}).get(axis) or LABELS.get(axis) or plain(axis.replace("_", " "))
-
-
-def observable_label(results: xr.Dataset, name: str, labels: Labels = None, before: str = "") -> str:
-    """Label of an observable: the user's, or its name with its unit; `before` says which statistic is shown."""
+def observable_label(
+    results: xr.Dataset, name: str, labels: Labels = None, before: str = "", axes: Sequence[str | None] | None = None
+) -> str:
+    """Label of an observable: `before`, the user's label or name and unit, and what else than `axes` it is averaged over."""
     unit = results[name].attrs.get("units", "1")
     default = plain(name.replace("_", " ").replace("hamming", "Hamming")) + (f" ({plain(str(unit))})" if unit != "1" else "")
-    return before + ((labels or {}).get(name) or default)
+    others = [] if axes is None else [axis_label(axis, labels) for axis in long_axes(results, name) if axis not in axes]
+    return before + ((labels or {}).get(name) or default) + (f"\naveraged over {', '.join(others)}" if others else "")
 
 
 def plain(name: str) -> str:
@@ -109,31 +108,21 @@ def fixed_values(results: xr.Dataset, labels: Labels) -> str:
     return ",\n".join(", ".join(found[at : at + 2]) for at in range(0, len(found), 2))
 
 
-def averaged_over(results: xr.Dataset, observable: str, labels: Labels, *shown: str | None) -> str:
-    others = [axis_label(axis, labels) for axis in long_axes(results, observable) if axis not in shown]
-    return f"\naveraged over {', '.join(others)}" if others else ""
-
-
-def add_legend(figure: Figure, handles: Sequence[Any], **style: Any) -> None:
-    """Add a legend above all panels, in as many columns as fit."""
-    figure.legend(handles=handles, loc="outside upper center", **_legend_style(handles, figure.get_figwidth()), **style)
-
-
-def add_legend_above(panels: Sequence[Any], handles: Sequence[Any], **style: Any) -> None:
-    """Add a legend above the titles of panels that share their figure with others."""
-    ax = panels[len(panels) // 2]
-    lines = ax.get_title().count("\n") + bool(ax.get_title())
-    above = ScaledTranslation(0, lines * 14 / 72, ax.figure.dpi_scale_trans)
-    width = sum(one.get_position().width for one in panels) * ax.figure.get_figwidth()
-    place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "bbox_transform": ax.transAxes + above}
-    ax.legend(handles=handles, **place, **_legend_style(handles, width), **style)
-
-
-def _legend_style(handles: Sequence[Any], width: float) -> dict[str, Any]:
-    """Style of a legend, `width` inches wide."""
+def add_legend(figure: Figure, handles: Sequence[Any], panels: Sequence[Any] = (), **style: Any) -> None:
+    """Add a legend in as many columns as fit: above all panels, or above the titles of those that share their figure."""
+    where: Any = figure
+    width: float = figure.get_figwidth()
+    place: dict[str, Any] = {"loc": "outside upper center"}
+    if panels:
+        where = panels[len(panels) // 2]
+        lines = where.get_title().count("\n") + bool(where.get_title())
+        above = where.transAxes + ScaledTranslation(0, lines * 14 / 72, figure.dpi_scale_trans)
+        width *= sum(one.get_position().width for one in panels)
+        place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "bbox_transform": above}
     longest = max(len(str(handle.get_label())) for handle in handles)
     columns = min(max(int(width / (0.07 * longest + 0.5)), 1), len(handles))
-    return {"ncols": columns, "fontsize": "small", "title_fontsize": "small", "frameon": False}
+    fonts: dict[str, Any] = dict.fromkeys(("fontsize", "title_fontsize"), "small")
+    where.legend(handles=handles, ncols=columns, frameon=False, **fonts, **place, **style)
 
 
 def set_axis(ax: Any, axis: str, positions: np.ndarray, labels: Labels = None) -> None:

@@ -24,10 +24,7 @@ from .drawing import (
     MARKERS,
     Labels,
     add_legend,
-    add_legend_above,
-    averaged_over,
     axis_label,
-    decoder_label,
     draw_grid,
     fixed_values,
     make_panels,
@@ -35,7 +32,7 @@ from .drawing import (
     observable_label,
     set_axis,
 )
-from .tables import VALUES_IN_MEMORY, long_axes, mean_and_interval
+from .tables import VALUES_IN_MEMORY, axes_of, long_axes, mean_and_interval, pieces
 
 REFERENCES = {"bayes_signed": "--", "bayes_unsigned": ":"}
 """Decoders shown as references, the first in maps and all along an axis, and their line styles."""
@@ -163,7 +160,7 @@ def heat_map(
     panels = [(model_label(name, labels), _values(results, observable, name)) for name in names]
     references = _references(results, observable, models, vertical, horizontal)
     for decoder in references if models else references[:1]:
-        panels.append((decoder_label(decoder, labels), results.decoder_error.sel(decoder=decoder)))
+        panels.append((axis_label(decoder, labels), results.decoder_error.sel(decoder=decoder)))
     means = [mean_and_interval(values, [vertical, horizontal])[0] for _, values in panels]
     bottom = min(float(np.nanmin(mean, initial=0)) for mean in means)
     top = max(float(np.nanmax(mean, initial=0)) for mean in means) or float(bottom == 0)
@@ -172,8 +169,7 @@ def heat_map(
         image = draw_grid(one, results, mean, vertical, horizontal, labels, vmin=bottom, vmax=top, cmap="viridis")
         one.set_title("\n".join(filter(None, (name, fixed_values(results, labels)))), fontsize="medium")
     axes[0].set_ylabel(axis_label(vertical, labels))
-    statistic = observable_label(results, observable, labels, "mean ")
-    label = statistic + averaged_over(results, observable, labels, vertical, horizontal)
+    label = observable_label(results, observable, labels, "mean ", (vertical, horizontal))
     figure.colorbar(image, ax=axes, label=label, pad=0.01)
     return figure
 
@@ -220,8 +216,7 @@ def difference(
     image = draw_grid(axes[0], results, mean, vertical, horizontal, labels, norm=norm, **colors)
     axes[0].set_title("\n".join(filter(None, title)), fontsize="medium")
     axes[0].set_ylabel(axis_label(vertical, labels))
-    statistic = observable_label(results, observable, labels, "difference of mean\n")
-    label = statistic + averaged_over(results, observable, labels, vertical, horizontal)
+    label = observable_label(results, observable, labels, "difference of mean\n", (vertical, horizontal))
     figure.colorbar(image, ax=axes, label=label)
     return figure
 
@@ -281,17 +276,14 @@ def curves(
         for decoder in _references(chosen, observable, models, along):
             errors = mean_and_interval(chosen.decoder_error.sel(decoder=decoder), [along])[0]
             style = {"color": "k", "linestyle": REFERENCES[decoder]}
-            one.plot(positions, errors, label=decoder_label(decoder, labels), **style)
+            one.plot(positions, errors, label=axis_label(decoder, labels), **style)
         set_axis(one, along, positions, labels)
         one.set_title(fixed_values(chosen, labels), fontsize="medium")
-    over = averaged_over(results, observable, labels, along, across)
-    panels[0].set_ylabel(observable_label(results, observable, labels, "mean ") + over)
+    panels[0].set_ylabel(observable_label(results, observable, labels, "mean ", (along, across)))
     handles, _ = max((one.get_legend_handles_labels() for one in panels), key=lambda found: len(found[0]))
     title = "mean, 95% interval" if is_share else "mean, quartiles"
-    if handles and ax is None:
-        add_legend(figure, handles, title=title)
-    elif handles:
-        add_legend_above(panels, handles, title=title)
+    if handles:
+        add_legend(figure, handles, () if ax is None else panels, title=title)
     return figure
 
 
@@ -308,22 +300,18 @@ def _checked(results: xr.Dataset, observable: str, models: Sequence[str] | None,
     for name in chosen:
         one_of("models", name, [*known, *_references(results, observable, None)])
     for name, label in (labels or {}).items():
-        one_of("labels", name, [*known, *map(str, results.dims), *LABELS, *observables, *REFERENCES])
-        _check_mathematics(label)
+        one_of("labels", name, [*known, *map(str, results.dims), *LABELS, *observables])
+        if is_math_text(label):
+            try:
+                MathTextParser("path").parse(label)
+            except ValueError as error:
+                raise InputError(f"labels must have mathematics that matplotlib can read; got {shown(label)}") from error
     return results.sel(model=[name for name in chosen if name in known])
-
-
-def _check_mathematics(label: str) -> None:
-    if is_math_text(label):
-        try:
-            MathTextParser("path").parse(label)
-        except ValueError as error:
-            raise InputError(f"labels must have mathematics that matplotlib can read; got {shown(label)}") from error
 
 
 def _axes(results: xr.Dataset, observable: str, given: Sequence[str | None]) -> list[str]:
     """The given axes, each `None` replaced by the next axis with several values."""
-    known = [str(dim) for dim in results[observable].dims if dim not in ("model", "trial")]
+    known = axes_of(results, observable)
     for axis in given:
         if axis is not None:
             one_of("axis", axis, known)
@@ -350,13 +338,11 @@ def _references(results: xr.Dataset, observable: str, models: Sequence[str] | No
 
 def _mean_and_quartiles(values: xr.DataArray, axis: str) -> np.ndarray:
     """Mean, 25th and 75th percentile at every value of an axis, shape (3, length); read a piece at a time."""
-    found = np.full((3, values.sizes[axis]), np.nan)
-    step = max(VALUES_IN_MEMORY * values.sizes[axis] // max(values.size, 1), 1)
-    for start in range(0, values.sizes[axis], step):
-        piece = values.isel({axis: slice(start, start + step)}).transpose(axis, ...).values
-        flat = piece.reshape(len(piece), -1).astype(np.float64)
-        found[:, start : start + step] = statistics.mean(flat), *statistics.quantiles(flat, [0.25, 0.75])
-    return found
+    found = []
+    for piece in pieces(values, axis):
+        flat = piece.transpose(axis, ...).values.reshape(piece.sizes[axis], -1)
+        found.append([statistics.mean(flat), *statistics.quantiles(flat, [0.25, 0.75])])
+    return np.concatenate(found, axis=1)
 
 
 def _spread_inside(size: int, limit: int) -> list[int]:

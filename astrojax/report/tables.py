@@ -37,7 +37,11 @@ def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str
     Raises:
         InputError (a ValueError): for more than two axes, or an unknown one.
     """
-    axes = _checked_axes(results, along) if along else long_axes(results)[:2] or ["num_patterns"]
+    axes = list(along or long_axes(results)[:2] or ["num_patterns"])
+    if len(set(axes)) < len(axes) or len(axes) > 2:
+        raise InputError(f"--along takes one or two different axes; got {', '.join(axes)}")
+    for axis in axes:
+        one_of("--along", axis, axes_of(results))
     places = {dim: _spread(results.sizes[dim], limit) for dim, limit in zip(axes, (MAX_ROWS, MAX_COLUMNS), strict=False)}
     tables = {}
     for name, errors in _errors(results).items():
@@ -227,7 +231,7 @@ def mean_and_interval(
     problems = [dim for dim in values.dims if dim not in axes and _has_problems(str(dim))]
     cut = _cut(values, axes)
     parts = []
-    for piece in _pieces(values, cut, minus):
+    for piece in pieces(values, cut, minus):
         ordered = piece.transpose(*axes, *problems, ...)
         number = math.prod(ordered.sizes[dim] for dim in problems)
         parts.append(Moments.of(mean(ordered.values.reshape(*ordered.shape[: len(axes)], number, -1))))
@@ -240,18 +244,14 @@ def mean_and_interval(
     return np.array([means, *whole.interval(bounds)])
 
 
+def axes_of(results: xr.Dataset, observable: str = "hamming_error", least: int = 1) -> list[str]:
+    """The axes of a sweep with `least` values or more, without trials."""
+    return [str(dim) for dim in results[observable].dims if dim not in ("model", "trial") and results.sizes[dim] >= least]
+
+
 def long_axes(results: xr.Dataset, observable: str = "hamming_error") -> list[str]:
-    """The axes of a sweep with more than one value, without trials."""
-    return [str(dim) for dim in results[observable].dims if dim not in ("model", "trial") and results.sizes[dim] > 1]
-
-
-def _checked_axes(results: xr.Dataset, along: Sequence[str]) -> list[str]:
-    known = [str(dim) for dim in results.hamming_error.dims if dim not in ("model", "trial")]
-    if len(set(along)) != len(along) or len(along) > 2:
-        raise InputError(f"--along takes one or two different axes; got {', '.join(along)}")
-    for axis in along:
-        one_of("--along", axis, known)
-    return list(along)
+    """The axes of a sweep with several values, without trials."""
+    return axes_of(results, observable, 2)
 
 
 def _cut(values: xr.DataArray, axes: Sequence[str] = ()) -> str:
@@ -264,7 +264,7 @@ def _has_problems(dim: str) -> bool:
     return dim in PROBLEM_AXES or dim == "seed" or dim.startswith("patterns.")
 
 
-def _pieces(values: xr.DataArray, cut: str, minus: xr.DataArray | None = None) -> Iterator[xr.DataArray]:
+def pieces(values: xr.DataArray, cut: str, minus: xr.DataArray | None = None) -> Iterator[xr.DataArray]:
     """Pieces of an array in double precision."""
     step = max(VALUES_IN_MEMORY * values.sizes[cut] // max(values.size, 1), 1)
     for start in range(0, values.sizes[cut], step):
@@ -275,7 +275,7 @@ def _pieces(values: xr.DataArray, cut: str, minus: xr.DataArray | None = None) -
 def _counts(values: xr.DataArray) -> Counter[float]:
     """How often each value occurs in an array, without NaN."""
     counts: Counter[float] = Counter()
-    for piece in _pieces(values, _cut(values)):
+    for piece in pieces(values, _cut(values)):
         found, numbers = np.unique(piece.values[~np.isnan(piece.values)], return_counts=True)
         counts.update(dict(zip(found.tolist(), numbers.tolist(), strict=True)))
     return counts

@@ -29,7 +29,7 @@ def tune_content(
     landscape: xr.DataArray | None,
     tuned: str | None,
 ) -> dict[str, Any]:
-    """What `tune.html` shows of a search: its results as far as they exist, and `tuned`, the configuration of a run with them."""
+    """What `tune.html` shows of a search: its results so far, and `tuned`, a configuration with them."""
     found = None
     if history is not None and heldout is not None:
         summary = tune_summary(history, heldout, parameters)
