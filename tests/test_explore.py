@@ -73,7 +73,7 @@ def test_the_python_text_recalls_what_is_shown(tmp_path, monkeypatch):
     """The script is what a user would write: so this compares an answer, masked and padded, with direct calls."""
     monkeypatch.chdir(tmp_path)
     np.save("mine.npy", UPLOADED.T + 0.25)
-    settings = START.change(threshold=0.25, flipped=(0, 7, 8, 11, 24), temperature=0.02)
+    settings = START.change(reading={"threshold": 0.25}, flipped=(0, 7, 8, 11, 24), temperature=0.02)
     problem, found = make_problem(settings, UPLOADED), solved(settings)
     printed, names = io.StringIO(), {}
     with contextlib.redirect_stdout(printed):
@@ -206,7 +206,7 @@ def test_a_query_that_is_not_nearest_to_its_target_is_the_reason_and_nothing_is_
 
 
 def test_the_yaml_is_the_configuration_of_a_run(tmp_path):
-    file = {"source": "file", "file": "mine.npz", "array": "a", "threshold": 0.5, "max_duplicates": 3}
+    file = {"source": "file", "file": "mine.npz", "reading": {"array": "a", "threshold": 0.5, "max_duplicates": 3}}
     everything = [{"source": source} for source in SOURCES if source != "file"] + [file]
     everything += [{"memory": memory} for memory in memories()] + [{"corruption": kind} for kind in corruptions()]
     everything += [{name: choice} for name, choices in OPTIONS.items() for choice in choices]

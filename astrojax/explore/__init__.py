@@ -5,9 +5,9 @@ import math
 import os
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .._internal.checks import InputError, shown
+from .._internal.checks import InputError, at_least, shown
 
 if TYPE_CHECKING:
     from .compute import Start
@@ -41,7 +41,8 @@ def serve(
     _check(address, port, patterns)
     if threshold is not None and not math.isfinite(threshold):
         raise InputError(f"threshold must be a finite number; got {shown(threshold)}")
-    start = None if patterns is None else _read(Path(patterns), array, threshold, max_duplicates)
+    reading = {"array": array, "threshold": threshold, "max_duplicates": max_duplicates}
+    start = None if patterns is None else _read(Path(patterns), reading)
     try:
         import panel  # noqa: F401
     except ImportError as error:
@@ -76,13 +77,12 @@ def serve(
 def _check(address: object, port: object, patterns: object) -> None:
     if not isinstance(address, str) or not address or ":" in address:  # Bokeh takes no IPv6 address
         raise InputError(f"address must be a host name or an IPv4 address, such as '127.0.0.1'; got {shown(address)}")
-    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
-        raise InputError(f"port must be an integer from 0 to 65535; got {shown(port)}")
+    at_least("port", port, 0, 65535)
     if patterns is not None and not isinstance(patterns, str | os.PathLike):
         raise InputError(f"patterns must be the path of a pattern file, or None; got {shown(patterns)}")
 
 
-def _read(path: Path, array: str | None, threshold: float | None, max_duplicates: int) -> "Start":
+def _read(path: Path, reading: dict[str, Any]) -> "Start":
     from .compute import LARGEST_UPLOAD, Start, read_upload, too_large
 
     try:
@@ -90,8 +90,8 @@ def _read(path: Path, array: str | None, threshold: float | None, max_duplicates
             raise InputError(f"pattern file {path} is not a file")
         if path.stat().st_size > LARGEST_UPLOAD:
             raise InputError(too_large(str(path), path.stat().st_size))
-        start = Start(str(path.resolve()), path.read_bytes(), array, threshold, max_duplicates)
+        start = Start(str(path.resolve()), path.read_bytes(), reading)
     except OSError as error:
         raise InputError(f"pattern file {path} cannot be read: {error.strerror}") from error
-    read_upload(*start)
+    read_upload(start.name, start.data, **reading)
     return start

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import panel as pn
@@ -23,7 +23,7 @@ from .._internal.checks import InputError
 from ..config.sections import MEMORIES
 from ..models import memories, memory_class
 from ..problems.corruption import corruptions
-from .components import BUTTONS, COPY, INPUTS, WIDE, Pictures, Slider, Upload, button, fit, integers, markup, side_by_side
+from .components import COPY, STYLED, WIDE, Pictures, Slider, Upload, button, fit, integers, markup, side_by_side
 from .compute import (
     LARGEST_UPLOAD,
     NUM_SHOWN,
@@ -71,15 +71,6 @@ def compile_ahead() -> None:
     threading.Thread(target=compile_all, daemon=True).start()
 
 
-class Wanted(NamedTuple):
-    """A setting to be computed, with the patterns of a file, and the signs and number of strokes of a query drawn by hand."""
-
-    settings: Settings
-    uploaded: np.ndarray | None
-    drawn: str | None
-    strokes: int
-
-
 class Explorer:
     """The explorer of one session. The file of `start` is read as if it had been uploaded."""
 
@@ -91,15 +82,15 @@ class Explorer:
         self._of_file: dict[str, Any] = {}
         self._drawn: str | None = None
         self._strokes = 0
-        self._wanted: Wanted | None = None
+        self._wanted: tuple[Settings, np.ndarray | None, str | None, int] | None = None
         self._busy = self._quiet = False
         self._compiling: Hashable = None
         self._build_controls()
         self._build_results()
         if start is not None:
             self._offered = start.name, start.data
-            self.array.value, self.duplicates.value = start.array or "", start.max_duplicates
-            self.threshold.value = "" if start.threshold is None else f"{start.threshold!r}"
+            self.array.value, self.duplicates.value = start.reading["array"] or "", start.reading["max_duplicates"]
+            self.threshold.value = "" if start.reading["threshold"] is None else repr(start.reading["threshold"])
             self.source.value = "file"
             self._read()
         else:
@@ -110,15 +101,15 @@ class Explorer:
 
     def _build_controls(self) -> None:
         begin = Settings()
-        written: dict[str, Any] = WIDE | {"stylesheets": [INPUTS]}
-        select: Any = functools.partial(pn.widgets.Select, **written)
-        text: Any = functools.partial(pn.widgets.TextInput, **written)
-        self.source = pn.widgets.RadioButtonGroup(options=list(SOURCES), value=begin.source, stylesheets=[BUTTONS], **WIDE)
+        select: Any = functools.partial(pn.widgets.Select, **STYLED)
+        self.source = pn.widgets.RadioButtonGroup(options=list(SOURCES), value=begin.source, **STYLED)
         self.neurons = select(name="N: neurons", options=list(NUM_NEURONS), value=begin.num_neurons)
         self.upload = Upload(**WIDE)
-        self.threshold = text(name="Threshold: larger entries become +1", placeholder="none: entries are ±1")
-        self.array = text(name="Array of an .npz file", placeholder="needed where it holds several")
-        self.duplicates = pn.widgets.IntInput(name="Rows that may repeat an earlier one", value=0, start=0, **written)
+        label, hint = "Threshold: larger entries become +1", "none: entries are ±1"
+        self.threshold = pn.widgets.TextInput(name=label, placeholder=hint, **STYLED)
+        label, hint = "Array of an .npz file", "needed where it holds several"
+        self.array = pn.widgets.TextInput(name=label, placeholder=hint, **STYLED)
+        self.duplicates = pn.widgets.IntInput(name="Rows that may repeat an earlier one", value=0, start=0, **STYLED)
         self.load = integers("K", "memory load: patterns stored", 1, MOST_PATTERNS, begin.num_patterns)
         self.target = integers("Target", "number of the pattern to recall", 0, begin.num_patterns - 1, begin.target)
         self.corruption = select(name="Corruption of the query", options=list(corruptions()), value=begin.corruption)
@@ -181,7 +172,7 @@ class Explorer:
         self.legend = markup("", css_classes=["legend"])
         panes = [pn.pane.Bokeh(plot, height=220, **WIDE) for plot in (gains, overlaps, energy)]
         self.figures = pn.Column(self.legend, pn.Row(*panes, styles=side_by_side(250), **WIDE), **WIDE)
-        area = functools.partial(pn.widgets.TextAreaInput, rows=26, max_length=100_000, stylesheets=[INPUTS], **WIDE)
+        area = functools.partial(pn.widgets.TextAreaInput, rows=26, max_length=100_000, **STYLED)
         self.yaml, self.python = (area(name=name) for name in ("YAML, for astrojax run", "Python"))
         self.texts = pn.Row(self._copied(self.yaml), self._copied(self.python), styles=side_by_side(300), **WIDE)
 
@@ -306,7 +297,7 @@ class Explorer:
         if not self._size()[0]:
             return
         with self._lock:
-            self._wanted = Wanted(self.settings(), self._uploaded, self._drawn, self._strokes)
+            self._wanted = self.settings(), self._uploaded, self._drawn, self._strokes
             if self._busy:
                 return
             self._busy = True
@@ -325,17 +316,14 @@ class Explorer:
         if self._offered is None:
             return
         name, data = self._offered
+        reading: dict[str, Any] = {"array": self.array.value or None, "max_duplicates": self.duplicates.value or 0}
         try:
-            how: dict[str, Any] = {
-                "array": self.array.value or None,
-                "threshold": _threshold(self.threshold.value),
-                "max_duplicates": self.duplicates.value or 0,
-            }
-            self._uploaded = read_upload(name, data, **how)
+            reading["threshold"] = _threshold(self.threshold.value.strip())
+            self._uploaded = read_upload(name, data, **reading)
         except InputError as error:
             self._refuse_file(str(error))
             return
-        self._of_file = {"file": name, **how}
+        self._of_file = {"file": name, "reading": reading}
         self._source_changed()
 
     def _refuse_file(self, text: str) -> None:
@@ -368,7 +356,7 @@ class Explorer:
                     self._busy = False
                     return
             try:
-                self._answer(wanted)
+                self._answer(*wanted)
             except Exception as error:  # the page goes on, and says what happened
                 self._fail(error)
 
@@ -377,8 +365,7 @@ class Explorer:
         self._later(functools.partial(self._refuse, f"{NO_ANSWER}: {error}"))
         self._later(lambda: setattr(self.verdict, "object", ""))
 
-    def _answer(self, wanted: Wanted) -> None:
-        settings, uploaded, drawn, strokes = wanted
+    def _answer(self, settings: Settings, uploaded: np.ndarray | None, drawn: str | None, strokes: int) -> None:
         problem = make_problem(settings, uploaded)
         if drawn is not None and len(drawn) == len(problem.target):
             flipped = np.flatnonzero(numbers_of(drawn) != problem.target)
@@ -429,13 +416,11 @@ class Explorer:
             self.yaml.value, self.python.value = settings.yaml(), settings.python()
 
 
-def _threshold(text: str | None) -> float | None:
-    if not text or not text.strip():
-        return None
+def _threshold(text: str) -> float | None:
     try:
-        number = float(text)
+        number = float(text) if text else 0
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
         raise InputError(f"threshold must be a finite number, or nothing; got {text!r}")
-    return number
+    return number if text else None

@@ -10,38 +10,13 @@ from panel.custom import JSComponent
 from .compute import LARGEST_UPLOAD
 
 HERE = Path(__file__).parent
-STYLES = (HERE / "components.css").read_text(encoding="utf-8")
+STYLES, WIDGETS, COPY = ((HERE / name).read_text(encoding="utf-8") for name in ("components.css", "widgets.css", "copy.js"))
 
 WIDE: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0}
 """Layout of parts that fill the width of their container."""
 
-INPUTS = """
-.bk-input { border: 1px solid var(--line) !important; }
-.bk-input:focus-visible { outline: 2px solid var(--accent) !important; }
-select.bk-input { appearance: auto !important; background-image: none !important; padding-left: 6px !important; }
-textarea.bk-input { font: 12px/1.45 ui-monospace, "DejaVu Sans Mono", monospace !important; white-space: pre; }
-"""
-
-BUTTONS = """
-.bk-btn { border: 1px solid var(--line) !important; background: var(--page) !important; padding: 5px 4px !important; }
-.bk-btn.bk-active { background: var(--accent) !important; color: var(--surface) !important; box-shadow: none !important; }
-.bk-btn:focus-visible { outline: 2px solid var(--accent) !important; outline-offset: 1px; }
-"""
-
-COPY = """
-const done = () => { button.label = "Copied"; setTimeout(() => { button.label = "Copy" }, 1500) }
-if (navigator.clipboard) navigator.clipboard.writeText(area.value).then(done)
-else {
-  // Pages served by another machine without TLS have only this old way to the clipboard.
-  const copy = document.createElement("textarea")
-  copy.value = area.value
-  document.body.append(copy)
-  copy.select()
-  document.execCommand("copy")
-  copy.remove()
-  done()
-}
-"""
+STYLED: dict[str, Any] = WIDE | {"stylesheets": [WIDGETS]}
+"""Layout and style of Panel's widgets."""
 
 
 class Pictures(JSComponent):
@@ -108,7 +83,7 @@ def side_by_side(width: int) -> dict[str, str]:
 
 
 def button(name: str, meaning: str) -> pn.widgets.Button:
-    return pn.widgets.Button(name=name, description=meaning, stylesheets=[BUTTONS], **WIDE)
+    return pn.widgets.Button(name=name, description=meaning, **STYLED)
 
 
 def markup(text: str, **settings: Any) -> pn.pane.HTML:

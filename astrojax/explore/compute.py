@@ -38,25 +38,13 @@ LARGEST_UPLOAD, MOST_NEURONS, MOST_ENTRIES = 10 * 2**20, 4096, 1_000_000
 MOST_PROGRAMS = 64
 """Most compiled programs in memory. Before there are more, all are dropped, and those still in use are compiled again."""
 
-STATUS_WORDS = {
-    Status.OK: "",
-    Status.MAX_STEPS: "the horizon was not reached within the largest number of steps: the setting is stiff",
-    Status.NON_FINITE: "the state became infinite or undefined",
-    Status.INVALID_MEMORY: "a parameter of the memory is out of range",
-    Status.SOLVER_FAILED: "the solver gave up",
-    Status.INVALID_SETTINGS: "the horizon is out of range",
-    Status.UNCONFIRMED: "a tighter solution ends elsewhere",
-}
-
 
 class Start(NamedTuple):
-    """The pattern file to start with: its path and bytes, and how it is read."""
+    """The pattern file to start with: its path and bytes, and how it is read: other arguments of `load_patterns`."""
 
     name: str
     data: bytes
-    array: str | None
-    threshold: float | None
-    max_duplicates: int
+    reading: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -122,7 +110,7 @@ class Answer:
         """What was recalled."""
         status, error, num_neurons = self.statuses["memory"], self.errors["memory"], self.rates.shape[1]
         if status != Status.OK:
-            return f"{status.name}: {STATUS_WORDS[status]}"
+            return f"{status.name}: {status.meaning}"
         if error == 0:
             return "Recalled"
         if error == num_neurons:

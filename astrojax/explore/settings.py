@@ -3,14 +3,14 @@
 Memories, scores, corruptions and their parameters are those that the package has: nothing here lists them.
 """
 
-import json
-import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
+from jinja2 import Template
 
 from .._internal.parameters import QUANTITIES, OneOf, Quantity, Range
 from ..config.sections import MEMORIES, PARAMETERS, Retrieval, parameters_of, score_parameters
@@ -33,6 +33,13 @@ NUM_NEURONS = (16, 20, 25, 30, 36, 49, 64, 100)
 
 MOST_PATTERNS = 500
 """Digits or random patterns that are drawn at once. The memory load masks them, so that it never compiles anything."""
+
+SCRIPT = Template(
+    (Path(__file__).parent / "script.py.jinja").read_text(encoding="utf-8"),
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
 
 TRIALS = 200
 """Trials of the run in the YAML text."""
@@ -94,7 +101,7 @@ class Settings:
 
     Arguments:
         source: one of `SOURCES`.
-        file, array, threshold, max_duplicates: of a pattern file, as `load_patterns` takes them.
+        file, reading: a pattern file, and other arguments of `load_patterns`.
         num_neurons, num_patterns: N and the memory load K, the first K patterns of the source.
         seed: of the patterns drawn.
         target: number of the pattern to be recalled, from 0.
@@ -106,9 +113,7 @@ class Settings:
 
     source: str = "digits"
     file: str = ""
-    array: str | None = None
-    threshold: float | None = None
-    max_duplicates: int = 0
+    reading: dict[str, Any] = field(default_factory=dict)
     num_neurons: int = 64
     num_patterns: int = 30
     seed: int = 0
@@ -154,28 +159,19 @@ class Settings:
 
     def python(self) -> str:
         """A script that recalls exactly what is shown."""
-        arguments = {name: repr(value) for name, value in self.numbers().items()}
-        for name, value in self.options().items():
-            arguments[name] = self._score_in_python() if name == "score" else f'"{value}"'
-        lines = [
-            "import jax",
-            "import jax.numpy as jnp",
-            "",
-            "import astrojax as aj",
-            "",
-            f"patterns = {self._patterns_in_python()}",
-            f"target = patterns[:, {self.target}]",
-            *self._query_in_python(),
-            f"memory = aj.{memories()[self.memory].__name__}(",
-            "    patterns,",
-            *(f"    {name}={value}," for name, value in arguments.items()),
-            ")",
-            f"recall = aj.retrieve(memory, query, t1={self.values['t1']!r})",
-            "error = aj.hamming_error(target, recall.x)",
-            "status = aj.Status(int(recall.status)).name",
-            'print(f"{status}: {error:g} of {target.size} wrong")',
-        ]
-        return "\n".join(lines) + "\n"
+        arguments: dict[str, Any] = self.numbers() | {name: f'"{value}"' for name, value in self.options().items()}
+        if "score" in arguments:
+            given = SCORES[self.values["score"]]
+            score = f"aj.{scores()[given['score']].__name__}({given['order']})" if "order" in given else f'"{given["score"]}"'
+            arguments["score"] = score
+        ensemble = ENSEMBLES.get(self.source)
+        names = {
+            "ensemble": ensemble and ensemble.__name__,
+            "corruption": corruptions()[self.corruption].__name__,
+            "memory": memories()[self.memory].__name__,
+        }
+        content = vars(self) | names | {"reading": self._reading(), "arguments": arguments, "t1": self.values["t1"]}
+        return SCRIPT.render(content)
 
     def _ensemble(self) -> dict[str, Any]:
         match self.source:
@@ -186,33 +182,7 @@ class Settings:
             case kind:
                 return {"kind": kind, "num_neurons": self.num_neurons}
 
-    def _score_in_python(self) -> str:
-        given = SCORES[self.values["score"]]
-        return f"aj.{scores()[given['score']].__name__}({given['order']})" if "order" in given else f'"{given["score"]}"'
-
-    def _query_in_python(self) -> list[str]:
-        if self.flipped is None:
-            corrupt = f"aj.{corruptions()[self.corruption].__name__}()"
-            return [f"query = {corrupt}(jax.random.key({self.query_seed}), target, jnp.asarray({self.level}))"]
-        listed = textwrap.wrap(", ".join(map(str, self.flipped)), 52)
-        return [
-            "flipped = jnp.array([",
-            *(f"    {line}" for line in listed),
-            "], int)",
-            "query = target.at[flipped].multiply(-1)",
-        ]
-
-    def _patterns_in_python(self) -> str:
-        key, load = f"jax.random.key({self.seed})", f"num_patterns={self.num_patterns}"
-        match self.source:
-            case "digits":
-                return f"aj.pooled_patterns(\n    {key}, pool=aj.digits(), {load}\n)"
-            case kind if kind in ENSEMBLES:
-                return f"aj.{ENSEMBLES[kind].__name__}(\n    {key}, num_neurons={self.num_neurons}, {load}\n)"
-            case _:
-                reading = "".join(f", {name}={json.dumps(value)}" for name, value in self._reading().items())
-                return f"aj.load_patterns({json.dumps(self.file)}{reading})[:, :{self.num_patterns}]"
-
     def _reading(self) -> dict[str, Any]:
-        given = {"array": self.array, "threshold": self.threshold, "max_duplicates": self.max_duplicates or None}
-        return {name: value for name, value in given.items() if value is not None}
+        return {
+            name: value for name, value in self.reading.items() if value is not None and (name, value) != ("max_duplicates", 0)
+        }
