@@ -1,7 +1,10 @@
 """What `run` and `tune` share: a configuration with overrides, and how to compute it."""
 
 import argparse
+import contextlib
 import re
+import sys
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +68,20 @@ def execution_of(options: argparse.Namespace, **more: Any) -> "Execution":
     from ..runs.run import Execution
 
     return Execution(memory=options.memory, num_devices=options.devices, num_threads=options.threads, **more)
+
+
+@contextlib.contextmanager
+def saying_how_to_continue(folder: Path, stored: Callable[[], str]) -> Iterator[None]:
+    """Print, after an interruption or a runtime failure, what is stored in a run folder and which command continues it."""
+    from ..config.detect import CONFIG, run_again
+
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, ValueError) and (folder / CONFIG).exists():
+            with contextlib.suppress(InputError):
+                print(f"astrojax: {stored()}; continue with: {run_again(folder)}", file=sys.stderr)
+        raise
 
 
 def _bytes(text: str) -> int:

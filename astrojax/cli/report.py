@@ -8,6 +8,7 @@ from typing import Any
 
 from .._internal.errors import RunError
 from .._internal.files import refuse_links, write_json
+from ..config.detect import run_again
 from ..storage import folder as store
 from ..storage.provenance import read_record
 from .output import Output
@@ -40,8 +41,7 @@ def show_run(
         done = store.is_done(folder)
         more = {"finished": bool(done.all()), "provenance": provenance}
         if not done.all():
-            again = f"astrojax run {shlex.quote(str(folder))}"
-            output.print_line(f"unfinished: {done.sum()} of {done.size} chunks are computed; {again} continues it")
+            output.print_line(f"unfinished: {done.sum()} of {done.size} chunks are computed; {run_again(folder)} continues it")
         if not output.as_json:
             _print_provenance(output, folder, provenance, results.attrs.get("solver"))
     content = summary(results, along) | {"grids": provenance.get("grids", {})}

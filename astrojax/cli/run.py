@@ -8,7 +8,6 @@ examples:
 
 import argparse
 import shlex
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._internal.errors import InputError
-from .computing import add_configuration, check_overrides, execution_of, find_folder
+from .computing import add_configuration, check_overrides, execution_of, find_folder, saying_how_to_continue
 from .output import Output
 from .parser import NUMBER, Parser
 
@@ -99,21 +98,20 @@ def run_config(
             output.print_line(f"{folder}: {stored:,} of {total:,} trajectories are stored already")
         progress.begin_trajectories(total, stored)
 
-    try:
-        with progress:
-            results = run(
-                config,
-                folder,
-                execution=execution,
-                on_plan=lambda outline: print_outline(output.console, config.name, outline),
-                on_begin=begin,
-                on_chunk=progress.add_trajectories,
-                on_notice=lambda text: output.print_line(f"note: {text}"),
-            )
-    except BaseException as error:
-        if not isinstance(error, ValueError):
-            _print_how_to_continue(folder)
-        raise
+    def stored() -> str:
+        done = store.is_done(folder)
+        return f"{done.sum()} of {done.size} chunks are stored"
+
+    with saying_how_to_continue(folder, stored), progress:
+        results = run(
+            config,
+            folder,
+            execution=execution,
+            on_plan=lambda outline: print_outline(output.console, config.name, outline),
+            on_begin=begin,
+            on_chunk=progress.add_trajectories,
+            on_notice=lambda text: output.print_line(f"note: {text}"),
+        )
     show_run(output, folder, drawing={}, computed=results)
     return folder, results
 
@@ -130,14 +128,3 @@ def _config_in(folder: Path) -> Path:
     if not (folder / CONFIG).is_file():
         raise InputError(f"{folder} is not a run folder: it holds no {CONFIG}{run_folders(folder)}")
     return folder / CONFIG
-
-
-def _print_how_to_continue(folder: Path) -> None:
-    from ..storage import folder as store
-
-    try:
-        done = store.is_done(folder)
-    except InputError:
-        return
-    again = f"astrojax run {shlex.quote(str(folder))}"
-    print(f"astrojax: {done.sum()} of {done.size} chunks are stored; continue with: {again}", file=sys.stderr)

@@ -7,12 +7,10 @@ examples:
 """
 
 import argparse
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .computing import add_configuration, check_overrides, execution_of, find_folder
+from .computing import add_configuration, check_overrides, execution_of, find_folder, saying_how_to_continue
 from .output import Output
 from .parser import Parser
 
@@ -64,14 +62,8 @@ def run(options: argparse.Namespace) -> int:
         on_part=begin_part,
         on_notice=lambda text: output.print_line(f"note: {text}"),
     )
-    try:
-        with progress:
-            tune.run_search(config, folder, execution=execution_of(options), progress=callbacks)
-    except BaseException as error:
-        if not isinstance(error, ValueError) and (folder / CONFIG).exists():
-            again = f"astrojax tune {shlex.quote(str(folder))}"
-            print(f"astrojax: all steps so far are stored; continue with: {again}", file=sys.stderr)
-        raise
+    with saying_how_to_continue(folder, lambda: "all steps so far are stored"), progress:
+        tune.run_search(config, folder, execution=execution_of(options), progress=callbacks)
     show_search(output, folder, drawing={})
     return 0
 

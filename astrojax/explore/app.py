@@ -318,7 +318,7 @@ class Explorer:
         name, data = self._offered
         reading: dict[str, Any] = {"array": self.array.value or None, "max_duplicates": self.duplicates.value or 0}
         try:
-            reading["threshold"] = _threshold(self.threshold.value.strip())
+            reading["threshold"] = _threshold((self.threshold.value or "").strip())
             self._uploaded = read_upload(name, data, **reading)
         except InputError as error:
             self._refuse_file(str(error))

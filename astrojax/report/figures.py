@@ -140,7 +140,7 @@ def heat_map(
     """Draw the mean of an observable over two axes of a sweep, one panel per model, all with the same color scale.
 
     Arguments:
-        results: of a run, from `load`, or a part of them.
+        results: of a run, from `load`, or a part of them, such as `results.sel(num_patterns=[10])`.
         observable: a variable of the results.
         vertical, horizontal: the axes, by default the first two with several values. The mean is over all others.
         models: names of models, and of Hamming errors `bayes_signed` and `bayes_unsigned` where the decoders were run; all
@@ -237,12 +237,8 @@ def curves(
     as many as there are `Axes`. Statistics are over everything else.
 
     Arguments:
-        results: of a run, from `load`, or a part of them, such as `results.sel(num_patterns=[10])`.
-        observable: a variable of the results.
-        along: the axis, by default the first with several values.
-        models: names of models, and of Hamming errors `bayes_signed` and `bayes_unsigned` where the decoders were run; all
-            by default. The color of a model does not depend on the choice.
-        labels: labels of models, axes and observables, by name; `$…$` is mathematics.
+        results, observable, labels: as for `heat_map`. along: the axis, by default the first with several values.
+        models: as for `heat_map`, but all decoders by default. The color of a model does not depend on the choice.
         ax: one or several `Axes` to draw on, by default those of a new figure. The legend lies above them:
             `layout="constrained"` of their figure keeps room for it.
 

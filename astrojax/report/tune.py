@@ -28,14 +28,8 @@ NAMES = {
 def tune_summary(history: xr.Dataset, heldout: xr.Dataset, parameters: Sequence[str]) -> dict[str, Any]:
     """Plain data of a tune run: the best values, and errors on held-out problems with 95% intervals.
 
-    Arguments:
-        history: of `SearchResults`. heldout: its runs on held-out problems. parameters: the tuned parameters that are single
-            numbers.
-
-    Returns:
-        `best` (score, start, step, error, loss, values), `looks` (error and loss of every validation), `steps` by score, counts
-        of `clipped`, `non_finite` and `failed` gradients of single problems, `errors` by name, and `cells`: in how many pairs
-        of load and level the tuned memory is better, and significantly (false discovery rate 5%), than the start.
+    `parameters` are the tuned ones that are single numbers; `looks` are the validations, and `cells` says in how many pairs of
+    load and level the tuned memory is better, and significantly so (false discovery rate 5%), than the start.
     """
     return {
         "best": _best(history, parameters),

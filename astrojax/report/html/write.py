@@ -1,5 +1,6 @@
 """The page of a run folder as one HTML file."""
 
+import contextlib
 from pathlib import Path
 
 from ..._internal.checks import InputError
@@ -47,13 +48,11 @@ def write_run_page(folder: str | Path, path: str | Path) -> Path:
 
 def _is_page(path: Path) -> bool:
     """Whether a file was written by `write_run_page`."""
-    try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return file.read(15).lower() == b"<!doctype html>"
-    except OSError:
-        return False
+    with contextlib.suppress(OSError):
+        if path.is_file():
+            with path.open("rb") as file:
+                return file.read(15).lower() == b"<!doctype html>"
+    return False
 
 
 def _run_page(folder: Path) -> str:
