@@ -54,8 +54,8 @@ def serve(
     try:
         server = server_of(address, port, start)
     except (OSError, UnicodeError) as error:  # the second for an invalid name
-        if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES):
-            reason = "is in use" if error.errno == errno.EADDRINUSE else "may not be used by you"
+        reasons: dict[Any, str] = {errno.EADDRINUSE: "is in use", errno.EACCES: "may not be used by you"}
+        if reason := reasons.get(getattr(error, "errno", None)):
             raise InputError(f"port {port} {reason}; choose another, or 0 for any free one") from error
         said = getattr(error, "strerror", error)
         raise InputError(f"address {shown(address)} is not one that this machine can listen on: {said}") from error

@@ -8,7 +8,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -374,23 +374,21 @@ class Explorer:
         if not is_compiled(settings, problem):
             self._later(lambda: setattr(self.verdict, "object", COMPILING))
             if (key := static_key(settings, problem)) != self._compiling:
+                # Meanwhile other programs, which are compiled, can be used.
                 self._compiling = key
-                _workers.submit(self._compile, settings, problem)
+                _workers.submit(answer, settings, problem).add_done_callback(self._compiled)
             return
         found = answer(settings, problem)
         why = explain(settings, problem, found, lambda changed: answer(changed, problem))
         self._later(functools.partial(self._show, settings, problem, found, why, strokes))
 
-    def _compile(self, settings: Settings, problem: Problem) -> None:
-        """Compile a program, while others that are compiled can be used; then compute what is wanted by then."""
-        try:
-            answer(settings, problem)
-        except Exception as error:
+    def _compiled(self, program: Future[Answer]) -> None:
+        """Compute what is wanted by now."""
+        self._compiling = None
+        if error := program.exception():
             self._fail(error)
         else:
             self._later(self._changed)
-        finally:
-            self._compiling = None
 
     def _later(self, show: Callable[[], None]) -> None:
         if self._document is not None:

@@ -70,7 +70,7 @@ class Answer:
         statuses: `Status` by memory.
         kind: an `EquilibriumKind`. pattern: the leading pattern, or −1. sign: −1 if its negative leads.
         num_mixed: number of patterns in a mixture.
-        winner, winning_gain, target_gain, perplexity: of the gains at the end.
+        final_gains: of all patterns, shape (capacity,). perplexity: of these gains.
         steps: accepted and rejected.
         others: which patterns are stored, and neither the target nor a copy of it, shape (capacity,).
         query_scores: g(m) at the query, shape (capacity,); NaN for a memory without gains that follow scores.
@@ -91,9 +91,7 @@ class Answer:
     pattern: int
     sign: int
     num_mixed: int
-    winner: int
-    winning_gain: float
-    target_gain: float
+    final_gains: np.ndarray
     perplexity: float
     steps: tuple[int, int]
     others: np.ndarray
@@ -315,9 +313,7 @@ def _solve(
         "pattern": identity.pattern,
         "sign": identity.signs[identity.pattern],
         "num_mixed": jnp.sum(identity.signs != 0),
-        "winner": jnp.argmax(last),
-        "winning_gain": jnp.max(last),
-        "target_gain": last[target],
+        "final_gains": last,
         "perplexity": perplexity(memory.log_gains(recall.state)) if has_gains else jnp.nan,
         "steps": (recall.stats["num_accepted_steps"], recall.stats["num_rejected_steps"]),
         "others": others,

@@ -56,9 +56,9 @@ def readout(settings: Settings, problem: Problem, found: Answer, why: str) -> st
     facts = {}
     if status == Status.OK:
         facts["Hamming error"] = f"{found.errors['memory']:g} of {num_neurons}"
-        if not np.isnan(found.winning_gain):
-            facts["winning gain"] = f"{found.winning_gain:.3f} (pattern {found.winner})"
-            facts["target's gain"] = f"{found.target_gain:.3f}"
+        if not np.isnan(gains := found.final_gains).any():
+            facts["winning gain"] = f"{gains.max():.3f} (pattern {gains.argmax()})"
+            facts["target's gain"] = f"{gains[settings.target]:.3f}"
             facts["perplexity"] = f"{found.perplexity:.2f} of {settings.num_patterns}"
     facts["steps"] = f"{accepted} + {rejected} rejected"
     if found.statuses["hopfield"] != Status.OK:
