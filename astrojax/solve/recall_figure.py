@@ -13,9 +13,11 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.animation import FFMpegWriter, PillowWriter
+from matplotlib.animation import FFMpegWriter
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import AsinhNorm
 from matplotlib.figure import Figure
+from PIL import Image
 
 from .._internal.checks import InputError, at_least, shown, within
 from .._internal.files import replacing
@@ -26,8 +28,8 @@ NUM_PICTURES, NUM_OTHERS, NUM_BARS = 6, 20, 40
 WIDE = 5.0
 """States beyond this are drawn on a scale that shows both a query of ±1 and an end of about ±K."""
 
-DPI, HOLD = 80, 1.5
-"""Of an animation: dots per inch, and seconds for which the last frame stays."""
+DPI, HOLD, NUM_COLORS = 80, 1.5, 128
+"""Of an animation: dots per inch, seconds for which the last frame stays, and colors of a GIF."""
 
 RIGHT, WRONG, TARGET, OTHER, PALE = "#1f77b4", "#d62728", "#1f77b4", "#ff7f0e", "0.72"
 
@@ -297,11 +299,14 @@ def write_animation(data: RetrievalData, path: Path, num_frames: int, fps: Any) 
         raise InputError("an animation needs states on the way: retrieve(..., ts=jnp.linspace(0.0, t1, 200)) saves them")
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"path must be a file in a folder that exists; got {str(path)!r}")
-    writer = FFMpegWriter(rate, extra_args=["-movflags", "+faststart"]) if is_mp4 else PillowWriter(rate)
     places = frames(data.states, num_frames)
     try:
         with mpl.rc_context({"animation.ffmpeg_path": _find_ffmpeg(path)} if is_mp4 else {}), replacing(path) as part:
             figure, show = _moving_figure(data)
+            if not is_mp4:
+                _write_gif(figure, show, places, part, rate)
+                return path
+            writer = FFMpegWriter(rate, extra_args=["-movflags", "+faststart"])
             with writer.saving(figure, str(part), DPI):
                 for at in places + places[-1:] * math.ceil(HOLD * rate):
                     show(at)
@@ -311,6 +316,24 @@ def write_animation(data: RetrievalData, path: Path, num_frames: int, fps: Any) 
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
     return path
+
+
+def _write_gif(figure: Figure, show: Callable[[int], None], places: list[int], path: Path, rate: float) -> None:
+    canvas, pictures = FigureCanvasAgg(figure), []
+    for at in places:
+        show(at)
+        canvas.draw()
+        pictures.append(Image.fromarray(np.array(canvas.buffer_rgba())[..., :3]))
+    # One palette for all frames: what does not move keeps its color, and takes no bytes.
+    some = [pictures[len(pictures) * part // 4] for part in range(4)] + [pictures[-1]]
+    together = Image.fromarray(np.concatenate([np.asarray(picture) for picture in some]))
+    palette = together.quantize(NUM_COLORS, method=Image.Quantize.MEDIANCUT)
+    colors = np.reshape(palette.getpalette() or [], (-1, 3))
+    colors[colors.min(axis=1) > 245] = 255  # the mean of white and what is almost white is not white
+    palette.putpalette(colors.ravel().tolist())
+    first, *rest = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+    durations = [round(1000 / rate)] * len(rest) + [round(1000 * HOLD)]
+    first.save(path, format="GIF", save_all=True, append_images=rest, duration=durations, loop=0, optimize=True)
 
 
 def frames(states: np.ndarray, number: int) -> list[int]:
