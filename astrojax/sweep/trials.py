@@ -54,6 +54,7 @@ class RecallTrial(eqx.Module):
         task: Task,
         build: Callable[..., AbstractMemory],
         parameters: Mapping[str, ScalarLike] | None = None,
+        t1: ScalarLike | None = None,
         *,
         per_pattern: Mapping[str, Float[Array, "... pool"]] | None = None,
         settings: SolveSettings | None = None,
@@ -61,6 +62,7 @@ class RecallTrial(eqx.Module):
     ) -> None:
         self.task, self.build = task, build
         self.parameters, self.per_pattern = dict(parameters or {}), dict(per_pattern or {})
+        given |= {} if t1 is None else {"t1": t1}
         self.settings = SolveSettings(**given) if settings is None else replace(settings, **given)
 
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
