@@ -197,6 +197,7 @@ class MemorySection(Section):
         return self
 
 
+@functools.cache
 def score_parameters(score: str | None) -> dict[str, Parameter]:
     """The parameters of a score of the package, by name."""
     return {} if score is None else {parameter.name: parameter for parameter in parameters_of(scores()[score])}

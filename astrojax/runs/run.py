@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import xarray as xr
 
-from .._internal.checks import LARGEST_INTEGER, LARGEST_SIZE, InputError, RunError, at_least
+from .._internal.checks import LARGEST_INTEGER, LARGEST_SIZE, InputError, at_least
 from .._internal.compilation_cache import keep_compiled_programs
 from .._internal.devices import machine_memory
 from .._internal.errors import shown_bytes
@@ -194,7 +194,7 @@ def run(
                 with lock:
                     on_chunk(plan.parts[job.part].name, job.num_trajectories)
 
-        try:
+        with record.ending(engine.timings):
             if execution.cluster is None:
                 _compute_here(engine, plan, pending, write)
                 if not grids and (pending or not record.previous.get("finished", True)):
@@ -206,11 +206,6 @@ def run(
                 compute_on_cluster(
                     client, config, plan.chunk_length, settings, refinements, pending, write, engine.timings, notice
                 )
-        except BaseException:
-            with contextlib.suppress(RunError):  # what stopped the run is what should be told
-                record.end(engine.timings, finished=False)
-            raise
-        record.end(engine.timings, finished=True)
     return store.load(folder)
 
 

@@ -92,7 +92,7 @@ def run_search(
         record = Record(folder, config, progress.on_notice)
         tuning = replace(tuning, config=record.config)  # with paths of the copies in the folder
         record.begin()
-        try:
+        with record.ending(engine.timings):
             states = tuning.search(record.config_sha256)
             record.add(HISTORY)
             runs = tuning.heldout_runs(states)
@@ -101,11 +101,6 @@ def run_search(
                 progress.on_part(f"{name}: {given.trials:,} held-out problems of each load and level")
                 run(given, folder / HELDOUT / name, execution=execution, on_notice=progress.on_notice)
             record.keep(heldout={name: given.sha256() for name, given in runs.items()})
-        except BaseException:
-            with contextlib.suppress(RunError):  # what stopped the search is raised
-                record.end(engine.timings, finished=False)
-            raise
-        record.end(engine.timings, finished=True)
     return tuning.results
 
 

@@ -1,11 +1,12 @@
 """Where a run comes from: its configuration with copies of the files it names, software and devices, and every session."""
 
+import contextlib
 import hashlib
 import os
 import platform
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
 from .._internal import version as _version
-from .._internal.errors import InputError, shown
+from .._internal.errors import InputError, RunError, shown
 from .._internal.files import (
     file_sha256,
     read_json,
@@ -182,7 +183,18 @@ class Record:
         self._content |= more
         self._save()
 
-    def end(self, timings: Mapping[str, Any], *, finished: bool) -> None:
+    @contextlib.contextmanager
+    def ending(self, timings: Mapping[str, Any]) -> Iterator[None]:
+        """End the session after the block, as finished unless it raises, with the engine's timings by part."""
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(RunError):  # what stopped the block is raised
+                self._end(timings, finished=False)
+            raise
+        self._end(timings, finished=True)
+
+    def _end(self, timings: Mapping[str, Any], *, finished: bool) -> None:
         """End the session, with the engine's timings by part."""
         seconds = {
             "wall_clock": round(time.perf_counter() - self._start, 3),
