@@ -8,6 +8,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import functools
+import json
 import logging
 import multiprocessing
 import re
@@ -161,10 +162,8 @@ def _ignore_sigint() -> Iterator[None]:
 
 def compute_on_cluster(
     client: Any,
-    config: Config,
-    lanes_per_chunk: int,
+    plan: Plan,
     engine_settings: Mapping[str, int | None],
-    refinements: Mapping[str, float],
     pending: Sequence[int],
     write: Callable[[int, Mapping[str, np.ndarray]], None],
     timings: dict[str, Timings],
@@ -174,9 +173,8 @@ def compute_on_cluster(
 
     Arguments:
         client: see `connected`.
-        config, lanes_per_chunk: what is computed, in which chunks.
+        plan: what is computed.
         engine_settings: settings of each worker's engine.
-        refinements: as of `Plan.refined`.
         pending: numbers of tasks.
         write: stores what was computed of a task.
         timings: times by name, to which the workers' are added.
@@ -188,13 +186,15 @@ def compute_on_cluster(
     """
     from distributed import KilledWorker
 
-    settings = tuple(engine_settings.items()), tuple(refinements.items())
-    task = (config.model_dump_json(), tuple(config.file_digests().items()), lanes_per_chunk, settings)
+    config = plan.config
+    task = json.dumps(
+        [config.model_dump_json(), config.file_digests(), plan.chunk_length, plan.grids, dict(engine_settings)], allow_nan=False
+    )
     waiting, attempts = list(reversed(pending)), dict.fromkeys(pending, 0)
     futures: dict[Any, int] = {}
 
     def submit(index: int) -> None:
-        futures[client.submit(_compute, *task, index, pure=False, retries=ATTEMPTS)] = index
+        futures[client.submit(_compute, task, index, pure=False, retries=ATTEMPTS)] = index
 
     try:
         while waiting or futures:
@@ -253,22 +253,23 @@ def _completed(client: Any, futures: Mapping[Any, int], notice: Callable[[str], 
             raise ClusterError(f"the cluster has had no workers for {CONNECT_TIMEOUT} s")
 
 
-def _compute(config: str, digests: tuple[tuple[str, str], ...], lanes_per_chunk: int, settings: Any, index: int) -> Computed:
+def _compute(task: str, index: int) -> Computed:
     """One task, as a worker computes it."""
-    with jax.enable_x64(Config.model_validate_json(config).precision == "float64"):
-        plan, engine = _prepare(config, digests, lanes_per_chunk, settings)
+    plan, engine = _prepare(task)
+    with jax.enable_x64(plan.config.precision == "float64"):
         session = engine.session()
         return session.compute(plan.lanes(plan.jobs[index])), session.timings
 
 
 @functools.lru_cache(maxsize=1)
-def _prepare(config: str, digests: tuple[tuple[str, str], ...], lanes_per_chunk: int, settings: Any) -> tuple[Plan, Engine]:
+def _prepare(task: str) -> tuple[Plan, Engine]:
     """Plan and engine, made once by each worker from the configuration and the files it names."""
-    given = Config.model_validate_json(config)
-    here = given.file_digests()
-    for name, digest in digests:
+    given, digests, chunk, grids, engine_settings = json.loads(task)
+    config = Config.model_validate_json(given)
+    here = config.file_digests()
+    for name, digest in digests.items():
         if here[name] != digest:
-            raise InputError(f"{name}: {given.files()[name]} is another file on the worker; all must see the same one")
+            raise InputError(f"{name}: {config.files()[name]} is another file on the worker; all must see the same one")
     keep_compiled_programs()
-    engine_settings, refinements = map(dict, settings)
-    return build(given).in_chunks(lanes_per_chunk).refined(refinements), Engine(**engine_settings)
+    with jax.enable_x64(config.precision == "float64"):
+        return build(config).in_chunks(chunk).refined(grids), Engine(**engine_settings)

@@ -1,10 +1,9 @@
 """What a run computes, as a frozen value: parts, jobs, variables and coordinates. `build` makes it from a configuration."""
 
 import functools
-import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import jax
@@ -88,6 +87,7 @@ class Plan:
         dims: the axes that matter for each model and for the decoders, by name.
         outer: axes over fields that are not traced: each point along them is a part of its own.
         chunk: most trajectories of a chunk; a good number, the same on every machine, when left out.
+        grids: how fine the grids of each model are; see `refined`.
     """
 
     config: Config
@@ -95,20 +95,22 @@ class Plan:
     dims: Mapping[str, Sequence[str]]
     outer: Sequence[str]
     chunk: int | None = None
+    grids: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def in_chunks(self, chunk: int) -> "Plan":
         """The same plan in chunks of at most so many trajectories."""
         return replace(self, chunk=chunk)
 
-    def refined(self, refinements: Mapping[str, float]) -> "Plan":
-        """The same plan on grids with so many times as many steps, by model."""
-        parts = tuple(
-            replace(part, sweep=replace(part.sweep, sample=replace(part.sweep.sample, refinement=refinements[part.name])))
-            if part.name in refinements
-            else part
-            for part in self.parts
-        )
-        return replace(self, parts=parts)
+    def refined(self, grids: Mapping[str, Mapping[str, float]]) -> "Plan":
+        """The same plan on grids with `refinement` times as many steps, by model, as `calibrate` returns it."""
+
+        def refine(part: Part) -> Part:
+            factor = float(grids.get(part.name, {}).get("refinement", 1))
+            if factor == 1:
+                return part
+            return replace(part, sweep=replace(part.sweep, sample=replace(part.sweep.sample, refinement=factor)))
+
+        return replace(self, parts=tuple(map(refine, self.parts)), grids=grids)
 
     @property
     def num_trajectories(self) -> int:
@@ -137,11 +139,8 @@ class Plan:
     def variables(self) -> list[Variable]:
         """The variables to be stored."""
         measured = {name: dtype for part in self.parts if part.name != DECODERS for name, dtype in part.outputs.items()}
-        grid = Grid(
-            ("model", *self.sizes),
-            (len(self.config.models), *self.sizes.values()),
-            (1, *self._chunk_lengths(list(self.sizes))),
-        )
+        lengths = self._chunk_lengths(list(self.sizes))
+        grid = Grid(("model", *self.sizes), (len(self.config.models), *self.sizes.values()), (1, *lengths))
         stored = [Variable(name, grid, measured[name], attributes(name)) for name in DEFINITIONS if name in measured]
         if decoders := self._decoders:
             own, number = self.dims[DECODERS], len(decoders)
@@ -160,7 +159,7 @@ class Plan:
     @functools.cached_property
     def jobs(self) -> list[Job]:
         """The tasks of the run, always in the same order."""
-        return list(itertools.chain.from_iterable(map(self._jobs, range(len(self.parts)))))
+        return [job for number in range(len(self.parts)) for job in self._jobs(number)]
 
     @functools.cached_property
     def stored_size(self) -> tuple[int, int]:
@@ -178,13 +177,17 @@ class Plan:
     def stored(self, job: Job, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Computed values of a task, one per trajectory, as the variables that are stored, in the shape of their dimensions."""
         part = self.parts[job.part]
-        shape = [piece.stop - piece.start for piece in job.block]
-        inside = dict(zip(part.sweep.grid.dims, shape, strict=True))
+        _, dims, measured = self._destination(part)
+        inside = {axis: piece.stop - piece.start for axis, piece in zip(part.sweep.grid.dims, job.block, strict=True)}
+        shape = [inside.get(axis, 1) for axis in dims]
+        return {name: np.stack([values[one].reshape(shape) for one in those]) for name, those in measured.items()}
+
+    def _destination(self, part: Part) -> tuple[slice, Sequence[str], dict[str, list[str]]]:
+        """Where a part is stored: its models or decoders, the axes of its variables, and their measurements by variable."""
         if part.name == DECODERS:
-            full = [inside.get(axis, 1) for axis in self.dims[DECODERS]]
-            return {"decoder_error": np.stack([values[kind].reshape(full) for kind in part.outputs])}
-        full = [inside.get(axis, 1) for axis in self.sizes]
-        return {name: value.reshape(1, *full) for name, value in values.items()}
+            return slice(0, len(part.outputs)), self.dims[DECODERS], {"decoder_error": list(part.outputs)}
+        model = list(self.config.models).index(part.name)
+        return slice(model, model + 1), list(self.sizes), {name: [name] for name in part.outputs}
 
     @functools.cached_property
     def grid_parts(self) -> list[Part]:
@@ -214,17 +217,12 @@ class Plan:
 
     def _jobs(self, number: int) -> Iterator[Job]:
         part = self.parts[number]
-        dims = list(self.dims[DECODERS] if part.name == DECODERS else self.sizes)
+        first, dims, measured = self._destination(part)
         lengths = dict(zip(dims, self._chunk_lengths(dims), strict=True))
         grid = part.sweep.grid
         block = grown(grid.shape, [lengths.get(axis, 1) for axis in grid.dims], self.chunk_length)
-        if part.name == DECODERS:
-            first, names = slice(0, len(part.outputs)), ["decoder_error"]
-        else:
-            model = list(self.config.models).index(part.name)
-            first, names = slice(model, model + 1), list(part.outputs)
         for piece in blocks(grid.shape, block):
             inside = dict(zip(grid.dims, piece, strict=True))
             inside |= {axis: slice(at, at + 1) for axis, at in part.place.items()}
             region = (first, *(inside.get(axis, slice(0, self.sizes[axis])) for axis in dims))
-            yield Job(number, piece, dict.fromkeys(names, region))
+            yield Job(number, piece, dict.fromkeys(measured, region))

@@ -14,11 +14,11 @@ import jax
 import numpy as np
 import xarray as xr
 
-from .._internal.checks import LARGEST_INTEGER, LARGEST_SIZE, InputError, at_least
+from .._internal.checks import LARGEST_SIZE, InputError, at_least
 from .._internal.compilation_cache import keep_compiled_programs
 from .._internal.devices import machine_memory
 from .._internal.errors import shown_bytes
-from .._internal.parameters import MOST_THREADS, MOST_TRAJECTORIES
+from .._internal.parameters import MOST_TRAJECTORIES
 from ..config.load import read_config
 from ..config.run import Config
 from ..storage import folder as store
@@ -77,16 +77,10 @@ class Execution:
     cluster: str | None = None
 
     def __post_init__(self) -> None:
-        bounds = {
-            "lanes_per_chunk (--chunk)": (self.lanes_per_chunk, 1, MOST_TRAJECTORIES),
-            "num_devices (--devices)": (self.num_devices, 1, LARGEST_INTEGER),
-            "num_threads (--threads)": (self.num_threads, 1, MOST_THREADS),
-            "lanes_per_step": (self.lanes_per_step, 1, MOST_TRAJECTORIES),
-            "memory (--memory), in bytes,": (self.memory, LEAST_MEMORY, LARGEST_SIZE),
-        }
-        for name, (value, least, most) in bounds.items():
-            if value is not None:
-                at_least(name, value, least, most)
+        if self.lanes_per_chunk is not None:
+            at_least("lanes_per_chunk (--chunk)", self.lanes_per_chunk, 1, MOST_TRAJECTORIES)
+        if self.memory is not None:
+            at_least("memory (--memory), in bytes,", self.memory, LEAST_MEMORY, LARGEST_SIZE)
         if self.cluster is not None:
             from .cluster import check
 
@@ -177,8 +171,7 @@ def run(
                 if grid["differ"] > config.retrieval.outcome_error:
                     found = f"{grid['differ']:.2%} of the pilots end otherwise with {grid['refinement']:g} times as many steps"
                     notice(f"retrieval.outcome_error is not reached by {name}: {found}")
-        refinements = refinements_of(grids)
-        plan = plan.refined(refinements)
+        plan = plan.refined(grids)
         results = Results(folder, plan.coordinates, plan.variables, record.config_sha256)
         record.begin(results.open(notice), trajectories_per_chunk=plan.chunk_length, grids=grids)
         pending = _pending(results, plan.jobs, notice)
@@ -203,9 +196,7 @@ def run(
                 settings = execution.engine_settings()
                 if workers := local_workers(execution.cluster):
                     settings["memory"] = engine.memory // workers
-                compute_on_cluster(
-                    client, config, plan.chunk_length, settings, refinements, pending, write, engine.timings, notice
-                )
+                compute_on_cluster(client, plan, settings, pending, write, engine.timings, notice)
     return store.load(folder)
 
 
@@ -232,11 +223,6 @@ def _compute_here(engine: Engine, plan: Plan, pending: Sequence[int], write: Cal
         [functools.partial(session.prepare, lanes) for lanes in largest_first(programs.values())]
         + [functools.partial(compute, index) for index in pending]
     )
-
-
-def refinements_of(grids: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """By what factor grids have more steps than usual, by model, from `grids` in the provenance of a run."""
-    return {name: float(grid["refinement"]) for name, grid in grids.items() if grid["refinement"] != 1}
 
 
 def _pending(results: Results, jobs: Sequence[Job], notice: Callable[[str], None]) -> list[int]:

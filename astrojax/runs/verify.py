@@ -20,7 +20,7 @@ from ..storage.results import RESULTS, Results
 from ..sweep.engine import Engine
 from .build import build
 from .plan import Job, Plan
-from .run import Execution, refinements_of
+from .run import Execution
 
 EQUAL = 1e-5
 """Relative difference up to which floats count as equal."""
@@ -78,7 +78,7 @@ def verify(
     keep_compiled_programs()
     entropy = int(np.random.default_rng(seed).integers(2**32))
     with jax.enable_x64(config.precision == "float64"):
-        plan = build(config).in_chunks(record["trajectories_per_chunk"]).refined(refinements_of(record.get("grids") or {}))
+        plan = build(config).in_chunks(record["trajectories_per_chunk"]).refined(record.get("grids", {}))
         session, jobs = engine.session(), plan.jobs
         results = Results(folder, plan.coordinates, plan.variables, record["config_sha256"])
         results.open_for_reading(without=changed)

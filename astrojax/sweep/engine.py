@@ -91,7 +91,7 @@ class Engine:
         if num_devices is not None and not 1 <= num_devices <= len(available):
             raise InputError(f"num_devices (--devices) must be between 1 and {len(available)}; got {num_devices}")
         bounds = {
-            "num_threads": (num_threads, MOST_THREADS),
+            "num_threads (--threads)": (num_threads, MOST_THREADS),
             "lanes_per_step": (lanes_per_step, MOST_TRAJECTORIES),
             "memory": (memory, LARGEST_SIZE),
         }
