@@ -219,7 +219,7 @@ class Packed(eqx.Module):
         rows = [jnp.concatenate([values[name].reshape(len(values[name]), -1) for name in group], 1) for group in self.groups]
         write = jax.lax.dynamic_update_slice_in_dim
         arrays = [write(array, row, start, 0) for array, row in zip(self.arrays, rows, strict=True)]
-        return eqx.tree_at(lambda packed: packed.arrays, self, arrays)
+        return Packed(arrays, self.shapes, self.groups)
 
     def unpacked(self) -> dict[str, Any]:
         shapes, found = dict(self.shapes), {}
@@ -251,7 +251,8 @@ def _in_batches(
             taken = {name: jax.lax.dynamic_slice_in_dim(values, start, width) for name, values in lanes.items()}
             return results.written(jax.vmap(solve, in_axes=(0, None))(taken, num_steps), start)
 
-        return jax.lax.fori_loop(jnp.zeros_like(number), -(-number // width), solve_batch, empty)
+        computed: Packed = jax.lax.fori_loop(jnp.zeros_like(number), -(-number // width), solve_batch, empty)
+        return computed
 
     if not is_on_grid(sample):
         return in_batches(coordinates, filled, None)

@@ -46,5 +46,5 @@ def _cheapest(candidates: np.ndarray, loads: np.ndarray, counts: np.ndarray, pro
     numbers = np.diff([counts_up_to[first], counts_up_to[second], np.full(first.size, counts_up_to[-1])], axis=0, prepend=0)
     number = 1 + (first < second) + (second < candidates.size - 1)
     cost = np.array([candidates[first], candidates[second], np.full(first.size, candidates[-1])]) * numbers
-    best = np.lexsort((number, cost.sum(axis=0) + number * program_cost * float(candidates[-1])))[0]
-    return candidates[np.unique([first[best], second[best], candidates.size - 1])]
+    best = int(np.lexsort((number, cost.sum(axis=0) + number * program_cost * float(candidates[-1])))[0])
+    return candidates[sorted({first[best], second[best], candidates.size - 1})]
