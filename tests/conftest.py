@@ -55,7 +55,7 @@ def few_programs():
 @pytest.fixture
 def no_figures(monkeypatch):
     """Runs in this process draw none: they are the same every time, and take longer than the rest."""
-    monkeypatch.setattr("astrojax.report.figures.draw_all", lambda results, folder: [])
+    monkeypatch.setattr("astrojax.report.figures.draw_all", lambda draw, folder, formats: [])
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def run(tmp_path_factory) -> tuple[Path, str, str]:
     (place / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("astrojax.report.figures.draw_all", lambda results, folder: [folder / "one.png"])
+        patch.setattr("astrojax.report.figures.draw_all", lambda draw, folder, formats: [folder / "one.png"])
         assert main(["run", str(place / "tiny.yaml"), "--out", str(place / "runs" / "tiny"), "--json"]) == 0
     return place / "runs" / "tiny", out.getvalue(), err.getvalue()
 
@@ -132,7 +132,7 @@ def test_quiet_commands_print_errors_alone(run, capsys):
 
 
 def test_a_disk_that_is_full_while_figures_are_drawn_gives_status_1(run, capsys, monkeypatch):
-    def full(results, folder):
+    def full(draw, folder, formats):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("astrojax.report.figures.draw_all", full)
@@ -243,6 +243,20 @@ def test_an_interruption_that_python_would_only_print_is_raised_again(capsys):
     finally:
         signal.signal(signal.SIGINT, before)
     assert capsys.readouterr().err == ""
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_errors_are_red_on_a_terminal_unless_colors_are_off(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for words, no_color, is_red in (([], "", True), (["--no-color"], "", False), ([], "1", False)):
+        monkeypatch.setenv("NO_COLOR", no_color)
+        with contextlib.redirect_stderr(Terminal()) as terminal:
+            main(["show", "nowhere", *words])
+        assert ("\x1b[31m" in terminal.getvalue()) == is_red
 
 
 def test_nothing_typed_gives_help_and_status_2(capsys):

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 import astrojax as aj
 from astrojax.cli import main
 from astrojax.config.load import parse_config
-from astrojax.report.figures import draw_all, file_name
+from astrojax.report.figures import draw_all, figures_of, file_name
 
 NAMES = ["$x^$", "_a", "a/b", "a:b", r"\frac", "x" * 250, "模型 память", "\u202eabc\x00"]
 TINY = {
@@ -57,7 +57,7 @@ def test_values_are_those_of_the_observable_and_counts_of_failed_trajectories_ar
 
 def test_names_are_shown_as_they_are_and_every_figure_has_a_file_of_its_own(tmp_path):
     results = run_of(NAMES).isel(num_flips=[0, 1])
-    paths = draw_all(results, tmp_path / "figures", ["svg"])
+    paths = draw_all(lambda: figures_of(results), tmp_path / "figures", ["svg"])
     assert len({path.name.lower() for path in paths}) == 1 + (len(NAMES) - 1) + 2
     assert all(path.parent == tmp_path / "figures" and path.stat().st_size for path in paths)
     names = [file_name(name) for name in NAMES]
@@ -114,7 +114,8 @@ def test_the_command_draws_vector_files_of_an_observable_and_some_models(run, ca
 
 def test_the_command_refuses_what_is_not_there_before_it_draws(run, capsys, monkeypatch):
     monkeypatch.setattr("astrojax.report.figures.render", None)
-    for words in (["--format", "jpg"], ["--format", ""], ["--models", ""], ["--label", "num_flips"]):
+    of_a_page = ["--html", "page.html", "--observable", "success"]
+    for words in (["--format", "jpg"], ["--format", ""], ["--models", ""], ["--label", "num_flips"], of_a_page):
         assert main(["show", str(run), *words]) == 2
         assert capsys.readouterr().err.startswith("astrojax: ")
 

@@ -271,7 +271,7 @@ RAW = {
 @pytest.fixture(scope="module")
 def refined(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("astrojax.report.figures.draw_all", lambda results, folder: [])
+        patch.setattr("astrojax.report.figures.draw_all", lambda draw, folder, formats: [])
         folder = tmp_path_factory.mktemp("refined") / "run"
         yield folder, aj.run(parse_config(RAW), folder)
 

@@ -6,7 +6,7 @@ import xarray as xr
 from matplotlib.colors import to_rgba
 from rich.console import Console
 
-from astrojax.report.figures import curves, difference, draw_all
+from astrojax.report.figures import curves, difference, draw_all, figures_of
 from astrojax.report.statistics import mean_interval
 from astrojax.report.tables import print_tables, summary
 
@@ -68,10 +68,10 @@ def test_bands_have_a_panel_for_values_of_the_other_axis_and_statistics_over_tri
 
 
 def test_every_figure_that_fits_is_written(results, tmp_path):
-    names = {path.name for path in draw_all(results, tmp_path / "figures")}
+    names = {path.name for path in draw_all(lambda: figures_of(results), tmp_path / "figures")}
     assert names == {"hamming_error.png", "difference_a_b.png", "along_num_patterns.png", "along_num_flips.png"}
     one = results.isel(num_patterns=[0], num_flips=[1])
-    assert draw_all(one, tmp_path / "none") == []
+    assert figures_of(one) == {}
 
 
 def test_the_summary_has_means_intervals_and_counts_of_failures_and_of_recalls_under_way(results):
@@ -124,3 +124,8 @@ def test_tables_read_in_pieces_are_those_of_the_whole(results, monkeypatch):
             np.testing.assert_allclose(pieces["hamming_error"][name][entry], values, rtol=1e-6)
     assert {key: pieces[key] for key in whole} == whole
     test_bands_have_a_panel_for_values_of_the_other_axis_and_statistics_over_trials(results)
+
+
+def test_maps_have_a_panel_of_the_bayes_decoder_where_it_was_run(results):
+    for run, names in ((results, ["a", "b", "Bayes decoder"]), (results.drop_vars("decoder_error"), ["a", "b"])):
+        assert [ax.get_title() for ax in figures_of(run)["hamming_error"].axes if ax.images] == names

@@ -11,8 +11,7 @@ import astrojax as aj
 from astrojax.config.load import parse, parse_config
 from astrojax.config.tune import TuneConfig
 from astrojax.report.html.render import render
-from astrojax.report.html.run import run_content
-from astrojax.report.html.write import write_run_page
+from astrojax.report.html.write import run_content, write_run_page
 from astrojax.report.statistics import mean_interval, with_interval
 from astrojax.storage.provenance import as_yaml, read_record
 
@@ -161,7 +160,7 @@ HOSTILE = (
 
 
 def test_text_of_a_folder_is_shown_literally_and_changes_nothing_else(results, monkeypatch):
-    monkeypatch.setattr("astrojax.report.html.run.figures_of", lambda results: {})
+    monkeypatch.setattr("astrojax.report.html.write.figures_of", lambda results: {})
 
     def page_of(text):
         settings = f"name: 1\n{text}\n\n~~~~~~\n{text}"
@@ -169,7 +168,7 @@ def test_text_of_a_folder_is_shown_literally_and_changes_nothing_else(results, m
         named = results.assign_coords(model=[text]).rename(num_flips=text).assign_attrs(solver=text)
         named.success.attrs = {"definition": text, "units": text}
         named = named.assign_coords(swept_axes=("model", [json.dumps(list(named.hamming_error.dims[1:]))]))
-        return Tags(render("run.html", **run_content(text, settings, provenance, named, 0, 3)))
+        return Tags(render("run.html", folder=text, config=settings, **run_content(named, provenance, 0, 3)))
 
     page = page_of(HOSTILE)
     assert page.tags == page_of("harmless").tags

@@ -1,6 +1,5 @@
 """Prints what a run folder holds, draws its figures, and writes its page."""
 
-import functools
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from ..storage.provenance import read_record
 from .output import Output
 
 Drawing = Mapping[str, Any] | None
-"""Arguments with which figures are drawn; they are not where it is `None`."""
+"""The `formats` of figures and, for a run, arguments of `figures_of`; none are drawn where it is `None`."""
 
 
 def show_run(
@@ -30,7 +29,7 @@ def show_run(
 
     Arguments:
         along: axes of the tables. page: write a page, to this file, or to `report.html` in the folder where it is empty.
-        drawing: arguments of `draw_all`. computed: the results, where they were just computed.
+        drawing: how figures are drawn. computed: the results, where they were just computed.
     """
     from ..report.tables import print_tables, summary
 
@@ -46,10 +45,10 @@ def show_run(
             _print_provenance(output, folder, provenance, results.attrs.get("solver"))
     content = summary(results, along) | {"grids": provenance.get("grids", {})}
 
-    def draw(**drawing: Any) -> list[Path]:
-        from ..report.figures import draw_all
+    def draw(**chosen: Any) -> Any:
+        from ..report.figures import figures_of
 
-        return draw_all(results, folder / store.FIGURES, **drawing)
+        return figures_of(results, **chosen)
 
     figures = _figures(folder, content, draw, drawing)
     written = _write_page(folder, page)
@@ -66,16 +65,12 @@ def show_run(
 
 
 def show_search(output: Output, folder: Path, page: str | None = None, drawing: Drawing = None) -> None:
-    """Print the results of a search; `page` and `drawing` as for `show_run`, of the latter the formats alone.
+    """Print the results of a search; `page` and `drawing` as for `show_run`.
 
     Raises:
         InputError (a ValueError): if the search is unfinished, or for another format.
         RunError: if the figures or the page cannot be written.
     """
-    from .._internal.parameters import DIMENSIONS
-    from ..config.load import read
-    from ..config.tune import TuneConfig
-    from ..report.figures import write_all
     from ..report.tune import print_tune_summary, tune_figures, tune_summary
     from ..storage.tune_results import TUNED, load_search
 
@@ -83,17 +78,9 @@ def show_search(output: Output, folder: Path, page: str | None = None, drawing: 
     written = _write_page(folder, page)
     if written:  # of an unfinished search too
         output.print_line(f"{written}: written")
-    config = read(folder / store.CONFIG, TuneConfig)
-    names = [name for name in config.parameters if name not in DIMENSIONS]
-    history, heldout = results.history, results.heldout()
-    content = tune_summary(history, heldout, names)
-
-    def draw(formats: Sequence[str] = ("png",)) -> list[Path]:
-        figures = functools.partial(tune_figures, history, heldout, results.landscape(), names)
-        return write_all(figures, folder / store.FIGURES, formats)
-
-    figures = _figures(folder, content, draw, drawing)
-    tuned = folder / TUNED
+    history, heldout, tuned = results.history, results.heldout(), folder / TUNED
+    content = tune_summary(history, heldout, results.scalars())
+    figures = _figures(folder, content, lambda: tune_figures(history, heldout, results.landscape(), content["best"]), drawing)
 
     def show(console: Any) -> None:
         print_tune_summary(console, content)
@@ -118,13 +105,17 @@ def _write_page(folder: Path, page: str | None) -> Path | None:
     return write_run_page(folder, Path(page) if page else folder / store.REPORT)
 
 
-def _figures(folder: Path, summary: Mapping[str, Any], draw: Callable[..., list[Path]], drawing: Drawing) -> list[Path]:
+def _figures(folder: Path, summary: Mapping[str, Any], draw: Callable[..., Any], drawing: Drawing) -> list[Path]:
     """The figures of a run folder: those that are drawn now, with the summary beside them, or those that are there."""
     if drawing is None:
         return sorted((folder / store.FIGURES).glob("*.png"))
+    from ..report.figures import draw_all
+
+    chosen = {"formats": ("png",), **drawing}
+    formats = chosen.pop("formats")
     try:
         refuse_links(folder)
-        figures = draw(**drawing)
+        figures = draw_all(lambda: draw(**chosen), folder / store.FIGURES, formats)
         write_json(folder / store.SUMMARY, summary)
     except OSError as error:
         text = f"{folder}: the figures cannot be written: {error.strerror or error}; the results are safe"

@@ -80,12 +80,7 @@ def render(figure: Figure, format: str = "png") -> bytes:
     return file.getvalue()
 
 
-def draw_all(results: xr.Dataset, folder: Path, formats: Sequence[str] = ("png",), **chosen: Any) -> list[Path]:
-    """Write all `figures_of` a run into `folder`, and return their paths."""
-    return write_all(lambda: figures_of(results, **chosen), folder, formats)
-
-
-def write_all(draw: Callable[[], Mapping[str, Figure]], folder: Path, formats: Sequence[str] = ("png",)) -> list[Path]:
+def draw_all(draw: Callable[[], Mapping[str, Figure]], folder: Path, formats: Sequence[str] = ("png",)) -> list[Path]:
     """Draw figures, write them as files into a folder that is created if needed, and return their paths.
 
     Raises:

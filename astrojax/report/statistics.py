@@ -112,13 +112,10 @@ def mean_interval(values: Any, bounds: Bounds = UNKNOWN) -> np.ndarray:
     """95% interval of the mean over independent problems, for values of any distribution.
 
     Every problem has a random weight, as in the Bayesian bootstrap. The upper end is computed with one more problem, which has
-    the largest possible value, and the lower end with one that has the smallest. This allows for failures too rare to have been
-    seen: where none of 50 problems fails, the upper end is 0.07 of the largest possible value. The quantiles of the weighted
-    mean are those of the Pearson III distribution with its first three moments. For zeros and ones the interval is nearly
-    `share_interval`'s.
-
-    If a bound is unknown, the added value lies beyond all others, by `UNSEEN_RANGES` times their range over the number of
-    values that differ from the median. If all values are equal and a bound is unknown, the end is infinite.
+    the largest possible value, and the lower end with one that has the smallest: failures may be too rare to have been seen. If
+    a bound is unknown, the added value lies beyond all others, by `UNSEEN_RANGES` times their range over the number of values
+    that differ from the median, or at infinity if none does. The quantiles of the weighted mean are those of the Pearson III
+    distribution with its first three moments.
 
     Arguments:
         values: shape (…, trials). bounds: of a value, such as (0, N) for Hamming errors of N neurons.
@@ -186,12 +183,8 @@ def paired_p_values(differences: Any, *, seed: int = 0, flips: int = 9999) -> np
     """Two-sided p values of paired differences, cell by cell, for the hypothesis that the two sides do not differ.
 
     If they do not, both signs of each difference are equally likely. So random signs are drawn for the differences of a cell
-    `flips` times, and p is the share of sums, including the observed one, that are at least as far from zero.
-
-    Errors count neurons, and most differences are zero. If six of 50 differ, all by one, a paired t test gives p = 0.013, but
-    2 of the 2⁶ choices of signs are as one-sided: p = 0.03. The sign-flip test keeps its level for any number of differences,
-    gives p = 1 if all are zero, and agrees with the t test if many differ. Wilcoxon's test compares ranks, and so can
-    contradict the means that are shown.
+    `flips` times, and p is the share of sums, including the observed one, that are at least as far from zero. Unlike a t test,
+    this keeps its level where most differences are zero: of errors, which count neurons, they are.
 
     Arguments:
         differences: shape (…, trials). seed: of the random signs. flips: number of draws; the smallest p is 1/(flips + 1).

@@ -63,14 +63,7 @@ def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str
     return {
         "axes": {dim: results[dim].values[places[dim]].tolist() for dim in axes},
         "averaged_over": [dim for dim in long_axes(results) if dim not in axes],
-        "zipped": {
-            dim: {
-                name: results[name].values.tolist()
-                for name in sorted(map(str, results.coords))
-                if name != dim and results[name].dims == (dim,)
-            }
-            for dim in axes
-        },
+        "zipped": {dim: zipped(results, dim) for dim in axes},
         "hamming_error": tables,
         "success": {name: round(found[1.0] / found.total(), 6) if found else None for name, found in success.items()},
         "failed": {name: sum(reasons.values()) for name, reasons in failures.items()},
@@ -172,7 +165,6 @@ def print_comparison(console: Console, found: Mapping[str, Mapping[str, float | 
 def make_table(
     headings: Sequence[str], rows: Iterable[Sequence[str]], title: str = "", first: Literal["left", "right"] = "left"
 ) -> Table:
-    """A table for the terminal, lean enough for eleven columns of numbers on 80 characters."""
     style: dict[str, Any] = {"title": title, "title_justify": "left", "min_width": len(title)} if title else {}
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, **style)
     for place, heading in enumerate(headings):
@@ -209,14 +201,12 @@ def bounds_of(results: xr.Dataset, name: str) -> Bounds:
         case "overlap":
             return -1, 1
         case "perplexity":
-            return 1, _largest(results.get("num_patterns"))
+            largest = results.get("num_patterns")
+            return 1, None if largest is None else float(largest.max())
         case "hamming_error" | "soft_hamming_error" | "decoder_error":
-            return 0, _largest(results.get("patterns.num_neurons", results.attrs.get("num_neurons")))
+            largest = results.get("patterns.num_neurons", results.attrs.get("num_neurons"))
+            return 0, None if largest is None else float(np.max(largest))
     return UNKNOWN
-
-
-def _largest(values: Any) -> float | None:
-    return None if values is None else float(np.max(values))
 
 
 def mean_and_interval(
@@ -287,6 +277,12 @@ def computed(values: xr.DataArray) -> xr.DataArray:
     return values.isel({dim: 0 for dim in values.dims if dim not in swept})
 
 
+def zipped(values: xr.Dataset | xr.DataArray, dim: str) -> dict[str, list[Any]]:
+    """Coordinates that change together along a dimension, by name."""
+    names = sorted(str(name) for name, coordinate in values.coords.items() if name != dim and coordinate.dims == (dim,))
+    return {name: values[name].values.tolist() for name in names}
+
+
 def distinct(values: Sequence[float | int]) -> list[str]:
     """Values with few digits, or with all of them where few do not distinguish them."""
     short = [f"{value:g}" for value in values]
@@ -317,7 +313,4 @@ def _spread(size: int, limit: int) -> np.ndarray:
 
 def _plain(values: np.ndarray) -> Any:
     """Numbers in lists as deep as the array has dimensions; `None` for what is not finite."""
-    numbers = np.asarray(values, float)
-    plain = np.asarray(np.round(numbers, 6), object)
-    plain[~np.isfinite(numbers)] = None
-    return plain.tolist()
+    return np.where(np.isfinite(values), np.round(values, 6).astype(object), np.array(None)).tolist()

@@ -106,11 +106,10 @@ def describe_gradients(counts: dict[str, int]) -> str:
 
 
 def tune_figures(
-    history: xr.Dataset, heldout: xr.Dataset, landscape: xr.DataArray | None, parameters: Sequence[str]
+    history: xr.Dataset, heldout: xr.Dataset, landscape: xr.DataArray | None, best: dict[str, Any]
 ) -> dict[str, Figure]:
-    """The figures of a tune run by name."""
-    best = _best(history, parameters)
-    figures = {"search": plot_history(history, parameters)}
+    """The figures of a tune run by name; `best` is that of its summary."""
+    figures = {"search": plot_history(history, best)}
     if landscape is not None:
         figures["landscape"] = plot_landscape(history, landscape, best)
     axes = long_axes(heldout)
@@ -124,14 +123,13 @@ def tune_figures(
     return figures
 
 
-def plot_history(history: xr.Dataset, parameters: Sequence[str]) -> Figure:
+def plot_history(history: xr.Dataset, best: dict[str, Any]) -> Figure:
     """Plot the loss and each parameter over the steps: one line per start, one color per score."""
-    names = [name for name in parameters if name in history]
+    names, steps = list(best["values"]), np.arange(history.sizes["step"])
     columns = min(len(names) + 1, 3)
     rows = -(-(len(names) + 1) // columns)
     figure = Figure(figsize=(4.2 * columns, 3.2 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    best, steps = _best(history, parameters), np.arange(history.sizes["step"])
     for number, score in enumerate(history.score.values):
         color = COLORS[number % len(COLORS)]
         for start in range(history.sizes["start"]):
@@ -171,10 +169,9 @@ def plot_landscape(history: xr.Dataset, landscape: xr.DataArray, best: dict[str,
     ax.plot(x, y, color="w", linewidth=1.2, marker=".", markersize=3)
     ax.plot(x[0], y[0], "wo", markeredgecolor="k", markersize=7, label="start")
     ax.plot(best["values"][horizontal], best["values"][vertical], "r*", markersize=13, label="best")
-    for name, scale in ((horizontal, ax.set_xscale), (vertical, ax.set_yscale)):
-        if is_logarithmic(landscape[name].values):
-            scale("log")
-    ax.set_xlabel(axis_label(horizontal))
+    set_axis(ax, horizontal, landscape[horizontal].values)
+    if is_logarithmic(landscape[vertical].values):
+        ax.set_yscale("log")
     ax.set_ylabel(axis_label(vertical))
     others = [f"{axis_label(name)} = {value:.3g}" for name, value in best["values"].items() if name not in landscape.dims]
     ax.set_title(f"mean loss{', at ' + ', '.join(others) if others else ''}", fontsize="medium")

@@ -14,6 +14,8 @@ from .._internal.arrays import read_array
 from .._internal.errors import InputError
 from .._internal.files import read_sealed_json, storing, write_bytes, write_sealed_json
 from ..config.detect import CONFIG, existing, is_search, run_again, run_folders
+from ..config.load import read
+from ..config.tune import TuneConfig
 from ..tuning.record import CHOICE, DEFINITIONS, ranked
 from .folder import load
 from .provenance import check_files, read_record
@@ -61,6 +63,10 @@ class SearchFolder:
         recorded = read_record(self.folder).get("files")
         is_recorded = recorded is None or any(name.startswith(f"{HISTORY}/") for name in recorded)
         return is_recorded and (self.folder / HISTORY).exists()
+
+    def scalars(self) -> list[str]:
+        """Names of the tuned parameters that are single numbers."""
+        return list(read(self.folder / CONFIG, TuneConfig).start())
 
     def files(self) -> list[str]:
         """Names of the files and folders that the search has written, besides configuration, record and checkpoints."""

@@ -1,20 +1,45 @@
 """The page of a run folder as one HTML file."""
 
 import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
 
 from ..._internal.checks import InputError
 from ..._internal.files import write_text
-from ..._internal.parameters import DIMENSIONS
+from ..._internal.status import Status
 from ...config.detect import is_search
-from ...config.load import read
-from ...config.tune import TuneConfig
 from ...storage import folder as store
 from ...storage.provenance import read_record
 from ...storage.tune_results import TUNED, load_search
-from .render import render
-from .run import run_content
-from .tune import tune_content
+from ...tuning.record import ranked
+from ..figures import figures_of
+from ..statistics import with_interval
+from ..tables import bounds_of, computed, describe_grids, mean_and_interval, summary, zipped
+from ..tune import NAMES, count_gradients, describe, describe_gradients, error_cells, last_step, tune_figures, tune_summary
+from .render import Picture, inline_markdown, render, short
+
+NUM_SHOWN = 8
+"""Most values of an axis, and most trajectories, in a table of failures."""
+
+QUANTITIES = {
+    "success": "perfect recalls (share)",
+    "hamming_error": "Hamming error (neurons)",
+    "overlap": "overlap",
+    "perplexity": "perplexity (patterns)",
+    "num_steps": "steps",
+}
+"""Observables that are averaged over a whole run, and their labels."""
+
+TUNE_CAPTIONS = {
+    "search": "The loss, and each parameter, over the steps: one line per start, one color per score.",
+    "landscape": "The loss on a plane of two parameters, the others at their best values, and the path over it.",
+    "before_and_after": "Hamming errors on held-out problems.",
+    "difference": "Tuned minus start on the same problems: blue where tuning helped, pale where that is not certain.",
+}
 
 
 def write_run_page(folder: str | Path, path: str | Path) -> Path:
@@ -42,7 +67,9 @@ def write_run_page(folder: str | Path, path: str | Path) -> Path:
     inside = path.resolve().is_relative_to(folder.resolve())
     if inside and path.resolve() != folder.resolve() / store.REPORT:
         raise InputError(f"the page must be {store.REPORT} in the run folder, or a file elsewhere; got {path}")
-    write_text(path, _tune_page(folder) if is_search(folder) else _run_page(folder))
+    template, content = ("tune.html", _tune_content(folder)) if is_search(folder) else ("run.html", _run_content(folder))
+    config = (folder / store.CONFIG).read_text(encoding="utf-8")
+    write_text(path, render(template, folder=folder.resolve().name, config=config, **content))
     return path
 
 
@@ -55,33 +82,117 @@ def _is_page(path: Path) -> bool:
     return False
 
 
-def _run_page(folder: Path) -> str:
-    results = store.load(folder, partial=True)
-    done = store.is_done(folder)
-    config = _read_text(folder / store.CONFIG)
-    content = run_content(folder.resolve().name, config, read_record(folder), results, int(done.sum()), done.size)
-    return render("run.html", **content)
+def _run_content(folder: Path) -> dict[str, Any]:
+    results, done = store.load(folder, partial=True), store.is_done(folder)
+    return run_content(results, read_record(folder), int(done.sum()), done.size)
 
 
-def _tune_page(folder: Path) -> str:
-    results, provenance = load_search(folder), read_record(folder)
-    config = read(folder / store.CONFIG, TuneConfig)
-    content = tune_content(
-        folder.resolve().name,
-        _read_text(folder / store.CONFIG),
-        provenance,
-        [name for name in config.parameters if name not in DIMENSIONS],
-        results.history if results.has_history() else None,
-        results.heldout() if provenance.get("finished") else None,
-        results.comparison(),
-        results.landscape(),
-        _read_text(folder / TUNED) if (folder / TUNED).exists() else None,
-    )
-    return render("tune.html", **content)
+def run_content(results: xr.Dataset, provenance: Mapping[str, Any], num_done: int, num_chunks: int) -> dict[str, Any]:
+    """What `run.html` shows of a run that has done `num_done` of its chunks; what is not computed yet has the status −1."""
+    content = summary(results)
+    quantities = {name: label for name, label in QUANTITIES.items() if name in results}
+    statuses = {str(name): computed(results.status.sel(model=name)) for name in results.model.values}
+
+    def overview(model: str) -> Iterator[str]:
+        for name in quantities:
+            values = computed(results[name].sel(model=model)).where(statuses[model] == 0)
+            yield with_interval(mean_and_interval(values, [], bounds_of(results, name)), ".3g")
+
+    return {
+        "provenance": provenance,
+        "summary": content,
+        "num_done": num_done,
+        "num_chunks": num_chunks,
+        "quantities": list(quantities.values()),
+        "overview": {name: list(overview(name)) for name in statuses},
+        "grids": describe_grids(provenance.get("grids", {}), content["refined"]),
+        "figures": list(_figures(results)) if content["trajectories"] else [],
+        "meanings": {status.name.lower(): inline_markdown(status.meaning) for status in Status},
+        "num_computed": {name: int((status >= 0).sum()) for name, status in statuses.items()},
+        "failed_at": [(name, *_failed_at(status)) for name, status in statuses.items() if content["failed"][name]],
+        "num_shown": NUM_SHOWN,
+        "solver": results.attrs.get("solver"),
+        "variables": {str(name): values.attrs for name, values in results.data_vars.items()},
+    }
 
 
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+def _figures(results: xr.Dataset) -> Iterator[tuple[Picture, str]]:
+    """Figures and their captions."""
+    first, *others = map(str, results.model.values)
+    captions = {
+        "hamming_error": "Mean Hamming error of every model over two axes, beside the Bayes decoder's where it was run."
+    } | {
+        f"difference_{first}_{other}": f"Mean Hamming error of {first} minus that of {other}, on the same problems: blue where "
+        "the first is better, red where it is worse, pale where the 95% interval includes 0."
+        for other in others
+    }
+    for name, figure in figures_of(results).items():
+        along = f"Hamming error along {name.removeprefix('along_')}: means, and bands between the quartiles."
+        yield Picture.of(figure), captions.get(name, along)
+
+
+def _failed_at(status: xr.DataArray) -> tuple[list[list[str]], list[str], list[list[str]]]:
+    """Where trajectories of one model failed: numbers by value along each axis, dimensions, and coordinates of the first."""
+    values, dims = status.values, [str(dim) for dim in status.dims]
+    by_axis = []
+    for dim in dims:
+        if dim == "trial" or status.sizes[dim] < 2:
+            continue
+        others = [other for other in dims if other != dim]
+        failed, total = ((status > least).sum(others).values for least in (0, -1))
+        most = sorted(np.argsort(-failed, kind="stable")[:NUM_SHOWN].tolist())
+        by_axis += [[dim, _coordinate(status, dim, at), f"{failed[at]:,} of {total[at]:,}"] for at in most if failed[at]]
+    first = []
+    for at in np.argwhere(values > 0)[:NUM_SHOWN].tolist():
+        reason = Status(int(values[tuple(at)])).name.lower()
+        first.append([reason, *(_coordinate(status, dim, one) for dim, one in zip(dims, at, strict=True))])
+    return by_axis, dims, first
+
+
+def _coordinate(status: xr.DataArray, dim: str, place: int) -> str:
+    """The coordinate of a place along an axis, or those that are zipped there."""
+    named = ", ".join(f"{name} {short(values[place])}" for name, values in zipped(status, dim).items())
+    return named or short(status[dim].values[place])
+
+
+def _tune_content(folder: Path) -> dict[str, Any]:
+    """What `tune.html` shows of a search: what is known so far."""
+    results, provenance, found = load_search(folder), read_record(folder), None
+    history = results.history if results.has_history() else None
+    heldout = results.heldout() if provenance.get("finished") else None
+    if history is not None and heldout is not None:
+        content = tune_summary(history, heldout, results.scalars())
+        best = content["best"]
+        start = history.sel(score=best["score"]).isel(start=best["start"], step=0)
+        figures = tune_figures(history, heldout, results.landscape(), best)
+        found = {
+            "sentences": describe(content),
+            "values": [[name, f"{float(start[name]):.4g}", f"{value:.4g}"] for name, value in best["values"].items()],
+            "errors": [
+                [*error_cells(name, row), f"{row['problems']:,}", f"{row['failed']:,}"]
+                for name, row in content["errors"].items()
+            ],
+            "baselines": results.comparison(),
+            "figures": [(Picture.of(figure), TUNE_CAPTIONS[name]) for name, figure in figures.items()],
+        }
+    return {
+        "provenance": provenance,
+        "found": found,
+        "names": NAMES,
+        "history": [] if history is None else list(_history(history)),
+        "gradients": "" if history is None else describe_gradients(count_gradients(history)),
+        "tuned": (folder / TUNED).read_text(encoding="utf-8") if (folder / TUNED).exists() else None,
+    }
+
+
+def _history(history: xr.Dataset) -> Iterator[list[Any]]:
+    """For every start of every score: its steps, initial loss, and the validation with the lowest error."""
+    for score in map(str, history.score.values):
+        for start in range(history.sizes["start"]):
+            line = history.sel(score=score).isel(start=start)
+            losses, errors = line.validation_loss.values, line.validation_error.values
+            if np.isfinite(losses).any():
+                at = int(ranked(errors, losses)[0])
+                success = f"{float(line.validation_success[at]):.1%}"
+                first, *best = (f"{float(value):.4g}" for value in (losses[0], losses[at], errors[at]))
+                yield [score, start, last_step(line), first, at, *best, success]
