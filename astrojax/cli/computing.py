@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._internal.errors import InputError
-from .completers import configurations
 from .output import Output
-from .parser import NUMBER, Parser, add_output, file_name
+from .parser import Parser, add_output, configurations, file_name, integer
 
 if TYPE_CHECKING:
     from ..config.run import BaseConfig
-    from ..runs.run import Execution
+
+EXECUTION = ("memory", "num_devices", "num_threads", "lanes_per_chunk", "cluster")
+"""Options that are arguments of `Execution`."""
 
 
 def add_configuration(parser: Parser, text: str) -> None:
@@ -30,10 +31,12 @@ def add_configuration(parser: Parser, text: str) -> None:
     config: Any = parser.add_argument("config", metavar="CONFIG", type=file_name, help=text)
     config.completer = configurations
     text = "the run folder, continued if it is unfinished; runs/NAME when left out"
-    parser.add_argument("--out", metavar="DIR", type=file_name, help=text)
-    parser.add_argument("--memory", metavar="SIZE", type=_bytes, help="how much of a device's memory may be used, such as 2GiB")
-    parser.add_argument("--devices", **NUMBER, help="how many devices of this machine are used; all when left out")
-    parser.add_argument("--threads", **NUMBER, help="how many calls run at a time; one per core when left out")
+    parser.option("--out", "DIR", text, type=file_name)
+    parser.option("--memory", "SIZE", "how much of a device's memory may be used, such as 2GiB", type=_bytes)
+    text = "how many devices of this machine are used; all when left out"
+    parser.option("--devices", "N", text, type=integer, dest="num_devices")
+    text = "how many calls run at a time; one per core when left out"
+    parser.option("--threads", "N", text, type=integer, dest="num_threads")
     add_output(parser, quiet=True)
 
 
@@ -63,11 +66,9 @@ def find_folder(output: Output, config: "BaseConfig", out: str | Path | None) ->
     return folder, is_finished
 
 
-def execution_of(options: argparse.Namespace, **more: Any) -> "Execution":
-    """How the options ask to compute."""
-    from ..runs.run import Execution
-
-    return Execution(memory=options.memory, num_devices=options.devices, num_threads=options.threads, **more)
+def execution_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Arguments of `Execution` among the options."""
+    return {name: value for name, value in vars(options).items() if name in EXECUTION}
 
 
 @contextlib.contextmanager

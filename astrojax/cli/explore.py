@@ -9,20 +9,16 @@ examples:
 
 import argparse
 
-from .parser import NUMBER, Parser
+from .parser import Parser, integer
 
 
 def add(parser: Parser) -> None:
-    parser.add_argument(
-        "patterns", metavar="FILE", nargs="?", help="own patterns: .npy, .npz or .csv, one per row; digits when left out"
-    )
-    parser.add_argument("--array", metavar="NAME", help="array of an .npz file that holds several")
-    parser.add_argument("--threshold", metavar="X", type=float, help="larger entries of FILE become +1, the others -1")
-    parser.add_argument("--max-duplicates", **NUMBER, default=0, help="rows that may repeat another")
-    parser.add_argument("--port", **NUMBER, default=5006, help="5006 when left out; 0 for any that is free")
-    parser.add_argument(
-        "--address", metavar="A", default="127.0.0.1", help="127.0.0.1 when left out: only this machine can reach it"
-    )
+    parser.option("patterns", "FILE", "own patterns: .npy, .npz or .csv, one per row; digits when left out", nargs="?")
+    parser.option("--array", "NAME", "array of an .npz file that holds several")
+    parser.option("--threshold", "X", "larger entries of FILE become +1, the others -1", type=float)
+    parser.option("--max-duplicates", "N", "rows that may repeat another", type=integer, default=0)
+    parser.option("--port", "N", "5006 when left out; 0 for any that is free", type=integer, default=5006)
+    parser.option("--address", "A", "127.0.0.1 when left out: only this machine can reach it", default="127.0.0.1")
     parser.add_argument("--no-browser", action="store_true", help="open no browser")
 
 

@@ -7,10 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from typing import Any
 
 
 def escape_unprintable() -> None:
@@ -32,7 +29,6 @@ class Output:
     def __init__(self, *, as_json: bool = False, quiet: bool = False, color: bool = True) -> None:
         from rich.console import Console
 
-        escape_unprintable()
         self.as_json = as_json
         stream = sys.stderr if as_json else sys.stdout
         # A file gets lines of one length wherever it is written.
@@ -51,17 +47,11 @@ class Output:
         """The output that the options of a command ask for."""
         return Output(as_json=options.json, quiet=getattr(options, "quiet", False), color=not options.no_color)
 
-    @property
-    def is_live(self) -> bool:
-        """Whether there is a terminal that a progress bar can be drawn on."""
-        console = self.console
-        return not console.quiet and console.file.isatty() and not console.is_dumb_terminal
-
     def print_line(self, text: str) -> None:
         """Print a line that is not broken where the terminal ends, so that commands in it can be copied."""
         self.console.print(text, soft_wrap=True)
 
-    def print_outcome(self, content: Mapping[str, Any], show: Callable[["Console"], object]) -> None:
+    def print_outcome(self, content: Mapping[str, Any], show: Callable[[Any], object]) -> None:
         """Print the outcome of a command: `content` as JSON, or what `show` prints."""
         if self.as_json:
             print_json(content)
@@ -82,9 +72,6 @@ def _plain(value: Any) -> Any:
 
 def print_error(text: str, *, color: bool = True) -> None:
     """Print an error on stderr; in red on a terminal."""
-    if not sys.stderr.isatty():
-        print(text, file=sys.stderr)
-        return
     from rich.console import Console
     from rich.text import Text
 

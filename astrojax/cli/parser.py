@@ -1,13 +1,15 @@
 """The parser of a command, and the arguments that several commands share. Nothing heavy is imported."""
 
 import argparse
+import glob
+import os
 import shutil
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from .._internal.errors import InputError, did_you_mean
-from .completers import run_folders
 
 JSON = (
     "With --json, stdout is one JSON document and nothing else; notes go to stderr. An error is "
@@ -33,6 +35,9 @@ class Parser(argparse.ArgumentParser):
             names = list(map(str, action.choices))
             text = f"must be one of {', '.join(names)}; got {value!r}{did_you_mean(value, names)}"
             raise argparse.ArgumentError(action, text)
+
+    def option(self, name: str, metavar: str, text: str, **settings: Any) -> None:
+        self.add_argument(name, metavar=metavar, help=text, **settings)
 
     def options(self) -> list[str]:
         """The options of the command, such as `--out`."""
@@ -78,10 +83,32 @@ def integer(text: str) -> int:
     return int(number)
 
 
-NUMBER: Any = {"metavar": "N", "type": integer}
-
-
 def fill(text: str) -> str:
     """A paragraph wrapped to the width of the terminal."""
     width = max(min(shutil.get_terminal_size().columns - 2, 100), 40)
     return textwrap.fill(text, width, break_on_hyphens=False, break_long_words=False)
+
+
+def configurations(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+    """Complete CONFIG: YAML files, folders, and the examples for the command."""
+    from ..config.examples import PREFIX, kind, names
+
+    examples = [f"{PREFIX}{name}" for name in names() if kind(name) == parsed_args.command]
+    return [*_paths(prefix, ".yaml", ".yml"), *(example for example in examples if example.startswith(prefix))]
+
+
+def run_folders(prefix: str, **_: Any) -> list[str]:
+    """Complete RUN: run folders, and folders that may hold some."""
+    from ..config.detect import CONFIG
+
+    return [text.rstrip("/") if (Path(text).expanduser() / CONFIG).is_file() else text for text in _paths(prefix)]
+
+
+def _paths(prefix: str, *suffixes: str) -> list[str]:
+    """Folders, with a slash behind them, and files with one of the suffixes, whose names begin with the prefix."""
+    start = os.path.expanduser(prefix)
+    found = [
+        prefix + path.removeprefix(start) + ("/" if os.path.isdir(path) else "")
+        for path in sorted(glob.glob(f"{glob.escape(start)}*"))
+    ]
+    return [path for path in found if path.endswith(("/", *suffixes))]

@@ -22,7 +22,9 @@ class Progress(RichProgress):
 
     def __init__(self, output: Output) -> None:
         columns = (SpinnerColumn(), BarColumn(bar_width=20), TimeElapsedColumn(), _Description())
-        super().__init__(*columns, console=output.console, disable=not output.is_live, transient=True)
+        console = output.console
+        is_live = console.file.isatty() and not console.quiet and not console.is_dumb_terminal
+        super().__init__(*columns, console=console, disable=not is_live, transient=True)
         self._lines = threading.Thread(target=self._print_lines, daemon=True)
         self._stopped = threading.Event()
 

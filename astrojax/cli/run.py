@@ -9,26 +9,22 @@ examples:
 import argparse
 import shlex
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._internal.errors import InputError
 from .computing import add_configuration, check_overrides, execution_of, find_folder, saying_how_to_continue
 from .output import Output
-from .parser import NUMBER, Parser
-
-if TYPE_CHECKING:
-    from ..runs.run import Execution
+from .parser import Parser, integer
 
 
 def add(parser: Parser) -> None:
     add_configuration(parser, "a YAML file (see `astrojax schema`), example:NAME, or a run folder to be continued")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
-    text = "a Dask scheduler's address or file, or local:4 for four workers here"
-    parser.add_argument("--cluster", metavar="WHERE", help=text)
-    parser.add_argument("--chunk", **NUMBER, help="trajectories that are computed and stored as one")
+    parser.option("--cluster", "WHERE", "a Dask scheduler's address or file, or local:4 for four workers here")
+    parser.option("--chunk", "N", "trajectories that are computed and stored as one", type=integer, dest="lanes_per_chunk")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -40,30 +36,24 @@ def run(options: argparse.Namespace) -> int:
 
         # The accelerators of this machine are left to workers on it.
         jax.config.update("jax_platforms", "cpu")
-
-    def execution() -> "Execution":
-        return execution_of(options, lanes_per_chunk=options.chunk, cluster=options.cluster)
-
-    run_config(options.config, options.out, options.overrides, execution, options.dry_run, output=Output.of(options))
+    run_config(options.config, options.overrides, options.out, options.dry_run, Output.of(options), **execution_of(options))
     return 0
 
 
 def run_config(
     path: str | Path,
-    out: str | Path | None = None,
     overrides: Sequence[str] = (),
-    execution: "Execution | Callable[[], Execution] | None" = None,
+    out: str | Path | None = None,
     dry_run: bool = False,
-    *,
     output: Output | None = None,
+    **execution: Any,
 ) -> tuple[Path, Any]:
     """Run a configuration as `astrojax run` does: plan, progress, tables, figures. Returns the run folder and the results.
 
     Arguments:
-        path: a configuration, `example:NAME`, or a run folder to be continued. out: the run folder, chosen when left out.
-        overrides: words of a command line.
-        execution: how to compute; or a function that returns it, called once the configuration is read.
-        dry_run: print the plan and stop. output: where to print.
+        path: a configuration, `example:NAME`, or a run folder to be continued. overrides: words of a command line.
+        out: the run folder, chosen when left out. dry_run: print the plan and stop. output: where to print.
+        execution: arguments of `Execution`.
     """
     from ..config.load import read_config
 
@@ -83,9 +73,9 @@ def run_config(
     from ..runs.run import Execution, outline_of, run
     from .progress import Progress
 
-    execution = execution() if callable(execution) else execution or Execution()
+    how = Execution(**execution)
     if dry_run:
-        outline = outline_of(config, execution, folder)
+        outline = outline_of(config, how, folder)
         content = {"folder": folder, "plan": outline}
         output.print_outcome(content, lambda console: print_outline(console, config.name, outline))
         return folder, None
@@ -106,7 +96,7 @@ def run_config(
         results = run(
             config,
             folder,
-            execution=execution,
+            execution=how,
             on_plan=lambda outline: print_outline(output.console, config.name, outline),
             on_begin=begin,
             on_chunk=progress.add_trajectories,

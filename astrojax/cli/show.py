@@ -19,36 +19,21 @@ from .parser import Parser, add_output, add_run_folder
 
 def add(parser: Parser) -> None:
     add_run_folder(parser, "a folder of a run, finished or not, or of a search")
-    parser.add_argument(
-        "--along", metavar="AXES", type=_names, help="axes of the tables, one or two, with a comma between them"
-    )
-    parser.add_argument(
-        "--html", metavar="FILE", nargs="?", const="", help="write a self-contained page too: FILE, or RUN/report.html"
-    )
-    parser.add_argument(
-        "--format", metavar="FORMATS", type=_names, help="files of the figures: png when left out, pdf, svg, with commas"
-    )
-    parser.add_argument("--observable", metavar="NAME", help="what the figures show, hamming_error when left out")
-    parser.add_argument(
-        "--models", metavar="NAMES", type=_names, help="models and decoders in figures, with commas; all when left out"
-    )
-    parser.add_argument(
-        "--label",
-        metavar="NAME=TEXT",
-        type=_label,
-        action="append",
-        help="what figures call a model, an axis or an observable, with mathematics in $…$; may be repeated",
-    )
+    parser.option("--along", "AXES", "axes of the tables, one or two, with a comma between them", type=_names)
+    text = "write a self-contained page too: FILE, or RUN/report.html"
+    parser.option("--html", "FILE", text, nargs="?", const="")
+    text = "files of the figures: png when left out, pdf, svg, with commas"
+    parser.option("--format", "FORMATS", text, type=_names, dest="formats")
+    parser.option("--observable", "NAME", "what the figures show, hamming_error when left out")
+    parser.option("--models", "NAMES", "models and decoders in figures, with commas; all when left out", type=_names)
+    text = "what figures call a model, an axis or an observable, with mathematics in $…$; may be repeated"
+    parser.option("--label", "NAME=TEXT", text, type=_label, action="append", dest="labels")
     add_output(parser, quiet=True)
 
 
 def run(options: argparse.Namespace) -> int:
-    given = {
-        "formats": options.format,
-        "observable": options.observable,
-        "models": options.models,
-        "labels": options.label and dict(options.label),
-    }
+    given = {name: getattr(options, name) for name in ("formats", "observable", "models", "labels")}
+    given["labels"] = options.labels and dict(options.labels)
     drawing = {name: value for name, value in given.items() if value is not None}
     if options.html is not None and set(drawing) - {"formats"}:
         raise InputError("--html: a page shows the whole run; leave out --observable, --models and --label")

@@ -42,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
         show_search(output, folder)
         return 0
     from ..runs import tune
+    from ..runs.run import Execution
     from .progress import Progress
 
     progress = Progress(output)
@@ -63,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         on_notice=lambda text: output.print_line(f"note: {text}"),
     )
     with saying_how_to_continue(folder, lambda: "all steps so far are stored"), progress:
-        tune.run_search(config, folder, execution=execution_of(options), progress=callbacks)
+        tune.run_search(config, folder, execution=Execution(**execution_of(options)), progress=callbacks)
     show_search(output, folder, drawing={})
     return 0
 

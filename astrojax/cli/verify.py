@@ -11,13 +11,13 @@ import argparse
 from pathlib import Path
 
 from .output import Output
-from .parser import NUMBER, Parser, add_output, add_run_folder
+from .parser import Parser, add_output, add_run_folder, integer
 
 
 def add(parser: Parser) -> None:
     add_run_folder(parser, "a run folder, finished or not")
-    parser.add_argument("--share", metavar="SHARE", type=float, default=0.01, help="which share, 0.01 when left out")
-    parser.add_argument("--seed", **NUMBER, help="seed of the random choice; a new one every time when left out")
+    parser.option("--share", "SHARE", "which share, 0.01 when left out", type=float, default=0.01)
+    parser.option("--seed", "N", "seed of the random choice; a new one every time when left out", type=integer)
     add_output(parser, quiet=True)
 
 
