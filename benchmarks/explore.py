@@ -18,8 +18,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from astrojax.explore.compute import answer, make_problem
-from astrojax.explore.diagnosis import explain
-from astrojax.explore.presentation import course_of, pictures_of, readout
+from astrojax.explore.presentation import course_of, explain, pictures_of, readout
 from astrojax.explore.settings import Settings
 
 SETTINGS = {

@@ -9,6 +9,7 @@ import math
 import re
 import socket
 import sys
+from concurrent.futures import Future
 from dataclasses import replace
 
 import jax
@@ -20,11 +21,10 @@ from tornado.httpclient import AsyncHTTPClient
 
 import astrojax as aj
 from astrojax.config.load import parse_config
-from astrojax.explore import _check, serve, server
+from astrojax.explore import app, compute, serve, server
 from astrojax.explore.compute import answer, make_problem, read_upload
-from astrojax.explore.diagnosis import MOST_TRIED, explain
-from astrojax.explore.presentation import pictures_of, readout
-from astrojax.explore.settings import OPTIONS, SCORES, SOURCES, Settings
+from astrojax.explore.presentation import MOST_TRIED, course_of, explain, pictures_of, readout
+from astrojax.explore.settings import OPTIONS, SCORES, SOURCES, Settings, spread
 from astrojax.models import memories
 from astrojax.problems.corruption import corruptions
 
@@ -94,7 +94,7 @@ def test_the_python_text_recalls_what_is_shown(tmp_path, monkeypatch):
     np.testing.assert_array_equal(found.signs["nearest"], nearest)
     hopfield = aj.retrieve(aj.HopfieldMemory(patterns), query, t1=settings.values["t1"])
     np.testing.assert_array_equal(found.signs["hopfield"], jnp.sign(hopfield.x))
-    assert found.errors["hopfield"] == aj.hamming_error(target, hopfield.x)
+    assert float(found.errors["hopfield"]) == aj.hamming_error(target, hopfield.x)
 
 
 def test_energy_falls_and_gains_add_up_to_one_where_all_are_shown():
@@ -293,10 +293,10 @@ def test_an_upload_is_read_as_a_pattern_file():
 
 
 def test_what_cannot_be_served_is_refused(tmp_path, monkeypatch):
-    refused = {"address": ("::1", 3, ""), "port": ("x", -1, 70000), "patterns": (3,)}
+    refused = {"address": ("::1", ""), "port": (-1, 70000)}
     for name, value in [(name, value) for name, values in refused.items() for value in values]:
         with pytest.raises(aj.InputError, match=f"{name} must be .*; got {value!r}"):
-            _check(**{"address": "127.0.0.1", "port": 0, "patterns": None, name: value})
+            serve(**{name: value})
     with pytest.raises(aj.InputError, match=r"no\.npy cannot be read: No such file"):
         serve(patterns=tmp_path / "no.npy")
     with monkeypatch.context() as without:
@@ -310,10 +310,54 @@ def test_what_cannot_be_served_is_refused(tmp_path, monkeypatch):
         serve(patterns="/dev/zero")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(aj.InputError, match=f"port {port} is in use; choose another, or 0"):
+        with pytest.raises(aj.InputError, match=f"port {port}: Address already in use .*, or 0 for any free one"):
             serve(port=port, show=False)
-    with pytest.raises(aj.InputError, match=r"address '192\.0\.2\.1' is not one that this machine can listen on"):
+    with pytest.raises(aj.InputError, match=r"cannot listen on address '192\.0\.2\.1', port 0: Cannot assign"):
         serve(address="192.0.2.1", port=0, show=False)
     monkeypatch.setitem(sys.modules, "panel", None)
     with pytest.raises(aj.InputError, match=r"pip install 'astrojax-memory\[explore\]'"):
         serve()
+
+
+def test_the_verdict_names_what_was_recalled_or_the_status():
+    found = solved(START.change(num_patterns=1, target=0))
+    assert found.verdict(START) == "Recalled"
+    failed = replace(found, statuses={"memory": aj.Status.MAX_STEPS, "hopfield": aj.Status.OK}, final_gains=np.full(40, np.nan))
+    assert failed.verdict(START).startswith("MAX_STEPS: The horizon was not reached")
+    said = readout(START, make_problem(START, UPLOADED), failed, "")
+    assert "MAX_STEPS" in said
+    assert "nan" not in said
+    lost = replace(found, gains=found.gains * np.nan, shown=found.shown * 0 - 1)
+    assert all(np.isnan(course_of(lost)[f"gain{place}"]).all() for place in range(len(found.shown)))
+
+
+def test_programs_that_failed_or_were_dropped_are_compiled_again(monkeypatch):
+    monkeypatch.setattr(compute, "_programs", {})
+    monkeypatch.setattr(compute, "MOST_PROGRAMS", 1)
+    problem = make_problem(START, UPLOADED)
+    with monkeypatch.context() as broken:
+        broken.setattr(compute, "_solve", lambda *_, **__: 1 / 0)
+        assert isinstance(compute.program(START, problem).exception(), ZeroDivisionError)
+    first = compute.program(START, problem)
+    assert first.exception() is None
+    assert compute.program(START.change(temperature=1.0), problem) is first
+    other = START.change(memory="hopfield")
+    assert compute.program(other, make_problem(other, UPLOADED)).exception() is None
+    assert list(compute._programs) == [("hopfield", UPLOADED.shape)]  # and the first was dropped
+    assert compute.program(START, problem) is not first
+
+
+@pytest.mark.filterwarnings("ignore:Widget.name:PendingDeprecationWarning")
+def test_a_failure_is_shown_until_the_next_answer(monkeypatch):
+    monkeypatch.setattr(app.Explorer, "_changed", lambda *_: None)
+    monkeypatch.setattr(app.Explorer, "_later", lambda _, show: show())
+    explorer, failed = app.Explorer(), Future()
+    failed.set_exception(MemoryError("too much"))
+    explorer._compiled(failed)
+    assert explorer.message.object == '<div role="alert">No answer: too much</div>'
+    explorer._show(START, make_problem(START, UPLOADED), solved(START), "", 0)
+    assert explorer.message.object == ""
+
+
+def test_slow_neurons_can_be_given_a_long_horizon():
+    assert spread("t1")[-1] == 1e4

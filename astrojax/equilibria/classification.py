@@ -89,7 +89,7 @@ def _identify(memory: AbstractMemory, state: PyTree) -> Identity:
     directions = patterns / jnp.maximum(jnp.linalg.norm(patterns, axis=0, keepdims=True), tiny)
     overlaps = rates @ directions / jnp.maximum(jnp.linalg.norm(rates), tiny)
     stored = jnp.ones(overlaps.shape, bool) if memory.stored is None else memory.stored
-    signs = jnp.where(_is_odd(memory, state) & (overlaps < 0), -1, 1)
+    signs = jnp.where(is_odd(memory, state) & (overlaps < 0), -1, 1)
     nearness = signs * overlaps
     leader = jnp.argmax(jnp.where(stored, nearness, -2))
 
@@ -110,7 +110,7 @@ def _identify(memory: AbstractMemory, state: PyTree) -> Identity:
     return Identity(kind, jnp.where(recalled, leader, -1), jnp.where(recalled, signs, 0), nearness[leader])
 
 
-def _is_odd(memory: AbstractMemory, state: PyTree) -> BoolScalar:
+def is_odd(memory: AbstractMemory, state: PyTree) -> BoolScalar:
     """Whether x → −x turns dx/dt into its negative here, and leaves all other rates of change as they are."""
 
     def mirrored(tree: PyTree) -> PyTree:

@@ -5,12 +5,10 @@ import contextlib
 import functools
 import html
 import logging
-import math
 import threading
-from collections.abc import Callable, Hashable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,25 +21,11 @@ from .._internal.checks import InputError
 from ..config.sections import MEMORIES
 from ..models import memories, memory_class
 from ..problems.corruption import corruptions
-from .components import COPY, STYLED, WIDE, Pictures, Slider, Upload, button, fit, integers, markup, side_by_side
-from .compute import (
-    LARGEST_UPLOAD,
-    NUM_SHOWN,
-    Answer,
-    Problem,
-    Start,
-    answer,
-    is_compiled,
-    make_problem,
-    read_upload,
-    static_key,
-    too_large,
-)
-from .diagnosis import explain
-from .presentation import COLORS, course_of, legend, numbers_of, pictures_of, readout
+from .components import COPY, HERE, STYLED, WIDE, Pictures, Slider, Upload, button, fit, markup, side_by_side
+from .compute import NUM_SHOWN, Answer, Problem, answer, make_problem, program, read_upload, workers
+from .presentation import COLORS, course_of, explain, legend, pictures_of, readout, signs_of
 from .settings import DEFAULTS, ENSEMBLES, MOST_PATTERNS, NUM_NEURONS, NUMBERS, OPTIONS, SCORES, SOURCES, Settings, spread
 
-HERE = Path(__file__).parent
 ENERGY = "#3a9d7e"
 
 LARGEST_LEVEL = 4.0
@@ -55,8 +39,6 @@ NO_ANSWER = "No answer"
 """Beginning of the message about a failure, which the next answer removes."""
 
 _logger = logging.getLogger(__name__)
-_workers = ThreadPoolExecutor(16, thread_name_prefix="explore")
-"""Shared by all sessions: each computes at most one answer at a time."""
 
 
 def compile_ahead() -> None:
@@ -66,36 +48,36 @@ def compile_ahead() -> None:
         with contextlib.suppress(RuntimeError):  # at the end of the process nothing new can be compiled
             for score in SCORES:
                 settings = Settings().change(score=score)
-                answer(settings, make_problem(settings, None))
+                program(settings, make_problem(settings, None)).result()
 
     threading.Thread(target=compile_all, daemon=True).start()
 
 
 class Explorer:
-    """The explorer of one session. The file of `start` is read as if it had been uploaded."""
+    """The explorer of one session, which may start with a file: its path, bytes, and other arguments of `load_patterns`."""
 
-    def __init__(self, start: Start | None = None) -> None:
+    def __init__(self, start: tuple[str, bytes, dict[str, Any]] | None = None) -> None:
         self._document = pn.state.curdoc
         self._lock = threading.Lock()
-        self._offered: tuple[str, bytes] | None = None
+        self._offered: dict[str, Any] = {}
         self._uploaded: np.ndarray | None = None
         self._of_file: dict[str, Any] = {}
         self._drawn: str | None = None
         self._strokes = 0
         self._wanted: tuple[Settings, np.ndarray | None, str | None, int] | None = None
         self._busy = self._quiet = False
-        self._compiling: Hashable = None
         self._build_controls()
         self._build_results()
         if start is not None:
-            self._offered = start.name, start.data
-            self.array.value, self.duplicates.value = start.reading["array"] or "", start.reading["max_duplicates"]
-            self.threshold.value = "" if start.reading["threshold"] is None else repr(start.reading["threshold"])
+            name, data, reading = start
+            self._offered = {"name": name, "data": data}
+            self.array.value, self.duplicates.value = reading["array"] or "", reading["max_duplicates"]
+            self.threshold.value = "" if reading["threshold"] is None else repr(reading["threshold"])
             self.source.value = "file"
             self._read()
         else:
             self._source_changed()
-        pn.state.on_session_destroyed(self._end)
+        pn.state.on_session_destroyed(lambda _: setattr(self, "_document", None))
 
     # Controls
 
@@ -110,10 +92,11 @@ class Explorer:
         label, hint = "Array of an .npz file", "needed where it holds several"
         self.array = pn.widgets.TextInput(name=label, placeholder=hint, **STYLED)
         self.duplicates = pn.widgets.IntInput(name="Rows that may repeat an earlier one", value=0, start=0, **STYLED)
-        self.load = integers("K", "memory load: patterns stored", 1, MOST_PATTERNS, begin.num_patterns)
-        self.target = integers("Target", "number of the pattern to recall", 0, begin.num_patterns - 1, begin.target)
+        load, target = "memory load: patterns stored", "number of the pattern to recall"
+        self.load = Slider(label="K", help=load, first=1, last=MOST_PATTERNS, value=begin.num_patterns, **WIDE)
+        self.target = Slider(label="Target", help=target, last=begin.num_patterns - 1, value=begin.target, **WIDE)
         self.corruption = select(name="Corruption of the query", options=list(corruptions()), value=begin.corruption)
-        self.level = integers("", "", 0, begin.num_neurons, int(begin.level))
+        self.level = Slider(value=begin.level, **WIDE)
         self.memory = select(name="Memory", options=list(memories()), value=begin.memory)
         self.numbers = {
             name: Slider(label=symbol, help=meaning, values=spread(name), value=DEFAULTS[name], **WIDE)
@@ -256,15 +239,10 @@ class Explorer:
     def _fit_level(self, num_neurons: int) -> None:
         """Give the level the range of its corruption, and an eighth of that where it is outside."""
         corruption = corruptions()[self.corruption.value]
-        self.level.param.update(label=corruption.level_name, help=corruption.level_meaning)
-        high = num_neurons if corruption.is_count else corruption.level_range.le or LARGEST_LEVEL
-        if not 0 <= self.level.value <= high:
-            self.level.value = high // 8 if corruption.is_count else high / 8
-        if corruption.is_count:
-            self.level.values = []
-            fit(self.level, 0, num_neurons)
-        else:
-            self.level.param.update(values=[high * part / 80 for part in range(81)])
+        high = corruption.level_range.le or LARGEST_LEVEL
+        values = list(range(num_neurons + 1)) if corruption.is_count else [high * part / 80 for part in range(81)]
+        level = self.level.value if 0 <= self.level.value <= values[-1] else values[len(values) // 8]
+        self.level.param.update(label=corruption.level_name, help=corruption.level_meaning, values=values, value=level)
 
     def _corrupt(self, *_: Any) -> None:
         """Take the corruption in place of what was drawn by hand."""
@@ -301,36 +279,32 @@ class Explorer:
             if self._busy:
                 return
             self._busy = True
-        _workers.submit(self._work)
+        workers.submit(self._work)
 
     def _received(self, _: Any) -> None:
         file = self.upload.file
-        if file["size"] > LARGEST_UPLOAD:
-            self._refuse_file(too_large(file["name"], file["size"]))
-            return
-        self._offered = file["name"], base64.b64decode(file["data"])
+        self._offered = {"name": file["name"], "data": base64.b64decode(file["data"]), "size": file["size"]}
         self._read()
 
     def _read(self, *_: Any) -> None:
         """Read the patterns of the file that is offered; if they cannot be used, say why, and show nothing."""
-        if self._offered is None:
+        if not self._offered:
             return
-        name, data = self._offered
-        reading: dict[str, Any] = {"array": self.array.value or None, "max_duplicates": self.duplicates.value or 0}
+        threshold: Any = (self.threshold.value or "").strip() or None
+        with contextlib.suppress(TypeError, ValueError):  # other text is refused with the file
+            threshold = float(threshold)
+        given = {"array": self.array.value or None, "threshold": threshold, "max_duplicates": self.duplicates.value or None}
+        reading = {name: value for name, value in given.items() if value is not None}
         try:
-            reading["threshold"] = _threshold((self.threshold.value or "").strip())
-            self._uploaded = read_upload(name, data, **reading)
+            self._uploaded = read_upload(**self._offered, **reading)
         except InputError as error:
-            self._refuse_file(str(error))
-            return
-        self._of_file = {"file": name, "reading": reading}
-        self._source_changed()
-
-    def _refuse_file(self, text: str) -> None:
-        self._uploaded = None
-        if self.source.value == "file":
-            self._clear()
-        self._refuse(text)
+            self._uploaded = None
+            if self.source.value == "file":
+                self._clear()
+            self._refuse(str(error))
+        else:
+            self._of_file = {"file": self._offered["name"], "reading": reading}
+            self._source_changed()
 
     def _clear(self) -> None:
         """Show no results: there are none for what is chosen."""
@@ -368,24 +342,22 @@ class Explorer:
     def _answer(self, settings: Settings, uploaded: np.ndarray | None, drawn: str | None, strokes: int) -> None:
         problem = make_problem(settings, uploaded)
         if drawn is not None and len(drawn) == len(problem.target):
-            flipped = np.flatnonzero(numbers_of(drawn) != problem.target)
-            settings = replace(settings, flipped=tuple(flipped.tolist()))
+            pairs = zip(drawn, signs_of(problem.target), strict=True)
+            flipped = tuple(place for place, (own, sign) in enumerate(pairs) if (own == "+") != (sign == "+"))
+            settings = replace(settings, flipped=flipped)
             problem = make_problem(settings, uploaded)
-        if not is_compiled(settings, problem):
+        compiling = program(settings, problem)
+        if not compiling.done():  # meanwhile other programs can be used
             self._later(lambda: setattr(self.verdict, "object", COMPILING))
-            if (key := static_key(settings, problem)) != self._compiling:
-                # Meanwhile other programs, which are compiled, can be used.
-                self._compiling = key
-                _workers.submit(answer, settings, problem).add_done_callback(self._compiled)
+            compiling.add_done_callback(self._compiled)
             return
         found = answer(settings, problem)
         why = explain(settings, problem, found, lambda changed: answer(changed, problem))
         self._later(functools.partial(self._show, settings, problem, found, why, strokes))
 
-    def _compiled(self, program: Future[Answer]) -> None:
+    def _compiled(self, compiling: Future[Answer]) -> None:
         """Compute what is wanted by now."""
-        self._compiling = None
-        if error := program.exception():
+        if error := compiling.exception():
             self._fail(error)
         else:
             self._later(self._changed)
@@ -393,9 +365,6 @@ class Explorer:
     def _later(self, show: Callable[[], None]) -> None:
         if self._document is not None:
             self._document.add_next_tick_callback(show)
-
-    def _end(self, _: Any) -> None:
-        self._document = None
 
     def _show(self, settings: Settings, problem: Problem, found: Answer, why: str, strokes: int) -> None:
         if not self._size()[0]:  # an answer to what was chosen before
@@ -412,13 +381,3 @@ class Explorer:
             self.verdict.object = readout(settings, problem, found, why)
             self.legend.object = legend(found)
             self.yaml.value, self.python.value = settings.yaml(), settings.python()
-
-
-def _threshold(text: str) -> float | None:
-    try:
-        number = float(text) if text else 0
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise InputError(f"threshold must be a finite number, or nothing; got {text!r}")
-    return number if text else None

@@ -67,12 +67,6 @@ class Upload(JSComponent):
     _stylesheets = [STYLES]  # noqa: RUF012
 
 
-def integers(label: str, meaning: str, first: int, last: int, value: int) -> Slider:
-    slider = Slider(label=label, help=meaning, value=value, **WIDE)
-    fit(slider, first, last)
-    return slider
-
-
 def fit(slider: Slider, first: int, last: int) -> None:
     slider.param.update(first=first, last=max(first, last), value=min(max(int(slider.value), first), max(first, last)))
 

@@ -5,10 +5,12 @@ import io
 import math
 import threading
 from collections.abc import Hashable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
 
 import diffrax
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +18,8 @@ import numpy as np
 from .._internal.arrays import parse_array
 from .._internal.checks import InputError
 from .._internal.random import seed_key
-from ..equilibria import EquilibriumKind, identify
+from ..equilibria import EquilibriumKind, Identity, identify
+from ..equilibria.classification import is_odd
 from ..models import AbstractMemory, AstrocyteMemory, HopfieldMemory, memories
 from ..models.scores import scores
 from ..problems.corruption import Flips, corruptions
@@ -39,14 +42,6 @@ MOST_PROGRAMS = 64
 """Most compiled programs in memory. Before there are more, all are dropped, and those still in use are compiled again."""
 
 
-class Start(NamedTuple):
-    """The pattern file to start with: its path and bytes, and how it is read: other arguments of `load_patterns`."""
-
-    name: str
-    data: bytes
-    reading: dict[str, Any]
-
-
 @dataclass(frozen=True)
 class Problem:
     """Patterns, shape (N, capacity), target and query, shape (N,), in single precision, and the Bayes decoder's evidence β."""
@@ -57,6 +52,11 @@ class Problem:
     evidence: float
 
 
+Values = Any
+"""Of NumPy; traced inside the program."""
+
+
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Answer:
     """The outcome of a setting; T times, N neurons, S = `NUM_SHOWN` patterns.
@@ -67,9 +67,7 @@ class Answer:
             come nearest on the way; −1 where fewer are stored.
         gains, overlaps: p and ⟨ξ, φ(x)⟩/N of the patterns shown, shape (T, S). Gains are NaN for a memory without any.
         signs: the final signs by memory or decoder, shape (N,). errors: their Hamming errors.
-        statuses: `Status` by memory.
-        kind: an `EquilibriumKind`. pattern: the leading pattern, or −1. sign: −1 if its negative leads.
-        num_mixed: number of patterns in a mixture.
+        statuses: `Status` by memory. identity: what the memory recalls.
         final_gains: of all patterns, shape (capacity,). perplexity: of these gains.
         steps: accepted and rejected.
         others: which patterns are stored, and neither the target nor a copy of it, shape (capacity,).
@@ -78,64 +76,65 @@ class Answer:
         signed: whether the memory distinguishes a pattern from its negative.
     """
 
-    times: np.ndarray
-    rates: np.ndarray
-    energy: np.ndarray
-    shown: np.ndarray
-    gains: np.ndarray
-    overlaps: np.ndarray
-    signs: dict[str, np.ndarray]
-    errors: dict[str, float]
-    statuses: dict[str, Status]
-    kind: EquilibriumKind
-    pattern: int
-    sign: int
-    num_mixed: int
-    final_gains: np.ndarray
-    perplexity: float
-    steps: tuple[int, int]
-    others: np.ndarray
-    query_scores: np.ndarray
-    residual: float
-    signed: bool
+    times: Values
+    rates: Values
+    energy: Values
+    shown: Values
+    gains: Values
+    overlaps: Values
+    signs: dict[str, Values]
+    errors: dict[str, Values]
+    statuses: dict[str, Any]
+    identity: Identity
+    final_gains: Values
+    perplexity: Values
+    steps: tuple[Values, Values]
+    others: Values
+    query_scores: Values
+    residual: Values
+    signed: bool = field(metadata={"static": True})
 
     @property
     def is_recalled(self) -> bool:
         """Whether the memory recalls the target."""
-        return self.statuses["memory"] == Status.OK and self.errors["memory"] == 0
+        return bool(self.statuses["memory"] == Status.OK and self.errors["memory"] == 0)
 
     def verdict(self, settings: Settings) -> str:
         """What was recalled."""
-        status, error, num_neurons = self.statuses["memory"], self.errors["memory"], self.rates.shape[1]
+        status, error, pattern = Status(self.statuses["memory"]), self.errors["memory"], int(self.identity.pattern)
         if status != Status.OK:
             return f"{status.name}: {status.meaning}"
         if error == 0:
             return "Recalled"
-        if error == num_neurons:
+        if error == self.rates.shape[1]:
             return "The negative of the target"
-        match self.kind:
+        is_negative = self.identity.signs[pattern] < 0
+        match int(self.identity.kind):
             case EquilibriumKind.SILENT:
                 return "Silence: no neuron fires"
             case EquilibriumKind.MIXTURE:
-                return f"A mixture of {self.num_mixed} patterns"
-            case EquilibriumKind.MEMORY if self.pattern == settings.target:
-                return "Nearly recalled" if self.sign > 0 else "Nearly the negative of the target"
+                return f"A mixture of {np.count_nonzero(self.identity.signs)} patterns"
+            case EquilibriumKind.MEMORY if pattern == settings.target:
+                return "Nearly the negative of the target" if is_negative else "Nearly recalled"
             case EquilibriumKind.MEMORY:
-                return f"{'Wrong pattern' if self.sign > 0 else 'Negative of a wrong pattern'}: number {self.pattern}"
+                return f"{'Negative of a wrong pattern' if is_negative else 'Wrong pattern'}: number {pattern}"
             case _:
                 return "No stored pattern"
 
 
-def read_upload(name: str, data: bytes, array: str | None, threshold: float | None, max_duplicates: int = 0) -> np.ndarray:
-    """Patterns from the bytes of a pattern file, shape (N, K).
+def read_upload(
+    name: str, data: bytes, array: str | None = None, threshold: Any = None, max_duplicates: int = 0, size: int = 0
+) -> np.ndarray:
+    """Patterns from the bytes of a pattern file, shape (N, K); `data` may be incomplete if the file's `size` is too large.
 
     Raises:
         InputError (a ValueError): as `load_patterns`, and for what is too large to be explored.
     """
-    name = name.replace("\\", "/").rpartition("/")[2]
-    if len(data) > LARGEST_UPLOAD:
-        raise InputError(too_large(name, len(data)))
-    rows = parse_array(io.BytesIO(data), len(data), name, array, LARGEST_UPLOAD)
+    name, size = name.replace("\\", "/").rpartition("/")[2], max(size, len(data))
+    if size > LARGEST_UPLOAD:
+        largest = LARGEST_UPLOAD // 2**20
+        raise InputError(f"pattern file {name} has {size / 2**20:.1f} MiB; the explorer takes at most {largest} MiB")
+    rows = parse_array(io.BytesIO(data), size, name, array, LARGEST_UPLOAD)
     if rows.size > MOST_ENTRIES or math.prod(rows.shape[1:]) > MOST_NEURONS:
         raise InputError(
             f"patterns in {name} must have at most {MOST_ENTRIES:,} entries, in rows of at most {MOST_NEURONS:,}; "
@@ -143,11 +142,6 @@ def read_upload(name: str, data: bytes, array: str | None, threshold: float | No
         )
     patterns = as_patterns(rows, name, array=array, threshold=threshold, max_duplicates=max_duplicates)
     return np.asarray(patterns, np.float32)
-
-
-def too_large(name: str, size: int) -> str:
-    """The error message for a file that has too many bytes."""
-    return f"pattern file {name} has {size / 2**20:.1f} MiB; the explorer takes at most {LARGEST_UPLOAD // 2**20} MiB"
 
 
 @functools.lru_cache(maxsize=16)
@@ -179,39 +173,31 @@ def make_problem(settings: Settings, uploaded: np.ndarray | None) -> Problem:
     return Problem(patterns, target, query, float(corruption.evidence(level, len(target))))
 
 
-_compiled: set[Hashable] = set()
-_compiling = threading.Lock()
+workers = ThreadPoolExecutor(16, thread_name_prefix="explore")
+"""Shared by all sessions: each computes at most one answer at a time."""
+
+_programs: dict[Hashable, Future[Answer]] = {}
+_lock = threading.Lock()
 
 
-def is_compiled(settings: Settings, problem: Problem) -> bool:
-    """Whether the program of a setting is compiled; all sessions share it."""
-    return static_key(settings, problem) in _compiled
-
-
-def static_key(settings: Settings, problem: Problem) -> Hashable:
-    """What a program is compiled for."""
-    return settings.memory, *settings.options().items(), problem.patterns.shape
+def program(settings: Settings, problem: Problem) -> Future[Answer]:
+    """The compilation of a setting's program, which all sessions share; it starts if it has not, or if it failed."""
+    key = settings.memory, *settings.options().items(), problem.patterns.shape
+    with _lock:
+        known = _programs.get(key)
+        if known is None or (known.done() and known.exception()):
+            if len(_programs) >= MOST_PROGRAMS:
+                _programs.clear()
+                _solve.clear_cache()  # type: ignore[attr-defined]
+            known = _programs[key] = workers.submit(answer, settings, problem)
+    return known
 
 
 def answer(settings: Settings, problem: Problem) -> Answer:
     """The outcome for the memory, the Hopfield network and the decoders."""
-    key = static_key(settings, problem)
-    if key in _compiled:
-        return _answer(settings, problem)
-    with _compiling:  # sessions that want the same program wait for it
-        if key not in _compiled and len(_compiled) >= MOST_PROGRAMS:
-            _compiled.clear()
-            _solve.clear_cache()  # type: ignore[attr-defined]
-        found = _answer(settings, problem)
-        _compiled.add(key)
-    return found
-
-
-def _answer(settings: Settings, problem: Problem) -> Answer:
     options = tuple(settings.options().items())
-    signed = _is_signed(settings.memory, options)
     numbers = {**settings.numbers(), "t1": settings.values["t1"], "evidence": problem.evidence}
-    found = jax.device_get(
+    found: Answer = jax.device_get(
         _solve(
             problem.patterns,
             np.int32(settings.num_patterns),
@@ -220,12 +206,10 @@ def _answer(settings: Settings, problem: Problem) -> Answer:
             {name: np.float32(value) for name, value in numbers.items()},
             kind=settings.memory,
             options=options,
-            signed=signed,
+            signed=_is_signed(settings.memory, options),
         )
     )
-    found = jax.tree.map(lambda value: value if np.ndim(value) else value.item(), found)
-    found["statuses"] = {name: Status(status) for name, status in found["statuses"].items()}
-    return Answer(**found | {"kind": EquilibriumKind(found["kind"]), "signed": signed})
+    return found
 
 
 def _build(kind: str, options: tuple[tuple[str, str], ...], patterns: jax.Array, **more: Any) -> AbstractMemory:
@@ -238,17 +222,9 @@ def _build(kind: str, options: tuple[tuple[str, str], ...], patterns: jax.Array,
 
 @functools.cache
 def _is_signed(kind: str, options: tuple[tuple[str, str], ...]) -> bool:
-    """Whether the memory distinguishes a pattern from its negative: its equations change under x → −x."""
-    patterns = jnp.asarray([[1.0], [1.0], [-1.0]], jnp.float32)
-
-    @jax.jit
-    def drives(query: jax.Array) -> tuple[jax.Array, jax.Array]:
-        memory = _build(kind, options, patterns)
-        forward, backward = (memory.vector_field(memory.initial_state(x)).x for x in (query, -query))
-        return forward, -backward
-
-    forward, backward = drives(jnp.ones(3, jnp.float32))
-    return not np.allclose(forward, backward, rtol=1e-4)
+    """Whether the memory distinguishes a pattern from its negative."""
+    memory = _build(kind, options, jnp.asarray([[1.0], [1.0], [-1.0]], jnp.float32))
+    return not eqx.filter_jit(is_odd)(memory, memory.initial_state(jnp.ones(3, jnp.float32)))
 
 
 @functools.partial(jax.jit, static_argnames=("kind", "options", "signed"))
@@ -262,7 +238,7 @@ def _solve(
     kind: str,
     options: tuple[tuple[str, str], ...],
     signed: bool,
-) -> dict[str, Any]:
+) -> Any:
     numbers = dict(numbers)
     t1, evidence = numbers.pop("t1"), numbers.pop("evidence")
     capacity = patterns.shape[1]
@@ -282,7 +258,7 @@ def _solve(
     nearness = jnp.where(stored, nearness, -1).at[rival].set(3).at[target].set(4)
     _, shown = jax.lax.top_k(nearness, min(NUM_SHOWN, capacity))
     gains = gains if has_gains else jnp.full_like(gains, jnp.nan)
-    identity, last = identify(memory, recall.state), gains[-1]
+    last = gains[-1]
     residual = jnp.max(jnp.abs(memory.tau_x * memory.vector_field(recall.state).x)) / jnp.max(jnp.abs(recall.x))
     query_scores = jnp.full_like(last, jnp.nan)
     if isinstance(memory, AstrocyteMemory):
@@ -299,24 +275,22 @@ def _solve(
         "nearest": nearest_pattern(seed_key(0), patterns, query, **how),
         "bayes": bayes_decoder(patterns, query, evidence, **how),
     }
-    return {
-        "times": recall.ts,
-        "rates": jax.vmap(memory.readout)(recall.states),
-        "energy": jax.vmap(memory.energy)(recall.states),
-        "shown": jnp.where(stored[shown], shown, -1),
-        "gains": gains[:, shown],
-        "overlaps": overlaps[:, shown],
-        "signs": signs,
-        "errors": {name: hamming_error(wanted, found) for name, found in signs.items()},
-        "statuses": {"memory": recall.status, "hopfield": hopfield.status},
-        "kind": identity.kind,
-        "pattern": identity.pattern,
-        "sign": identity.signs[identity.pattern],
-        "num_mixed": jnp.sum(identity.signs != 0),
-        "final_gains": last,
-        "perplexity": perplexity(memory.log_gains(recall.state)) if has_gains else jnp.nan,
-        "steps": (recall.stats["num_accepted_steps"], recall.stats["num_rejected_steps"]),
-        "others": others,
-        "query_scores": query_scores,
-        "residual": residual,
-    }
+    return Answer(
+        times=recall.ts,
+        rates=jax.vmap(memory.readout)(recall.states),
+        energy=jax.vmap(memory.energy)(recall.states),
+        shown=jnp.where(stored[shown], shown, -1),
+        gains=gains[:, shown],
+        overlaps=overlaps[:, shown],
+        signs=signs,
+        errors={name: hamming_error(wanted, found) for name, found in signs.items()},
+        statuses={"memory": recall.status, "hopfield": hopfield.status},
+        identity=identify(memory, recall.state),
+        final_gains=last,
+        perplexity=perplexity(memory.log_gains(recall.state)) if has_gains else jnp.nan,
+        steps=(recall.stats["num_accepted_steps"], recall.stats["num_rejected_steps"]),
+        others=others,
+        query_scores=query_scores,
+        residual=residual,
+        signed=signed,
+    )

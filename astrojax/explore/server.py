@@ -12,7 +12,6 @@ from tornado.web import HTTPError, RequestHandler
 
 from .._internal.compilation_cache import keep_compiled_programs
 from .app import Explorer, compile_ahead
-from .compute import Start
 
 LOOPBACK = ("127.0.0.1", "localhost")
 
@@ -42,7 +41,7 @@ class Refused(RequestHandler):
         raise HTTPError(403, reason="The explorer is not served under this name, or not to this page")
 
 
-def server_of(address: str, port: int, start: Start | None) -> Any:
+def server_of(address: str, port: int, start: tuple[str, bytes, dict[str, Any]] | None) -> Any:
     """A server that listens but does not serve yet. Raises OSError if it cannot listen there."""
     keep_compiled_programs()
     # Tried first, since a server that cannot listen leaves its socket open.

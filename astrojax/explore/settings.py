@@ -3,7 +3,7 @@
 Memories, scores, corruptions and their parameters are those that the package has: nothing here lists them.
 """
 
-from collections.abc import Iterator
+import itertools
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import yaml
 from jinja2 import Template
 
 from .._internal.parameters import QUANTITIES, OneOf, Quantity, Range
-from ..config.sections import MEMORIES, PARAMETERS, Retrieval, parameters_of, score_parameters
+from ..config.sections import MEMORIES, PARAMETERS, Parameter, Retrieval, parameters_of, score_parameters
 from ..models import memories
 from ..models.scores import scores
 from ..problems.corruption import corruptions
@@ -34,50 +34,39 @@ NUM_NEURONS = (16, 20, 25, 30, 36, 49, 64, 100)
 MOST_PATTERNS = 500
 """Digits or random patterns that are drawn at once. The memory load masks them, so that it never compiles anything."""
 
-SCRIPT = Template(
-    (Path(__file__).parent / "script.py.jinja").read_text(encoding="utf-8"),
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
+SCRIPT = (Path(__file__).parent / "script.py.jinja").read_text(encoding="utf-8")
 
 TRIALS = 200
 """Trials of the run in the YAML text."""
 
-ORDERS = (0, 2)
-"""What is added to the default order of a score to get those that can be chosen."""
+LONGEST_HORIZON = 1e4
+"""Longer than those that are searched: slow neurons need it."""
 
+SCORES = {
+    " ".join([name, *map(str, values)]): {"score": name, **dict(zip(own, values, strict=True))}
+    for name in scores()
+    for own in [score_parameters(name)]
+    for values in itertools.product(*((one.default, one.default + 2) for one in own.values()))
+}
+"""Scores by the name in the explorer, at the defaults of their fields, which are integers, and at larger ones: the keys of a
+configuration."""
 
-def _scores() -> Iterator[tuple[str, dict[str, Any]]]:
-    for name in scores():
-        order = score_parameters(name).get("order")
-        if order is None:
-            yield name, {"score": name}
-        else:
-            yield from ((f"{name} {order.default + more}", {"score": name, "order": order.default + more}) for more in ORDERS)
-
-
-SCORES = dict(_scores())
-"""Scores by the name in the explorer: the keys of a configuration."""
-
-OPTIONS = {
-    parameter.name: (tuple(SCORES) if parameter.name == "score" else names.names)
+OPTIONS = {"score": tuple(SCORES)} | {
+    parameter.name: names.names
     for build in memories().values()
     for parameter in parameters_of(build)
-    if (names := parameter.first(OneOf) or (OneOf(()) if parameter.name == "score" else None)) and not parameter.takes_numbers
+    if (names := parameter.first(OneOf)) and not parameter.takes_numbers
 }
 """Parameters of memories that are one of some names."""
 
 
-def _quantity(name: str) -> Quantity:
-    if name in QUANTITIES:
-        return QUANTITIES[name]
-    parameter = PARAMETERS[name]
+def _quantity(name: str, parameter: Parameter) -> Quantity:
     quantity, limits = Quantity(name, parameter.meaning), parameter.first(Range) or Range()
     return quantity._replace(low=limits.ge or quantity.low, high=limits.le or quantity.high)
 
 
-NUMBERS = {name: _quantity(name) for name in (*PARAMETERS, "t1")}
+NUMBERS = {name: QUANTITIES.get(name) or _quantity(name, parameter) for name, parameter in PARAMETERS.items()}
+NUMBERS["t1"] = QUANTITIES["t1"]._replace(high=LONGEST_HORIZON)
 """Parameters of memories that are numbers, and the horizon."""
 
 DEFAULTS: dict[str, Any] = {
@@ -100,15 +89,12 @@ class Settings:
     """A setting of the explorer.
 
     Arguments:
-        source: one of `SOURCES`.
-        file, reading: a pattern file, and other arguments of `load_patterns`.
-        num_neurons, num_patterns: N and the memory load K, the first K patterns of the source.
-        seed: of the patterns drawn.
+        source, file, reading: one of `SOURCES`; a pattern file, and other arguments of `load_patterns` than their defaults.
+        num_neurons, num_patterns, seed: N, the memory load K, and the seed of the patterns drawn.
         target: number of the pattern to be recalled, from 0.
         corruption, level, query_seed: how the query differs from the target.
         flipped: entries in which a query drawn by hand differs from the target, in place of the corruption.
-        memory: its kind.
-        values: `NUMBERS` and `OPTIONS`, of all memories.
+        memory, values: its kind; `NUMBERS` and `OPTIONS`, of all memories.
     """
 
     source: str = "digits"
@@ -143,11 +129,13 @@ class Settings:
         """The configuration of a run at this setting, for `astrojax run`."""
         options = self.options()
         memory = {"kind": self.memory, **SCORES.get(options.pop("score", ""), {}), **options, **self.numbers()}
+        sizes = {"num_neurons": self.num_neurons} if self.source in ENSEMBLES else {}
+        patterns = {"path": self.file, **self.reading} if self.source == "file" else sizes
         hopfield = {"kind": "hopfield", "tau_x": self.values["tau_x"], "slope": self.values["slope"]}
         name, level = ("flips", len(self.flipped)) if self.flipped is not None else (self.corruption, self.level)
         config = {
             "name": "explored",
-            "patterns": self._ensemble(),
+            "patterns": {"kind": self.source, **patterns},
             "corruption": name,
             "axes": {"num_patterns": self.num_patterns, corruptions()[name].level_name: level},
             "trials": TRIALS,
@@ -161,28 +149,16 @@ class Settings:
         """A script that recalls exactly what is shown."""
         arguments: dict[str, Any] = self.numbers() | {name: f'"{value}"' for name, value in self.options().items()}
         if "score" in arguments:
-            given = SCORES[self.values["score"]]
-            score = f"aj.{scores()[given['score']].__name__}({given['order']})" if "order" in given else f'"{given["score"]}"'
-            arguments["score"] = score
+            own = dict(SCORES[self.values["score"]])
+            name = own.pop("score")
+            fields_of_score = ", ".join(f"{field}={value}" for field, value in own.items())
+            arguments["score"] = f"aj.{scores()[name].__name__}({fields_of_score})" if own else f'"{name}"'
         ensemble = ENSEMBLES.get(self.source)
         names = {
             "ensemble": ensemble and ensemble.__name__,
             "corruption": corruptions()[self.corruption].__name__,
             "memory": memories()[self.memory].__name__,
         }
-        content = vars(self) | names | {"reading": self._reading(), "arguments": arguments, "t1": self.values["t1"]}
-        return SCRIPT.render(content)
-
-    def _ensemble(self) -> dict[str, Any]:
-        match self.source:
-            case "digits":
-                return {"kind": "digits"}
-            case "file":
-                return {"kind": "file", "path": self.file, **self._reading()}
-            case kind:
-                return {"kind": kind, "num_neurons": self.num_neurons}
-
-    def _reading(self) -> dict[str, Any]:
-        return {
-            name: value for name, value in self.reading.items() if value is not None and (name, value) != ("max_duplicates", 0)
-        }
+        return Template(SCRIPT, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True).render(
+            vars(self) | names | {"arguments": arguments, "t1": self.values["t1"]}
+        )

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .._internal.arrays import read_array, transposition
-from .._internal.checks import InputError, at_least, random_key, refuse_bits, within
+from .._internal.checks import InputError, at_least, random_key, refuse_bits, shown, within
 from .._internal.kinds import find_named
 from .._internal.parameters import LARGEST, Range
 from .._internal.random import folded, pinned, random_order, random_words
@@ -195,8 +195,8 @@ def as_patterns(
     """Rows of a file as patterns, shape (N, K), as `load_patterns` makes and refuses them."""
     where = f"patterns in {path}"
     at_least("max_duplicates", max_duplicates, 0)
-    if threshold is not None:
-        within("threshold", threshold, -math.inf, math.inf)
+    if threshold is not None and not (np.ndim(threshold) == 0 and np.isreal(threshold) and np.isfinite(threshold)):
+        raise InputError(f"threshold must be a finite number; got {shown(threshold)}")
     if rows.ndim not in (2, 3) or 0 in rows.shape:
         raise InputError(f"{where} must be a table with one pattern per row, or a stack of pictures; got shape {rows.shape}")
     rows = rows.reshape(len(rows), -1)
