@@ -11,6 +11,7 @@ import jax
 import pytest
 
 from astrojax._internal.compilation_cache import keep_compiled_programs
+from astrojax.runs import calibration
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -24,24 +25,16 @@ os.environ["ASTROJAX_CACHE"] = str(Path(__file__).parents[1] / ".pytest_cache" /
 keep_compiled_programs()
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
 
+# Runs of tests are small: so are the problems by which they calibrate their grids.
+calibration.NUM_PILOTS = 32
 
-LONGEST = (
-    "test_corners.py",
-    "test_accuracy.py",
-    "test_additions.py",
-    "test_trusted_folders.py",
-    "test_tuning_gradients.py",
-    "test_tuning_runs.py",
-    "test_cluster.py",
-    "test_tuning.py",
-    "test_engine.py",
-    "test_sweep.py",
-)
+
+LONGEST = ("accuracy", "tuning_gradients", "trusted_folders", "docs", "tuning", "claims", "equilibria", "tuning_runs", "grid")
 """Files that take longest come first, so that no process waits for them in the end."""
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONGEST)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -92,3 +85,18 @@ def finished_run(tmp_path_factory):
 def run(finished_run, tmp_path):
     """A copy of the small finished run."""
     return Path(shutil.copytree(finished_run, tmp_path / "run"))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, where it is installed, which asks for nothing by itself."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        pytest.skip("no Chromium is installed")
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    quiet = ["disable-gpu", "disable-background-networking", "disable-component-update", "disable-sync", "no-first-run"]
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=program, args=["--no-sandbox", *(f"--{word}" for word in quiet)])
+        yield chromium
+        chromium.close()

@@ -1,9 +1,15 @@
-"""What the documentation says runs: every block of Python, every configuration, every command."""
+"""What the documentation says runs: every block of Python, every configuration, every command.
+
+The pages that `make docs` has built ask no other host for anything, and show every equation.
+"""
 
 import contextlib
+import functools
+import http.server
 import importlib
 import re
 import shlex
+import threading
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -35,9 +41,16 @@ def test_the_reference_has_every_public_name():
     assert sorted(re.findall(r"^\.\. auto\w+:: astrojax\.(\w+)$", pages, re.MULTILINE)) == aj.__all__
 
 
+LONG = ("tuning.md", "extending.md")
+"""Pages whose blocks of Python take long."""
+
+
 def pages_with(*languages):
+    pages = [page for page in PAGES if list(blocks(page, *languages))]
+    slow = [page.name in LONG and "python" in languages for page in pages]
+    marked = zip(pages, slow, strict=True)
     return pytest.mark.parametrize(
-        "page", [page for page in PAGES if list(blocks(page, *languages))], ids=lambda page: str(page.relative_to(ROOT))
+        "page", [pytest.param(page, marks=[pytest.mark.slow] * slow, id=str(page.relative_to(ROOT))) for page, slow in marked]
     )
 
 
@@ -136,3 +149,54 @@ def test_badges_say_what_the_project_says(monkeypatch):
     badges = importlib.import_module("badges")
     shown = re.findall(r"\(docs/badges/(\w+\.svg)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
     assert {name: (badges.FOLDER / name).read_text(encoding="utf-8") for name in shown} == badges.badges()
+
+
+BUILT = ROOT / "build" / "docs"
+BUILT_PAGES = sorted(BUILT.rglob("*.html"))
+
+when_built = pytest.mark.skipif(not BUILT_PAGES, reason="make docs has not been run")
+LOADED = re.compile(
+    r"<(?:script|img|iframe|source|video|embed)[^>]+src=\"(https?:)?//|<link(?![^>]+canonical)[^>]+href=\"(https?:)?//|@import|url\(['\"]?https?:"
+)
+
+
+@when_built
+def test_no_page_names_a_file_of_another_host():
+    for page in BUILT_PAGES:
+        found = LOADED.search(page.read_text(encoding="utf-8"))
+        assert not found, f"{page}: {found[0]}"
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def address():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(BUILT))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.slow
+@when_built
+def test_pages_ask_no_other_host_and_show_their_equations_in_a_browser(address, browser):
+    with contextlib.closing(browser.new_page()) as tab:
+        asked, faults = [], []
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.on("pageerror", lambda error: faults.append(str(error)))
+        for page in BUILT_PAGES:
+            tab.goto(f"{address}/{page.relative_to(BUILT)}")
+            if tab.locator(".math").count():
+                tab.wait_for_function(
+                    "document.querySelectorAll('.math').length <= document.querySelectorAll('mjx-container').length"
+                )
+            assert tab.locator("mjx-merror, [data-mjx-error]").count() == 0, page
+            missing = tab.evaluate(
+                "[...document.images].filter(image => image.complete && !image.naturalWidth).map(image => image.src)"
+            )
+            assert not missing, page
+    assert {url for url in asked if not url.startswith((address, "data:", "blob:"))} == set()
+    assert not faults

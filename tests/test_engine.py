@@ -1,6 +1,5 @@
 """The engine: few programs, little memory, and results that depend on neither chunks nor devices."""
 
-import json
 import logging
 import os
 import re
@@ -16,7 +15,7 @@ import numpy as np
 import pytest
 
 import astrojax as aj
-from astrojax._internal.devices import OutOfMemoryError, default_budget
+from astrojax._internal.devices import OutOfMemoryError
 from astrojax.sweep.engine import PROGRAMS
 
 AXES = {"num_patterns": [2, 9, 40], "num_flips": [0, 2, 5], "trial": range(11)}
@@ -99,15 +98,15 @@ def test_sweeping_the_temperature_compiles_as_many_programs_as_there_are_shapes(
     task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=7), aj.Flips())
     parameters = {"temperature": 0.01, "tau_x": 1.0, "tau_p": 1.0, "slope": 5.0}
     trial = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), parameters, t1=0.1, rtol=0.01, atol=0.01, solver="heun")
-    axes = {"num_patterns": [2, 60], "num_flips": [1], "temperature": np.geomspace(1e-3, 10, 50), "trial": range(400)}
-    sweep = aj.Sweep(trial, axes, program_cost=10_000)
+    axes = {"num_patterns": [2, 60], "num_flips": [1], "temperature": np.geomspace(1e-3, 10, 10), "trial": range(20)}
+    sweep = aj.Sweep(trial, axes, program_cost=100)
     results = {}
     first = compiled_during(lambda: results.update(aj.run_sweeps({"a": sweep}, jax.random.key(0))))
     assert len(first) == results["a"].clock.num_programs == len(sweep.shapes.capacities) == 2
     # Other numbers of every kind in the sample itself compile nothing.
     numbers = {"t1": 0.2, "rtol": 0.02, "atol": 0.03}
     other = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), parameters | {"tau_p": 3.0}, solver="heun", **numbers)
-    sweep = aj.Sweep(other, axes | {"temperature": [0.5]}, program_cost=10_000)
+    sweep = aj.Sweep(other, axes | {"temperature": [0.5]}, program_cost=100)
     assert compiled_during(lambda: aj.run_sweeps({"a": sweep}, jax.random.key(1))) == []
 
 
@@ -216,28 +215,6 @@ def test_only_errors_of_memory_count_as_such_and_one_trajectory_is_the_least(mon
         decoded()
 
 
-def test_batches_shrink_to_the_memory_that_may_be_used():
-    lanes = next(iter(DECODERS.preparations("d", jax.random.key(0)).values()))
-    one = 4 * 13 * 40  # four bytes an element
-    sizes = {}
-    for memory in (10**9, 200 * one, 20 * one):
-        layout = aj.Engine(memory=memory, num_threads=1)._layout(lanes, lanes.sample, 40)
-        sizes[memory] = layout.width * layout.num_batches
-    assert sizes[10**9] == 128 * 64
-    assert sizes[200 * one] <= 200
-    assert sizes[20 * one] <= 20
-    with pytest.raises(OutOfMemoryError, match="d: a single trajectory of 40 patterns takes at least"):
-        aj.Engine(memory=one // 2, num_threads=1)._layout(lanes, lanes.sample, 40)
-    assert default_budget(jax.local_devices()) > 0
-
-
-def test_settings_out_of_range_are_refused():
-    settings = {"num_devices": 99, "num_threads": 0, "lanes_per_step": -1, "memory": 0}.items()
-    for name, value in (*settings, ("num_threads", 10**6), ("lanes_per_step", 2**70), ("memory", 2**70)):
-        with pytest.raises(aj.InputError, match=f"^{name}"):
-            aj.Engine(**{name: value})
-
-
 class Projected(eqx.Module):
     """A sample that calls LAPACK."""
 
@@ -258,30 +235,3 @@ traces = aj.run_sweeps({"a": sweep}, jax.random.key(0), lanes_per_chunk=64, engi
 np.testing.assert_allclose(traces["trace"], 16, rtol=1e-3)  # the rank
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=300, cwd=Path(__file__).parents[1])
-
-
-COLD = """
-import json, pathlib, sys, astrojax as aj
-config = aj.load_config(sys.argv[1])
-aj.run(config, sys.argv[2])
-parts = json.loads(pathlib.Path(sys.argv[2], "provenance.json").read_text())["sessions"][0]["seconds"]["parts"]
-print(sum(part["compiling"] for part in parts.values()))
-"""
-
-
-@pytest.mark.slow
-def test_a_second_cold_start_compiles_in_less_than_a_third_of_the_time(tmp_path):
-    raw = {
-        "patterns": {"kind": "random", "num_neurons": 9},
-        "axes": {"num_patterns": [3], "num_flips": [1]},
-        "trials": 5,
-        "models": {"a": {"kind": "astrocyte"}},
-    }
-    (tmp_path / "c.yaml").write_text(json.dumps(raw))
-    environment = os.environ | {"ASTROJAX_CACHE": str(tmp_path / "programs"), "XLA_FLAGS": ""}  # compiled as users have it
-    seconds = [
-        float(subprocess.check_output([sys.executable, "-c", COLD, tmp_path / "c.yaml", tmp_path / name], env=environment))
-        for name in ("first", "second")
-    ]
-    assert any(Path(tmp_path, "programs").rglob("*"))
-    assert seconds[1] < seconds[0] / 3

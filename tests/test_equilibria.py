@@ -14,7 +14,6 @@ from scipy.optimize import root
 
 import astrojax as aj
 from astrojax.equilibria import EquilibriumKind, Stability, attractors, basin, equilibrium, identify, jacobian, spectrum
-from astrojax.models.base import NeuronState
 
 from .systems.problems import KINDS, MODELS, PARAMETERS
 
@@ -22,6 +21,12 @@ VALUES = {"temperature": 0.7, "tau_x": 0.6, "tau_p": 1.7, "tau_s": 1.3, "tau_a":
 FAST = {"adjoint": diffrax.ForwardMode(), "max_steps": 10_000, "solver": "tsit5"}
 PATTERNS = aj.random_patterns(jax.random.key(0), num_neurons=8, num_patterns=3)
 LOW_LOAD = aj.random_patterns(jax.random.key(1), num_neurons=40, num_patterns=4)
+
+
+QUICK = ("squared-dynamic", "dense-3", "neuron-astrocyte")
+quick_kinds = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in KINDS]
+)
 
 
 @functools.cache
@@ -34,7 +39,7 @@ def settled(name):
     return memory, recalls
 
 
-@pytest.mark.parametrize("name", KINDS)
+@quick_kinds
 def test_the_end_of_a_retrieval_is_refined_to_the_root_that_scipy_finds_with_the_jacobian_of_central_differences(name):
     memory, recalls = settled(name)
     found = jax.vmap(lambda state: equilibrium(memory, state))(recalls.state)
@@ -53,7 +58,7 @@ def test_the_end_of_a_retrieval_is_refined_to_the_root_that_scipy_finds_with_the
     np.testing.assert_allclose(jacobian(memory, unravel(jnp.asarray(point))), differences, rtol=1e-7, atol=1e-8)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@quick_kinds
 def test_eigenvalues_are_real_and_the_index_counts_directions_of_falling_energy(name):
     """Newton's method from random small states finds saddles of many indices; their Hessians, which no time constant enters,
     have the same index."""
@@ -152,15 +157,7 @@ def test_the_silent_state_has_the_spectrum_of_the_hopfield_couplings(slope):
     assert int(identify(memory, found.state).pattern) == -1
 
 
-def test_the_silent_state_is_a_repeller_at_high_load_and_marginal_at_the_critical_slope():
-    crowded = aj.HopfieldMemory(aj.random_patterns(jax.random.key(6), num_neurons=5, num_patterns=60))
-    single = aj.HopfieldMemory(PATTERNS[:, :1], slope=1.0)
-    for memory, stability, index in ((crowded, Stability.REPELLER, 5), (single, Stability.MARGINAL, 0)):
-        verdict = spectrum(memory, memory.initial_state(jnp.zeros(memory.num_neurons)))
-        assert (int(verdict.stability), int(verdict.index)) == (stability, index)
-
-
-@pytest.mark.parametrize("regime", ["dynamic", "adiabatic"])
+@pytest.mark.parametrize("regime", ["dynamic", pytest.param("adiabatic", marks=pytest.mark.slow)])
 def test_derivatives_of_the_fixed_point_equal_finite_differences_and_those_of_the_start_are_zero(regime):
     stored = jnp.array([True, True, False, True])
     patterns = jnp.insert(PATTERNS, 2, 0.0, axis=1)
@@ -264,14 +261,6 @@ def test_correlated_patterns_and_copies_are_told_from_mixtures():
     assert kind_of(copies, base)[0] == EquilibriumKind.MEMORY
 
 
-def test_crowded_memories_have_no_mixtures_of_everything():
-    """At K = 10 N every state has the signs of a sum of many patterns."""
-    crowded = aj.HopfieldMemory(aj.random_patterns(jax.random.key(11), num_neurons=20, num_patterns=200))
-    noise = jnp.sign(jax.random.normal(jax.random.key(12), (50, 20)))
-    kinds = np.asarray(jax.vmap(lambda x: identify(crowded, crowded.initial_state(x)).kind)(noise))
-    assert np.mean(kinds == EquilibriumKind.SPURIOUS) > 0.8
-
-
 def test_every_start_is_accounted_for_among_the_attractors():
     memory = aj.AstrocyteMemory(LOW_LOAD)
     starts = jnp.sign(jax.random.normal(jax.random.key(13), (60, 40)))
@@ -288,18 +277,12 @@ def test_every_start_is_accounted_for_among_the_attractors():
     # Each start ends, by an ordinary retrieval, in the attractor it is said to.
     ends = np.sign(jax.vmap(lambda start: aj.retrieve(memory, start, t1=50.0, **FAST).x)(starts))
     np.testing.assert_array_equal(ends, np.sign(found.equilibria.state.x)[labels])
-
-
-def test_starts_that_do_not_settle_are_counted():
-    memory = aj.AstrocyteMemory(LOW_LOAD)
-    starts = jnp.stack([LOW_LOAD[:, 0], -LOW_LOAD[:, 0], jax.random.normal(jax.random.key(14), (40,))])
-    early = attractors(memory, starts, t1=0.3)
-    np.testing.assert_array_equal(early.labels, [0, 1, -1])
-    assert int(early.num_unsettled) == 1
-    none = attractors(memory, starts[2:], t1=0.3)
-    assert none.counts.shape == (0,)
-    assert none.equilibria.state.x.shape == (0, 40)
-    assert int(none.num_unsettled) == 1
+    # Those that are still on their way are counted.
+    early = attractors(memory, starts.at[:2].set(jnp.stack([LOW_LOAD[:, 0], -LOW_LOAD[:, 0]])), t1=0.3)
+    assert early.labels[:2].tolist() == [0, 1]
+    assert int(early.num_unsettled) == np.sum(np.asarray(early.labels) == -1) > 0
+    none = attractors(memory, jnp.tile(jax.random.normal(jax.random.key(14), (40,)), (60, 1)), t1=0.3)
+    assert (none.counts.shape, none.equilibria.state.x.shape, int(none.num_unsettled)) == ((0,), (0, 40), 60)
 
 
 def test_starts_on_the_boundary_of_two_basins_are_unsettled_and_those_beside_it_are_not():
@@ -315,29 +298,29 @@ def test_starts_on_the_boundary_of_two_basins_are_unsettled_and_those_beside_it_
 
 
 def test_the_share_of_a_basin_falls_with_distance_and_batches_over_memories():
-    key, levels = jax.random.key(15), [0, 4, 12, 16, 20, 40]
+    key, levels = jax.random.key(15), [0, 4, 16, 40]
 
     def one(temperature):
-        return basin(aj.AstrocyteMemory(LOW_LOAD, temperature=temperature), key, pattern=2, num_flips=levels, num_queries=40)
+        return basin(aj.AstrocyteMemory(LOW_LOAD, temperature=temperature), key, pattern=2, num_flips=levels, num_queries=20)
 
     found = jax.vmap(one)(jnp.array([0.01, 10.0]))
     np.testing.assert_array_equal(found.num_flips, [levels] * 2)
-    np.testing.assert_array_equal(found.num_valid, 40)
+    np.testing.assert_array_equal(found.num_valid, 20)
     share = np.asarray(found.share)
     assert np.all(share[:, :2] == 1)
     assert np.all(np.diff(share) <= 0)
     assert np.all(share[:, -1] == 0)
-    assert 0.1 < share[0, 3] < 0.9
+    assert 0.1 < share[0, 2] < 0.9
     memory = aj.AstrocyteMemory(LOW_LOAD)
 
     def returns(query):
         recall = aj.retrieve(memory, aj.flip(jax.random.fold_in(key, query), LOW_LOAD[:, 2], 16), t1=100.0, **FAST)
         return jnp.all(jnp.sign(recall.x) == LOW_LOAD[:, 2])
 
-    again = np.asarray(jax.vmap(returns)(jnp.arange(40)))
-    assert int(found.num_returned[0, 3]) == again.sum()
+    again = np.asarray(jax.vmap(returns)(jnp.arange(20)))
+    assert int(found.num_returned[0, 2]) == again.sum()
     # Neither other levels nor other queries change what a query does.
-    assert int(basin(memory, key, pattern=2, num_flips=[16], num_queries=20).num_returned[0]) == again[:20].sum()
+    assert int(basin(memory, key, pattern=2, num_flips=[16], num_queries=10).num_returned[0]) == again[:10].sum()
 
 
 def test_what_is_not_found_is_said():
@@ -353,34 +336,3 @@ def test_what_is_not_found_is_said():
     assert [int(value) == Stability.UNKNOWN for value in verdicts.stability] == [False, True]
     broken = jax.vmap(lambda temperature: equilibrium(aj.AstrocyteMemory(LOW_LOAD, temperature=temperature), state).converged)
     np.testing.assert_array_equal(broken(jnp.array([0.5, -0.5])), [True, False])
-
-
-class Turning(aj.HopfieldMemory):
-    """What descends no energy: the first two neurons turn around each other."""
-
-    def vector_field(self, state):
-        x = state.x
-        return NeuronState(-x + jnp.zeros_like(x).at[:2].set(jnp.array([-x[1], x[0]])))
-
-
-def test_complex_eigenvalues_make_a_verdict_unknown():
-    memory = Turning(LOW_LOAD)
-    found = spectrum(memory, memory.initial_state(jnp.zeros(40)))
-    np.testing.assert_allclose(found.eigenvalues, -1)
-    assert int(found.stability) == Stability.UNKNOWN
-
-
-def test_single_precision_finds_the_equilibria_of_double_precision():
-    patterns = aj.random_patterns(jax.random.key(18), num_neurons=20, num_patterns=100)
-
-    def ends(matrix):
-        memory = aj.AstrocyteMemory(matrix)
-        found = equilibrium(memory, aj.retrieve(memory, matrix[:, 0], t1=10.0, **FAST).state)
-        return found, spectrum(memory, found.state), identify(memory, found.state)
-
-    (single, verdict, identity), (double, other, _) = (ends(patterns.astype(dtype)) for dtype in (jnp.float32, jnp.float64))
-    assert single.x.dtype == single.residual.dtype == verdict.eigenvalues.dtype == identity.overlap.dtype == jnp.float32
-    assert single.converged
-    np.testing.assert_allclose(single.x, double.x, rtol=1e-5)
-    assert int(verdict.index) == int(other.index)
-    assert int(identity.kind) == EquilibriumKind.MEMORY

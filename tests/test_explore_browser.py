@@ -7,10 +7,6 @@ import sys
 import numpy as np
 import pytest
 
-from .browser import CHROMIUM, QUIET
-
-if CHROMIUM is None:
-    pytest.skip("no Chromium is installed", allow_module_level=True)
 api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 pytest.importorskip("panel", reason="Panel is not installed")
 
@@ -28,14 +24,6 @@ def address():
         line = server.stdout.readline()
         yield re.search(r"http://127\.0\.0\.1:\d+/", line)[0]
         server.terminate()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The exponential solvers: design order, exactness, interpolation, derivatives."""
 
+import functools
 import math
 
 import diffrax
@@ -50,7 +51,7 @@ def test_the_design_order_is_reached_at_the_end_and_in_between(solver):
     assert np.all(np.abs(orders[-1] - solver.order(None)) < 0.25), orders
 
 
-@SOLVERS
+@pytest.mark.parametrize("solver", [ETD3(lambda args: args)])
 def test_derivatives_in_both_modes_equal_the_known_ones(solver):
     def end(u, v):
         return solved(solver, 64, (u, v)).ys[1][-1]
@@ -89,11 +90,10 @@ def test_phi_functions_have_derivatives_at_zero():
     np.testing.assert_allclose(derivative, [1 / math.factorial(j + 1) for j in range(4)], rtol=1e-12)
 
 
-@pytest.mark.parametrize("t1", [10.0, 100.0])
-def test_a_memory_that_falls_silent_is_confirmed(t1):
+def test_a_memory_that_falls_silent_is_confirmed():
     patterns = aj.random_patterns(jax.random.key(0), num_neurons=30, num_patterns=10)
     for memory in (aj.HopfieldMemory(patterns, slope=0.3), aj.AstrocyteMemory(patterns, slope=0.05)):
-        recall = aj.retrieve(memory, aj.flip(jax.random.key(1), patterns[:, 0], 6), t1=t1, confirm=True)
+        recall = aj.retrieve(memory, aj.flip(jax.random.key(1), patterns[:, 0], 6), t1=100.0, solver="etd3", confirm=True)
         assert jnp.max(jnp.abs(recall.x)) < 0.03
         assert recall.status == aj.Status.OK
 
@@ -101,8 +101,9 @@ def test_a_memory_that_falls_silent_is_confirmed(t1):
 def test_a_second_solve_that_fails_says_how():
     patterns = aj.random_patterns(jax.random.key(0), num_neurons=30, num_patterns=100)
     memory, query = aj.AstrocyteMemory(patterns), aj.flip(jax.random.key(1), patterns[:, 0], 6)
-    most = int(sum(aj.retrieve(memory, query, t1=10.0).stats.values()))
-    alone, confirmed = (aj.retrieve(memory, query, t1=10.0, max_steps=most, confirm=confirm) for confirm in (False, True))
+    retrieve = functools.partial(aj.retrieve, memory, query, t1=10.0, solver="etd3")
+    most = int(sum(retrieve().stats.values()))
+    alone, confirmed = (retrieve(max_steps=most, confirm=confirm) for confirm in (False, True))
     assert (alone.status, confirmed.status) == (aj.Status.OK, aj.Status.MAX_STEPS)
 
 
@@ -113,7 +114,7 @@ def test_automatic_choice_is_stated_and_can_be_overridden():
     assert (recall.solver, float(recall.rtol)) == ("auto", pytest.approx(3e-7))
     loose = aj.retrieve(memory, patterns[:, 0], t1=10.0, solver="etd3")
     assert loose.rtol == loose.atol == pytest.approx(0.025)
-    other = aj.retrieve(memory, patterns[:, 0], t1=10.0, solver="kvaerno3", rtol=1e-2)
-    assert (other.solver, float(other.rtol)) == ("kvaerno3", 1e-2)
+    other = aj.retrieve(memory, patterns[:, 0], t1=10.0, solver="bosh3", rtol=1e-2)
+    assert (other.solver, float(other.rtol)) == ("bosh3", 1e-2)
     assert float(other.atol) < 1e-100
     assert aj.retrieve(memory, patterns[:, 0], t1=10.0, solver=aj.ETD2(), atol=0.3).atol == pytest.approx(0.3)

@@ -1,4 +1,4 @@
-"""Activations, scores and observables against hand-computed values and finite differences."""
+"""Activations, scores, couplings and observables against hand-computed values and finite differences."""
 
 import jax
 import jax.numpy as jnp
@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 import astrojax as aj
+from astrojax.config.tune import TuneConfig
+
+from .systems import equations
 
 X = jnp.linspace(-2.0, 2.0, 9)
 
@@ -58,3 +61,54 @@ def test_perplexity_is_how_many_patterns_share_the_gains():
     assert aj.perplexity(jnp.log(jnp.array([0.5, 0.25, 0.25]))) == pytest.approx(2**1.5)
     gradient = jax.grad(aj.perplexity)(jnp.array([0.0, -800.0, -jnp.inf]))
     assert np.all(np.isfinite(gradient))
+
+
+N, K = 12, 5
+COUPLINGS = {"K": K, "N": N, "1": 1, 2.5: 2.5}
+PATTERNS = np.random.default_rng(0).choice([-1.0, 1.0], (N, K))
+SETTINGS = {"temperature": 0.6, "tau_x": 0.7, "tau_p": 1.4, "slope": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("coupling", "score"),
+    [(None, "squared"), (None, "linear"), (None, "power"), ("K", "linear"), ("N", "squared"), ("1", "power"), (2.5, "linear")],
+)
+def test_the_drive_has_the_coupling_that_is_asked_for_and_the_energy_falls_at_its_exact_rate(coupling, score):
+    _, derivative, own = equations.SCORES[score]
+    c = own(K) if coupling is None else COUPLINGS[coupling]
+    memory = aj.AstrocyteMemory(PATTERNS, coupling=coupling, score=score, **SETTINGS)
+    rng = np.random.default_rng(1)
+    x, z = rng.normal(size=N), rng.normal(size=K)
+    state = aj.AstrocyteState(jnp.asarray(x), jnp.asarray(z))
+    drive = c * PATTERNS @ (equations.softmax(z) * derivative(PATTERNS.T @ np.tanh(0.9 * x), N))
+    field = memory.vector_field(state)
+    np.testing.assert_allclose(field.x, (drive - x) / 0.7, rtol=1e-12, atol=1e-13)
+    _, rate = jax.jvp(memory.energy, (state,), (field,))
+    np.testing.assert_allclose(memory.energy_rate(state), rate, rtol=1e-10)
+    assert rate < 0
+
+
+def test_a_coupling_that_is_a_number_can_be_batched_and_differentiated():
+    query = jnp.asarray(np.random.default_rng(4).normal(size=N))
+
+    def first(coupling):
+        memory = aj.AstrocyteMemory(PATTERNS, coupling=coupling, **SETTINGS)
+        recall = aj.retrieve(memory, query, t1=2.0, solver="adams", num_steps=400)
+        return recall.x[0], recall.status
+
+    def with_slope(coupling):
+        return jax.jvp(first, (coupling,), (jnp.ones_like(coupling),), has_aux=True)
+
+    values, slopes, status = jax.vmap(with_slope)(jnp.array([2.499, 2.5, 2.501, -1.0, jnp.nan]))
+    np.testing.assert_allclose(slopes[1], (values[2] - values[0]) / 0.002, rtol=1e-4)
+    assert abs(slopes[1]) > 1e-3
+    assert status.tolist() == [aj.Status.OK] * 3 + [aj.Status.INVALID_MEMORY] * 2
+
+
+def test_a_search_for_the_coupling_starts_from_a_number():
+    search = {"axes": {"num_patterns": 3, "num_flips": 1}, "parameters": ["coupling"]}
+    config = TuneConfig(model={"kind": "astrocyte", "coupling": 4}, **search)
+    assert config.start() == {"coupling": 4.0}
+    for coupling, shown in (("N", "N"), (None, "left out")):
+        with pytest.raises(ValueError, match=rf"parameters\.coupling: starts from a number; model\.coupling is {shown}"):
+            TuneConfig(model={"kind": "astrocyte", "coupling": coupling}, **search)

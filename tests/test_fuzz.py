@@ -1,20 +1,29 @@
-"""Damaged at random, a configuration or a file of numbers is read or refused, within seconds and bounded memory."""
+"""Damaged at random, a configuration or a file of numbers is read or refused, within seconds and bounded memory.
 
+Whatever happens to a file of a run folder, no value changes unnoticed: it is refused, or repaired.
+"""
+
+import contextlib
 import io
 import os
 import random
+import subprocess
+import sys
 import time
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import astrojax as aj
 from astrojax.config import examples
 from astrojax.config.load import read_config
 from astrojax.explore.compute import read_upload
 from astrojax.runs.tune import load_search_config
+
+from .run_folders import CONFIG
 
 FILES = int(os.environ.get("ASTROJAX_FUZZ", "40"))
 """How many files of each kind are damaged and read; 5000 take some minutes."""
@@ -99,3 +108,86 @@ def test_damaged_files_are_read_or_refused_within_seconds_and_bounded_memory(suf
         assert suffix == "yaml" or (path.name in refusal and "\n" not in refusal and len(refusal) < 2000), number
         assert seconds < LONGEST, number
         assert memory < MOST_MEMORY, number
+
+
+PLANS = """
+import random, resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (8 * 2**30, 8 * 2**30))
+from astrojax.cli import main
+extreme = "0 1 2.5 -3 1e9 2147483648 1e-300 .inf true ~ [] power random hierarchical erasures".split()
+extreme += ["[1, 2]", "{start: 1, stop: 1e6}", "{start: 1, stop: 1e6, num: 50}", "{start: 1, stop: 3, num: 3, scale: log}"]
+fields = '''seed trials corruption decoders precision patterns.kind patterns.num_neurons patterns.num_prototypes
+axes.num_patterns axes.num_flips axes.temperature axes.tau_x axes.retrieval.t1 axes.patterns.num_neurons retrieval.t1
+retrieval.max_steps retrieval.num_steps retrieval.rtol
+models.a.kind models.a.slope models.a.score models.a.order models.a.coupling'''.split()
+for number in range(int(sys.argv[1])):
+    rng = random.Random(number)
+    words = [word for field in rng.sample(fields, rng.choice((1, 2, 4))) for word in (f"--{field}", rng.choice(extreme))]
+    status = main(["run", "example:first", "--models", "{a: {kind: astrocyte}}", "--dry-run", "--quiet", *words])
+    assert status in (0, 2), (status, words)
+"""
+
+
+@pytest.mark.slow
+def test_planning_what_is_extreme_ends_with_a_plan_or_a_refusal_within_bounded_memory():
+    done = subprocess.run(
+        [sys.executable, "-c", PLANS, str(5 * FILES)],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Traceback" not in done.stderr
+
+
+MUTATIONS = int(os.environ.get("ASTROJAX_MUTATIONS", "15"))
+"""How many damaged folders are read and continued; 500 take some minutes."""
+
+
+def mutate(rng: random.Random, how: int, path: Path, other: Path) -> None:
+    """Flip a bit of a file, truncate it, remove it, exchange it with another one, or append to it."""
+    content = path.read_bytes()
+    match how:
+        case 0 if content:
+            place = rng.randrange(len(content))
+            path.write_bytes(content[:place] + bytes([content[place] ^ 1 << rng.randrange(8)]) + content[place + 1 :])
+        case 1:
+            path.write_bytes(content[: rng.randrange(len(content) or 1)])
+        case 2:
+            path.unlink()
+        case 3:
+            path.write_bytes(other.read_bytes())
+            other.write_bytes(content)
+        case 4:
+            path.write_bytes(content + rng.randbytes(rng.randrange(1, 9)))
+
+
+def files_of(folder: Path) -> dict[str, list[Path]]:
+    """The files by kind. Chunks are most of them, and would leave the others hardly a mutation."""
+    kinds: dict[str, list[Path]] = {"chunks": [], "flags": [], "coordinates": [], "descriptions": [], "others": []}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"):
+        name = path.relative_to(folder).as_posix()
+        if name.startswith("done.zarr/c/"):
+            kinds["flags"].append(path)
+        elif "/c/" in name:
+            kinds["coordinates" if name.count("/") == 3 else "chunks"].append(path)
+        else:
+            kinds["descriptions" if name.endswith("zarr.json") else "others"].append(path)
+    return kinds
+
+
+@pytest.mark.parametrize("number", range(MUTATIONS))
+def test_no_mutation_of_a_file_changes_a_value_unnoticed(finished_run, run, no_figures, number):
+    wanted, kinds, rng = aj.load(finished_run).load(), files_of(run), random.Random(number)
+    path = rng.choice(kinds[rng.choice(list(kinds))])
+    beside = [one for one in path.parent.parent.rglob("*") if one.is_file()]
+    mutate(rng, number % 5, path, rng.choice(kinds[rng.choice(list(kinds))] if rng.random() < 0.5 else beside))
+    # What is read is refused, or unchanged: values, coordinates, dimensions, and attributes, which hold units and the solver.
+    with contextlib.suppress(aj.InputError):
+        xr.testing.assert_identical(aj.load(run).load(), wanted)
+    # What is continued is refused, or repaired.
+    with contextlib.suppress(aj.InputError, aj.RunError):
+        aj.run(CONFIG, run)
+        xr.testing.assert_identical(found := aj.load(run).load(), wanted)
+        assert found.dtypes == wanted.dtypes

@@ -1,7 +1,6 @@
 """Grids of time steps and the method that takes them: accurate to their order, the same however they are used, and refined."""
 
 import contextlib
-import functools
 import json
 from itertools import pairwise
 from types import SimpleNamespace
@@ -12,16 +11,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.flatten_util import ravel_pytree
 from scipy.integrate import solve_ivp
 
 import astrojax as aj
 from astrojax.config.load import parse_config
 from astrojax.solve import retrieve as retrieval
 from astrojax.solve.exponential import Adams, exponential_drive
-from astrojax.solve.grid import ends_of_steps, integrate, scale_of_grid
+from astrojax.solve.grid import ends_of_steps, integrate
 from astrojax.sweep.engine import Engine
-from astrojax.tuning.objective import measure
 
 from .systems import equations
 from .test_exponential import RATES, field, known
@@ -61,15 +58,6 @@ def end_of(memory, query, num_steps):
     return integrate(Adams(), retrieval.TERM, memory, memory.initial_state(query), *settings)
 
 
-@eqx.filter_jit
-def diffrax_end(memory, query, num_steps):
-    """The state at the horizon, by diffrax's own loop over the steps of the grid."""
-    y0, t1 = memory.initial_state(query), jnp.asarray(HORIZON)
-    steps = diffrax.StepTo(ends_of_steps(jnp.arange(num_steps + 1), num_steps, scale_of_grid(memory, y0), t1))
-    given = {"args": memory, "stepsize_controller": steps, "max_steps": num_steps + 1}
-    return jax.tree.map(lambda leaf: leaf[0], diffrax.diffeqsolve(retrieval.TERM, Adams(), 0.0, t1, None, y0, **given).ys)
-
-
 @pytest.mark.parametrize("tau_x", [1.0, 0.02])
 def test_halving_the_steps_of_a_memory_divides_the_error_by_four(tau_x):
     problem = posed()
@@ -96,63 +84,12 @@ def test_the_estimate_of_the_error_is_a_known_multiple_of_the_true_one(growth):
     np.testing.assert_allclose(true / np.asarray(error), expected, rtol=0.05)
 
 
-@pytest.mark.parametrize("num_steps", [13, jnp.int32(13)])
-def test_the_loop_over_a_grid_ends_where_that_of_diffrax_does(num_steps):
-    problem = posed()
-    memory = memory_of(problem, tau_x=0.3)
-    end, largest = end_of(memory, problem.query, num_steps)
-    by_diffrax = diffrax_end(memory, problem.query, 13)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12), end, by_diffrax)
-    assert 0 < largest < 1
-
-
 def test_grids_end_at_the_horizon_and_grow_by_a_constant_factor():
     for t1 in (1e-3, 10.0, 1e6):
         ends = ends_of_steps(jnp.arange(31), 30, jnp.asarray(2.0), jnp.asarray(t1))
         assert (float(ends[0]), float(ends[-1])) == (0, t1)
         steps = np.diff(ends)
         np.testing.assert_allclose(steps[1:] / steps[:-1], (1 + t1 / 2) ** (1 / 30), rtol=1e-6)
-
-
-QUERY = np.random.default_rng(1).normal(size=NEURONS)
-SIMPLE = SimpleNamespace(patterns=np.random.default_rng(2).choice([-1.0, 1.0], (NEURONS, LOAD)))
-VALUES = {
-    "temperature": 0.7,
-    "tau_x": 0.6,
-    "tau_p": 1.3,
-    "slope": 1.4,
-    "logit_bias": np.random.default_rng(0).normal(0, 0.1, LOAD),
-    "query": QUERY,
-}
-
-
-def ended(values, num_steps):
-    """A number that depends on every neuron at the horizon."""
-    given = {name: value for name, value in values.items() if name != "query"}
-    recall = aj.retrieve(memory_of(SIMPLE, **given), values["query"], t1=HORIZON, solver="adams", num_steps=num_steps)
-    return jnp.sum(jnp.sin(recall.x))
-
-
-def differences(values, num_steps, step=1e-5):
-    """Central differences by every number."""
-    flat, unravel = ravel_pytree(values)
-    moved = flat[None] + step * jnp.concatenate([jnp.eye(flat.size), -jnp.eye(flat.size)])
-    ends = jax.jit(jax.vmap(lambda at: ended(unravel(at), num_steps)))(moved)
-    return unravel((ends[: flat.size] - ends[flat.size :]) / (2 * step))
-
-
-def test_derivatives_in_both_modes_and_in_batches_are_those_of_differences():
-    """The grid itself is not differentiated, so those by parameters that it follows from agree as far as it is fine."""
-    values, num_steps = jax.tree.map(jnp.asarray, VALUES), 100
-    by_differences = differences(values, num_steps)
-    two = jax.tree.map(lambda value: jnp.stack([value, 1.1 * value]), values)
-    reverse = jax.tree.map(lambda leaf: leaf[0], jax.jit(jax.vmap(jax.grad(lambda at: ended(at, num_steps))))(two))
-    along = jax.tree.map(jnp.cos, values)
-    forward = jax.jit(lambda at: jax.jvp(lambda at: ended(at, num_steps), (at,), (along,)))(values)[1]
-    np.testing.assert_allclose(forward, sum(jnp.vdot(reverse[name], along[name]) for name in values), rtol=1e-9)
-    for name in values:
-        rtol = 1e-4 if name in ("temperature", "tau_x", "tau_p") else 1e-6
-        np.testing.assert_allclose(reverse[name], by_differences[name], rtol=rtol)
 
 
 def sample(**settings):
@@ -181,23 +118,6 @@ def test_results_are_the_same_bit_for_bit_where_problems_of_several_grids_are_mi
         for other in found[1:]:
             for name in other:
                 assert other[name].tobytes() == found[0][name].tobytes(), name
-
-
-def test_a_sweep_gives_what_retrieve_gives_on_the_grid_that_it_tells():
-    found = swept(sample(), AXES)
-
-    @functools.partial(jax.jit, static_argnums=2)
-    def alone(problem, tau_x, num_steps):
-        memory = memory_of(problem, tau_x=tau_x)
-        recall = aj.retrieve(memory, problem.query, t1=HORIZON, solver="adams", num_steps=num_steps)
-        readout = memory.readout(recall.state)
-        return aj.soft_hamming_error(problem.target, readout), memory.energy(recall.state), recall.status
-
-    for place in ((0, 0, 0, 3), (1, 0, 1, 5), (1, 1, 0, 7), (0, 1, 1, 11)):
-        load, flips, tau_x, trial = (list(values)[index] for values, index in zip(AXES.values(), place, strict=True))
-        error, energy, status = alone(posed(trial, load, flips), tau_x, int(found["num_steps"][place]))
-        assert status == found["status"][place]
-        np.testing.assert_allclose([found["soft_hamming_error"][place], found["energy"][place]], [error, energy], rtol=1e-8)
 
 
 def test_grids_that_are_too_coarse_are_told_and_refined():
@@ -236,26 +156,6 @@ def test_queries_of_retrieve_many_are_refined_one_by_one():
     assert not found.status.any()
     assert numbers.max() > 2
     np.testing.assert_array_equal(np.sign(found.x), np.sign(exact))
-    for number in np.unique(numbers):
-        (first, *_) = np.flatnonzero(numbers == number)
-        alone = aj.retrieve(memory, queries[first], t1=HORIZON, solver="adams", num_steps=int(number))
-        np.testing.assert_allclose(found.x[first], alone.x, rtol=1e-9)
-        if number > 2:
-            before = aj.retrieve(memory, queries[first], t1=HORIZON, solver="adams", num_steps=int(number) // 2)
-            assert before.status == aj.Status.MAX_STEPS
-
-
-def test_gradients_of_a_search_are_the_same_in_both_modes_whatever_the_grids():
-    objective = aj.Objective(TASK, aj.AstrocyteMemory, num_patterns=[12], levels=[1], t1=HORIZON)
-    values = {"temperature": np.array([0.2, 0.4]), "tau_x": np.array([1.0, 0.05]), "slope": np.array([2.0, 1.0])}
-    forward, reverse = (
-        measure(objective, values, jax.random.key(0), np.arange(8), Engine(), mode=mode) for mode in ("forward", "reverse")
-    )
-    assert len(np.unique(forward["num_steps"])) == 2
-    np.testing.assert_array_equal(forward["num_steps"], reverse["num_steps"])
-    for name in values:
-        np.testing.assert_allclose(forward[f"gradient_{name}"], reverse[f"gradient_{name}"], rtol=1e-6, atol=1e-9)
-    assert np.abs(forward["gradient_slope"]).max() > 1e-3
 
 
 RAW = {
@@ -268,76 +168,46 @@ RAW = {
 }
 
 
-@pytest.fixture(scope="module")
-def refined(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("astrojax.report.figures.draw_all", lambda draw, folder, formats: [])
-        folder = tmp_path_factory.mktemp("refined") / "run"
-        yield folder, aj.run(parse_config(RAW), folder)
-
-
 def grids_of(folder):
     return json.loads((folder / "provenance.json").read_text())["grids"]
 
 
-def test_a_run_refines_the_grids_of_a_model_until_outcomes_agree(refined):
-    folder, results = refined
+def test_a_run_refines_grids_until_outcomes_agree_and_keeps_them_when_it_goes_on(tmp_path, monkeypatch, no_figures):
+    folder, interrupted = tmp_path / "run", tmp_path / "interrupted"
+    monkeypatch.setattr("astrojax.runs.calibration.NUM_PILOTS", 512)
+    results = aj.run(parse_config(RAW), folder)
     grids = grids_of(folder)
     assert grids["a"]["refinement"] > 1
     assert grids["h"]["refinement"] == 1
     for grid in grids.values():
         assert grid["pilots"] == 512
         assert grid["differ"] <= 0.004
-    usual = RAW | {"retrieval": {"t1": 5}}
-    plain = aj.run(parse_config(usual), folder.parent / "plain")
-    first = {name: found.num_steps.where(found.refined == 0) for name, found in (("fine", results), ("plain", plain))}
-    ratio = (first["fine"] / first["plain"]).sel(model="a").values
-    np.testing.assert_allclose(ratio[np.isfinite(ratio)], grids["a"]["refinement"], rtol=0.02)
-    assert grids_of(folder.parent / "plain")["a"]["refinement"] == 1
-    assert grids_of(folder.parent / "plain")["a"]["differ"] > 0.004
-
-
-def test_a_run_that_goes_on_and_one_that_is_verified_keep_the_refinement(refined, monkeypatch):
-    folder, results = refined
-    interrupted = folder.parent / "interrupted"
 
     def stop(name, number):
         raise KeyboardInterrupt
 
     with contextlib.suppress(KeyboardInterrupt):
         aj.run(parse_config(RAW), interrupted, execution=aj.Execution(lanes_per_chunk=8), on_chunk=stop)
-    assert grids_of(interrupted) == grids_of(folder)
+    assert grids_of(interrupted) == grids
     monkeypatch.setattr("astrojax.runs.run.calibrate", None)  # nothing is measured again
     again = aj.run(parse_config(RAW), interrupted)
-    assert grids_of(interrupted) == grids_of(folder)
+    assert grids_of(interrupted) == grids
     for name in results.data_vars:
         assert again[name].values.tobytes() == results[name].values.tobytes(), name
     assert all(found["different"] == 0 for found in aj.verify(folder, share=1.0).values())
 
 
 def test_settings_that_do_not_fit_the_solver_are_named():
-    in_files = [
+    refused = [
         ({"solver": "adams", "rtol": 0.1}, "retrieval: rtol .*0.1"),
         ({"solver": "etd3", "num_steps": 30}, "retrieval: num_steps .*30"),
         ({"num_steps": 30, "outcome_error": 0.2}, "retrieval: num_steps and outcome_error .*30"),
         ({"num_steps": 30, "max_steps": 20}, "retrieval: num_steps .* max_steps, 20; got .*30"),
         ({"outcome_error": 1.5}, "retrieval.outcome_error: .*; got 1.5"),
     ]
-    for settings, words in in_files:
+    for settings, words in refused:
         with pytest.raises(aj.InputError, match=words):
             parse_config(RAW | {"retrieval": settings})
-    in_calls = [
-        ({"solver": "adams", "rtol": 0.1}, "rtol is for adaptive solvers; got 0.1"),
-        ({"solver": "etd3", "num_steps": 30}, "num_steps is for the solver adams; got 30"),
-        ({"solver": "adams", "num_steps": 0}, "num_steps must be .* at least 1; got 0"),
-        ({"num_steps": 30, "max_steps": 20, "solver": "adams"}, "num_steps must be .* at most 20; got 30"),
-        ({"t1": -1.0}, "t1 must be a positive"),
-        ({"rtol": 0.0, "solver": "etd3"}, "rtol must be a positive"),
-    ]
-    for settings, words in in_calls:
-        for function in (sample, functools.partial(aj.retrieve, memory_of(SIMPLE), QUERY)):
-            with pytest.raises(aj.InputError, match=words):
-                function(**({"t1": 1.0} | settings))
 
 
 def test_outcomes_at_the_defaults_of_the_paper_are_those_of_a_fine_solution():

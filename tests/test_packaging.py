@@ -1,10 +1,12 @@
-"""What is packaged: examples that can be read, help that can be followed, and metadata that agree."""
+"""What is packaged: public names, examples that can be read, help that can be followed, and metadata that agree."""
 
+import ast
 import re
 import shlex
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,7 @@ from astrojax.storage.provenance import versions
 
 from . import bounds
 
-ROOT = Path(__file__).parents[1]
+ROOT, PACKAGE = Path(__file__).parents[1], Path(aj.__file__).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -64,6 +66,36 @@ def test_every_dependency_has_a_lower_bound_and_the_tested_versions_lie_within_t
     assert [str(Requirement(pin)) for pin in bounds.lowest()] == bounds.lowest()
 
 
+def test_dependencies_and_extras_are_what_modules_import():
+    nodes = [node for path in PACKAGE.rglob("*.py") for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    names = {name.partition(".")[0] for name in imported} - sys.stdlib_module_names - {"astrojax"}
+    others = {"PIL": "pillow", "yaml": "pyyaml", "markdown_it": "markdown-it-py"}
+    found = {canonicalize_name(others.get(name, name)) for name in names}
+    declared = {canonicalize_name(Requirement(need).name) for need in bounds.requirements()}
+    assert found - declared == {"dask", "pandas", "tornado"}  # which distributed, xarray and panel bring
+
+
+@pytest.mark.slow
+def test_the_wheel_has_the_examples_the_licence_and_all_extras(tmp_path):
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, ROOT]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "Could not find a version" in built.stdout + built.stderr:
+        pytest.skip("the package index cannot be reached")
+    assert built.returncode == 0, built.stderr
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        names = set(wheel.namelist())
+        (metadata,) = (wheel.read(name).decode() for name in names if name.endswith("/METADATA"))
+    files = (path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    assert {path.relative_to(ROOT).as_posix() for path in files} <= names
+    assert {"astrojax/py.typed", "astrojax/config/examples/first.yaml"} <= names
+    assert any(name.endswith("/licenses/LICENSE") for name in names)
+    assert set(re.findall(r"^Provides-Extra: (.*)$", metadata, re.MULTILINE)) == set(
+        PROJECT["project"]["optional-dependencies"]
+    )
+
+
 def test_extras_are_those_of_this_distribution_wherever_they_are_named():
     """`astrojax` on the package index is another project."""
     named = re.compile(r"pip install (-\S+ )*['\"]?astrojax(?![-_]memory)|\bastrojax\[[a-z]")
@@ -101,11 +133,31 @@ def test_an_installed_package_knows_the_commit_it_was_built_from(installed, comm
     assert _version.commit() == commit
 
 
-def test_the_version_is_found_when_a_wheel_is_built_where_nothing_is_installed():
-    """As Hatchling does: the file by itself, with the standard library."""
-    told = PROJECT["tool"]["hatch"]["version"]
-    assert PROJECT["project"]["dynamic"] == ["version"]
-    assert PROJECT["project"]["name"] == _version.DISTRIBUTION
-    command = f"import runpy; print(eval({told['expression']!r}, runpy.run_path({str(ROOT / told['path'])!r})))"
-    found = subprocess.run([sys.executable, "-I", "-S", "-c", command], capture_output=True, text=True, check=True)
-    assert found.stdout.startswith(_version.RELEASE)
+def test_public_names_resolve_and_are_those_spelled_out_for_editors():
+    tree = ast.parse(Path(aj.__file__).read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    spelled = {alias.asname for node in ast.walk(block) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert spelled == set(aj.__all__)
+    typed = (Path(__file__).parent / "typed_use.py").read_text()
+    for name in aj.__all__:
+        assert getattr(aj, name) is not None
+        assert re.search(rf"\baj\.{name}\b", typed), f"typed_use.py does not say what type {name} has"
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        aj.nothing  # noqa: B018
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = "import sys, astrojax; print([name for name in ('jax', 'numpy', 'pydantic', 'matplotlib') if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_core_works_without_the_libraries_of_runs_and_reports():
+    code = (
+        "import sys\n"
+        "names = 'pydantic zarr xarray matplotlib rich yaml dask platformdirs filelock'.split()\n"
+        "sys.modules |= dict.fromkeys(names)\n"
+        "import jax, astrojax as aj\n"
+        "patterns = aj.random_patterns(jax.random.key(0), num_neurons=8, num_patterns=2)\n"
+        "print(aj.retrieve(aj.HopfieldMemory(patterns), patterns[:, 0], t1=1.0, solver='adams').status)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "0\n"

@@ -1,4 +1,4 @@
-"""Claims of the reproduction: judged by medians first, and each by an experiment that measures what it says."""
+"""Claims and figures of the reproduction: judged by medians first, and each by an experiment that measures what it says."""
 
 import functools
 
@@ -7,22 +7,7 @@ import pytest
 import xarray as xr
 from scipy.integrate import solve_ivp
 
-
-def test_medians_are_judged_and_given_for_the_papers_trials_and_for_all(experiments):
-    medians = experiments("medians")
-    low, high = np.zeros(50), np.full(50, 9.0)
-
-    def small(values):
-        return np.nanmedian(values) < 1
-
-    assert medians.judged(small, low)
-    assert not medians.judged(small, np.concatenate([low, high, high]))
-    assert not medians.judged(small, np.concatenate([high, low, low]))
-    values = np.concatenate([np.full(50, 3.0), np.arange(151.0)])
-    text = medians.described(values)
-    low, high = np.percentile(values, [5, 95])
-    assert text.startswith(f"{np.median(values):.2f} [")
-    assert text.endswith(f"] (3.00; {low:.3g} to {high:.3g})")
+from experiments.figures import TIE, regimes, winners
 
 
 class Figure:
@@ -70,28 +55,6 @@ def test_neurons_freeze_where_the_chosen_pattern_no_longer_turns_them_in_time(ex
     assert coupling.factor(50.0) == coupling.factor(200.0) == pytest.approx(2)
 
 
-def test_a_threshold_in_proportion_to_the_speed_makes_convergence_times_linear_by_construction(experiments):
-    thresholds = experiments("thresholds")
-    taus, load = np.array(thresholds.SLOW), 100.0
-
-    def times(speeds):
-        """When K exp(−t/τx)/τx falls below the speeds, from 0 on."""
-        return np.repeat(np.maximum(taus * np.log(load / (speeds * taus)), 0)[:, None], 60, axis=1)
-
-    relative, fixed = times(0.1 / taus), times(np.full(len(taus), 0.01))
-    assert thresholds.exponent(relative) == pytest.approx(1)
-    assert thresholds.exponent(fixed) < 0.9
-    assert np.isnan(thresholds.exponent(times(np.full(len(taus), 10.0))))
-    growths = [
-        thresholds.Growth(name, values, *[thresholds.exponent(values)] * 3)
-        for name, values in (("0.1/τx", relative), ("0.01", fixed))
-    ]
-    assert thresholds.claim(growths, 60).verdict == "does not hold"
-    steep = thresholds.Growth("steep", relative, 1.3, 1.2, 1.4)
-    assert thresholds.claim([*growths, steep], 60).verdict == "holds in part"
-    assert thresholds.claim([steep], 60).verdict == "holds"
-
-
 def test_c17_tells_perplexity_that_disappears_from_perplexity_that_stays(experiments):
     symmetry = experiments("symmetry")
     taus, limits = np.array([100.0, 300.0, 1000.0]), np.array([10.0, 100.0, 10000.0])
@@ -107,38 +70,39 @@ def test_c17_tells_perplexity_that_disappears_from_perplexity_that_stays(experim
     assert symmetry.claim(stuck, taus, limits).verdict == "holds in part"
 
 
-def test_the_best_temperature_is_chosen_on_other_trials_than_it_is_measured_on(experiments):
-    """Equal temperatures: the chosen one has the lowest of many noisy means, and yet gains nothing where it is measured."""
-    selectivity, random = experiments("selectivity"), np.random.default_rng(0)
-    temperatures = np.array([0.01, 10.0, *np.geomspace(20, 1000, 30)])
-    errors = xr.DataArray(
-        random.normal(5.0, 1.0, (32, 4000)), dims=("temperature", "trial"), coords={"temperature": temperatures}
-    )
-    level = selectivity.Level(5, errors, errors, ("", ""))
-    own = errors.isel(trial=slice(0, None, 2)).mean("trial")
-    assert float(own.mean() - own.sel(temperature=level.chosen)) > 0.02  # on the trials that chose it
-    assert abs(np.mean(level.gained())) < 4 * np.sqrt(2 / 2000)
-    assert len(level.gained()) == 2000
+def test_winners_have_the_lowest_mean_error_and_are_certain_only_where_they_beat_all_others():
+    rng = np.random.default_rng(1)
+    errors = rng.poisson(3.0, (3, 3, 4, 80)).astype(float)  # of three models
+    errors[0, 0] = rng.poisson(0.5, (4, 80))  # certain
+    errors[1, 1, 1] = errors[0, 1, 1] = 0  # a tie
+    errors[2, :, 2] = np.nan  # not run
+    errors[1, 1, 2] = errors[0, 1, 2] + 1  # certain between the two that were run
+    errors[:, 2, 3] = np.nan  # nothing known
+    best, certain = winners(errors)
+    np.testing.assert_array_equal(best[0], 0)
+    assert certain[0].all()
+    assert (best[1, 1], certain[1, 1]) == (TIE, False)
+    assert (best[1, 2], certain[1, 2]) == (0, True)
+    assert (best[2, 3], certain[2, 3]) == (TIE, False)
+    assert best[2, 1] == np.argmin(errors[:, 2, 1].mean(axis=-1))
+    equal = np.random.default_rng(2).poisson(3.0, (3, 40, 10, 60)).astype(float)
+    assert not winners(equal)[1].any()
+    equal[:2] *= 0.2  # two models that beat the third, but not one another
+    assert not winners(equal)[1].any()
 
 
-def test_ambiguous_queries_have_so_many_patterns_at_the_same_distance_and_held_neurons_share_the_gains(experiments):
-    found = experiments("ambiguity").problems(3, 12)
-    assert 6 <= len(found.perplexity) <= 12  # some are left out, since another pattern is as near
-    np.testing.assert_allclose(found.perplexity[:, -1, -1], 3, rtol=1e-3)
-    np.testing.assert_allclose(found.among[:, -1, -1], 1, rtol=1e-6)
-    assert np.median(found.perplexity[:, 0, -1]) == pytest.approx(1, abs=0.01)
-
-
-def test_very_fast_neurons_are_compared_with_the_fixed_point_of_the_hopfield_network(experiments, monkeypatch):
-    """At K = 3 that is the target, six neurons from the query, and is kept; K = 100 at N = 30 hardly leaves the query."""
-    early = experiments("early")
-    monkeypatch.setattr(early, "TAUS", (1.0, 0.0001))
-    found = early.problems(3, 6)
-    assert np.median(found.from_query) == 6
-    assert np.median(found.from_target) == 0
-    assert np.all(found.missed[:, -1] == 0)
-    np.testing.assert_array_equal(found.continued, found.errors[:, -1])
-    claim = early.claim({3: found, 100: found._replace(from_query=np.zeros(6))})
-    assert claim.verdict == "holds in part"
-    far = early.claim({3: found, 100: found._replace(from_query=np.full(6, 9.0))})
-    assert far.verdict == "holds"
+def test_regimes_follow_from_perplexity_and_success():
+    cases = {
+        (1.0, 1, 100): 0,
+        (1.49, 0, 100): 1,
+        (1.5, 1, 100): 2,
+        (50.5, 0, 100): 2,
+        (50.6, 1, 100): 3,
+        (2.0, 0, 3): 2,
+        (1.2, 1, 2): 0,
+        (1.6, 0, 2): 3,
+        (np.nan, 1, 100): -1,
+        (1.0, np.nan, 100): -1,
+    }
+    np.testing.assert_array_equal(regimes(*np.array(list(cases), float).T), list(cases.values()))
+    np.testing.assert_array_equal(regimes([[1.0], [9.0]], 1, [10, 20]), [[0, 0], [3, 2]])

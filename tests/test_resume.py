@@ -147,6 +147,14 @@ def test_a_configuration_that_no_record_identifies_is_left_alone(config, finishe
     assert "an unknown configuration" in capsys.readouterr().err
 
 
+def test_a_damaged_flag_costs_one_chunk(finished_run, run):
+    (run / "done.zarr" / "c" / "5").write_bytes(b"\0")
+    computed = []
+    aj.run(CONFIG, run, on_chunk=lambda name, number: computed.append(number))
+    assert computed == [CHUNK]
+    assert values(run) == values(finished_run)
+
+
 @pytest.mark.parametrize("failing", ["values", "flags"])
 def test_a_full_disk_is_reported_and_flags_are_set_after_the_values(config, finished_run, run, monkeypatch, capsys, failing):
     set_flags(run, slice(4))

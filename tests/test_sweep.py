@@ -1,4 +1,6 @@
-"""A sweep takes every point of a product exactly once, whatever the batching."""
+"""A sweep takes every point of a product exactly once, whatever the batching, and labels no result by a number it ignores."""
+
+import threading
 
 import equinox as eqx
 import jax
@@ -21,19 +23,26 @@ def trial(**parameters):
 
 
 class Echo(eqx.Module):
-    """A sample that returns its coordinates, its capacity and its own parameter."""
+    """A sample that returns its coordinates, its capacity and its own parameter; or `names` of the coordinates and no more."""
 
-    parameter: float
+    parameter: float = 1.0
+    names: tuple[str, ...] | None = eqx.field(static=True, default=None)
 
     def draw(self, root_key, coordinates, capacity):
         return jnp.zeros(capacity)
 
     def solve(self, problem, coordinates):
+        if self.names is not None:
+            return jax.jit(lambda c: {name: c[name] for name in self.names})(dict(coordinates)) | {"constant": jnp.ones(())}
         return dict(coordinates) | {"capacity": jnp.asarray(problem.size), "parameter": jnp.asarray(self.parameter)}
 
 
+def sweep(sample, axes, **settings):
+    return aj.run_sweeps({"a": aj.Sweep(sample, axes)}, jax.random.key(3), **settings)["a"]
+
+
 def swept(sample, axes, **settings):
-    return aj.run_sweeps({"a": aj.Sweep(sample, axes)}, jax.random.key(3), **settings)["a"].observables
+    return sweep(sample, axes, **settings).observables
 
 
 @pytest.mark.parametrize(
@@ -64,18 +73,6 @@ def test_zipped_coordinates_run_along_one_axis_together():
     np.testing.assert_allclose(found["temperature"][0, :, 0], [0.1, 0.2, 0.3])
 
 
-@pytest.fixture(scope="module")
-def whole():
-    return swept(trial(), AXES)
-
-
-def test_neither_batches_nor_the_rest_of_a_sweep_change_results(whole):
-    for name, values in swept(trial(), AXES, engine=aj.Engine(lanes_per_step=5)).items():
-        np.testing.assert_allclose(whole[name], values, rtol=1e-9, atol=1e-12)
-    part = swept(trial(), {"num_patterns": [5], "num_flips": [2], "temperature": [2.0], "trial": [1, 3]})
-    np.testing.assert_allclose(part["soft_hamming_error"].ravel(), whole["soft_hamming_error"][2, 1, 1, [1, 3]], rtol=1e-9)
-
-
 def test_recalls_cut_short_or_frozen_are_not_settled_and_long_ones_are():
     axes = {"num_patterns": [3], "num_flips": [2], "tau_x": [1.0, 1e4], "trial": range(20)}
     for t1, expected in ((60.0, [1, 0]), (0.02, [0, 0])):
@@ -103,6 +100,7 @@ def test_the_padded_shapes_are_the_cheapest_of_all(loads, each):
     )
     assert waste(loads, counts, shapes.capacities) == pytest.approx(min(waste(loads, counts, sizes) for sizes in sets))
     assert np.all(shapes.of(loads) >= loads)
+    assert Shapes(np.array([5]), np.array([5]), largest=6).capacities.tolist() == [6]
     assert shapes.padding == pytest.approx(1 - loads.sum() / shapes.of(loads).sum())
 
 
@@ -135,16 +133,6 @@ def test_the_last_axis_runs_fastest():
         Grid({"a": [1], "z": {"a": [1]}})
 
 
-@pytest.mark.parametrize("corruption", [aj.Erasures(), aj.GaussianNoise()])
-def test_other_corruptions_can_be_swept(corruption):
-    task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=9), corruption)
-    axes = {"num_patterns": [2, 4], corruption.level_name: [0.0, 0.3], "trial": range(50)}
-    errors = swept(aj.DecoderTrial(task), axes)
-    # Without corruption the target is found, but for the rare pattern that is there twice, which is no error either.
-    assert not errors["nearest_signed"][:, 0].any()
-    assert errors["bayes_signed"][1, 1].mean() < 2
-
-
 def test_nan_is_a_value_of_a_sweep_also_while_jax_looks_for_nan():
     class Failing(Echo):
         def solve(self, problem, coordinates):
@@ -153,3 +141,114 @@ def test_nan_is_a_value_of_a_sweep_also_while_jax_looks_for_nan():
     with jax.debug_nans(True):
         found = swept(Failing(1.0), {"num_patterns": [3], "trial": range(4)})["value"]
     assert np.isnan(found).tolist() == [[False, False, True, True]]
+
+
+FEW = {"num_patterns": [3], "num_flips": [1, 2], "trial": range(3)}
+
+
+def recall(build=aj.AstrocyteMemory, parameters=None, **fixed):
+    return aj.RecallTrial(TASK, eqx.Partial(build, **fixed), parameters or {}, t1=1.0, solver="heun", rtol=0.1, atol=0.1)
+
+
+REFUSED = {
+    "no parameter": (
+        recall(),
+        {"nonsense": [1, 2]},
+        "axis nonsense has no effect on any result of sweep 'a', whose axes can be",
+    ),
+    "misspelt": (recall(), {"tau_y": [1.0]}, r"num_patterns, num_flips, trial, temperature, tau_x.*did you mean 'tau_x'"),
+    "zipped": (recall(), {"z": {"tau_x": [1.0, 2.0], "taup": [1, 2]}}, "taup of axis z has no effect.*did you mean 'tau_p'"),
+    "fixed by build": (recall(tau_x=2.0), {"tau_x": [1.0, 2.0]}, "axis tau_x has no effect"),
+    "another memory's": (recall(aj.HopfieldMemory), {"temperature": [1.0]}, "axis temperature has no effect"),
+    "frozen gains": (recall(gain_regime="frozen"), {"tau_p": [1.0, 9.0]}, "axis tau_p has no effect .* with its settings"),
+    "a build that ignores it": (
+        aj.RecallTrial(TASK, lambda patterns, stored, **others: aj.HopfieldMemory(patterns, stored=stored)),
+        {"tau_x": [1.0, 2.0]},
+        "axis tau_x has no effect",
+    ),
+    "own sample": (
+        Echo(names=("trial", "num_flips")),
+        {"own": [1.0]},
+        "axis own has no effect .* num_flips, num_patterns, trial",
+    ),
+    "parameters of another memory": (
+        recall(aj.HopfieldMemory, {"temprature": 1.0}),
+        {},
+        "parameters must be ones that build takes and does not fix, tau_x, slope, zero_diagonal; got 'temprature'",
+    ),
+    "too many points": (
+        recall(),
+        {"tau_x": np.arange(1.0, 2e4), "slope": np.arange(1.0, 2e4)},
+        "axes of sweep 'a' have 2,399,760,006 points; at most 100,000,000",
+    ),
+    "a parameter given twice": (recall(parameters={"slope": 1.0}, slope=2.0), {}, "parameters must be .*; got 'slope'"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_an_axis_that_changes_nothing_is_refused_before_anything_is_computed(case, monkeypatch):
+    sample, axes, words = REFUSED[case]
+    monkeypatch.setattr("astrojax.sweep.engine.Session.run", lambda *arguments: pytest.fail("computed"))
+    with pytest.raises(aj.InputError, match=words):
+        sweep(sample, FEW | axes)
+
+
+@pytest.mark.parametrize("missing", FEW)
+def test_a_missing_axis_of_the_problems_is_named(missing):
+    with pytest.raises(aj.InputError, match=f"axis {missing}.* is missing"):
+        sweep(recall(), {name: values for name, values in FEW.items() if name != missing})
+
+
+def test_a_parameter_of_the_memory_takes_effect_whether_or_not_the_trial_lists_it():
+    axes = FEW | {"tau_x": [0.01, 100.0]}
+    listed, unlisted = (sweep(recall(parameters=given), axes).observables for given in ({"tau_x": 1.0}, {}))
+    assert np.all(unlisted["overlap"][..., 0] != unlisted["overlap"][..., 1])
+    for name in listed:
+        np.testing.assert_array_equal(unlisted[name], listed[name])
+
+
+def test_a_coordinate_that_reaches_results_only_within_a_compiled_function_counts():
+    found = sweep(Echo(names=("trial", "num_flips", "own")), FEW | {"own": [1.0, 5.0]}).observables
+    assert found["own"][0, 0, 0].tolist() == [1, 5]
+
+
+def test_an_engine_is_as_good_as_new_after_an_interruption_and_times_each_call_separately():
+    engine, axes, seen = aj.Engine(num_threads=1), {"num_patterns": [3], "trial": range(100)}, []
+
+    def stop_at_the_third(name, number):
+        seen.append(number)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(Echo(), axes, engine=engine, lanes_per_chunk=10, on_chunk=stop_at_the_third)
+    assert seen == [10, 10, 10]
+    for _ in range(2):
+        result = sweep(Echo(), axes, engine=engine, lanes_per_chunk=10)
+        assert result.observables["trial"].tolist() == [[*range(100)]]
+        assert result.clock.num_trajectories == 100
+        assert result.clock.num_programs == 0
+
+
+def test_the_failure_of_one_thread_s_sweep_leaves_another_s_whole():
+    engine, axes, found = aj.Engine(num_threads=2), {"num_patterns": [3], "trial": range(5000)}, {}
+    under_way, failed = threading.Event(), threading.Event()
+
+    def wait(name, number):
+        under_way.set()
+        assert failed.wait(60)
+
+    def other():
+        found["whole"] = sweep(Echo(), axes, engine=engine, lanes_per_chunk=100, on_chunk=wait)
+
+    def fail(name, number):
+        raise RuntimeError("mine")
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert under_way.wait(60)
+    with pytest.raises(RuntimeError, match="mine"):
+        sweep(Echo(), axes, engine=engine, on_chunk=fail)
+    failed.set()
+    thread.join()
+    assert found["whole"].observables["trial"].tolist() == [[*range(5000)]]

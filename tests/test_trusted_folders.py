@@ -170,12 +170,6 @@ def test_damaged_descriptions_are_refused_and_repaired_and_values_are_kept(finis
     damage(run / name)
     with pytest.raises(aj.InputError, match=rf"{re.escape(name)}.*(astrojax run .* repairs it|restore it)"):
         aj.load(run)
-    if name.startswith("results.zarr/energy"):
-        tallies = aj.verify(run, share=0.3, seed=0)
-        assert tallies["energy"]["beyond"] == tallies["energy"]["compared"] > 0
-        assert tallies["hamming_error"]["different"] == 0
-    if damage is move_load:
-        assert aj.verify(run, share=0.1, seed=0)["num_patterns"]["beyond"] == 1
     monkeypatch.setattr("astrojax.sweep.engine.Session.compute", lambda *given: pytest.fail("computed again"))
     assert f"{run / name} " in repaired(run)
     assert aj.load(run).identical(aj.load(finished_run))
@@ -228,14 +222,6 @@ def test_a_forged_flag_does_not_pass_off_values_that_were_not_computed(finished_
     assert values(run) == values(finished_run)
 
 
-def test_values_that_are_damaged_after_loading_are_refused_when_they_are_read(run):
-    results = aj.load(run)
-    flip_bit(chunk_files(run, "energy")[0])
-    assert np.isfinite(results.overlap.values).all()
-    with pytest.raises(aj.InputError, match="energy holds damaged values; astrojax run"):
-        _ = results.energy.values
-
-
 def test_a_variable_that_the_run_did_not_write_is_refused(run, capsys):
     name = "results.zarr/convergence_time"
     shutil.copytree(run / "results.zarr" / "energy", run / name)
@@ -285,16 +271,17 @@ def test_a_pipe_in_a_folder_is_refused_and_never_read(run, capsys):
 
 @pytest.fixture
 def project(tmp_path):
-    """A folder with a configuration, its patterns, and a bias of each."""
+    """A folder with a configuration, its patterns, and a bias of each, in files of the same name."""
     folder = tmp_path / "project"
     folder.mkdir()
     rng = np.random.default_rng(0)
     np.save(folder / "own.npy", rng.choice([-1.0, 1.0], (5, 16)))
-    np.save(folder / "bias.npy", rng.normal(size=5))
+    (folder / "biases").mkdir()
+    np.save(folder / "biases" / "own.npy", rng.normal(size=5))
     raw = RAW | {
         "patterns": {"kind": "file", "path": "own.npy"},
         "axes": {"num_patterns": 5, "num_flips": 1},
-        "models": {"a": {"kind": "astrocyte", "logit_bias": "bias.npy"}},
+        "models": {"a": {"kind": "astrocyte", "logit_bias": "biases/own.npy"}},
         "decoders": False,
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(raw))
@@ -306,6 +293,7 @@ def test_a_run_folder_holds_its_patterns_and_can_be_moved_continued_and_verified
     assert main(["run", str(project / "config.yaml"), "--out", str(out)]) == 0
     expected = values(out)
     assert "path: inputs/own.npy" in (out / "config.yaml").read_text()
+    assert {path.name for path in (out / "inputs").iterdir()} == {"own.npy", "2-own.npy"}
     assert str(project) not in (out / "config.yaml").read_text()
     # The project moves: the same configuration continues the run, and only checks it.
     moved = project.rename(tmp_path / "moved")
@@ -369,7 +357,7 @@ def test_a_search_holds_its_patterns_in_every_folder_and_is_refused_when_it_was_
     moved = out.rename(tmp_path / "elsewhere")
     for path in (moved / "config.yaml", moved / "tuned.yaml", moved / "heldout" / "tuned" / "config.yaml"):
         assert "inputs/own.npy" in path.read_text()
-        assert "inputs/bias.npy" in path.read_text()
+        assert "inputs/2-own.npy" in path.read_text()
         assert str(tmp_path) not in path.read_text()
     expected = aj.load_search(moved).heldout().energy.values.tobytes()
     run_search(aj.load_search_config(moved / "config.yaml"), moved)

@@ -24,8 +24,7 @@ FAST = {"key": KEY, "num_steps": 7, "batch_size": 16, "validation_size": 32, "va
 
 def objective(build=aj.AstrocyteMemory, **settings) -> aj.Objective:
     task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=12), aj.Flips())
-    given = {"num_patterns": [6, 16], "levels": [1, 3], "rtol": 1e-3, "atol": 1e-3} | settings
-    return aj.Objective(task, build, **given)
+    return aj.Objective(task, build, **({"num_patterns": [6, 16], "levels": [1, 3]} | settings))
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +76,13 @@ def test_bad_parameters_and_settings_are_named(engine):
 
 
 def test_a_search_finds_what_a_scan_finds(engine):
-    """The temperature of attention: a scan over 60 values with other problems knows nothing of gradients."""
+    """The temperature of attention: a scan over 30 values with other problems knows nothing of gradients."""
     build = eqx.Partial(aj.AstrocyteMemory, score="linear", gain_regime="adiabatic")
     aim = objective(build, num_patterns=[8], levels=[2], t1=1.0, loss="direction")
-    scan = {"temperature": jnp.geomspace(0.1, 1e3, 60)}
-    losses = measure(aim, scan, jax.random.key(5), np.arange(1024), engine)["loss"].mean(axis=1)
+    scan = {"temperature": jnp.geomspace(0.1, 1e3, 30)}
+    losses = measure(aim, scan, jax.random.key(5), np.arange(256), engine)["loss"].mean(axis=1)
     *_, state = aj.tune(aim, {"temperature": [0.2, 500.0]}, key=jax.random.key(0), engine=engine, num_steps=60)
-    found = measure(aim, state.best_values, jax.random.key(5), np.arange(1024), engine)["loss"].mean(axis=1)
+    found = measure(aim, state.best_values, jax.random.key(5), np.arange(256), engine)["loss"].mean(axis=1)
     assert losses.max() > 1.5 * losses.min()
     assert found.max() <= losses.min() * 1.02
 
@@ -223,20 +222,6 @@ def test_where_targets_are_not_signs_the_loss_decides(engine):
     losses = np.stack([one.record.validation_loss for one in validated])
     np.testing.assert_array_equal(state.best_loss, losses.min(axis=0))
     assert state.best_start == np.argmin(losses.min(axis=0))
-
-
-def test_what_was_found_is_a_memory_to_use(search, engine):
-    """The memory of an objective recalls a problem as the search has seen it recalled."""
-    aim, best = objective(), search[0][-1].best
-    for number in range(4):
-        problem = aim.problem(KEY, number)
-        memory = aim.memory(best, problem.patterns[:, np.asarray(problem.stored)])
-        recall = aj.retrieve(memory, problem.query, t1=10.0, rtol=1e-3, atol=1e-3)
-        values = {name: np.asarray(value)[None] for name, value in best.items()}
-        seen = measure(aim, values, KEY, np.array([number]), engine)
-        assert seen["hamming_error"] == aj.hamming_error(problem.target, recall.state.x)
-    with pytest.raises(aj.InputError, match="patterns must be given"):
-        aim.memory(best)
 
 
 def test_memories_of_a_pool_store_all_of_it_and_refuse_other_patterns():
