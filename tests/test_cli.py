@@ -12,7 +12,6 @@ import time
 import types
 from pathlib import Path
 
-import argcomplete
 import numpy as np
 import pytest
 import yaml
@@ -290,12 +289,6 @@ def test_the_explorer_is_called_with_what_was_asked(monkeypatch):
     given = {"address": "::1", "port": 0, "show": False, "patterns": "own.npy", "array": "a", "threshold": 0.5}
     given["max_duplicates"] = 3
     assert asked == [plain, given]
-
-
-def test_completion_prints_the_script_of_a_shell(capsys):
-    for shell in ("bash", "zsh", "fish"):
-        assert main(["completion", shell]) == 0
-        assert capsys.readouterr().out == argcomplete.shellcode(["astrojax"], shell=shell) + "\n"
 
 
 COMPLETE = """

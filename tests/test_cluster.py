@@ -165,13 +165,14 @@ def test_a_worker_reads_a_pattern_file_once_and_compares_it(tmp_path, monkeypatc
     np.save(tmp_path / "own.npy", np.random.default_rng(0).choice([-1.0, 1.0], (5, 16)))
     raw = RAW | {"patterns": {"kind": "file", "path": "own.npy"}, "axes": {"num_patterns": 5, "num_flips": [0, 1]}}
     given = parse_config(raw | {"models": {"h": {"kind": "hopfield"}}}, folder=tmp_path)
-    digests, read = tuple(given.file_digests().items()), []
-    monkeypatch.setattr(Config, "file_digests", lambda self: read.append(self) or dict(digests))
+    digests, read = given.file_digests(), []
+    monkeypatch.setattr(Config, "file_digests", lambda self: read.append(self) or digests)
     cluster._prepare.cache_clear()
+    task = [given.model_dump_json(), digests, 50, {}, {}]
     for index in range(3):
-        values, _ = cluster._compute(given.model_dump_json(), digests, 50, ((), ()), index)
+        values, _ = cluster._compute(json.dumps(task), index)
         assert values["hamming_error"].shape == (50,)
     assert len(read) == 1
-    other = (("patterns.path", "0" * 64),)
+    task[1] = {"patterns.path": "0" * 64}
     with pytest.raises(aj.InputError, match=r"patterns\.path: .*own\.npy is another file on the worker"):
-        cluster._compute(given.model_dump_json(), other, 50, ((), ()), 0)
+        cluster._compute(json.dumps(task), 0)

@@ -73,7 +73,9 @@ SETTINGS = {"temperature": 0.6, "tau_x": 0.7, "tau_p": 1.4, "slope": 0.9}
     ("coupling", "score"),
     [(None, "squared"), (None, "linear"), (None, "power"), ("K", "linear"), ("N", "squared"), ("1", "power"), (2.5, "linear")],
 )
-def test_the_drive_has_the_coupling_that_is_asked_for_and_the_energy_falls_at_its_exact_rate(coupling, score):
+def test_c16_the_drive_is_gated_by_the_gains_with_the_coupling_asked_for_and_the_energy_falls_at_its_exact_rate(
+    coupling, score
+):
     _, derivative, own = equations.SCORES[score]
     c = own(K) if coupling is None else COUPLINGS[coupling]
     memory = aj.AstrocyteMemory(PATTERNS, coupling=coupling, score=score, **SETTINGS)

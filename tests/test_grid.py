@@ -162,7 +162,7 @@ RAW = {
     "patterns": {"kind": "random", "num_neurons": 9},
     "axes": {"num_patterns": 12, "num_flips": [1, 2]},
     "trials": 20,
-    "models": {"a": {"kind": "astrocyte", "tau_x": 0.001}, "h": {"kind": "hopfield"}},
+    "models": {"a": {"kind": "astrocyte", "tau_x": 0.01}, "h": {"kind": "hopfield"}},
     "retrieval": {"t1": 5, "outcome_error": 0.004},
     "decoders": False,
 }
@@ -174,13 +174,13 @@ def grids_of(folder):
 
 def test_a_run_refines_grids_until_outcomes_agree_and_keeps_them_when_it_goes_on(tmp_path, monkeypatch, no_figures):
     folder, interrupted = tmp_path / "run", tmp_path / "interrupted"
-    monkeypatch.setattr("astrojax.runs.calibration.NUM_PILOTS", 512)
+    monkeypatch.setattr("astrojax.runs.calibration.NUM_PILOTS", 128)
     results = aj.run(parse_config(RAW), folder)
     grids = grids_of(folder)
     assert grids["a"]["refinement"] > 1
     assert grids["h"]["refinement"] == 1
     for grid in grids.values():
-        assert grid["pilots"] == 512
+        assert grid["pilots"] == 128
         assert grid["differ"] <= 0.004
 
     def stop(name, number):
@@ -212,7 +212,7 @@ def test_settings_that_do_not_fit_the_solver_are_named():
 
 def test_outcomes_at_the_defaults_of_the_paper_are_those_of_a_fine_solution():
     task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=20), aj.Flips())
-    axes = {"num_patterns": [100], "num_flips": [3], "trial": range(256)}
+    axes = {"num_patterns": [100], "num_flips": [3], "trial": range(128)}
     coarse, fine = (
         swept(aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), {}, **settings), axes)["hamming_error"]
         for settings in ({}, {"solver": "dopri8", "rtol": 1e-8, "atol": 1e-8})

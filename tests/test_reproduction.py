@@ -1,6 +1,5 @@
 """The main job and the reproduction: configurations that plan, verdicts that follow from the numbers, and the page."""
 
-import functools
 from pathlib import Path
 
 import jax
@@ -10,7 +9,6 @@ import xarray as xr
 from scipy.stats import chi2_contingency
 
 import astrojax as aj
-from astrojax.config.load import read_config
 from astrojax.runs.run import Execution, outline_of
 from experiments.page import Page
 
@@ -107,31 +105,6 @@ def test_gains_have_chosen_where_fast_neurons_count_as_converged():
     assert event < 100
     at, end = (aj.retrieve(memory, query, t1=t1, solver="etd3") for t1 in (event, 100.0))
     np.testing.assert_allclose(memory.gains(at.state), memory.gains(end.state), atol=0.01)
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("no_figures")
-def test_the_main_job_says_what_it_measured_in_few_lines_and_suggests_a_command_that_works(experiments, capsys, monkeypatch):
-    fig4, digits = experiments("fig4"), experiments("digits")
-    small = {
-        fig4: ["--axes.num_patterns", "[4, 40]", "--axes.num_flips", "[3, 5]", "--trials", "20"],
-        digits: ["--axes.num_patterns", "[10, 20, 30]", "--trials", "10"],
-    }
-    for module, overrides in small.items():
-        monkeypatch.setattr(module, "main", functools.partial(module.main, overrides))
-    experiments("main_job").main()
-    printed = capsys.readouterr().out
-    *lines, command = printed.splitlines()
-    assert len(lines) < 38
-    words = " ".join(printed.split())
-    errors = aj.load("runs/fig4").hamming_error.sel(model="astrocyte", num_patterns=40).mean("trial")
-    for flips in (3, 5):
-        assert f"it leaves {float(errors.sel(num_flips=flips)):.2f} [" in words
-    share = float(aj.load("runs/digits").success.sel(model="defaults", num_patterns=20).mean())
-    assert f"the paper's settings recall {share:.1%} [" in words
-    file, *overrides = digits.NEXT
-    assert command.startswith(f"  .venv/bin/astrojax run {file} ")
-    assert read_config(ROOT / file, overrides).axes.tau_x[-1] == 1000
 
 
 def test_cells_won_and_lost_are_those_whose_interval_excludes_zero(experiments):

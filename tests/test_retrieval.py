@@ -13,7 +13,7 @@ from astrojax.solve import retrieve as retrieval
 
 PATTERNS = aj.random_patterns(jax.random.key(0), num_neurons=12, num_patterns=5)
 QUERY = aj.flip(jax.random.key(1), PATTERNS[:, 0], 2)
-FAST = {"adjoint": diffrax.ForwardMode()}
+FAST = {"adjoint": diffrax.ForwardMode(), "solver": "etd3"}
 
 
 def test_a_batch_over_memories_and_queries_equals_single_retrievals():

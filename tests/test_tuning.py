@@ -20,6 +20,7 @@ START = {"temperature": [5.0, 0.5], "tau_x": [1.0, 0.3]}
 
 KEY = jax.random.key(2)
 FAST = {"key": KEY, "num_steps": 7, "batch_size": 16, "validation_size": 32, "validate_every": 2}
+ADAPTIVE = {"solver": "etd3", "rtol": 1e-3, "atol": 1e-3}
 
 
 def objective(build=aj.AstrocyteMemory, **settings) -> aj.Objective:
@@ -154,7 +155,7 @@ def test_gradients_that_are_not_finite_are_left_out_and_counted(engine):
 
 
 def test_trajectories_that_fail_are_counted_and_never_improve_anything(engine):
-    search = aj.Search(objective(max_steps=1), engine=engine, **FAST)
+    search = aj.Search(objective(max_steps=1, **ADAPTIVE), engine=engine, **FAST)
     state = search.step(search.init(START))
     assert np.all(state.record.num_failed == FAST["batch_size"])
     assert np.all(np.isnan(state.record.loss))
@@ -165,9 +166,9 @@ def test_trajectories_that_fail_are_counted_and_never_improve_anything(engine):
 def test_values_are_not_better_for_trajectories_that_fail(engine):
     """Too few steps for the hard problems: without these the error would be lower than with steps enough."""
     values, numbers = {"temperature": jnp.asarray([0.05])}, np.arange(64)
-    enough = measure(objective(), values, jax.random.key(0), numbers, engine)
+    enough = measure(objective(**ADAPTIVE), values, jax.random.key(0), numbers, engine)
     most = int(1.2 * np.median(enough["num_steps"]))
-    few = measure(objective(max_steps=most), values, jax.random.key(0), numbers, engine)
+    few = measure(objective(max_steps=most, **ADAPTIVE), values, jax.random.key(0), numbers, engine)
     failed = few["status"][0] != aj.Status.OK
     assert 8 < failed.sum() < 56
     assert few["hamming_error"][0, ~failed].mean() < enough["hamming_error"].mean()
