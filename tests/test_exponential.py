@@ -33,7 +33,7 @@ def field(t, y, args):
 def solved(solver, num_steps, y0=(1.0, 1.0), t1=2.0, saveat=None):
     y0 = tuple(jnp.asarray(value) for value in y0)
     saveat = diffrax.SaveAt(t1=True) if saveat is None else saveat
-    given = {"dt0": t1 / num_steps, "y0": y0, "args": RATES, "saveat": saveat, "max_steps": num_steps + 1}
+    given = {"dt0": jnp.asarray(t1 / num_steps), "y0": y0, "args": RATES, "saveat": saveat, "max_steps": 256}  # one program
     return diffrax.diffeqsolve(diffrax.ODETerm(field), solver, 0.0, t1, adjoint=diffrax.DirectAdjoint(), **given)
 
 
