@@ -85,6 +85,7 @@ def test_sliders_obey_the_keyboard_and_every_control_is_reached_by_tab(visit):
     page.get_by_label("Gain regime").select_option("frozen")
     api.expect(temperature).to_be_disabled()
     page.get_by_label("Gain regime").select_option("dynamic")
+    api.expect(page.get_by_role("slider", name="τp:")).to_be_enabled()
     page.get_by_role("button", name="digits").focus()
     reached = []
     for _ in range(40):

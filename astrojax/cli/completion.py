@@ -61,11 +61,7 @@ def _add_keys(parser: Parser, command: str, words: Sequence[str]) -> None:
 
 
 def keys(command: str, models: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The dotted keys of a configuration, each with its JSON Schema.
-
-    Arguments:
-        command: `run` or `tune`. models: the models of the configuration by name, each with its kind.
-    """
+    """The dotted keys of a configuration for `run` or `tune` that has some models by name, each key with its JSON Schema."""
     schema = schema_of(command)
     definitions = schema["$defs"]
 

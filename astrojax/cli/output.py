@@ -18,12 +18,9 @@ def escape_unprintable() -> None:
 
 
 class Output:
-    """Where a command prints.
+    """Where a command prints: on stderr if its outcome is one JSON document (`as_json`), and nothing but that if it is `quiet`.
 
-    Arguments:
-        as_json: the outcome is one JSON document on stdout, and everything else goes to stderr.
-        quiet: nothing else is printed.
-        color: whether a terminal may be colored; the environment variable NO_COLOR forbids it too.
+    A terminal is colored unless NO_COLOR is set.
     """
 
     def __init__(self, *, as_json: bool = False, quiet: bool = False, color: bool = True) -> None:

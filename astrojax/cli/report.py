@@ -65,12 +65,7 @@ def show_run(
 
 
 def show_search(output: Output, folder: Path, page: str | None = None, drawing: Drawing = None) -> None:
-    """Print the results of a search; `page` and `drawing` as for `show_run`.
-
-    Raises:
-        InputError (a ValueError): if the search is unfinished, or for another format.
-        RunError: if the figures or the page cannot be written.
-    """
+    """Print the results of a finished search; `page` and `drawing` as for `show_run`."""
     from ..report.tune import print_tune_summary, tune_figures, tune_summary
     from ..storage.tune_results import TUNED, load_search
 

@@ -118,9 +118,8 @@ class Explorer:
         following.on_click(lambda _: setattr(self.target, "value", (self.target.value + 1) % self.load.value))
         self.upload.param.watch(self._received, "file")
         watched: dict[Callable[..., None], list[Any]] = {
-            self._source_changed: [self.source, self.neurons],
+            self._source_changed: [self.source, self.neurons, self.corruption],
             self._read: [self.threshold, self.array, self.duplicates],
-            self._corruption_changed: [self.corruption],
             self._corrupt: [self.target, self.level],
             self._changed: [self.load, self.memory, *self.options.values(), *self.numbers.values()],
         }
@@ -229,19 +228,13 @@ class Explorer:
             self._clear()
             self.verdict.object = '<div role="status">Choose a pattern file.</div>'
 
-    def _corruption_changed(self, *_: Any) -> None:
-        self._quiet = True
-        self.level.value = -1
-        self._fit_level(self._size()[0])
-        self._quiet = False
-        self._corrupt()
-
     def _fit_level(self, num_neurons: int) -> None:
-        """Give the level the range of its corruption, and an eighth of that where it is outside."""
+        """Give the level the range of its corruption, and an eighth of that if it is new or the level is outside."""
         corruption = corruptions()[self.corruption.value]
         high = corruption.level_range.le or LARGEST_LEVEL
         values = list(range(num_neurons + 1)) if corruption.is_count else [high * part / 80 for part in range(81)]
-        level = self.level.value if 0 <= self.level.value <= values[-1] else values[len(values) // 8]
+        is_kept = self.level.label == corruption.level_name and self.level.value <= values[-1]
+        level = self.level.value if is_kept else values[len(values) // 8]
         self.level.param.update(label=corruption.level_name, help=corruption.level_meaning, values=values, value=level)
 
     def _corrupt(self, *_: Any) -> None:

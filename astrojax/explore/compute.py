@@ -127,8 +127,7 @@ def read_upload(
 ) -> np.ndarray:
     """Patterns from the bytes of a pattern file, shape (N, K); `data` may be incomplete if the file's `size` is too large.
 
-    Raises:
-        InputError (a ValueError): as `load_patterns`, and for what is too large to be explored.
+    Raises `InputError` as `load_patterns`, and for what is too large to be explored.
     """
     name, size = name.replace("\\", "/").rpartition("/")[2], max(size, len(data))
     if size > LARGEST_UPLOAD:

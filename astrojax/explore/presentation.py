@@ -115,9 +115,7 @@ def signs_of(values: np.ndarray) -> str:
 def explain(settings: Settings, problem: Problem, found: Answer, solve: Callable[[Settings], Answer]) -> str:
     """Why a recall failed, with a remedy where one recalls the target; empty for success, and for a failed status.
 
-    Arguments:
-        settings, problem, found: the setting and its outcome.
-        solve: the outcome of other settings of this problem; called at most `MOST_TRIED` times.
+    `solve` gives the outcome of other settings of this problem; it is called at most `MOST_TRIED` times.
     """
     if found.statuses["memory"] != Status.OK or found.is_recalled:
         return ""

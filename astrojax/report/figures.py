@@ -81,11 +81,7 @@ def render(figure: Figure, format: str = "png") -> bytes:
 
 
 def draw_all(draw: Callable[[], Mapping[str, Figure]], folder: Path, formats: Sequence[str] = ("png",)) -> list[Path]:
-    """Draw figures, write them as files into a folder that is created if needed, and return their paths.
-
-    Raises:
-        InputError (a ValueError): for an unknown format, before anything is drawn.
-    """
+    """Draw figures unless a format is unknown, write them into a folder that is created if needed, and return their paths."""
     for format in formats:
         one_of("format", format, FORMATS)
     figures = draw()

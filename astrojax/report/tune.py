@@ -149,11 +149,10 @@ def plot_history(history: xr.Dataset, best: dict[str, Any]) -> Figure:
         ax.axvline(best["step"], color="0.6", linestyle=":")
         if np.nanmin(history[name].values) > 0:
             ax.set_yscale("log")
-    for place, ax in enumerate(panels):
-        if place <= len(names):
-            set_axis(ax, "step", steps)
-        else:
-            ax.set_axis_off()
+    for ax in panels[: len(names) + 1]:
+        set_axis(ax, "step", steps)
+    for ax in panels[len(names) + 1 :]:
+        ax.set_axis_off()
     return figure
 
 
