@@ -102,17 +102,15 @@ def make_parser() -> tuple[Parser, dict[str, Parser]]:
             module.add(command)
             command.add_argument("--no-color", action="store_true", help="no colors on a terminal; so does NO_COLOR=1")
         lines.append("")
-    parser.epilog = "\n".join(
-        [
-            *lines,
-            "examples:",
-            "  astrojax run example:first                    # a first run; it compiles for half a minute",
-            "  astrojax show runs/first --html               # its page",
-            "  astrojax run --help                           # more about a command",
-            "",
-            fill(STATUSES),
-        ]
-    )
+    lines += [
+        "examples:",
+        "  astrojax run example:first                    # a first run; it compiles for half a minute",
+        "  astrojax show runs/first --html               # its page",
+        "  astrojax run --help                           # more about a command",
+        "",
+        fill(STATUSES),
+    ]
+    parser.epilog = "\n".join(lines)
     return parser, parsers
 
 

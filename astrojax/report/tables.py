@@ -78,20 +78,16 @@ def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str
 def print_tables(console: Console, content: dict[str, Any]) -> None:
     """Print the tables of a `summary`: one for each model and decoder, or a single one where they run along one axis."""
     means = {name: table["mean_hamming_error"] for name, table in content["hamming_error"].items()}
-
-    def print_means(
-        title: str, corner: str, columns: Sequence[float | int], lines: Mapping[str, Sequence[float | None]]
-    ) -> None:
-        rows = ([name, *("-" if mean is None else f"{mean:.2f}" for mean in line)] for name, line in lines.items())
-        console.print(make_table([corner, *distinct(columns)], rows, title, first="right"))
-
-    match list(content["axes"].items()):
-        case [(rows, row_values), (columns, values)]:
-            for name, lines in means.items():
-                named = dict(zip(distinct(row_values), lines, strict=True))
-                print_means(f"{name}: mean Hamming error, {rows} down, {columns} across", "", values, named)
-        case [(columns, values)]:
-            print_means("mean Hamming error", columns, values, means)
+    *vertical, (columns, values) = content["axes"].items()
+    tables = {"mean Hamming error": means}
+    for rows, row_values in vertical:
+        tables = {
+            f"{name}: mean Hamming error, {rows} down, {columns} across": dict(zip(distinct(row_values), lines, strict=True))
+            for name, lines in means.items()
+        }
+    for title, lines in tables.items():
+        cells = ([name, *("-" if mean is None else f"{mean:.2f}" for mean in line)] for name, line in lines.items())
+        console.print(make_table(["" if vertical else columns, *distinct(values)], cells, title, first="right"))
     gaps = _largest_gaps(content)
     if gaps is not None:
         console.print(
@@ -168,8 +164,7 @@ def make_table(
     style: dict[str, Any] = {"title": title, "title_justify": "left", "min_width": len(title)} if title else {}
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, **style)
     for place, heading in enumerate(headings):
-        justify: Literal["left", "right"] = "right" if place else first
-        table.add_column(heading, justify=justify, no_wrap=place > 0, overflow="fold")
+        table.add_column(heading, justify="right" if place else first, no_wrap=place > 0, overflow="fold")
     for row in rows:
         table.add_row(*row)
     return table
