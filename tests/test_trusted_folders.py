@@ -56,7 +56,7 @@ def test_an_edited_configuration_is_never_mixed_with_what_was_computed(finished_
     with pytest.raises(aj.InputError, match="was changed after the run was started"):
         aj.load(run, partial=True)
     # The original configuration restores it.
-    assert f"{run / 'config.yaml'} was damaged or changed, and is written again" in repaired(run)
+    assert f"{run / 'config.yaml'} was damaged or changed; it is rewritten" in repaired(run)
     assert values(run) == values(finished_run)
 
 

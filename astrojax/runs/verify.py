@@ -1,4 +1,4 @@
-"""Whether a stored run can be reproduced: a share of it is computed again and compared."""
+"""Verify a stored run: recompute a random share of it and compare."""
 
 import contextlib
 import functools
@@ -37,30 +37,29 @@ def verify(
     execution: Execution = Execution(),  # noqa: B008 (frozen)
     on_chunk: Callable[[str, int], None] | None = None,
 ) -> dict[str, dict[str, float | int]]:
-    """Compute a random share of the stored trajectories of a run again, and compare.
+    """Recompute a random share of a run's stored trajectories and compare.
 
-    Every chunk that is done is checked, whatever share is compared; one that is not what was stored is compared as a whole.
-    Values that cannot be read count as different, as do all of a variable whose description was changed, and a coordinate that
-    was changed.
+    All finished chunks are checked, whatever the share; damaged ones are compared completely. Unreadable values, all values of
+    a variable whose description was changed, and changed coordinates count as different.
 
     Arguments:
-        run: a run folder; of an unfinished run, what is done.
-        share: which share, within (0, 1]; one trajectory at least.
-        seed: seed of the choice, an integer of at least 0; another one every time when left out.
+        run: a run folder; if unfinished, its finished chunks.
+        share: proportion in (0, 1]; at least one trajectory.
+        seed: of the random choice, an integer of at least 0; different every time if omitted.
         execution: how to compute.
         on_chunk: as for `run`.
 
     Returns:
         For each variable `compared`, how many values were compared, `different`, how many are not the same bit for bit,
-        `beyond`, how many differ by more than a relative 1e-5 or at all where they are integers, counts of errors or not
-        finite, and `largest`, the largest difference relative to the larger of 1 and the value.
+        `beyond`, how many differ by more than a relative 1e-5, or at all if they are integers, counts or not finite; and
+        `largest`, the largest difference relative to max(1, |value|).
 
     Raises:
-        InputError (a ValueError): if the folder holds no run, or one whose configuration or patterns were changed since, or
+        InputError (a ValueError): if the folder holds no run, or one whose configuration or patterns have changed since, or
             for a share or a seed out of range.
         StorageError (a RunError): if the dataset or its flags cannot be opened.
     """
-    engine = Engine(**execution.engine_settings())  # first, since checks of numbers start JAX
+    engine = Engine(**execution.engine_settings())  # first, since checking numbers starts JAX
     within("share", share, 0, 1)
     if seed is not None:
         at_least("seed (--seed)", seed, 0)
@@ -118,7 +117,7 @@ def verify(
 def _compare(
     results: Results, plan: Plan, job: Job, chosen: np.ndarray, again: dict[str, np.ndarray], changed: Sequence[str]
 ) -> dict[str, dict[str, float | int]]:
-    """Tallies by stored variable, for the chosen lanes of a task; all of what was changed or cannot be read differs."""
+    """Tallies by stored variable, for the chosen lanes of a job; changed and unreadable values count as different."""
     size = job.num_trajectories
     full = {name: np.zeros(size, value.dtype) for name, value in again.items()}
     for name, value in again.items():

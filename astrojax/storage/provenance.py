@@ -105,7 +105,7 @@ class Record:
                 self.previous = read_record(folder)
             except InputError:
                 if (folder / PROVENANCE).exists():
-                    notice(f"{folder / PROVENANCE} is damaged, and is written again")
+                    notice(f"{folder / PROVENANCE} is damaged; it is rewritten")
         self.config: Any = _write(folder, config) if self.is_new else self._continue(config)
         """The configuration, which names the copies in the folder, where there are any."""
         self.config_sha256: str = self.previous.get("config_sha256") or self.config.sha256()
@@ -132,10 +132,10 @@ class Record:
                 raise InputError("\n  ".join([f"--out: {folder} {text}:", *different]))
             if all(_has_digest(path, recorded.get(name)) for name, path in stored.files().items()):
                 return stored
-            self._notice(f"{folder}: files that the configuration names were damaged or missing, and are written again")
+            self._notice(f"{folder}: files that the configuration names were damaged or missing; they are rewritten")
             return _write(folder, config)
         if known == config.sha256():
-            self._notice(f"{folder / CONFIG} was damaged or changed, and is written again")
+            self._notice(f"{folder / CONFIG} was damaged or changed; it is rewritten")
             return _write(folder, config)
         if stored is None:
             which = "another configuration, which" if known else "an unknown configuration, which, like every record of it,"

@@ -1,8 +1,8 @@
-"""The labelled dataset of a run, which is filled chunk by chunk and survives interruptions.
+"""The labeled dataset of a run, which is filled chunk by chunk and survives interruptions.
 
-A cell is the chunks of all variables that share a grid, at one place of it. Cells of different tasks share no file. The values
-of a task are written first, and its flags afterwards, so that flags are true at every moment. Every chunk ends in a checksum of
-its content; a flag is a checksum of its cell, which ties it to the run and to its place.
+A cell comprises the chunks, at one place, of all variables that share a grid. Cells of different jobs share no file. The values
+of a job are written before its flags, so flags are always true. Every chunk ends in a checksum of its content; a flag is a
+checksum of its cell, which ties it to the run and to its place.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ Region = tuple[slice, ...]
 
 
 class Grid(NamedTuple):
-    """How a variable is divided: names and lengths of its dimensions, and lengths of its chunks."""
+    """How a variable is chunked: names and lengths of its dimensions, and lengths of its chunks."""
 
     dims: tuple[str, ...]
     shape: tuple[int, ...]
@@ -56,7 +56,7 @@ class Grid(NamedTuple):
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable to be stored: how it is divided, its type and its attributes."""
+    """A variable to be stored: how it is chunked, its type and its attributes."""
 
     name: str
     grid: Grid
@@ -69,8 +69,8 @@ class Cells:
 
     Arguments:
         path: the folder of the dataset, in Zarr's format.
-        run: what identifies the run, as its configuration's SHA-256: a cell of another run has another checksum.
-        grids: grids of the variables, by name, in the order of the cells.
+        run: identifies the run, by its configuration's SHA-256: cells of other runs have other checksums.
+        grids: grid of each variable, by name, in the order of cells.
     """
 
     def __init__(self, path: Path, run: str, grids: Mapping[str, Grid]) -> None:
@@ -80,11 +80,11 @@ class Cells:
             names.setdefault(grid, []).append(name)
         firsts = [0, *itertools.accumulate(math.prod(grid.counts) for grid in names)]
         self.size = firsts.pop()
-        """How many cells there are."""
+        """Number of cells."""
         self._groups = [(first, grid, group) for first, (grid, group) in zip(firsts, names.items(), strict=True)]
 
     def numbers(self, name: str, region: Region) -> list[int]:
-        """The cells of a region of whole chunks of a variable."""
+        """Numbers of the cells in a region of whole chunks."""
         first, grid, _ = next(group for group in self._groups if name in group[2])
         places = [range(part.start // chunk, -(-part.stop // chunk)) for part, chunk in zip(region, grid.chunks, strict=True)]
         return (first + np.ravel_multi_index(np.ix_(*places), grid.counts)).ravel().tolist()
@@ -96,7 +96,7 @@ class Cells:
         return [f"{name}/c/{place}" for name in names]
 
     def checksum(self, cell: int) -> int:
-        """A positive number of 64 bits that follows from run, place, size and CRC of every chunk; 0 if a chunk is missing.
+        """A positive 64-bit checksum of the run and of every chunk's place, size and CRC; 0 if a chunk is missing.
 
         Only the CRC at the end of each chunk is read, not its content.
         """
@@ -112,11 +112,11 @@ class Cells:
         return int.from_bytes(digest.digest()) or 1
 
     def is_intact(self, cell: int, checksum: int) -> bool:
-        """Whether the chunks of a cell are those that the checksum was made of, and have the content they were written with."""
+        """Whether the chunks of a cell match the checksum and their own CRCs."""
         return checksum != 0 and self.checksum(cell) == checksum and not self._broken_chunk(cell)
 
     def fault(self, cell: int) -> str:
-        """What is wrong with a cell that has another checksum than its flag, as the beginning of a sentence."""
+        """What is wrong with a cell whose checksum differs from its flag, as the start of a sentence."""
         place = self.files(cell)[0].partition("/")[2]
         swapped = f"{self._path} holds damaged values: the chunks at {place} are not those that were computed"
         return self._broken_chunk(cell) or swapped
@@ -147,7 +147,7 @@ class Results:
         run: what identifies the run: the SHA-256 of its configuration.
 
     Raises:
-        StorageError: if anything cannot be written.
+        StorageError: if something cannot be written.
     """
 
     def __init__(self, folder: Path, coordinates: xr.Dataset, variables: Sequence[Variable], run: str) -> None:
@@ -158,10 +158,10 @@ class Results:
         self._arrays: dict[str, Any] = {}
 
     def open(self, notice: Callable[[str], None]) -> dict[str, str]:
-        """Open what is there, create what is missing, and write again, with a notice, what differs; stored values are kept.
+        """Open what exists, create what is missing, and rewrite what differs, with a notice; stored values are kept.
 
         Returns:
-            The SHA-256 of every file that must not change from now on, descriptions and coordinates, by its path in the folder.
+            SHA-256 of every file that must not change from now on (descriptions, coordinates), by path in the folder.
         """
         is_new = not self.path.exists()
         with storing(self.path):
@@ -172,14 +172,14 @@ class Results:
                     continue
                 if not is_new:
                     what = "is damaged, or differs from what this version writes" if path.is_file() else "is missing"
-                    notice(f"{path} {what}, and is written again; the values are kept")
+                    notice(f"{path} {what}; it is rewritten, and values are kept")
                 _make_room(path)
                 write_bytes(path, content)
             self._open(LocalStore(self.path), list(self._variables), "r+")
         return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
     def open_for_reading(self, without: Sequence[str] = ()) -> None:
-        """Open what is there, `without` some variables, and change nothing.
+        """Open read-only, `without` some variables.
 
         Raises:
             StorageError: if something is missing or damaged.
@@ -195,7 +195,7 @@ class Results:
         self._arrays = {name: _opened(store, self._variables[name], mode) for name in names}
 
     def write(self, regions: Mapping[str, Region], values: Mapping[str, np.ndarray]) -> None:
-        """Write the values of a task, each variable into its region of whole chunks, then its flags."""
+        """Write a job: each variable into its region of whole chunks, then the job's flags."""
         with storing(self.path):
             for name, region in regions.items():
                 self._arrays[name][region] = np.broadcast_to(values[name], [part.stop - part.start for part in region])
@@ -206,7 +206,7 @@ class Results:
         """The flags: a checksum for each cell that is done, otherwise 0; shape (cells,)."""
         try:
             return np.asarray(self._done[:])
-        except Exception:  # of any kind: a damaged flag counts as one that is not set
+        except Exception:  # of any kind: a damaged flag counts as unset
             return np.array([self._flag(cell) for cell in range(self._cells.size)], np.uint64)
 
     def _flag(self, cell: int) -> int:
@@ -216,17 +216,17 @@ class Results:
             return 0
 
     def forget(self, regions: Mapping[str, Region]) -> None:
-        """Unset the flags of a task."""
+        """Unset the flags of a job."""
         with storing(self._folder / DONE):
             for cell in self._numbers(regions):
                 self._done[cell] = 0
 
     def is_done(self, regions: Mapping[str, Region], done: np.ndarray) -> bool:
-        """Whether all flags of a task are set, among those that `done` returned."""
+        """Whether all flags of a job are set in `done`."""
         return bool(done[self._numbers(regions)].all())
 
     def is_intact(self, regions: Mapping[str, Region], done: np.ndarray) -> bool:
-        """Whether the stored values of a task are those that its flags were made of."""
+        """Whether the stored values of a job match its flags."""
         return all(self._cells.is_intact(cell, int(done[cell])) for cell in self._numbers(regions))
 
     def read(self, name: str, region: Region) -> np.ndarray:
@@ -237,12 +237,12 @@ class Results:
             raise StorageError(f"{self.path / name} cannot be read: {error}") from error
 
     def _numbers(self, regions: Mapping[str, Region]) -> list[int]:
-        """The cells of a task: its variables share their grid and their region."""
+        """The cells of a job, whose variables share a grid and a region."""
         name, region = next(iter(regions.items()))
         return self._cells.numbers(name, region)
 
     def _layout(self) -> dict[str, bytes]:
-        """Every file except those of values, by its path in the run folder."""
+        """All files except chunks of values, by path in the run folder."""
         dataset: dict[str, Any] = {}
         flags: dict[str, Any] = {}
         for variable in self._variables.values():
@@ -260,7 +260,7 @@ class CheckedStore(LocalStore):
         root: its folder.
         checked: variables whose chunks end in a CRC.
         hidden: files of chunks that are not computed yet.
-        remedy: what the message about a damaged chunk ends with.
+        remedy: how messages about damaged chunks end.
     """
 
     def __init__(self, root: Path, checked: Sequence[str], hidden: frozenset[str], remedy: str) -> None:
@@ -268,7 +268,7 @@ class CheckedStore(LocalStore):
         self._checked, self._hidden, self._remedy = frozenset(checked), hidden, remedy
 
     async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
-        """As `LocalStore.get`. Raises `InputError` for a chunk that is missing or damaged."""
+        """Like `LocalStore.get`. Raises `InputError` for a chunk that is missing or damaged."""
         name, _, chunk = key.partition("/")
         if key in self._hidden:
             return None
@@ -282,9 +282,9 @@ class CheckedStore(LocalStore):
 
 
 def add_to_store(dataset: xr.Dataset, files: dict[str, Any]) -> None:
-    """Add a dataset to the files of a store, by name, with consolidated metadata of all of them, without which readers warn."""
+    """Add a dataset to the files of a store, by name, with consolidated metadata of all; readers warn without it."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that other implementations may not know consolidated metadata
+        warnings.simplefilter("ignore", UserWarning)  # others may not support consolidated metadata
         dataset.to_zarr(MemoryStore(files), mode="a", zarr_format=3, consolidated=True)
 
 
@@ -294,8 +294,8 @@ def coordinates_of(
     """The coordinates of a run's dataset.
 
     Arguments:
-        axes: values by coordinate, by axis, in the order of the dimensions.
-        models: for each model the axes that matter for it; along the others its values are repeated.
+        axes: values by axis and coordinate, in the order of dimensions.
+        models: for each model the axes that affect it; along the others its values are repeated.
         decoders: names of the decoders, if there are any.
     """
     coordinates: dict[str, Any] = {"model": _strings(models)}
@@ -312,7 +312,7 @@ def coordinates_of(
 
 
 def _strings(names: Iterable[str]) -> np.ndarray:
-    # As objects they are stored as strings of variable length, which Zarr v3 specifies; fixed lengths it does not.
+    # Objects are stored as variable-length strings, which Zarr v3 specifies, unlike fixed-length ones.
     return np.array(list(names), dtype=object)
 
 
@@ -323,7 +323,7 @@ def stored_grid(folder: Path, name: str) -> Grid:
 
 
 def _opened(store: LocalStore, variable: Variable, mode: str) -> Any:
-    """The array of a variable; `StorageError` if it is missing, damaged or another one."""
+    """The array of a variable; `StorageError` if it is missing, damaged or different."""
     array: Any = None
     with contextlib.suppress(Exception):  # of any kind: zarr raises many on damaged descriptions
         array = zarr.open_array(store, path=variable.name, mode=mode).with_config({"write_empty_chunks": True})

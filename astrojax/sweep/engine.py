@@ -21,26 +21,26 @@ from .costs import trajectory_bytes
 from .programs import Layout, Programs, as_arrays, call, distribute, static_key
 
 CPU_WIDTH = 128
-"""Largest width of a batch on a CPU: enough to pay for the overhead of an operation."""
+"""Largest width of a batch on a CPU: amortizes the overhead of an operation."""
 
 CPU_CACHE = 2**20
-"""Bytes of a core's own cache that a batch may fill, about. What exceeds it is read from memory in every step."""
+"""Approximate bytes of a core's cache that a batch may fill. Beyond it, every step reads from memory."""
 
 ACCELERATOR_WIDTH = 4096
-"""Width of a batch on an accelerator: enough to hide the latency of small operations, few enough to be filled by a chunk."""
+"""Width of a batch on an accelerator: hides the latency of small operations, yet a chunk fills it."""
 
 MOST_BATCHES = 64
 """Largest number of batches in one call of a program. Interruptions take effect between calls."""
 
 WORKING_COPIES = 8
-"""Memory that a solve takes, in multiples of a trajectory's, until the compiler says what it really takes."""
+"""Estimated memory of a solve, in multiples of a trajectory's, until the compiler reports the real size."""
 
 PROGRAMS = Programs()
-"""Compiled programs. They live as long as the process, so another sweep of the same shapes compiles nothing."""
+"""Compiled programs, kept until the process ends, so another sweep of the same shapes compiles nothing."""
 
 
 class Lanes(NamedTuple):
-    """Trajectories to compute: values by coordinate, and to how many patterns each trajectory is padded."""
+    """Trajectories to compute: values by coordinate, and the padded number of patterns of each."""
 
     name: str
     sample: Any
@@ -51,7 +51,7 @@ class Lanes(NamedTuple):
 
 @dataclass
 class Timings:
-    """Seconds of compiling and of running, summed over calls, concurrent ones included."""
+    """Seconds spent compiling and running, summed over calls, even concurrent ones."""
 
     compile_seconds: float = 0.0
     run_seconds: float = 0.0
@@ -65,14 +65,14 @@ class Timings:
 
 class Engine:
     """The devices of this process, and the layout of trajectories on them. It may be shared by threads and reused: each call
-    computes in a `Session` of its own.
+    computes in its own `Session`.
 
     Arguments:
-        num_devices: number of devices that trajectories are spread over; all when left out.
-        num_threads: number of concurrent calls. When left out one per core on a single CPU device, else two, so that
+        num_devices: number of devices that trajectories are spread over; all if omitted.
+        num_threads: number of concurrent calls; if omitted, one per core on a single CPU device, else two, so that
             one result is stored while the next is computed.
-        lanes_per_step: number of trajectories of a batch, which are solved together on a device; chosen when left out.
-        memory: bytes of a device's memory that may be used; a safe share of it when left out.
+        lanes_per_step: number of trajectories per batch, solved together on one device; automatic if omitted.
+        memory: bytes of a device's memory that may be used; a safe share of it if omitted.
         on_notice: called with a message when the batch layout is reduced.
 
     Raises `InputError` for settings out of range, and where JAX has no device.
@@ -123,7 +123,7 @@ class Engine:
         return Session(self)
 
     def compute_concurrently(self, lanes: Lanes) -> dict[str, np.ndarray]:
-        """As `Session.compute`, with the trajectories dealt out to all threads: the same values bit for bit.
+        """Like `Session.compute`, with trajectories distributed over all threads: bit-for-bit the same values.
 
         Raises `OutOfMemoryError` if not even a single trajectory fits into memory.
         """
@@ -141,7 +141,7 @@ class Engine:
         return results
 
     def _layout(self, lanes: Lanes, sample: Any, capacity: int) -> Layout:
-        """The layout that follows from the memory of one trajectory, unless memory ran out with it."""
+        """The layout from the memory of one trajectory, or a reduced one if memory ran out."""
         key = static_key(sample), capacity
         if key not in self._layouts:
             size = trajectory_bytes(sample, lanes.coordinates, capacity)
@@ -158,7 +158,7 @@ class Engine:
         return self._layouts[key]
 
     def _widest(self, size: int) -> int:
-        """The best width of a batch of trajectories of that size."""
+        """Best batch width for trajectories of this size, in bytes."""
         if self.devices[0].platform != "cpu":
             return ACCELERATOR_WIDTH
         return int(np.clip(2 ** round(np.log2(CPU_CACHE / size)), 1, CPU_WIDTH))
@@ -167,7 +167,7 @@ class Engine:
         capacity = key[1]
         with self._lock:
             if self._layouts[key] != layout:
-                return  # another thread has done so
+                return  # another thread has halved it
             if layout.width == layout.num_batches == 1:
                 text = f"{name}: a single trajectory of {capacity} patterns does not fit into memory: {error}"
                 raise OutOfMemoryError(text) from error
@@ -180,13 +180,13 @@ class Engine:
 
 
 class Session:
-    """Computations of one caller with an engine, stopped and timed separately from those of others, by any number of threads.
+    """Computations of one caller on an engine, in any number of threads, stopped and timed separately from others.
 
     Once stopped, by a failed job or an interruption, it computes nothing more: results are complete, or there is an exception.
     """
 
     timings: dict[str, Timings]
-    """By the name of the lanes, of this session alone."""
+    """Timings of this session, by name of the lanes."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine, self.timings = engine, {}
@@ -215,7 +215,7 @@ class Session:
         self._stop.set()
 
     def run(self, jobs: Iterable[Callable[[], object]]) -> None:
-        """Do jobs concurrently, started in their order. If one fails, or on an interruption, the others stop."""
+        """Run jobs concurrently, started in order. If one fails or is interrupted, the others stop."""
         precision = jax.config.jax_enable_x64  # type: ignore[attr-defined]
 
         failures: list[BaseException] = []
@@ -245,7 +245,7 @@ class Session:
                 raise
 
     def _within_memory(self, lanes: Lanes, sample: Any, capacity: int, places: np.ndarray) -> tuple[int, dict[str, np.ndarray]]:
-        """One call, for as many of the lanes as it takes; its batches are halved until they fit into memory."""
+        """One call, with as many lanes as fit in it; batches are halved until they fit into memory."""
         while True:
             layout = self.engine._layout(lanes, sample, capacity)
             try:
@@ -266,7 +266,7 @@ class Session:
             self._count(lanes.name, Timings(compile_seconds=compile_seconds, num_programs=1))
             needed, allowed = program.memory_analysis(), self.engine.memory_per_thread
             if needed is not None and needed.temp_size_in_bytes > allowed:
-                raise OutOfMemoryError(f"the program takes {needed.temp_size_in_bytes:,} bytes of {allowed:,}")
+                raise OutOfMemoryError(f"the program needs {needed.temp_size_in_bytes:,} bytes; {allowed:,} are allowed")
         if not places.size:
             return 0, {}
         started = time.perf_counter()

@@ -31,16 +31,15 @@ class RecallTrial(eqx.Module):
     """Recall by a memory: one sample of a sweep (see `astrojax.sweep.programs.Sample`).
 
     Arguments:
-        task: where problems come from.
-        build: `build(patterns, stored=…, **parameters)` gives a memory; an `equinox.Partial`, so that settings can be compared.
-        parameters: dynamical parameters by name. Coordinates take their place; a coordinate may also be named like a parameter
-            that `build` takes and that is not among these.
-        per_pattern: parameters of the patterns of a pool, by name, shape (…, size of the pool).
-        given: settings of the solve by name, as for `retrieve`: `t1`, 10 when left out, `solver`, `rtol`, `atol`, `max_steps`,
-            `num_steps`, `convergence_speed` and `confirm`. The solver is `adams` when left out, or `etd3` where a tolerance is
-            given. Grids of `adams` have as many steps as suit each problem, times `refinement`, or `num_steps` for all; where
-            they are too few, a sweep doubles them, up to `max_steps`.
-        settings: all of them in one object, in place of `given`.
+        task: the distribution of problems.
+        build: `build(patterns, stored=…, **parameters)` returns a memory; an `equinox.Partial` keeps settings comparable.
+        parameters: dynamical parameters by name. Coordinates override them, and may also name other parameters of `build`.
+        per_pattern: parameters with one entry per pattern of a pool, by name, shape (…, pool size).
+        given: settings of the solve by name, as for `retrieve`: `t1` (default 10), `solver`, `rtol`, `atol`, `max_steps`,
+            `num_steps`, `convergence_speed` and `confirm`. The solver defaults to `adams`, or to `etd3` if a tolerance is
+            given. Grids of `adams` have a number of steps that suits each problem, times `refinement`, or `num_steps` for all;
+            if it is too small, a sweep doubles it, up to `max_steps`.
+        settings: all of them in one object, which `given` overrides.
     """
 
     task: Task
@@ -79,11 +78,11 @@ class RecallTrial(eqx.Module):
 
     @property
     def num_steps(self) -> int | None:
-        """Steps of all grids, where it is not each problem that says how many suit it."""
+        """Number of steps of all grids; `None` if it depends on the problem."""
         return self.settings.num_steps
 
     def first_num_steps(self, coordinates: Coordinates, capacity: int) -> IntScalar:
-        """Steps of the coarsest grid that suits problems at the given coordinates, whatever their patterns."""
+        """Steps of the first grid tried for problems at these coordinates, whatever their patterns."""
         if self.settings.num_steps is not None:
             return jnp.asarray(self.settings.num_steps, jnp.int32)
         shapes = jax.eval_shape(lambda: self.draw(seed_key(0), coordinates, capacity))
@@ -95,7 +94,7 @@ class RecallTrial(eqx.Module):
         return common_num_steps(number, self.settings.max_steps)
 
     def attempt(self, problem: Problem, coordinates: Coordinates, num_steps: IntScalar | None) -> Observables:
-        """What is measured when the memory recalls on a grid of `num_steps` steps."""
+        """Observables of a recall on a grid of `num_steps` steps."""
         memory = self.memory(problem, coordinates)
         measured = observe(memory, problem.target, self.recall(memory, problem, diffrax.ForwardMode(), num_steps))
         if num_steps is None:
@@ -116,23 +115,23 @@ class RecallTrial(eqx.Module):
         *,
         differentiable: bool = False,
     ) -> Recall:
-        """Recall from the problem's query with these settings, on a grid of `num_steps` steps if the solver takes one."""
+        """Recall from the problem's query with these settings, on a grid of `num_steps` steps if the solver uses one."""
         return recall_of(prepare(memory, problem.query, self.settings, num_steps, differentiable=differentiable), adjoint)
 
     def determinants(self, problem: Problem, coordinates: Coordinates) -> Any:
-        """What decides the outcome: the problem, the start and how it changes. Coordinates without effect change none of it."""
+        """What determines the outcome: problem, initial state, its rate and energy. Idle coordinates change none of these."""
         memory = self.memory(problem, coordinates)
         state = memory.initial_state(problem.query)
         return problem, state, memory.vector_field(state), memory.energy(state)
 
     @property
     def coordinate_names(self) -> tuple[str, ...]:
-        """Names of the coordinates that a sample can have: those of a problem, and the numbers that `build` takes."""
+        """Names of the coordinates that a sample can have: those of a problem, and the numeric parameters of `build`."""
         numbers = (name for name, default in self._signature()[0].items() if not isinstance(default, str | bool | None))
         return *self.task.coordinate_names, *numbers
 
     def memory(self, problem: Problem, coordinates: Coordinates) -> AbstractMemory:
-        """The memory that is given a problem; `InputError` for a parameter that `build` does not take."""
+        """The memory for a problem; `InputError` for a parameter that `build` does not take."""
         taken, takes_any = self._signature()
         for name in (*self.parameters, *self.per_pattern):
             if name not in (*taken, "patterns") and not takes_any:
@@ -147,7 +146,7 @@ class RecallTrial(eqx.Module):
         return self.build(patterns, stored=problem.stored, **parameters)
 
     def _signature(self) -> tuple[dict[str, Any], bool]:
-        """Parameters that `build` takes and has not been given, with their defaults; and whether it takes any other."""
+        """Parameters of `build` that are not fixed, with their defaults; and whether it takes any others."""
         build, given = self.build, {"stored"}
         if isinstance(build, eqx.Partial):
             given |= build.keywords.keys()
@@ -158,7 +157,7 @@ class RecallTrial(eqx.Module):
 
 
 class DecoderTrial(eqx.Module):
-    """The four decoders, on the problems that `RecallTrial` meets at the same coordinates: their Hamming errors by name."""
+    """Hamming errors of the four decoders, by name, on the problems of `RecallTrial` at the same coordinates."""
 
     task: Task
 
@@ -186,7 +185,7 @@ class DecoderTrial(eqx.Module):
 def observe(memory: AbstractMemory, target: Neurons, recall: Recall) -> Observables:
     """All observables of a recall whose target is the first pattern; NaN where its status is not `OK` or there are no gains.
 
-    `settled` is 0 where some neuron is driven towards the other sign, so that a longer horizon changes the outcome. The drive
+    `settled` is 0 where some neuron is driven toward the other sign, so a longer horizon would change the outcome. The drive
     is x + τx dx/dt, which is x itself at a fixed point.
     """
     x, readout, log_gains = recall.state.x, memory.readout(recall.state), memory.log_gains(recall.state)
