@@ -47,11 +47,10 @@ LONG = ("tuning.md", "extending.md")
 
 def pages_with(*languages):
     pages = [page for page in PAGES if list(blocks(page, *languages))]
-    slow = [page.name in LONG and "python" in languages for page in pages]
-    marked = zip(pages, slow, strict=True)
-    return pytest.mark.parametrize(
-        "page", [pytest.param(page, marks=[pytest.mark.slow] * slow, id=str(page.relative_to(ROOT))) for page, slow in marked]
-    )
+    slow = [[pytest.mark.slow] * (page.name in LONG and "python" in languages) for page in pages]
+    names = [str(page.relative_to(ROOT)) for page in pages]
+    params = [pytest.param(page, marks=marks, id=name) for page, marks, name in zip(pages, slow, names, strict=True)]
+    return pytest.mark.parametrize("page", params)
 
 
 @contextlib.contextmanager
