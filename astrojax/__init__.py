@@ -8,98 +8,56 @@ import re as _re
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ._internal.checks import InputError as InputError
-    from ._internal.checks import RunError as RunError
-    from .equilibria import Attractors as Attractors
-    from .equilibria import Basin as Basin
-    from .equilibria import Equilibrium as Equilibrium
-    from .equilibria import EquilibriumKind as EquilibriumKind
-    from .equilibria import Identity as Identity
-    from .equilibria import Spectrum as Spectrum
-    from .equilibria import Stability as Stability
-    from .equilibria import attractors as attractors
-    from .equilibria import basin as basin
-    from .equilibria import equilibrium as equilibrium
-    from .equilibria import identify as identify
-    from .equilibria import jacobian as jacobian
-    from .equilibria import spectrum as spectrum
-    from .models import AbstractMemory as AbstractMemory
-    from .models import AstrocyteMemory as AstrocyteMemory
-    from .models import AstrocyteState as AstrocyteState
-    from .models import DenseMemory as DenseMemory
-    from .models import HopfieldMemory as HopfieldMemory
-    from .models import ModernHopfieldMemory as ModernHopfieldMemory
-    from .models import NeuronAstrocyteMemory as NeuronAstrocyteMemory
-    from .models import NeuronAstrocyteState as NeuronAstrocyteState
-    from .models import NeuronState as NeuronState
-    from .models.activations import activation as activation
-    from .models.activations import lagrangian as lagrangian
-    from .models.packed import CompactPatterns as CompactPatterns
-    from .models.packed import compact_patterns as compact_patterns
-    from .models.scores import AbstractScore as AbstractScore
-    from .models.scores import LinearScore as LinearScore
-    from .models.scores import PowerScore as PowerScore
+if TYPE_CHECKING:  # several names a line, which isort would not do
+    # isort: off
+    from ._internal.checks import InputError as InputError, RunError as RunError
+    from .equilibria import Attractors as Attractors, Basin as Basin, Equilibrium as Equilibrium
+    from .equilibria import EquilibriumKind as EquilibriumKind, Identity as Identity, Spectrum as Spectrum
+    from .equilibria import Stability as Stability, attractors as attractors, basin as basin, equilibrium as equilibrium
+    from .equilibria import identify as identify, jacobian as jacobian, spectrum as spectrum
+    from .models import AbstractMemory as AbstractMemory, AstrocyteMemory as AstrocyteMemory, AstrocyteState as AstrocyteState
+    from .models import DenseMemory as DenseMemory, HopfieldMemory as HopfieldMemory
+    from .models import ModernHopfieldMemory as ModernHopfieldMemory, NeuronAstrocyteMemory as NeuronAstrocyteMemory
+    from .models import NeuronAstrocyteState as NeuronAstrocyteState, NeuronState as NeuronState
+    from .models.activations import activation as activation, lagrangian as lagrangian
+    from .models.packed import CompactPatterns as CompactPatterns, compact_patterns as compact_patterns
+    from .models.scores import AbstractScore as AbstractScore, LinearScore as LinearScore, PowerScore as PowerScore
     from .models.scores import SquaredScore as SquaredScore
-    from .problems.corruption import Erasures as Erasures
-    from .problems.corruption import Flips as Flips
-    from .problems.corruption import GaussianNoise as GaussianNoise
-    from .problems.corruption import add_noise as add_noise
-    from .problems.corruption import erase as erase
-    from .problems.corruption import flip as flip
-    from .problems.decoders import bayes_decoder as bayes_decoder
-    from .problems.decoders import nearest_pattern as nearest_pattern
-    from .problems.observables import hamming_error as hamming_error
-    from .problems.observables import overlap as overlap
-    from .problems.observables import perplexity as perplexity
-    from .problems.observables import soft_hamming_error as soft_hamming_error
-    from .problems.observables import success as success
-    from .problems.patterns import biased_patterns as biased_patterns
-    from .problems.patterns import digits as digits
-    from .problems.patterns import hierarchical_patterns as hierarchical_patterns
-    from .problems.patterns import load_patterns as load_patterns
-    from .problems.patterns import pooled_patterns as pooled_patterns
-    from .problems.patterns import random_patterns as random_patterns
+    from .problems.corruption import Erasures as Erasures, Flips as Flips, GaussianNoise as GaussianNoise
+    from .problems.corruption import add_noise as add_noise, erase as erase, flip as flip
+    from .problems.decoders import bayes_decoder as bayes_decoder, nearest_pattern as nearest_pattern
+    from .problems.observables import hamming_error as hamming_error, overlap as overlap, perplexity as perplexity
+    from .problems.observables import soft_hamming_error as soft_hamming_error, success as success
+    from .problems.patterns import biased_patterns as biased_patterns, digits as digits
+    from .problems.patterns import hierarchical_patterns as hierarchical_patterns, load_patterns as load_patterns
+    from .problems.patterns import pooled_patterns as pooled_patterns, random_patterns as random_patterns
     from .problems.task import Task as Task
     from .report import figures as figures
     from .report.html.write import write_run_page as write_run_page
-    from .runs.run import Execution as Execution
-    from .runs.run import load_config as load_config
-    from .runs.run import run as run
-    from .runs.tune import load_search_config as load_search_config
-    from .runs.tune import run_search as run_search
-    from .runs.tune_results import SearchResults as SearchResults
-    from .runs.tune_results import load_search as load_search
+    from .runs.run import Execution as Execution, load_config as load_config, run as run
+    from .runs.tune import load_search_config as load_search_config, run_search as run_search
+    from .runs.tune_results import SearchResults as SearchResults, load_search as load_search
     from .runs.verify import verify as verify
     from .solve.automatic import Automatic as Automatic
     from .solve.batch import retrieve_many as retrieve_many
-    from .solve.exponential import ETD2 as ETD2
-    from .solve.exponential import ETD3 as ETD3
-    from .solve.recall import Recall as Recall
-    from .solve.recall import Status as Status
-    from .solve.recall import animate as animate
+    from .solve.exponential import ETD2 as ETD2, ETD3 as ETD3
+    from .solve.recall import Recall as Recall, Status as Status, animate as animate
     from .solve.retrieve import retrieve as retrieve
     from .storage.export import export as export
     from .storage.folder import load as load
-    from .sweep import Engine as Engine
-    from .sweep import OutOfMemoryError as OutOfMemoryError
-    from .sweep import Sweep as Sweep
-    from .sweep import SweepResult as SweepResult
+    from .sweep import Engine as Engine, OutOfMemoryError as OutOfMemoryError, Sweep as Sweep, SweepResult as SweepResult
     from .sweep import run_sweeps as run_sweeps
-    from .sweep.trials import DecoderTrial as DecoderTrial
-    from .sweep.trials import RecallTrial as RecallTrial
-    from .tuning.baselines import grid_search as grid_search
-    from .tuning.baselines import random_search as random_search
+    from .sweep.trials import DecoderTrial as DecoderTrial, RecallTrial as RecallTrial
+    from .tuning.baselines import grid_search as grid_search, random_search as random_search
     from .tuning.losses import Loss as Loss
     from .tuning.objective import Objective as Objective
-    from .tuning.search import Search as Search
-    from .tuning.search import SearchState as SearchState
-    from .tuning.search import tune as tune
+    from .tuning.search import Search as Search, SearchState as SearchState, tune as tune
     from .tuning.transforms import Parameter as Parameter
 
 # The imports above are for type checkers, which execute nothing: here they are read, so that every name stands once.
 with open(__file__, encoding="utf-8") as _source:
-    _HOME = {name: module for module, name in _re.findall(r"^    from \.(\S*) import (\w+) as", _source.read(), _re.MULTILINE)}
+    _LINES = _re.findall(r"^    from \.(\S*) import (.+)$", _source.read(), _re.MULTILINE)
+_HOME = {name: module for module, names in _LINES for name in _re.findall(r"(\w+) as", names)}
 
 __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
