@@ -87,7 +87,7 @@ def main() -> None:
     engine, rows = Engine(), []
     for task in TASKS:
         config = aj.load_search_config(CONFIGS / f"{task}.yaml")
-        objective = objective_of(config, config.own_score())
+        objective = objective_of(config, next(iter(config.models())))
         started = time.perf_counter()
         seeds: list[dict[str, np.ndarray]] = []
         for seed in range(options.seeds):

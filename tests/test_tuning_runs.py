@@ -20,7 +20,6 @@ from astrojax.report.html.write import write_run_page
 from astrojax.runs.tune import Progress, run_search
 from astrojax.runs.tune_results import objective_of
 from astrojax.storage.checkpoints import Checkpoints
-from astrojax.storage.tune_results import SearchFolder
 from astrojax.tuning.search import TRAINING, VALIDATION, SearchState
 
 SMALL = {
@@ -150,7 +149,7 @@ def test_what_another_search_found_is_not_taken_over(searched, tmp_path, name, s
     write_json(tmp_path / f"{name}.json", found)
     write_sealed_json(tmp_path / "provenance.json", record | ({"config_sha256": "another"} if sealed else {}))
     with pytest.raises(aj.InputError, match=f"{name}.json cannot be read: it is damaged, belongs to another search, or was"):
-        getattr(SearchFolder(tmp_path), name)()
+        getattr(aj.SearchResults(tmp_path), name)()
 
 
 def test_the_tuned_configuration_gives_the_error_that_was_reported(searched, tmp_path, capsys, no_figures):
@@ -243,7 +242,7 @@ WRONG = {
     r"search\.batch_size: must be even with search.smoothing; got 3": {"search": {"batch_size": 3}},
     r"search\.batch_size: with 2 starts makes 200,000,000": {"search": {"batch_size": 10**8, "random_starts": 1}},
     "landscape: makes 101,000,000 trajectories": {"landscape": {"size": 1000, "problems": 101}},
-    r"parameters\.temperature: starts at 5, on a bound": {
+    r"parameters\.temperature: the start must lie between 5 and 9, which the transform logit never reaches": {
         "parameters": {"temperature": {"transform": "logit", "low": 5, "high": 9}}
     },
     r"compare\.methods: cannot search logit_bias": {"parameters": ["logit_bias"], "patterns": {"kind": "digits"}},

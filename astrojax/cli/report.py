@@ -67,7 +67,7 @@ def show_run(
 def show_search(output: Output, folder: Path, page: str | None = None, drawing: Drawing = None) -> None:
     """Print the results of a finished search; `page` and `drawing` as for `show_run`."""
     from ..report.tune import print_tune_summary, tune_figures, tune_summary
-    from ..storage.tune_results import TUNED, load_search
+    from ..runs.tune_results import TUNED, load_search
 
     results = load_search(folder)
     written = _write_page(folder, page)

@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     check_overrides(options, TuneConfig)
     path, out = Path(options.config), options.out
     if path.is_dir():  # a run folder, to be continued
-        from ..storage.tune_results import find_search
+        from ..runs.tune_results import find_search
 
         out, path = out or path, find_search(path) / CONFIG
     config = read(path, TuneConfig, options.overrides)  # refused before anything heavy is imported

@@ -39,6 +39,9 @@ def axis_values(given: Any) -> Any:
         raise ValueError("a range must have start <= stop, and start > 0 on a log scale")
     if not math.isfinite(stop / start if scale == "log" else stop - start):
         raise ValueError("a range must not reach over more than 308 decimal orders of magnitude")
+    # Rounded to the numbers one would write: 0.3, not 0.1 + 0.2.
+    largest = max(abs(start), abs(stop))
+    decimals = 14 - math.floor(math.log10(largest)) if largest else 0
     if "num" in given:
         num = _part_of_range(given, "num")
         if not num.is_integer() or not 1 <= num <= MOST_VALUES:
@@ -46,29 +49,20 @@ def axis_values(given: Any) -> Any:
         shares = [place / max(num - 1, 1) for place in range(int(num))]
         if scale == "log":
             return [float(f"{start * (stop / start) ** share:.15g}") for share in shares]
-        values = [start + (stop - start) * share for share in shares]
-        return [round(value, _decimals(start, stop)) for value in values]
+        return [round(start + (stop - start) * share, decimals) for share in shares]
     step = _part_of_range(given, "step") if "step" in given else 1.0
     if step <= 0 or scale == "log" or (stop - start) / step >= MOST_VALUES:
         raise ValueError(f"step must be positive, on a linear scale, and give at most {MOST_VALUES} values")
     # A little beyond `stop`, so that rounding does not lose the last value.
     number = math.floor((stop - start) / step + 1e-9) + 1
-    values = [round(start + step * place, _decimals(start, stop)) for place in range(number)]
+    values = [round(start + step * place, decimals) for place in range(number)]
     return [int(value) if value.is_integer() and step.is_integer() else value for value in values]
-
-
-def _decimals(start: float, stop: float) -> int:
-    """Decimals to which values of a range are rounded, so that they are the numbers one would write: 0.3, not 0.1 + 0.2."""
-    largest = max(abs(start), abs(stop))
-    return 14 - math.floor(math.log10(largest)) if largest else 0
 
 
 def integer_values(given: Any) -> Any:
     """As `axis_values`; a range of a given number of values is rounded to integers, each of them once."""
     values = axis_values(given)
-    if not isinstance(given, dict) or "num" not in given:
-        return values
-    return list(dict.fromkeys(round(value) for value in values))
+    return list(dict.fromkeys(map(round, values))) if isinstance(given, dict) and "num" in given else values
 
 
 def leaves(value: Any, path: str = "", is_leaf: Callable[[Any], bool] = lambda value: not value) -> dict[str, Any]:
@@ -142,6 +136,10 @@ class _Axes(Section):
             axis: {name: _cast(name, values) for name, values in zipped.items()} for axis, zipped in self.zipped.items()
         }
 
+    def values(self) -> dict[str, list[float | int]]:
+        """Values by coordinate, along whichever axis it runs."""
+        return {name: values for coordinates in self.coordinates().values() for name, values in coordinates.items()}
+
 
 def _cast(name: str, values: Sequence[float | int]) -> list[float | int]:
     """Values of a coordinate as numbers of its own kind: random keys are derived from it, and 8 and 8.0 must give the same."""
@@ -157,8 +155,8 @@ def is_traced(coordinate: str) -> bool:
 
 def _axis(limits: Range | None, description: str, *, of_integers: bool = False) -> Any:
     values, given = (Integer, AsIntegers) if of_integers else (Real, AsValues)
-    bounds = limits.bounds() if limits is not None else {}
-    axis = Annotated[list[Annotated[values, Field(**bounds)]], Field(min_length=1), given]  # type: ignore[valid-type]
+    bounds = Field(**(limits or Range()).bounds())
+    axis = Annotated[list[Annotated[values, bounds]], Field(min_length=1), given]  # type: ignore[valid-type]
     return axis | None, Field(None, description=description)
 
 

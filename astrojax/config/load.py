@@ -4,8 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -14,6 +13,7 @@ from .axes import NAME
 from .detect import command_of, files_like
 from .examples import PREFIX, located, names
 from .run import BaseConfig, Config, Fault, rule_of
+from .sections import flatten
 from .yaml_files import find_faults, parse_yaml, read_yaml
 
 
@@ -99,7 +99,7 @@ def parse(
     if found:
         raise ConfigError(source, found)
     config = kind.model_validate(raw)
-    return config.with_files({name: ((folder or Path()) / path).resolve() for name, path in config.files().items()})
+    return config.replaced({name: ((folder or Path()) / path).resolve() for name, path in config.files().items()})
 
 
 def _faults(raw: Mapping[Any, Any], kind: type[BaseConfig]) -> Iterator[Fault]:
@@ -149,39 +149,23 @@ def _walk(loc: Sequence[Any], kind: type[BaseConfig]) -> tuple[str, type[BaseMod
 
     Pydantic's locations include the kind of a pattern or a model, which is not part of the path that the user wrote.
     """
-    parts: list[str] = []
+    path, parent = "", None
     sections: list[type[BaseModel]] = [kind]
-    in_mapping, parent = False, None
+    in_mapping = False
     for part in loc:
-        tagged = [section for section in sections if kind_of(section) == part]
-        if tagged and len(sections) > 1 and not in_mapping:
-            sections = tagged
+        if len(sections) > 1 and not in_mapping:
+            sections = [section for section in sections if part in get_args(section.model_fields["kind"].annotation)]
             continue
-        parts.append(f"[{part}]" if isinstance(part, int) else f".{part}")
+        path += f"[{part}]" if isinstance(part, int) else f".{part}"
         if in_mapping:
             in_mapping = False
             continue
-        parent = sections[0] if len(sections) == 1 else None
-        fields = parent.model_fields if parent is not None else {}
-        annotation = fields[part].annotation if part in fields else None
-        in_mapping = get_origin(annotation) is dict
-        sections = list(sections_in(annotation))
-    return "".join(parts).removeprefix(".").removesuffix(".[key]"), parent
-
-
-def sections_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Find the sections that are allowed in a field, or in a mapping that the field holds."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    elif get_origin(annotation) in (Annotated, Union, UnionType, dict):
-        for inner in get_args(annotation):
-            yield from sections_in(inner)
-
-
-def kind_of(section: type[BaseModel]) -> str | None:
-    """The `kind` that distinguishes a section from its alternatives, if it has one."""
-    field = section.model_fields.get("kind")
-    return get_args(field.annotation)[0] if field is not None else None
+        parent = sections[0] if sections else None
+        field = parent.model_fields.get(part) if parent else None
+        in_mapping = field is not None and get_origin(field.annotation) is dict
+        types = flatten(field.annotation)[0] if field else ()
+        sections = [section for section in types if isinstance(section, type) and issubclass(section, BaseModel)]
+    return path.removeprefix(".").removesuffix(".[key]"), parent
 
 
 def _hint(key: object, section: type[BaseModel] | None) -> str:
@@ -196,18 +180,16 @@ def _pairs(words: Sequence[str], faults: list[Fault]) -> dict[str, Any]:
     pairs: dict[str, Any] = {}
     remaining = iter(words)
     for word in remaining:
-        if not word.startswith("--") or word == "--":
+        key, equals, text = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or not key:
             faults.append((word, "is not an override; write --dotted.key value"))
             continue
-        key, equals, value = word[2:].partition("=")
-        if not equals:
-            following = next(remaining, None)
-            if following is None:
-                faults.append((key, "has no value; write --dotted.key value"))
-                continue
-            value = following
+        value = text if equals else next(remaining, None)
         try:
-            pairs[key] = parse_yaml(value)
+            if value is None:
+                faults.append((key, "has no value; write --dotted.key value"))
+            else:
+                pairs[key] = parse_yaml(value)
         except InputError:
             faults.append((key, f"is not YAML; got {shown(value)}"))
     return pairs

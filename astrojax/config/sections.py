@@ -6,7 +6,7 @@ import math
 import operator
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
@@ -24,6 +24,24 @@ class Section(BaseModel):
     """Base of all sections: frozen, no unknown keys, no NaN or infinity."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    def replaced(self, values: Mapping[str, Any]) -> Any:
+        """The same section with other values, given by dotted path; pydantic's error if one is not allowed."""
+        section: Any = self
+        for path, value in values.items():
+            section = _replaced(section, path.split("."), value)
+        return section
+
+
+def _replaced(section: Any, path: list[str], value: Any) -> Any:
+    first, *rest = path
+    if rest:
+        value = _replaced(dict(section)[first], rest, value)
+    if isinstance(section, dict):
+        return section | {first: value}
+    if rest:
+        return section.model_copy(update={first: value})
+    return type(section).model_validate(section.model_dump() | {first: value})
 
 
 def as_number(value: Any) -> int | float:
@@ -44,13 +62,10 @@ def as_number(value: Any) -> int | float:
 
 def as_integer(value: Any) -> int:
     """Convert a number with an integer value, such as 1e3, or its text, to an integer. Raises ValueError."""
-    try:
-        number = float(as_number(value))
-    except ValueError:
-        raise ValueError("must be an integer") from None
-    if not number.is_integer():
+    number = as_number(value)
+    if number != math.floor(number):
         raise ValueError("must be an integer")
-    return int(value) if isinstance(value, int) else int(number)
+    return int(number)
 
 
 Integer = Annotated[int, BeforeValidator(as_integer)]
@@ -79,11 +94,6 @@ class Parameter(NamedTuple):
     types: set[Any]
     metadata: list[Any]
     meaning: str
-
-    @property
-    def is_number(self) -> bool:
-        """Whether it is a real number, which is traced: one compiled program serves all its values."""
-        return self.takes_numbers and self.default is not None
 
     @property
     def takes_numbers(self) -> bool:
@@ -129,20 +139,20 @@ def parameters_of(build: Callable[..., Any], leave_out: Iterable[str] = ()) -> l
     found = []
     for name, parameter in inspect.signature(build, eval_str=True).parameters.items():
         if name not in leave_out:
-            types, metadata = _flatten(parameter.annotation)
+            types, metadata = flatten(parameter.annotation)
             known = f"{QUANTITIES[name].symbol}, {QUANTITIES[name].meaning}" if name in QUANTITIES else ""
             meaning = texts.get(name, known)
             found.append(Parameter(name, parameter.default, types, metadata, meaning))
     return found
 
 
-def _flatten(annotation: Any) -> tuple[set[Any], list[Any]]:
+def flatten(annotation: Any) -> tuple[set[Any], list[Any]]:
     """The types in an annotation, and the metadata of all its parts."""
     metadata = list(getattr(annotation, "__metadata__", ()))
     parts = get_args(annotation)[:1] if metadata else get_args(annotation)
     if isinstance(annotation, type) or not parts or os.PathLike[str] == annotation:
         return {annotation}, metadata
-    inner = [_flatten(part) for part in parts]
+    inner = [flatten(part) for part in parts]
     return set().union(*(types for types, _ in inner)) - {type(None)}, metadata + [item for _, more in inner for item in more]
 
 
@@ -179,7 +189,7 @@ class MemorySection(Section):
         kind: str
 
     numbers: ClassVar[tuple[str, ...]] = ()
-    """Real numbers: they are traced, and may be axes of a sweep."""
+    """Real numbers: they are traced, so that one program serves all values, and may be axes of a sweep."""
 
     files: ClassVar[tuple[str, ...]] = ()
     """Parameters with a number for each pattern, which are read from files."""
@@ -215,7 +225,7 @@ def _memory_section(kind: str, build: Callable[..., Any]) -> type[MemorySection]
                     fields[name] = own._replace(default=None, meaning=text).field()
                     score_fields.append(name)
     section = _section(kind, build, "", fields, MemorySection)
-    section.numbers = tuple(parameter.name for parameter in parameters if parameter.is_number)
+    section.numbers = tuple(one.name for one in parameters if one.takes_numbers and one.default is not None)
     section.files = tuple(parameter.name for parameter in parameters if PER_PATTERN in parameter.metadata)
     section.score_fields = tuple(score_fields)
     return section
@@ -228,17 +238,17 @@ def _section(kind: str, build: Any, ending: str, fields: dict[str, Any], base: t
     return create_model(name, __base__=base, __doc__=about, kind=tag, **fields)
 
 
-def _pattern_sections() -> Iterator[tuple[str, type[Section]]]:
-    sources: dict[str, Any] = {**ensembles(), "digits": digits, "file": load_patterns}
-    for kind, source in sources.items():
-        parameters = parameters_of(source, leave_out=("key", "num_patterns", "binary"))
-        yield kind, _section(kind, source, "Patterns", {one.name: one.field() for one in parameters}, Section)
+def _pattern_section(kind: str, source: Any) -> type[Section]:
+    parameters = parameters_of(source, leave_out=("key", "num_patterns", "binary"))
+    return _section(kind, source, "Patterns", {one.name: one.field() for one in parameters}, Section)
 
 
 MEMORIES = {kind: _memory_section(kind, build) for kind, build in memories().items()}
 """Sections of memories, by kind."""
 
-PATTERNS = dict(_pattern_sections())
+PATTERNS = {
+    kind: _pattern_section(kind, source) for kind, source in (*ensembles().items(), ("digits", digits), ("file", load_patterns))
+}
 """Sections of patterns, by kind."""
 
 POOLS = ("digits", "file")
@@ -288,10 +298,10 @@ class Retrieval(Section):
     @model_validator(mode="after")
     def _settings_fit_the_solver(self) -> "Retrieval":
         on_grid, others = ("num_steps", "outcome_error"), ("rtol", "atol")
-        for name in others if self.solver == "adams" else on_grid:
+        allowed, refused = (on_grid, others) if self.solver == "adams" else (others, on_grid)
+        for name in refused:
             if getattr(self, name) is not None:
-                allowed = "num_steps and outcome_error" if self.solver == "adams" else "rtol and atol"
-                raise ValueError(f"{name} does not apply to the solver {self.solver}; use {allowed}")
+                raise ValueError(f"{name} does not apply to the solver {self.solver}; use {' and '.join(allowed)}")
         if self.num_steps is not None and self.outcome_error is not None:
             raise ValueError("num_steps and outcome_error cannot be combined: both set how fine grids are")
         if self.num_steps is not None and self.num_steps > self.max_steps:

@@ -5,36 +5,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from .._internal.errors import did_you_mean
-from .._internal.parameters import (
-    DIMENSIONS,
-    MOST_TRAJECTORIES,
-    QUANTITIES,
-    TRANSIENT,
-    OptimizerName,
-    Quantity,
-    Range,
-    ScheduleName,
-)
+from .._internal.errors import InputError, did_you_mean
+from .._internal.parameters import DIMENSIONS, MOST_TRAJECTORIES, QUANTITIES, TRANSIENT, OptimizerName, Range, ScheduleName
 from ..models import AbstractMemory, memory_class
 from ..tuning.losses import LOSSES
-from ..tuning.transforms import TRANSFORMS
+from ..tuning.transforms import TRANSFORMS, Parameter
 from .axes import LEVELS, Axes, Name
 from .run import BaseConfig, Config, Fault
-from .sections import (
-    PARAMETERS,
-    POOLS,
-    SCORES,
-    Integer,
-    Memory,
-    MemorySection,
-    Number,
-    Positive,
-    Real,
-    Retrieval,
-    Section,
-    score_parameters,
-)
+from .sections import PARAMETERS, POOLS, SCORES, Integer, Memory, Number, Positive, Real, Retrieval, Section, score_parameters
 
 LossName: Any = Literal[tuple(LOSSES)]
 
@@ -53,22 +31,18 @@ def _searched(given: Any) -> Any:
         given = dict.fromkeys(given)
     if not isinstance(given, dict):
         return given
-    filled = {}
-    for name, section in given.items():
-        defaults = {field: getattr(_quantity(name), field) for field in Searched.model_fields}
-        filled[name] = defaults | (section or {}) if isinstance(section, dict | None) else section
-    return filled
+    sections = {name: {} if section is None else section for name, section in given.items()}
+    return {name: _usual(name) | section if isinstance(section, dict) else section for name, section in sections.items()}
 
 
-def _quantity(name: str) -> Quantity:
-    """How a parameter is tuned when nothing else is said: as the vocabulary says, or within the bounds of its signature."""
-    if name in QUANTITIES or name not in PARAMETERS:
-        return QUANTITIES.get(name, Quantity("", "", "identity", -1.0, 1.0))
-    limits = PARAMETERS[name].first(Range) or Range()
-    if limits.gt == 0 and limits.le is None:
-        return Quantity("", "")
+def _usual(name: str) -> dict[str, Any]:
+    """How a parameter is tuned unless more is said: as the vocabulary says, or within the bounds of its signature."""
+    limits = (PARAMETERS[name].first(Range) if name in PARAMETERS else None) or Range()
+    if name in QUANTITIES or (limits.gt == 0 and limits.le is None):
+        usual = QUANTITIES.get(name, Parameter())
+        return {field: getattr(usual, field) for field in Searched.model_fields}
     low, high = limits.ge if limits.gt is None else limits.gt, limits.le if limits.lt is None else limits.lt
-    return Quantity("", "", "identity", -1.0 if low is None else low, 1.0 if high is None else high)
+    return {"transform": "identity", "low": -1.0 if low is None else low, "high": 1.0 if high is None else high}
 
 
 MOST_STEPS = 1_000_000
@@ -152,9 +126,8 @@ class TuneConfig(BaseConfig):
 
     @classmethod
     def cross_field_errors(cls, sections: dict[str, Any]) -> Iterator[Fault]:
-        model, axes = sections.get("model"), sections.get("axes")
-        coordinates = [*axes.coordinates(), *axes.zipped] if axes is not None else []
-        others = [name for name in coordinates if name != "num_patterns" and name not in LEVELS.values()]
+        model, axes, retrieval = (sections.get(name) for name in ("model", "axes", "retrieval"))
+        others = [name for name in axes.coordinates() if name not in ("num_patterns", *LEVELS.values())] if axes else []
         for name in others:
             text = "is not an axis of a search: its problems differ in num_patterns and the level of corruption alone"
             yield f"axes.{name}", text
@@ -172,44 +145,32 @@ class TuneConfig(BaseConfig):
             yield "scores", "list a score twice"
         yield from _faults_of_loss(sections.get("loss") or {}, model)
         yield from _faults_of_size(sections)
-        if getattr(sections.get("retrieval"), "convergence_speed", None) is not None:
+        if retrieval and retrieval.convergence_speed is not None:
             yield "retrieval.convergence_speed", "does not belong to a search"
         for name, how in (sections.get("parameters") or {}).items():
             if fault := _parameter_fault(name, how, model, sections):
                 yield f"parameters.{name}", fault
-
-    def levels(self) -> tuple[str, list[float | int]]:
-        """The axis of the corruption, and its values."""
-        name = LEVELS[self.corruption]
-        return name, self.axes.coordinates()[name][name]
 
     def start(self) -> dict[str, float]:
         """The values of single numbers among the parameters where the search starts."""
         return {name: _start(self.model, self.retrieval, name) for name in self.parameters if name not in DIMENSIONS}
 
     def models(self) -> dict[str, Any]:
-        """The memories that are searched, by score."""
-        return {score: _with_score(self.model, score) for score in self.scores} or {self.own_score(): self.model}
-
-    def own_score(self) -> str:
-        """The score of the model, or the model's kind where it has none."""
-        return getattr(self.model, "score", self.model.kind)
+        """The memories that are searched, by score; a memory without one by its kind."""
+        others = {score: dict.fromkeys(set(self.model.score_fields) - set(score_parameters(score))) for score in self.scores}
+        models = {score: self.model.replaced(unused | {"score": score}) for score, unused in others.items()}
+        return models or {getattr(self.model, "score", self.model.kind): self.model}
 
     def heldout(self, name: str, model: Any, *, t1: float | None = None, decoders: bool = False) -> Config:
         """A run of a memory on held-out problems, which are those of any run with the same seed."""
         given = {field: getattr(self, field) for field in BaseConfig.model_fields}
         given |= {"name": name, "trials": self.heldout_trials}
-        retrieval = self.retrieval if t1 is None else self.retrieval.model_copy(update={"t1": t1})
+        retrieval = self.retrieval if t1 is None else self.retrieval.replaced({"t1": t1})
         return Config(**given, axes=self.axes, models={name: model}, decoders=decoders, retrieval=retrieval)
 
 
 def _start(model: Any, retrieval: Any, name: str) -> float:
     return float(retrieval.t1 if name == "t1" else getattr(model, name))
-
-
-def _with_score(model: MemorySection, score: str) -> MemorySection:
-    others = dict.fromkeys(set(model.score_fields) - set(score_parameters(score)))
-    return type(model).model_validate(model.model_dump() | {"score": score} | others)
 
 
 def _faults_of_loss(loss: Mapping[str, float], model: Any) -> Iterator[Fault]:
@@ -224,18 +185,20 @@ def _faults_of_loss(loss: Mapping[str, float], model: Any) -> Iterator[Fault]:
 def _faults_of_size(sections: Mapping[str, Any]) -> Iterator[Fault]:
     """What would be too many trajectories at once, and settings that do not go together."""
     search, landscape, compare = sections.get("search"), sections.get("landscape"), sections.get("compare")
-    if search is not None:
+    sizes = {}
+    if search:
         starts = search.random_starts + 1
         for name in ("batch_size", "validation_size"):
-            if (number := getattr(search, name) * starts) > MOST_TRAJECTORIES:
-                text = f"with {starts:,} starts makes {number:,} trajectories; at most {MOST_TRAJECTORIES:,} are possible"
-                yield f"search.{name}", text
+            sizes[f"search.{name}"] = f"with {starts:,} starts ", getattr(search, name) * starts
         if search.smoothing > 0 and search.batch_size % 2:
             yield "search.batch_size", f"must be even with search.smoothing; got {search.batch_size}"
-    if landscape is not None and (number := landscape.size**2 * landscape.problems) > MOST_TRAJECTORIES:
-        yield "landscape", f"makes {number:,} trajectories; at most {MOST_TRAJECTORIES:,} are possible"
+    if landscape:
+        sizes["landscape"] = "", landscape.size**2 * landscape.problems
+    for path, (what, number) in sizes.items():
+        if number > MOST_TRAJECTORIES:
+            yield path, f"{what}makes {number:,} trajectories; at most {MOST_TRAJECTORIES:,} are possible"
     entries = [name for name in sections.get("parameters") or {} if name in DIMENSIONS]
-    if compare is not None and compare.methods and entries:
+    if compare and compare.methods and entries:
         yield "compare.methods", f"cannot search {entries[0]}, which has an entry for each pattern; leave them out"
 
 
@@ -245,10 +208,11 @@ def _parameter_fault(name: str, how: Searched, model: Any, sections: Mapping[str
     patterns = sections.get("patterns")
     if name not in allowed:
         return f"is not a parameter of the kind {model.kind}; allowed are {', '.join(allowed)}{did_you_mean(name, allowed)}"
-    if not how.low < how.high:
-        return f"needs low < high; got low {how.low:g} and high {how.high:g}"
-    must_be_positive = name in QUANTITIES and name not in DIMENSIONS
-    if (how.transform in ("log", "softplus", "log_logit") or must_be_positive) and how.low <= 0:
+    try:
+        parameter = Parameter(how.transform, how.low, how.high)
+    except InputError as error:
+        return str(error)
+    if name in QUANTITIES and name not in DIMENSIONS and how.low <= 0:
         return f"needs a positive low; got {how.low:g}"
     if sections.get("gradient") == "implicit" and name in TRANSIENT:
         return "does not move an equilibrium, so that gradient: implicit cannot find it"
@@ -263,9 +227,8 @@ def _parameter_fault(name: str, how: Searched, model: Any, sections: Mapping[str
         return None
     if name == "coupling" and not isinstance(model.coupling, float):
         return f"starts from a number; model.coupling is {model.coupling or 'left out'}"
-    start = _start(model, sections.get("retrieval"), name)
-    if not how.low <= start <= how.high:
-        return f"starts at {start:g}, outside its bounds [{how.low:g}, {how.high:g}]"
-    if how.transform in ("logit", "log_logit") and start in (how.low, how.high):
-        return f"starts at {start:g}, on a bound, which the transform {how.transform} never reaches"
+    try:
+        parameter.check("the start", _start(model, sections.get("retrieval"), name))
+    except InputError as error:
+        return str(error)
     return None

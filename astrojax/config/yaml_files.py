@@ -45,7 +45,9 @@ def parse_yaml(text: str) -> Any:
     """The content of a YAML text. Raises `InputError`."""
     try:
         return yaml.load(text, _Loader)
-    except (yaml.YAMLError, RecursionError) as error:
+    except RecursionError:
+        raise InputError(f"has more than {MAX_DEPTH} nested collections") from None
+    except yaml.YAMLError as error:
         raise InputError("is not YAML: " + " ".join(str(error).split())) from error
 
 
@@ -87,17 +89,7 @@ def _text_fault(text: str) -> str | None:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which a key may be given only once, nesting is bounded, and scalars are text, numbers, booleans or null."""
-
-    depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        self.depth += 1
-        if self.depth > MAX_DEPTH + 1:
-            raise yaml.MarkedYAMLError(problem="too many nested collections", problem_mark=self.peek_event().start_mark)
-        node = super().compose_node(parent, index)
-        self.depth -= 1
-        return node
+    """YAML in which a key may be given only once, and scalars are text, numbers, booleans or null."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         for key, value in node.value:
@@ -154,10 +146,7 @@ for _name, (_pattern, _first) in _SCALARS.items():
     for _class in (_Loader, _Dumper):
         _class.add_implicit_resolver(_TAG + _name, re.compile(rf"^(?:{_pattern})$"), list(_first))
 _Loader.yaml_constructors = {
-    _TAG + "null": yaml.SafeLoader.construct_yaml_null,
-    _TAG + "str": yaml.SafeLoader.construct_yaml_str,
-    _TAG + "seq": yaml.SafeLoader.construct_yaml_seq,
-    _TAG + "map": yaml.SafeLoader.construct_yaml_map,
+    **{_TAG + kind: yaml.SafeLoader.yaml_constructors[_TAG + kind] for kind in ("null", "str", "seq", "map")},
     _TAG + "bool": _scalar("a boolean", lambda text: yaml.SafeLoader.bool_values[text]),
     _TAG + "int": _scalar("an integer", lambda text: int(text, 0 if re.match(r"[-+]?0[xo]", text) else 10)),
     _TAG + "float": _scalar("a number", lambda text: float(re.sub(r"\.(?=inf|nan)", "", text))),

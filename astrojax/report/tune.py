@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from ..storage.tune_results import best_entry
+from ..runs.tune_results import best_entry
 from .drawing import COLORS, DECODERS, add_legend, axis_label, is_logarithmic, set_axis
 from .figures import curves, difference, heat_map
 from .statistics import error_bars, fdr_significant, mean_interval, paired_p_values, share_interval, with_interval

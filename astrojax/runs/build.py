@@ -198,7 +198,7 @@ def task_of(config: Config | TuneConfig, load: Callable[[Any, str, str], jax.Arr
 
 def _check_pool(config: Config | TuneConfig, pool: jax.Array) -> None:
     num_neurons, size = pool.shape
-    named = {name: values for coordinates in config.axes.coordinates().values() for name, values in coordinates.items()}
+    named = config.axes.values()
     loads, flips = max(named["num_patterns"]), max(named.get(LEVELS["flips"], [0]))
     faults, hint = [], ""
     if config.patterns.kind == "file" and loads <= num_neurons and flips <= size:

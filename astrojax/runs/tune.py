@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 import numpy as np
-import optax
 
 from .._internal.checks import InputError, RunError
 from .._internal.compilation_cache import keep_compiled_programs
@@ -20,17 +19,15 @@ from ..config.load import ConfigError, read
 from ..config.run import Config
 from ..config.tune import TuneConfig
 from ..storage import folder as store
-from ..storage.checkpoints import Checkpoints
+from ..storage.checkpoints import Checkpoints, Entry
 from ..storage.provenance import Record, as_yaml
-from ..storage.tune_results import HELDOUT, HISTORY, TUNED
 from ..sweep.engine import Engine
 from ..tuning.baselines import grid_search, landscape, random_search, random_values
-from ..tuning.optimizers import as_optimizer, scheduled
 from ..tuning.record import ranked
-from ..tuning.search import STARTS, Search, SearchState
+from ..tuning.search import STARTS, Search, SearchState, as_optimizer, scheduled
 from ..tuning.transforms import Parameter
 from .run import Execution, run
-from .tune_results import SearchResults, objective_of, shortest
+from .tune_results import COMPARISON, HELDOUT, HISTORY, LANDSCAPE, TUNED, SearchResults, objective_of, shortest
 
 
 def load_search_config(path: str | Path, **overrides: Any) -> TuneConfig:
@@ -40,9 +37,6 @@ def load_search_config(path: str | Path, **overrides: Any) -> TuneConfig:
         ConfigError (an InputError and a ValueError): with everything that is wrong, at once.
     """
     return read(path, TuneConfig, overrides)
-
-
-METHODS: dict[str, Any] = {"random": random_search, "grid": grid_search}
 
 
 @dataclass(frozen=True)
@@ -125,13 +119,13 @@ class _Tuning:
         self.results.write_history({name: history for name, (_, history) in found.items()})
         return {name: state for name, (state, _) in found.items()}
 
-    def _run_search(self, name: str, checkpoints: Checkpoints) -> tuple[SearchState, dict[str, list[np.ndarray]]]:
+    def _run_search(self, name: str, checkpoints: Checkpoints) -> tuple[SearchState, list[Entry]]:
         """The last state of one search, which is continued from its last checkpoint if there is one, and its history."""
         search, checkpoint_every = self.searches[name], self.config.search.checkpoint_every
         stored = checkpoints.load(search.template(self.starts), self.progress.on_notice)
         if stored is None:
             state = search.init(self.starts)
-            history = {key: [value] for key, value in self._entry(state).items()}
+            history = [self._entry(state)]
             checkpoints.save(state, history)
         else:
             state, history = stored
@@ -141,21 +135,18 @@ class _Tuning:
             while not search.is_done(state):
                 following = search.step(state)
                 # Before the state: if an interrupt comes in between, the entry is dropped when the checkpoint is loaded.
-                for key, value in self._entry(following).items():
-                    history[key].append(value)
+                history.append(self._entry(following))
                 state = following
-                if int(state.step) % checkpoint_every == 0 or search.is_done(state):
+                if int(state.step) % checkpoint_every == 0:
                     checkpoints.save(state, history)
                     saved = int(state.step)
                 self.progress.on_step(name, state)
-        except BaseException:
+        finally:
             if saved < int(state.step):
-                with contextlib.suppress(RunError):  # what stopped the search is raised
-                    checkpoints.save(state, history)
-            raise
+                checkpoints.save(state, history)
         return state, history
 
-    def _entry(self, state: SearchState) -> dict[str, np.ndarray]:
+    def _entry(self, state: SearchState) -> Entry:
         """The entry of a state in the history, by name, one number for each start."""
         return {**state.record._asdict(), **{name: state.values[name] for name in self.config.start()}}
 
@@ -183,8 +174,7 @@ class _Tuning:
     def _heldout_run(self, name: str, score: str, values: Mapping[str, Any], *, decoders: bool = False) -> Config:
         model, values = self.config.models()[score], dict(values)
         t1 = values.pop("t1", None)
-        model = type(model).model_validate(model.model_dump() | values)
-        return self.config.heldout(name, model, t1=t1, decoders=decoders)
+        return self.config.heldout(name, model.replaced(values), t1=t1, decoders=decoders)
 
     def _compare(self, states: Mapping[str, SearchState], best: str) -> dict[str, dict[str, float]]:
         """The values that other searches find with the best score and as many trajectories as all scores had, by method."""
@@ -194,7 +184,8 @@ class _Tuning:
             if method in found:
                 continue
             self.progress.on_part(f"{method} search with {budget:,} trajectories")
-            tried = METHODS[method](
+            search_without_gradients = random_search if method == "random" else grid_search
+            tried = search_without_gradients(
                 search.objective,
                 {name: search.parameters[name] for name in self.config.parameters},
                 key=search.key,
@@ -204,7 +195,7 @@ class _Tuning:
             )
             values = {name: shortest(value, self.config.precision) for name, value in tried.best.items()}
             found[method] = {"values": values, "candidates": tried.loss.size, "trajectories": tried.num_solves}
-            self.results.write_comparison(found)
+            self.results.write(COMPARISON, found)
         return {method: found[method]["values"] for method in settings.methods}
 
     def _map_landscape(self, search: Search, best: Mapping[str, Any]) -> None:
@@ -212,7 +203,9 @@ class _Tuning:
         names, settings = list(self.config.start())[:2], self.config.landscape
         if len(names) == 2 and settings.size > 0 and self._intact(self.results.landscape) is None:
             self.progress.on_part(f"the loss on a plane of {' and '.join(names)}")
-            self.results.write_landscape(*landscape(search, best, names, settings.size, settings.problems))
+            axes, loss = landscape(search, best, names, settings.size, settings.problems)
+            rows = [[value if np.isfinite(value) else None for value in row] for row in loss.tolist()]
+            self.results.write(LANDSCAPE, {"values": {name: values.tolist() for name, values in axes.items()}, "loss": rows})
 
     def _intact(self, read: Callable[[], Any]) -> Any:
         """What is stored, or `None` if it is damaged."""
@@ -225,7 +218,14 @@ class _Tuning:
 
 def _build(config: TuneConfig, engine: Engine, results: SearchResults, progress: Progress) -> _Tuning:
     """All that a configuration asks for; whatever is wrong with its settings is found here."""
-    key, optimizer, start = seed_key(config.seed), _optimizer(config), config.start()
+    key, start, settings, schedule = seed_key(config.seed), config.start(), config.optimiser, config.optimiser.schedule
+    try:
+        rate: Any = settings.learning_rate
+        if schedule is not None:
+            rate = scheduled(rate, schedule.name, **schedule.arguments)
+        optimizer = as_optimizer(settings.name, rate, **settings.arguments)
+    except InputError as error:
+        raise ConfigError(config.name, [("optimiser", str(error))]) from error
     parameters = {name: Parameter(how.transform, how.low, how.high) for name, how in config.parameters.items()}
     searches = {
         score: Search(
@@ -247,17 +247,6 @@ def _build(config: TuneConfig, engine: Engine, results: SearchResults, progress:
             entries = trial.per_pattern.get(name, np.zeros(trial.task.pool_size or 0))
             starts[name] = np.tile(np.asarray(entries), (number + 1, 1))
     return _Tuning(config, searches, starts, results, progress)
-
-
-def _optimizer(config: TuneConfig) -> optax.GradientTransformation:
-    settings = config.optimiser
-    try:
-        rate: Any = settings.learning_rate
-        if settings.schedule is not None:
-            rate = scheduled(rate, settings.schedule.name, **settings.schedule.arguments)
-        return as_optimizer(settings.name, rate, **settings.arguments)
-    except InputError as error:
-        raise ConfigError(config.name, [("optimiser", str(error))]) from error
 
 
 def _best_score(states: Mapping[str, SearchState]) -> str:

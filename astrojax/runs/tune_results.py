@@ -1,23 +1,36 @@
-"""What a search found, ready to be used: the best values, and memories that have them."""
+"""The run folder of a search: its history, what was found, and how that does on held-out problems."""
 
-from collections.abc import Mapping
+import io
+import shlex
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+import xarray as xr
 
+from .._internal.arrays import read_array
+from .._internal.errors import InputError
+from .._internal.files import read_sealed_json, storing, write_bytes, write_sealed_json
 from .._internal.parameters import DIMENSIONS
+from ..config.axes import LEVELS
+from ..config.detect import CONFIG, existing, is_search, run_again, run_folders
 from ..config.load import ConfigError, read
 from ..config.tune import TuneConfig
 from ..models.base import AbstractMemory
-from ..storage.folder import CONFIG
-from ..storage.tune_results import SearchFolder, best_entry
-from ..storage.tune_results import load_search as load_folder
+from ..storage.checkpoints import Entry
+from ..storage.folder import load
+from ..storage.provenance import check_files, read_record
+from ..storage.results import add_to_store
 from ..sweep.costs import trajectory_bytes
 from ..tuning.objective import Objective
+from ..tuning.record import CHOICE, DEFINITIONS, ranked
 from .build import load_pool, memory_fault, memory_of, task_of
+
+HISTORY, COMPARISON, LANDSCAPE, HELDOUT, TUNED = "history.zarr", "comparison.json", "landscape.json", "heldout", "tuned.yaml"
 
 
 @dataclass(frozen=True)
@@ -48,12 +61,18 @@ class Best:
         return float(self.values.get("t1", self.objective.trial.settings.t1))
 
 
-class SearchResults(SearchFolder):
+class SearchResults:
     """The results of a search in its run folder.
 
     Arguments:
         folder: the run folder.
     """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.folder)!r})"
 
     @property
     def best(self) -> Best:
@@ -61,22 +80,147 @@ class SearchResults(SearchFolder):
         history, config = self.history, read(self.folder / CONFIG, TuneConfig)
         place = best_entry(history)
         entry = history.isel(place)
-        score = str(history.score.values[place["score"]])
+        score = str(entry.score.values)
         values = {
-            name: self.read_array(name) if name in DIMENSIONS else shortest(entry[name], config.precision)
+            name: read_array(self.folder / f"{name}.npy") if name in DIMENSIONS else shortest(entry[name], config.precision)
             for name in config.parameters
         }
         error, loss = float(entry.validation_error), float(entry.validation_loss)
         return Best(score, place["start"], place["step"], error, loss, values, objective_of(config, score))
 
+    @property
+    def history(self) -> xr.Dataset:
+        """What happened, by score, start and step; NaN beyond the last step of a search.
+
+        Raises:
+            InputError (a ValueError): if it cannot be read, and for one of a version that chose in another way.
+        """
+        if not self.has_history():
+            raise InputError(f"{self.folder} is unfinished: {run_again(self.folder)} continues it")
+        try:
+            history = xr.open_zarr(self.folder / HISTORY, consolidated=False, chunks=None).load()
+        except Exception as error:  # of whatever kind: xarray and zarr raise what they like on damaged files
+            again = f"{run_again(self.folder)} writes it again"
+            raise InputError(f"{self.folder / HISTORY} cannot be read: {error}; {again}") from error
+        if history.attrs.get("choice") != CHOICE:
+            raise InputError(
+                f"{self.folder} was searched by a version of astrojax that chose its values in another way; search again, "
+                "into another folder"
+            )
+        return history
+
+    def has_history(self) -> bool:
+        """Whether the searches have ended, so that their history is stored."""
+        recorded = read_record(self.folder).get("files")
+        is_recorded = recorded is None or any(name.startswith(f"{HISTORY}/") for name in recorded)
+        return is_recorded and (self.folder / HISTORY).exists()
+
+    def scalars(self) -> list[str]:
+        """Names of the tuned parameters that are single numbers."""
+        return list(read(self.folder / CONFIG, TuneConfig).start())
+
+    def heldout(self) -> xr.Dataset:
+        """Runs on held-out problems as one dataset: the dimension `model` has `tuned`, `start` and whatever else was tried.
+
+        Raises:
+            InputError (a ValueError): if one of them is missing, unfinished or another one.
+        """
+        record, folder = read_record(self.folder), self.folder / HELDOUT
+        recorded: dict[str, str] = record.get(HELDOUT, {})
+        if not recorded or not record.get("finished"):
+            raise InputError(f"{self.folder} is unfinished: {run_again(self.folder)} continues it")
+        found = {path.name for path in folder.glob("*") if path.is_dir()}
+        for name in recorded.keys() - found:
+            raise InputError(f"{self.folder} is damaged: {folder / name} is missing; {run_again(self.folder)} repairs it")
+        for name in found - recorded.keys():
+            raise InputError(f"{folder / name} was not written by the search; remove it")
+        for name, digest in recorded.items():
+            if read_record(folder / name).get("config_sha256") != digest:
+                again = f"remove it, and {run_again(self.folder)} computes it again"
+                raise InputError(f"{folder / name} holds the run of another configuration; {again}")
+        runs = [load(folder / name).drop_vars("swept_axes") for name in recorded]
+        together = xr.concat([run.drop_dims("decoder", errors="ignore") for run in runs], dim="model", join="exact")
+        return together.merge(runs[0][["decoder_error"]])
+
+    def comparison(self) -> dict[str, Any]:
+        """What other searches found, by method: values, numbers of candidates and of trajectories."""
+        return self._read(COMPARISON) or {}
+
+    def landscape(self) -> xr.DataArray | None:
+        """The loss on a plane of two parameters through the result, if it was mapped."""
+        if (content := self._read(LANDSCAPE)) is None:
+            return None
+        return xr.DataArray(np.array(content["loss"], float), coords=content["values"], dims=list(content["values"]))
+
+    def files(self) -> list[str]:
+        """Names of the files and folders that the search has written, besides configuration, record and checkpoints."""
+        arrays = [path.name for path in self.folder.glob("*.npy")]
+        return [name for name in (HISTORY, COMPARISON, LANDSCAPE, TUNED, *arrays) if (self.folder / name).exists()]
+
+    def write_history(self, histories: Mapping[str, Sequence[Entry]]) -> None:
+        """Store what happened, by score: an entry before the first step, and one after each."""
+        longest = max(len(history) for history in histories.values())
+        dataset = xr.Dataset(coords={"score": np.array(list(histories), dtype=object)}, attrs={"choice": CHOICE})
+        for name in next(iter(histories.values()))[0]:
+            definition = DEFINITIONS.get(name, "value of the parameter after the step")
+            each = [np.array([entry[name] for entry in history], float).T for history in histories.values()]
+            padded = [np.pad(rows, ((0, 0), (0, longest - rows.shape[1])), constant_values=np.nan) for rows in each]
+            dataset[name] = ("score", "start", "step"), np.stack(padded), {"definition": definition}
+        files: dict[str, Any] = {}
+        add_to_store(dataset, files)
+        with storing(self.folder / HISTORY):
+            if (self.folder / HISTORY).exists():
+                shutil.rmtree(self.folder / HISTORY)
+        for name, content in files.items():
+            write_bytes(self.folder / HISTORY / name, content.to_bytes())
+
+    def write_array(self, name: str, values: np.ndarray) -> Path:
+        """Store what was found for a parameter with an entry for each pattern. Returns the file."""
+        content, path = io.BytesIO(), (self.folder / f"{name}.npy").resolve()
+        np.save(content, values, allow_pickle=False)
+        write_bytes(path, content.getvalue())
+        return path
+
+    def write(self, name: str, content: Mapping[str, Any]) -> None:
+        """Store the comparison or the landscape, with a checksum."""
+        write_sealed_json(self.folder / name, content, self._config_sha256())
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        path = self.folder / name
+        return read_sealed_json(path, self._config_sha256()) if path.exists() else None
+
+    def _config_sha256(self) -> str:
+        return str(read_record(self.folder).get("config_sha256"))
+
+
+def best_entry(history: xr.Dataset) -> dict[str, int]:
+    """Indices of the best entry of a history along score, start and step, chosen as `CHOICE` says."""
+    dims = ("score", "start", "step")
+    errors, losses = (history[name].transpose(*dims).values for name in ("validation_error", "validation_loss"))
+    best = np.unravel_index(ranked(errors.ravel(), losses.ravel())[0], losses.shape)
+    return {dim: int(index) for dim, index in zip(dims, best, strict=True)}
+
 
 def load_search(folder: str | Path) -> SearchResults:
-    """The results of a search in its run folder.
+    """The results of a search in its run folder. Its files are compared with what was recorded when they were written.
 
     Raises:
-        InputError (a ValueError): if the folder is not that of a search.
+        InputError (a ValueError): if the folder is not that of a search, or one that is damaged or was changed.
     """
-    return SearchResults(load_folder(folder).folder)
+    path = find_search(folder)
+    check_files(path, read_record(path))
+    return SearchResults(path)
+
+
+def find_search(folder: str | Path) -> Path:
+    """The run folder of a search; `InputError` (a ValueError) if it is none."""
+    path = existing(folder)
+    if is_search(path):
+        return path
+    if (path / CONFIG).is_file():
+        text = f"is not the folder of a search; it holds a run, which astrojax run {shlex.quote(str(path))} continues"
+        raise InputError(f"{path} {text}")
+    raise InputError(f"{path} is not the run folder of a search: no configuration of one is in it{run_folders(path)}")
 
 
 def objective_of(config: TuneConfig, score: str, memory: int | None = None) -> Objective:
@@ -87,9 +231,10 @@ def objective_of(config: TuneConfig, score: str, memory: int | None = None) -> O
             trajectory takes more than `memory` bytes, if that is given.
     """
     task, num_neurons = task_of(config, load_pool)
-    loads = [int(load) for load in config.axes.coordinates()["num_patterns"]["num_patterns"]]
+    loads = [int(load) for load in config.axes.values()["num_patterns"]]
     build, parameters, per_pattern = memory_of(config.models()[score], "model", task, config.name)
-    level, levels = config.levels()
+    level = LEVELS[config.corruption]
+    levels = config.axes.values()[level]
     settings = config.retrieval.settings()
     settings.pop("convergence_speed")  # which a search does not ask for
     objective = Objective(

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ CHECKPOINTS = "checkpoints"
 
 CHECKSUM_SIZE = 32
 """Bytes of the SHA-256 at the end of a checkpoint, which NumPy passes over."""
+
+Entry = dict[str, np.ndarray]
+"""What is known of one step, by name: a number for each start."""
 
 STATE, HISTORY = "state.", "history."
 """How the names of arrays begin: leaves of the state by number, and columns of the history by name."""
@@ -35,19 +38,19 @@ class Checkpoints:
         self._identity = f"{run} {name} ".encode()
         self._turn = 0
 
-    def save(self, state: Any, history: Mapping[str, Sequence[np.ndarray]]) -> None:
-        """Write a state, a pytree with a `step`, and what happened before and at each step, by name.
+    def save(self, state: Any, history: Sequence[Entry]) -> None:
+        """Write a state, a pytree with a `step`, and what happened before and at each step.
 
         Raises `StorageError` if it cannot be written; the checkpoint before is still there then.
         """
         arrays = {f"{STATE}{place}": leaf for place, leaf in enumerate(jax.tree.leaves(state))}
-        arrays |= {f"{HISTORY}{name}": np.stack(rows) for name, rows in history.items()}
+        arrays |= {f"{HISTORY}{name}": np.stack([entry[name] for entry in history]) for name in history[0]}
         content = io.BytesIO()
         np.savez(content, allow_pickle=False, step=state.step, **arrays)
         write_bytes(self._paths[self._turn], content.getvalue() + self._checksum(content.getvalue()))
         self._turn = 1 - self._turn
 
-    def load(self, template: Any, on_notice: Callable[[str], None]) -> tuple[Any, dict[str, list[np.ndarray]]] | None:
+    def load(self, template: Any, on_notice: Callable[[str], None]) -> tuple[Any, list[Entry]] | None:
         """The state, in the structure of `template`, and history of the newest checkpoint; `None` if there is none to read.
 
         `on_notice` is called with a message about each that is damaged. Raises `RunError` if the state has another structure.
@@ -73,8 +76,9 @@ class Checkpoints:
         if [leaf.shape for leaf in leaves] != [np.shape(like) for like in likes]:
             written = "the checkpoints were written by another version of optax or astrojax"
             raise RunError(f"{written} and cannot be continued; give another folder")
-        history = [(name.removeprefix(HISTORY), array) for name, array in arrays.items() if name.startswith(HISTORY)]
-        return jax.tree.unflatten(structure, leaves), {name: list(array[: step + 1]) for name, array in history}
+        columns = {name.removeprefix(HISTORY): array for name, array in arrays.items() if name.startswith(HISTORY)}
+        history = [{name: array[place] for name, array in columns.items()} for place in range(step + 1)]
+        return jax.tree.unflatten(structure, leaves), history
 
     def _checksum(self, content: bytes) -> bytes:
         return hashlib.sha256(self._identity + content).digest()

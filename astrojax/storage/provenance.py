@@ -322,8 +322,8 @@ def differences(there: "BaseConfig", here: "BaseConfig", recorded: Mapping[str, 
     from ..config.axes import leaves
 
     digests = here.file_digests()
-    there = there.with_files({name: Path(recorded.get(name, str(path))) for name, path in there.files().items()})
-    here = here.with_files({name: Path(digest) for name, digest in digests.items()})
+    there = there.replaced({name: Path(recorded.get(name, str(path))) for name, path in there.files().items()})
+    here = here.replaced({name: Path(digest) for name, digest in digests.items()})
     first, second = (leaves(config.model_dump(mode="json")) for config in (there, here))
 
     def line(path: str) -> str:
@@ -340,7 +340,7 @@ def differences(there: "BaseConfig", here: "BaseConfig", recorded: Mapping[str, 
 def as_yaml(config: "BaseConfig", beside: Path | None = None) -> str:
     """A configuration as YAML with every value. Paths are relative to the folder `beside`, if given."""
     if beside is not None:
-        config = config.with_files({name: _relative(path, beside.resolve()) for name, path in config.files().items()})
+        config = config.replaced({name: _relative(path, beside.resolve()) for name, path in config.files().items()})
     return dump_yaml(config.model_dump(mode="json"))
 
 
@@ -362,7 +362,7 @@ def _write(folder: Path, config: "BaseConfig") -> "BaseConfig":
         while taken.setdefault(name, digests[key]) != digests[key]:
             name, number = f"{number}-{source.name}", number + 1
         copies[key] = folder.resolve() / INPUTS / name
-    stored = config.with_files(copies)
+    stored = config.replaced(copies)
     write_text(folder / CONFIG, as_yaml(stored, beside=folder))
     for key, target in copies.items():
         source = config.files()[key]

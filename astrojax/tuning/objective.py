@@ -1,7 +1,6 @@
 """What is minimized: the expected loss over freshly drawn problems. One problem is one pure function."""
 
 import dataclasses
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 
 from .._internal.checks import InputError, at_least, one_of, shown
 from .._internal.parameters import DIMENSIONS, TRANSIENT
@@ -160,7 +158,7 @@ class Objective(eqx.Module):
         return self.trial.build(patterns, stored=None, **given)
 
     def mode_for(self, values: Values) -> str:
-        """The mode of the gradient with respect to these parameters, of one start."""
+        """The mode of the gradient with respect to parameters, of which values have an axis of starts."""
         if self.gradient == "auto":
             return "forward" if _count(values) <= MOST_FORWARD else "reverse"
         return self.gradient
@@ -238,15 +236,15 @@ class LossTrial(eqx.Module):
         adjoint = diffrax.RecursiveCheckpointAdjoint() if checkpointed else diffrax.ForwardMode()
 
         def recalled(values: dict[str, jax.Array]) -> tuple[Scalar, Observables]:
-            return self.objective.recalled(values, problem, adjoint, num_steps)
+            loss, measured = self.objective.recalled(values, problem, adjoint, num_steps)
+            return loss, {"loss": loss} | measured
 
         values = self._at(coordinates)
         if self.mode == "none":
-            loss, measured = recalled(values)
-            return {"loss": loss} | measured
-        differentiated = _forward if self.mode == "forward" else functools.partial(jax.value_and_grad, has_aux=True)
-        (loss, measured), gradient = differentiated(recalled)(values)
-        return {"loss": loss} | measured | {f"gradient_{name}": value for name, value in gradient.items()}
+            return recalled(values)[1]
+        differentiate: Any = jax.jacfwd if self.mode == "forward" else jax.grad
+        gradient, measured = differentiate(recalled, has_aux=True)(values)
+        return {**measured, **{f"gradient_{name}": value for name, value in gradient.items()}}
 
     def _at(self, coordinates: Coordinates) -> dict[str, jax.Array]:
         scalars = {name: coordinates[name] for name in self.scalars}
@@ -282,8 +280,10 @@ def measure(
 
 def _measure_on_grids(lanes: Lanes, engine: Engine) -> dict[str, np.ndarray]:
     """As `compute_concurrently`, with a program for each number of steps."""
-    sample, capacity = lanes.sample, int(lanes.capacities[0])
-    first = jax.vmap(lambda lane: sample.first_num_steps(lane, capacity))
+    sample: LossTrial = lanes.sample
+
+    def first_num_steps(lane: Any) -> IntScalar:
+        return sample.first_num_steps(lane, int(lanes.capacities[0]))
 
     def solve(num_steps: int, places: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         coordinates = {name: values[places] for name, values in lanes.coordinates.items()}
@@ -291,7 +291,9 @@ def _measure_on_grids(lanes: Lanes, engine: Engine) -> dict[str, np.ndarray]:
         found = engine.compute_concurrently(Lanes(lanes.name, on_grid, lanes.root_key, coordinates, lanes.capacities[places]))
         return found["status"], found
 
-    return solve_on_grids(np.asarray(first(in_precision(lanes.coordinates))), sample.max_steps, solve)
+    num_steps = np.asarray(jax.vmap(first_num_steps)(in_precision(lanes.coordinates)))
+    found: dict[str, np.ndarray] = solve_on_grids(num_steps, sample.max_steps, solve)
+    return found
 
 
 def aggregate(found: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -317,19 +319,5 @@ def _split(values: Values) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _count(values: Values) -> int:
-    return sum(np.size(value) for value in values.values())
-
-
-def _forward(function: Callable[[dict[str, jax.Array]], tuple[Scalar, Any]]) -> Callable[[dict[str, jax.Array]], Any]:
-    """`jax.value_and_grad(function, has_aux=True)` in forward mode: one tangent for each number, beside a single solve."""
-
-    def differentiated(values: dict[str, jax.Array]) -> Any:
-        flat, unravel = ravel_pytree(values)
-
-        def along(tangent: jax.Array) -> Any:
-            return jax.jvp(lambda at: function(unravel(at)), (flat,), (tangent,), has_aux=True)
-
-        loss, slopes, measured = jax.vmap(along, out_axes=(None, 0, None))(jnp.eye(flat.size, dtype=flat.dtype))
-        return (loss, measured), unravel(slopes)
-
-    return differentiated
+    """How many numbers the parameters of one start have."""
+    return sum(np.size(value[0]) for value in values.values())

@@ -1,9 +1,10 @@
 """The search: a pure step from state to state, and the loop around it."""
 
+import contextlib
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -11,12 +12,11 @@ import numpy as np
 import optax
 
 from .._internal.checks import InputError, at_least, one_of, positive, random_key, real, shown
-from .._internal.parameters import DIMENSIONS
+from .._internal.parameters import DIMENSIONS, OptimizerName, ScheduleName
 from .._internal.types import RandomKey
 from ..sweep.engine import Engine
 from .gradients import mean_gradient, perturbations
 from .objective import Objective, aggregate, measure
-from .optimizers import as_optimizer, usual_promotion
 from .record import VALIDATION_METRICS, Record, ranked
 from .transforms import PARAMETERS, Parameter
 
@@ -154,7 +154,7 @@ class Search:
         self.objective.check(list(start))
         values = self._checked(start)
         raw = {name: self.parameters[name].to_raw(value) for name, value in values.items()}
-        with usual_promotion():
+        with _usual_promotion():
             optimizer_state = jax.vmap(self.optimizer.init)(raw)
         num_starts = len(next(iter(values.values())))
         unknown, zero = np.full(num_starts, np.nan), np.zeros(num_starts, np.int64)
@@ -174,7 +174,7 @@ class Search:
                 change = jnp.asarray(self.smoothing * perturbation[name], number.dtype)
                 points[name] = self.parameters[name].projected(number[:, None] + change[None, :])
             values = self._values(points)
-        mode = self.objective.mode_for(_first_start(state))
+        mode = self.objective.mode_for(state.values)
         found = measure(self.objective, values, self._key(TRAINING), problems, self.engine, mode=mode, each=bool(perturbation))
         slopes = {name: np.asarray(slope, np.float64) for name, slope in self._slopes(points).items()}
         if perturbation:  # what was moved onto a bound has no slope
@@ -201,7 +201,7 @@ class Search:
         """About what one start has cost so far, in solved trajectories: a gradient counts several."""
         steps = int(state.step)
         validations = 1 + steps // self.validate_every + (steps == self.num_steps and steps % self.validate_every > 0)
-        return steps * self.batch_size * self.objective.solves(_first_start(state)) + validations * self.validation_size
+        return steps * self.batch_size * self.objective.solves(state.values) + validations * self.validation_size
 
     def _key(self, *purpose: int) -> RandomKey:
         return functools.reduce(jax.random.fold_in, purpose, self.key)
@@ -213,7 +213,7 @@ class Search:
         }
 
     def _update(self, raw: Any, gradient: Any, optimizer_state: Any) -> Any:
-        with usual_promotion():
+        with _usual_promotion():
             changes, optimizer_state = self.optimizer.update(gradient, optimizer_state, raw)
             moved: dict[str, jax.Array] = optax.apply_updates(raw, changes)
         raw = {name: self.parameters[name].projected(number) for name, number in moved.items()}
@@ -226,7 +226,7 @@ class Search:
 
     def _checked(self, start: Mapping[str, Any]) -> dict[str, jax.Array]:
         pool_size = self.objective.trial.task.pool_size
-        arrays, counts = dict[str, jax.Array](), dict[str, int]()
+        arrays = dict[str, jax.Array]()
         for name, given in start.items():
             one_of("a parameter of the search", name, self.parameters)
             array = real(name, given).astype(jnp.result_type(float))
@@ -236,15 +236,12 @@ class Search:
             if own and array.shape[-1] != pool_size:
                 raise InputError(f"the start of {name} must have {pool_size} entries, one per pattern; got {array.shape[-1]}")
             self.parameters[name].check(f"the start of {name}", array)
-            if array.ndim > own:
-                counts[name] = len(array)
-            arrays[name] = array
-        if len(set(counts.values())) > 1 or 0 in counts.values():
+            arrays[name] = array if array.ndim > own else array[None]
+        counts = {name: len(array) for name, array in arrays.items()}
+        number = max(counts.values())
+        if not set(counts.values()) <= {1, number} or not number:
             raise InputError(f"all parameters must have equally many starts; got {counts}")
-        number = max(counts.values(), default=1)
-        return {
-            name: array if name in counts else jnp.broadcast_to(array, (number, *array.shape)) for name, array in arrays.items()
-        }
+        return {name: jnp.broadcast_to(array, (number, *array.shape[1:])) for name, array in arrays.items()}
 
 
 def tune(
@@ -292,10 +289,40 @@ def _with_best(state: SearchState) -> SearchState:
     )
 
 
-def _first_start(state: SearchState) -> dict[str, Any]:
-    return {name: value[0] for name, value in state.values.items()}
-
-
 def _as_numpy(state: SearchState) -> SearchState:
     arrays: SearchState = jax.tree.map(np.asarray, state)
     return arrays
+
+
+def as_optimizer(
+    optimizer: str | optax.GradientTransformation, learning_rate: float | optax.Schedule, /, **arguments: Any
+) -> optax.GradientTransformation:
+    """An optimizer, given by name with further arguments of optax, or as an object. `InputError` for what does not fit."""
+    if isinstance(optimizer, optax.GradientTransformation):
+        return optimizer
+    one_of("optimiser", optimizer, get_args(OptimizerName))
+    if not callable(learning_rate) and not (math.isfinite(learning_rate) and learning_rate > 0):
+        raise InputError(f"learning_rate must be a positive number or a schedule; got {shown(learning_rate)}")
+    return _call("optimiser", optimizer, learning_rate, **arguments)
+
+
+def scheduled(learning_rate: float, schedule: str, /, **arguments: Any) -> optax.Schedule:
+    """A learning rate times a schedule of optax, which starts at 1 unless its arguments say otherwise."""
+    one_of("schedule", schedule, get_args(ScheduleName))
+    first = "value" if schedule == "constant_schedule" else "init_value"
+    factor = _call("schedule", schedule, **({first: 1.0} | arguments))
+    return lambda step: learning_rate * factor(step)
+
+
+@contextlib.contextmanager
+def _usual_promotion() -> Iterator[None]:
+    """JAX's usual promotion of types and ranks, which optax relies on, whatever the user has set."""
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        yield
+
+
+def _call(kind: str, name: str, /, *positional: Any, **arguments: Any) -> Any:
+    try:
+        return getattr(optax, name)(*positional, **arguments)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{kind} {name}: {error}") from error

@@ -102,7 +102,7 @@ class Parameter(eqx.Module):
             return np.clip(self.low * (self.high / self.low) ** fractions, self.low, self.high)
         return self.low + (self.high - self.low) * fractions
 
-    def check(self, name: str, values: jax.Array) -> None:
+    def check(self, name: str, values: jax.typing.ArrayLike) -> None:
         """Raise `InputError` for values outside the bounds, or on a bound that the transform never reaches."""
         given, got = np.asarray(values), shown(np.asarray(values).tolist())
         if np.any((given < self.low) | (given > self.high) | np.isnan(given)):

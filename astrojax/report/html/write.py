@@ -12,9 +12,9 @@ from ..._internal.checks import InputError
 from ..._internal.files import write_text
 from ..._internal.status import Status
 from ...config.detect import is_search
+from ...runs.tune_results import TUNED, load_search
 from ...storage import folder as store
 from ...storage.provenance import read_record
-from ...storage.tune_results import TUNED, load_search
 from ...tuning.record import ranked
 from ..figures import figures_of
 from ..statistics import with_interval
