@@ -25,7 +25,7 @@ BROKEN = {
     "unknown key in a section": (["--retrieval.solvr", "heun"], "retrieval.solvr: unknown key"),
     "wrong type": (["--trials", "many"], "trials:"),
     "fraction for an integer": (["--trials", "2.5"], "trials:"),
-    "yes for a number": (["--trials", "true"], "trials: must be a number"),
+    "yes for a number": (["--trials", "true"], "trials: must be a finite number"),
     "negative temperature": (["--models.a.temperature", "-1"], "models.a.temperature:"),
     "NaN parameter": (["--models.a.slope", ".nan"], "models.a.slope:"),
     "infinite horizon": (["--retrieval.t1", ".inf"], "retrieval.t1:"),

@@ -201,7 +201,7 @@ def test_a_search_that_is_killed_or_interrupted_ends_the_same_bit_for_bit(search
 
 def test_checkpoints_of_another_search_or_version_are_not_continued(tmp_path):
     state = SearchState(*[np.zeros(2)] * 10)._replace(step=np.asarray(3))
-    Checkpoints(tmp_path, "linear", "run").save(state, {"loss": [np.zeros(2)] * 4})
+    Checkpoints(tmp_path, "linear", "run").save(state, [{"loss": np.zeros(2)}] * 4)
     assert Checkpoints(tmp_path, "linear", "run").load(state, pytest.fail)[0].step == 3
     with pytest.raises(aj.RunError, match="written by another version"):
         Checkpoints(tmp_path, "linear", "run").load(state._replace(optimiser_state=(np.zeros(2), np.zeros(2))), pytest.fail)

@@ -1,5 +1,6 @@
 """Sections of configurations; those of memories and patterns follow from the signatures and docstrings of their classes."""
 
+import contextlib
 import functools
 import inspect
 import math
@@ -46,18 +47,11 @@ def _replaced(section: Any, path: list[str], value: Any) -> Any:
 
 def as_number(value: Any) -> int | float:
     """Convert a number, or its text, to a finite number. Raises ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("must be a number")
-    try:
+    with contextlib.suppress(ValueError, OverflowError):  # an integer may be beyond double precision
         number = float(value) if isinstance(value, str) else value
-        is_finite = math.isfinite(number)
-    except OverflowError:  # an integer beyond double precision
-        is_finite = False
-    except ValueError:
-        raise ValueError("must be a number") from None
-    if not is_finite:
-        raise ValueError("must be a finite number")
-    return number
+        if isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number):
+            return number
+    raise ValueError("must be a finite number")
 
 
 def as_integer(value: Any) -> int:

@@ -161,12 +161,13 @@ class TuneConfig(BaseConfig):
         models = {score: self.model.replaced(unused | {"score": score}) for score, unused in others.items()}
         return models or {getattr(self.model, "score", self.model.kind): self.model}
 
-    def heldout(self, name: str, model: Any, *, t1: float | None = None, decoders: bool = False) -> Config:
-        """A run of a memory on held-out problems, which are those of any run with the same seed."""
+    def heldout(self, name: str, model: Any, values: Mapping[str, Any], *, decoders: bool = False) -> Config:
+        """A run of a memory with values of parameters on held-out problems, which are those of any run with the same seed."""
         given = {field: getattr(self, field) for field in BaseConfig.model_fields}
-        given |= {"name": name, "trials": self.heldout_trials}
-        retrieval = self.retrieval if t1 is None else self.retrieval.replaced({"t1": t1})
-        return Config(**given, axes=self.axes, models={name: model}, decoders=decoders, retrieval=retrieval)
+        given |= {"name": name, "trials": self.heldout_trials, "axes": self.axes, "decoders": decoders}
+        values = dict(values)
+        retrieval = self.retrieval.replaced({"t1": values.pop("t1", self.retrieval.t1)})
+        return Config(**given, models={name: model.replaced(values)}, retrieval=retrieval)
 
 
 def _start(model: Any, retrieval: Any, name: str) -> float:

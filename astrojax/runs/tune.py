@@ -160,21 +160,17 @@ class _Tuning:
             name: self.results.write_array(name, value) if name in DIMENSIONS else shortest(value, config.precision)
             for name, value in states[best].best.items()
         }
-        tuned = self._heldout_run("tuned", best, values, decoders=True)
+        model = config.models()[best]
+        tuned = config.heldout("tuned", model, values, decoders=True)
         write_text(self.results.folder / TUNED, as_yaml(tuned, beside=self.results.folder))
-        runs = {"tuned": tuned, "start": config.heldout("start", config.model)}
+        runs = {"tuned": tuned, "start": config.heldout("start", config.model, {})}
         defaults, t1 = type(config.model)(kind=config.model.kind), type(config.retrieval)().t1
         if (defaults, t1) != (config.model, config.retrieval.t1):
-            runs["defaults"] = config.heldout("defaults", defaults, t1=t1)
+            runs["defaults"] = config.heldout("defaults", defaults, {"t1": t1})
         for method, found in self._compare(states, best).items():
-            runs[method] = self._heldout_run(method, best, found)
+            runs[method] = config.heldout(method, model, found)
         self._map_landscape(self.searches[best], states[best].best)
         return runs
-
-    def _heldout_run(self, name: str, score: str, values: Mapping[str, Any], *, decoders: bool = False) -> Config:
-        model, values = self.config.models()[score], dict(values)
-        t1 = values.pop("t1", None)
-        return self.config.heldout(name, model.replaced(values), t1=t1, decoders=decoders)
 
     def _compare(self, states: Mapping[str, SearchState], best: str) -> dict[str, dict[str, float]]:
         """The values that other searches find with the best score and as many trajectories as all scores had, by method."""

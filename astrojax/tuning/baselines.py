@@ -1,6 +1,6 @@
 """Without gradients: random search and a grid, for comparison at equal cost, and the loss on a plane."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -61,10 +61,9 @@ def random_search(
     Raises `InputError` if the trajectories do not suffice for one candidate, and for parameters of patterns.
     """
 
-    def draw(number: int) -> dict[str, np.ndarray]:
-        return random_values(parameters, jax.random.fold_in(key, CANDIDATES), number)
-
-    return _search(objective, parameters, draw, key, num_solves, problems_per_candidate, engine)
+    number = _affordable(objective, parameters, num_solves, problems_per_candidate)
+    values = random_values(parameters, jax.random.fold_in(key, CANDIDATES), number)
+    return _evaluate(objective, values, key, problems_per_candidate, engine or Engine())
 
 
 def grid_search(
@@ -81,11 +80,10 @@ def grid_search(
     Arguments and errors as for `random_search`.
     """
 
-    def grid(number: int) -> dict[str, np.ndarray]:
-        side = int(number ** (1 / len(parameters)) + 1e-9)
-        return grid_values(parameters, (np.arange(side) + 0.5) / side)
-
-    return _search(objective, parameters, grid, key, num_solves, problems_per_candidate, engine)
+    number = _affordable(objective, parameters, num_solves, problems_per_candidate)
+    side = int(number ** (1 / len(parameters)) + 1e-9)
+    values = grid_values(parameters, (np.arange(side) + 0.5) / side)
+    return _evaluate(objective, values, key, problems_per_candidate, engine or Engine())
 
 
 def landscape(
@@ -116,23 +114,21 @@ def grid_values(parameters: Mapping[str, Parameter], fractions: np.ndarray) -> d
     return dict(zip(parameters, (axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")), strict=True))
 
 
-def _search(
-    objective: Objective,
-    parameters: Mapping[str, Parameter],
-    candidates: Callable[[int], dict[str, np.ndarray]],
-    key: RandomKey,
-    num_solves: int,
-    problems_per_candidate: int,
-    engine: Engine | None,
-) -> Candidates:
+def _affordable(objective: Objective, parameters: Mapping[str, Parameter], num_solves: int, num_problems: int) -> int:
+    """How many candidates the trajectories suffice for."""
     objective.check(list(parameters))
-    at_least("problems_per_candidate", problems_per_candidate, 1)
-    at_least("num_solves", num_solves, problems_per_candidate, LARGEST_SIZE)
+    at_least("problems_per_candidate", num_problems, 1)
+    at_least("num_solves", num_solves, num_problems, LARGEST_SIZE)
     for name in parameters.keys() & DIMENSIONS.keys():
         raise InputError(f"{name} has too many entries for a search without gradients")
-    values = {name: jnp.asarray(value) for name, value in candidates(num_solves // problems_per_candidate).items()}
-    problems = np.arange(problems_per_candidate)
-    found = measure(objective, values, jax.random.fold_in(key, TRAINING), problems, engine or Engine(), name="comparison")
+    return num_solves // num_problems
+
+
+def _evaluate(
+    objective: Objective, values: dict[str, np.ndarray], key: RandomKey, num_problems: int, engine: Engine
+) -> Candidates:
+    at, problems = jax.tree.map(jnp.asarray, values), np.arange(num_problems)
+    found = measure(objective, at, jax.random.fold_in(key, TRAINING), problems, engine, name="comparison")
     loss, error, _ = aggregate(found)
     loss = np.where(np.isfinite(loss), loss, np.inf)
-    return Candidates({name: np.asarray(value) for name, value in values.items()}, loss, error, loss.size * problems.size)
+    return Candidates({name: np.asarray(value) for name, value in at.items()}, loss, error, loss.size * num_problems)

@@ -1,37 +1,31 @@
 """What a search records of each step, and how its best values are chosen from that."""
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple, get_args
 
 import numpy as np
 
 
 class Record(NamedTuple):
-    """What happened in one step, for each of S starts: arrays of shape (S,), which `DEFINITIONS` defines."""
+    """What happened in one step, for each of S starts: arrays of shape (S,)."""
 
-    loss: np.ndarray
-    hamming_error: np.ndarray
-    success: np.ndarray
-    gradient_norm: np.ndarray
-    num_clipped: np.ndarray
-    num_non_finite: np.ndarray
-    num_failed: np.ndarray
-    validation_loss: np.ndarray
-    validation_error: np.ndarray
-    validation_success: np.ndarray
+    loss: Annotated[np.ndarray, "mean loss over the problems of the step, before it was taken"]
+    hamming_error: Annotated[np.ndarray, "mean Hamming error over the same problems, in neurons"]
+    success: Annotated[np.ndarray, "share of them that were recalled without error"]
+    gradient_norm: Annotated[np.ndarray, "norm of the mean gradient in unconstrained numbers, after clipping"]
+    num_clipped: Annotated[np.ndarray, "problems of the step whose gradient was scaled down"]
+    num_non_finite: Annotated[np.ndarray, "problems of the step whose gradient was not finite, and left out"]
+    num_failed: Annotated[np.ndarray, "problems of the step whose trajectory failed, and was left out"]
+    validation_loss: Annotated[
+        np.ndarray, "mean loss over the validation problems after the step; NaN after steps without validation"
+    ]
+    validation_error: Annotated[
+        np.ndarray, "mean Hamming error over the validation problems, in neurons; all of them in a trajectory that failed"
+    ]
+    validation_success: Annotated[np.ndarray, "share of the validation problems that were recalled without error"]
 
 
-DEFINITIONS = {
-    "loss": "mean loss over the problems of the step, before it was taken",
-    "hamming_error": "mean Hamming error over the same problems, in neurons",
-    "success": "share of them that were recalled without error",
-    "gradient_norm": "norm of the mean gradient in unconstrained numbers, after clipping",
-    "num_clipped": "problems of the step whose gradient was scaled down",
-    "num_non_finite": "problems of the step whose gradient was not finite, and left out",
-    "num_failed": "problems of the step whose trajectory failed, and was left out",
-    "validation_loss": "mean loss over the validation problems after the step; NaN after steps without validation",
-    "validation_error": "mean Hamming error over the validation problems, in neurons; all of them in a trajectory that failed",
-    "validation_success": "share of the validation problems that were recalled without error",
-}
+DEFINITIONS: dict[str, str] = {name: get_args(field)[1] for name, field in Record.__annotations__.items()}
+"""What the fields of a `Record` are."""
 
 VALIDATION_METRICS = ("validation_loss", "validation_error", "validation_success")
 
