@@ -165,7 +165,7 @@ def test_the_tuned_configuration_gives_the_error_that_was_reported(searched, tmp
 
 def test_training_validation_and_held_out_problems_are_different(searched):
     config = aj.load_search_config(searched / "config.yaml")
-    assert config.heldout("tuned", config.model).seed == config.seed
+    assert config.heldout("tuned", config.model, {}).seed == config.seed
     root, aim = jax.random.key(config.seed), objective_of(config, "squared")
     keys = [jax.random.fold_in(root, TRAINING), jax.random.fold_in(root, VALIDATION), root]
     patterns = [np.asarray(aim.problem(key, number).patterns) for key in keys for number in range(4)]

@@ -100,12 +100,7 @@ def run_search(
 
 @dataclass(frozen=True)
 class _Tuning:
-    """All that a configuration asks for.
-
-    Arguments:
-        searches: by score. starts: values where each begins, by parameter: the model's, then random ones.
-        results: where what is found is stored.
-    """
+    """All that a configuration asks for: searches by score, and where each starts, from the model's values and random ones."""
 
     config: TuneConfig
     searches: Mapping[str, Search]

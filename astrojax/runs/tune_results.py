@@ -62,11 +62,7 @@ class Best:
 
 
 class SearchResults:
-    """The results of a search in its run folder.
-
-    Arguments:
-        folder: the run folder.
-    """
+    """The results of a search in its run folder, `folder`."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
