@@ -260,7 +260,7 @@ def test_patterns_themselves_can_be_learned_in_reverse_mode(engine):
     pool = aj.random_patterns(jax.random.key(1), num_neurons=10, num_patterns=6)
     task = aj.Task(eqx.Partial(aj.pooled_patterns, pool=pool), aj.Flips())
     aim = aj.Objective(task, aj.HopfieldMemory, num_patterns=[6], levels=[2], loss="direction")
-    assert aim.mode_for({"patterns": np.zeros((1, 10, 6))}) == "reverse"
+    assert aim.mode_for({"patterns": np.zeros((10, 6))}) == "reverse"
     *_, state = aj.tune(
         aim, {"patterns": pool}, key=jax.random.key(0), num_steps=30, batch_size=32, learning_rate=0.05, engine=engine
     )

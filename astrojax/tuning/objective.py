@@ -158,7 +158,7 @@ class Objective(eqx.Module):
         return self.trial.build(patterns, stored=None, **given)
 
     def mode_for(self, values: Values) -> str:
-        """The mode of the gradient with respect to parameters, of which values have an axis of starts."""
+        """The mode of the gradient with respect to these parameters, of one start."""
         if self.gradient == "auto":
             return "forward" if _count(values) <= MOST_FORWARD else "reverse"
         return self.gradient
@@ -319,5 +319,4 @@ def _split(values: Values) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _count(values: Values) -> int:
-    """How many numbers the parameters of one start have."""
-    return sum(np.size(value[0]) for value in values.values())
+    return sum(np.size(value) for value in values.values())

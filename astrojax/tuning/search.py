@@ -174,7 +174,7 @@ class Search:
                 change = jnp.asarray(self.smoothing * perturbation[name], number.dtype)
                 points[name] = self.parameters[name].projected(number[:, None] + change[None, :])
             values = self._values(points)
-        mode = self.objective.mode_for(state.values)
+        mode = self.objective.mode_for(state.best)
         found = measure(self.objective, values, self._key(TRAINING), problems, self.engine, mode=mode, each=bool(perturbation))
         slopes = {name: np.asarray(slope, np.float64) for name, slope in self._slopes(points).items()}
         if perturbation:  # what was moved onto a bound has no slope
@@ -201,7 +201,7 @@ class Search:
         """About what one start has cost so far, in solved trajectories: a gradient counts several."""
         steps = int(state.step)
         validations = 1 + steps // self.validate_every + (steps == self.num_steps and steps % self.validate_every > 0)
-        return steps * self.batch_size * self.objective.solves(state.values) + validations * self.validation_size
+        return steps * self.batch_size * self.objective.solves(state.best) + validations * self.validation_size
 
     def _key(self, *purpose: int) -> RandomKey:
         return functools.reduce(jax.random.fold_in, purpose, self.key)
@@ -277,16 +277,14 @@ def _with_best(state: SearchState) -> SearchState:
     """The state with the best values of each start: those before, or those that were just validated."""
     loss, error = state.record.validation_loss, state.record.validation_error
     is_better = ranked(np.stack([state.best_error, error]), np.stack([state.best_loss, loss]))[0] == 1
-    return state._replace(
-        best_values={
-            name: np.where(is_better.reshape(-1, *[1] * (value.ndim - 1)), state.values[name], value)
-            for name, value in state.best_values.items()
-        },
-        best_loss=np.where(is_better, loss, state.best_loss),
-        best_error=np.where(is_better, error, state.best_error),
-        best_step=np.where(is_better, state.step, state.best_step),
-        num_checks=np.where(is_better, 0, state.num_checks + 1),
-    )
+
+    def better(new: Any, old: Any) -> np.ndarray:
+        return np.where(is_better.reshape(-1, *[1] * (old.ndim - 1)), new, old)
+
+    new = state.values, loss, error, np.full_like(state.best_step, state.step), np.zeros_like(state.num_checks)
+    old = state.best_values, state.best_loss, state.best_error, state.best_step, state.num_checks + 1
+    values, loss, error, step, num_checks = jax.tree.map(better, new, old)
+    return state._replace(best_values=values, best_loss=loss, best_error=error, best_step=step, num_checks=num_checks)
 
 
 def _as_numpy(state: SearchState) -> SearchState:
