@@ -127,7 +127,7 @@ def _affordable(objective: Objective, parameters: Mapping[str, Parameter], num_s
 def _evaluate(
     objective: Objective, values: dict[str, np.ndarray], key: RandomKey, num_problems: int, engine: Engine
 ) -> Candidates:
-    at, problems = jax.tree.map(jnp.asarray, values), np.arange(num_problems)
+    at, problems = {name: jnp.asarray(value) for name, value in values.items()}, np.arange(num_problems)
     found = measure(objective, at, jax.random.fold_in(key, TRAINING), problems, engine, name="comparison")
     loss, error, _ = aggregate(found)
     loss = np.where(np.isfinite(loss), loss, np.inf)

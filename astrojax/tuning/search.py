@@ -278,7 +278,7 @@ def _with_best(state: SearchState) -> SearchState:
     loss, error = state.record.validation_loss, state.record.validation_error
     is_better = ranked(np.stack([state.best_error, error]), np.stack([state.best_loss, loss]))[0] == 1
 
-    def better(new: Any, old: Any) -> np.ndarray:
+    def better(new: Any, old: Any) -> Any:
         return np.where(is_better.reshape(-1, *[1] * (old.ndim - 1)), new, old)
 
     new = state.values, loss, error, np.full_like(state.best_step, state.step), np.zeros_like(state.num_checks)
