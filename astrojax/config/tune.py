@@ -148,8 +148,10 @@ class TuneConfig(BaseConfig):
         if retrieval and retrieval.convergence_speed is not None:
             yield "retrieval.convergence_speed", "does not belong to a search"
         for name, how in (sections.get("parameters") or {}).items():
-            if fault := _parameter_fault(name, how, model, sections):
-                yield f"parameters.{name}", fault
+            try:
+                _check_parameter(name, how, model, sections)
+            except InputError as error:
+                yield f"parameters.{name}", str(error)
 
     def start(self) -> dict[str, float]:
         """The values of single numbers among the parameters where the search starts."""
@@ -203,33 +205,30 @@ def _faults_of_size(sections: Mapping[str, Any]) -> Iterator[Fault]:
         yield "compare.methods", f"cannot search {entries[0]}, which has an entry for each pattern; leave them out"
 
 
-def _parameter_fault(name: str, how: Searched, model: Any, sections: Mapping[str, Any]) -> str | None:
-    """What is wrong with a parameter, if anything."""
+def _check_parameter(name: str, how: Searched, model: Any, sections: Mapping[str, Any]) -> None:
+    """Raise `InputError` for what is wrong with a parameter, if anything."""
     allowed = [field for field in type(model).model_fields if field in (*QUANTITIES, *model.numbers)] + ["t1"]
     patterns = sections.get("patterns")
     if name not in allowed:
-        return f"is not a parameter of the kind {model.kind}; allowed are {', '.join(allowed)}{did_you_mean(name, allowed)}"
-    try:
-        parameter = Parameter(how.transform, how.low, how.high)
-    except InputError as error:
-        return str(error)
+        raise InputError(
+            f"is not a parameter of the kind {model.kind}; allowed are {', '.join(allowed)}{did_you_mean(name, allowed)}"
+        )
+    parameter = Parameter(how.transform, how.low, how.high)
     if name in QUANTITIES and name not in DIMENSIONS and how.low <= 0:
-        return f"needs a positive low; got {how.low:g}"
+        raise InputError(f"needs a positive low; got {how.low:g}")
     if sections.get("gradient") == "implicit" and name in TRANSIENT:
-        return "does not move an equilibrium, so that gradient: implicit cannot find it"
+        raise InputError("does not move an equilibrium, so that gradient: implicit cannot find it")
     for setting, values in memory_class(model.kind).needs.get(name, {}).items():
         if getattr(model, setting) not in values:
-            return f"has no effect in the {setting.replace('_', ' ')} {getattr(model, setting)}"
+            raise InputError(f"has no effect in the {setting.replace('_', ' ')} {getattr(model, setting)}")
     if name in DIMENSIONS:
         if patterns is not None and patterns.kind not in POOLS:
-            return f"belongs to patterns of a pool (kind digits or file); of kind {patterns.kind} new ones are drawn every time"
-        return None
+            raise InputError(
+                f"belongs to patterns of a pool (kind digits or file); of kind {patterns.kind} new ones are drawn every time"
+            )
+        return
     if name == "t1" and "retrieval" not in sections:
-        return None
+        return
     if name == "coupling" and not isinstance(model.coupling, float):
-        return f"starts from a number; model.coupling is {model.coupling or 'left out'}"
-    try:
-        parameter.check("the start", _start(model, sections.get("retrieval"), name))
-    except InputError as error:
-        return str(error)
-    return None
+        raise InputError(f"starts from a number; model.coupling is {model.coupling or 'left out'}")
+    parameter.check("the start", _start(model, sections.get("retrieval"), name))
