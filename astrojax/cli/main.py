@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import gc
 import inspect
+import io
 import os
 import signal
 import sys
@@ -17,7 +18,7 @@ from typing import Any, NoReturn
 
 from .._internal.errors import InputError, RunError
 from . import completion, examples, explore, export, info, run, schema, show, tune, verify
-from .output import escape_unprintable, print_error, print_json
+from .output import print_error, print_json
 from .parser import Parser, fill
 
 GROUPS = {
@@ -36,7 +37,9 @@ STATUSES = "exit status: 0 success, 1 runtime failure, 2 invalid input, 130 inte
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0 success, 1 runtime failure, 2 invalid input, 130 interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    escape_unprintable()
+    for stream in (sys.stdout, sys.stderr):  # letters that their encoding lacks, such as those of names, are escaped
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return _execute(words)
     except KeyboardInterrupt:

@@ -1,20 +1,12 @@
 """What a command prints: tables for people, one JSON document for programs, or nothing."""
 
 import argparse
-import io
 import json
 import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-
-
-def escape_unprintable() -> None:
-    """Let stdout and stderr escape letters that their encoding lacks, such as those of names, instead of failing."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 class Output:

@@ -87,10 +87,9 @@ class Explorer:
         self.source = pn.widgets.RadioButtonGroup(options=list(SOURCES), value=begin.source, **STYLED)
         self.neurons = select(name="N: neurons", options=list(NUM_NEURONS), value=begin.num_neurons)
         self.upload = Upload(**WIDE)
-        label, hint = "Threshold: larger entries become +1", "none: entries are ±1"
-        self.threshold = pn.widgets.TextInput(name=label, placeholder=hint, **STYLED)
-        label, hint = "Array of an .npz file", "needed where it holds several"
-        self.array = pn.widgets.TextInput(name=label, placeholder=hint, **STYLED)
+        text: Any = functools.partial(pn.widgets.TextInput, **STYLED)
+        self.threshold = text(name="Threshold: larger entries become +1", placeholder="none: entries are ±1")
+        self.array = text(name="Array of an .npz file", placeholder="needed where it holds several")
         self.duplicates = pn.widgets.IntInput(name="Rows that may repeat an earlier one", value=0, start=0, **STYLED)
         load, target = "memory load: patterns stored", "number of the pattern to recall"
         self.load = Slider(label="K", help=load, first=1, last=MOST_PATTERNS, value=begin.num_patterns, **WIDE)
