@@ -29,7 +29,7 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
 calibration.NUM_PILOTS = 32
 
 
-LONGEST = ("accuracy", "tuning_gradients", "trusted_folders", "docs", "tuning", "claims", "equilibria", "tuning_runs", "grid")
+LONGEST = ("accuracy", "tuning_runs", "tuning", "docs", "tuning_gradients", "equilibria", "trusted_folders", "retrieval")
 """Files that take longest come first, so that no process waits for them in the end."""
 
 
