@@ -12,13 +12,14 @@ import time
 import types
 from pathlib import Path
 
+import argcomplete
 import numpy as np
 import pytest
 import yaml
 
 import astrojax as aj
 from astrojax.cli import main, progress
-from astrojax.cli.output import Output
+from astrojax.cli.output import Output, print_json
 from astrojax.config.examples import path_of
 
 TINY = {
@@ -344,3 +345,14 @@ def test_a_reader_that_stops_early_and_a_full_disk_cause_no_traceback():
     done = subprocess.run(["bash", "-c", f"{command} > /dev/full"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "astrojax: the output cannot be written: No space left on device\n"
+
+
+def test_numbers_that_are_not_finite_are_null(capsys):
+    print_json({"a": [np.float64(np.nan), 1.5], "b": {"c": -np.inf}, "d": Path("x")})
+    assert json.loads(capsys.readouterr().out) == {"a": [None, 1.5], "b": {"c": None}, "d": "x"}
+
+
+def test_completion_prints_the_script_of_a_shell(capsys):
+    for shell in ("bash", "zsh", "fish"):
+        assert main(["completion", shell]) == 0
+        assert capsys.readouterr().out == argcomplete.shellcode(["astrojax"], shell=shell) + "\n"

@@ -1,5 +1,6 @@
 """The engine: few programs, little memory, and results that depend on neither chunks nor devices."""
 
+import json
 import logging
 import os
 import re
@@ -235,3 +236,30 @@ traces = aj.run_sweeps({"a": sweep}, jax.random.key(0), lanes_per_chunk=64, engi
 np.testing.assert_allclose(traces["trace"], 16, rtol=1e-3)  # the rank
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=300, cwd=Path(__file__).parents[1])
+
+
+COLD = """
+import json, pathlib, sys, astrojax as aj
+config = aj.load_config(sys.argv[1])
+aj.run(config, sys.argv[2])
+parts = json.loads(pathlib.Path(sys.argv[2], "provenance.json").read_text())["sessions"][0]["seconds"]["parts"]
+print(sum(part["compiling"] for part in parts.values()))
+"""
+
+
+@pytest.mark.slow
+def test_a_second_cold_start_compiles_in_less_than_a_third_of_the_time(tmp_path):
+    raw = {
+        "patterns": {"kind": "random", "num_neurons": 9},
+        "axes": {"num_patterns": [3], "num_flips": [1]},
+        "trials": 5,
+        "models": {"a": {"kind": "astrocyte"}},
+    }
+    (tmp_path / "c.yaml").write_text(json.dumps(raw))
+    environment = os.environ | {"ASTROJAX_CACHE": str(tmp_path / "programs"), "XLA_FLAGS": ""}  # compiled as users have it
+    seconds = [
+        float(subprocess.check_output([sys.executable, "-c", COLD, tmp_path / "c.yaml", tmp_path / name], env=environment))
+        for name in ("first", "second")
+    ]
+    assert any(Path(tmp_path, "programs").rglob("*"))
+    assert seconds[1] < seconds[0] / 3

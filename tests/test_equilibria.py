@@ -336,3 +336,50 @@ def test_what_is_not_found_is_said():
     assert [int(value) == Stability.UNKNOWN for value in verdicts.stability] == [False, True]
     broken = jax.vmap(lambda temperature: equilibrium(aj.AstrocyteMemory(LOW_LOAD, temperature=temperature), state).converged)
     np.testing.assert_array_equal(broken(jnp.array([0.5, -0.5])), [True, False])
+
+
+def test_the_silent_state_is_a_repeller_at_high_load_and_marginal_at_the_critical_slope():
+    crowded = aj.HopfieldMemory(aj.random_patterns(jax.random.key(6), num_neurons=5, num_patterns=60))
+    single = aj.HopfieldMemory(PATTERNS[:, :1], slope=1.0)
+    for memory, stability, index in ((crowded, Stability.REPELLER, 5), (single, Stability.MARGINAL, 0)):
+        verdict = spectrum(memory, memory.initial_state(jnp.zeros(memory.num_neurons)))
+        assert (int(verdict.stability), int(verdict.index)) == (stability, index)
+
+
+def test_crowded_memories_have_no_mixtures_of_everything():
+    """At K = 10 N every state has the signs of a sum of many patterns."""
+    crowded = aj.HopfieldMemory(aj.random_patterns(jax.random.key(11), num_neurons=20, num_patterns=200))
+    noise = jnp.sign(jax.random.normal(jax.random.key(12), (50, 20)))
+    kinds = np.asarray(jax.vmap(lambda x: identify(crowded, crowded.initial_state(x)).kind)(noise))
+    assert np.mean(kinds == EquilibriumKind.SPURIOUS) > 0.8
+
+
+class Turning(aj.HopfieldMemory):
+    """What descends no energy: the first two neurons turn around each other."""
+
+    def vector_field(self, state):
+        x = state.x
+        return aj.NeuronState(-x + jnp.zeros_like(x).at[:2].set(jnp.array([-x[1], x[0]])))
+
+
+def test_complex_eigenvalues_make_a_verdict_unknown():
+    memory = Turning(LOW_LOAD)
+    found = spectrum(memory, memory.initial_state(jnp.zeros(40)))
+    np.testing.assert_allclose(found.eigenvalues, -1)
+    assert int(found.stability) == Stability.UNKNOWN
+
+
+def test_single_precision_finds_the_equilibria_of_double_precision():
+    patterns = aj.random_patterns(jax.random.key(18), num_neurons=20, num_patterns=100)
+
+    def ends(matrix):
+        memory = aj.AstrocyteMemory(matrix)
+        found = equilibrium(memory, aj.retrieve(memory, matrix[:, 0], t1=10.0, **FAST).state)
+        return found, spectrum(memory, found.state), identify(memory, found.state)
+
+    (single, verdict, identity), (double, other, _) = (ends(patterns.astype(dtype)) for dtype in (jnp.float32, jnp.float64))
+    assert single.x.dtype == single.residual.dtype == verdict.eigenvalues.dtype == identity.overlap.dtype == jnp.float32
+    assert single.converged
+    np.testing.assert_allclose(single.x, double.x, rtol=1e-5)
+    assert int(verdict.index) == int(other.index)
+    assert int(identity.kind) == EquilibriumKind.MEMORY

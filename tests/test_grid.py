@@ -15,6 +15,7 @@ from scipy.integrate import solve_ivp
 
 import astrojax as aj
 from astrojax.config.load import parse_config
+from astrojax.runs.build import build
 from astrojax.solve import retrieve as retrieval
 from astrojax.solve.exponential import Adams, exponential_drive
 from astrojax.solve.grid import ends_of_steps, integrate
@@ -182,6 +183,10 @@ def test_a_run_refines_grids_until_outcomes_agree_and_keeps_them_when_it_goes_on
     for grid in grids.values():
         assert grid["pilots"] == 128
         assert grid["differ"] <= 0.004
+    plan = build(parse_config(RAW))
+    lane = {name: jnp.asarray(values[0]) for name, values in plan.parts[0].sweep.grid.first.items()}
+    usual, refined = (int(p.parts[0].sweep.sample.first_num_steps(lane, 8)) for p in (plan, plan.refined(grids)))
+    assert refined == pytest.approx(grids["a"]["refinement"] * usual, rel=0.02)
 
     def stop(name, number):
         raise KeyboardInterrupt

@@ -161,3 +161,13 @@ def test_the_core_works_without_the_libraries_of_runs_and_reports():
         "print(aj.retrieve(aj.HopfieldMemory(patterns), patterns[:, 0], t1=1.0, solver='adams').status)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "0\n"
+
+
+def test_the_version_is_found_when_a_wheel_is_built_where_nothing_is_installed():
+    """As Hatchling does: the file by itself, with the standard library."""
+    told = PROJECT["tool"]["hatch"]["version"]
+    assert PROJECT["project"]["dynamic"] == ["version"]
+    assert PROJECT["project"]["name"] == _version.DISTRIBUTION
+    command = f"import runpy; print(eval({told['expression']!r}, runpy.run_path({str(ROOT / told['path'])!r})))"
+    found = subprocess.run([sys.executable, "-I", "-S", "-c", command], capture_output=True, text=True, check=True)
+    assert found.stdout.startswith(_version.RELEASE)

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 import astrojax as aj
-from astrojax._internal.random import seed_key
+from astrojax._internal import random as _random
+from astrojax._internal.random import folded, random_order, random_words, seed_key
 from astrojax.config.load import parse_config
+from astrojax.problems.patterns import pooled_columns
 from astrojax.runs.build import build
 
 
@@ -247,3 +249,20 @@ def test_no_transposing_is_proposed_where_it_would_not_help(saved):
 def test_options_out_of_range_are_refused(how, saved):
     with pytest.raises(aj.InputError, match=next(iter(how))):
         aj.load_patterns(saved([[1, -1]]), **how)
+
+
+def test_keys_words_and_orders_are_those_of_jax(monkeypatch):
+    key = seed_key(4)
+    with jax.threefry_partitionable(True):
+        expected = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, 2**32 - 1), 6), 3)
+        bits = jax.vmap(lambda k: jax.random.bits(k, (5,), jnp.uint32), out_axes=1)(expected)
+    keys = folded(key, jnp.uint32(2**32 - 1), jnp.int32(6), jnp.arange(3))
+    assert (jax.random.key_data(keys) == jax.random.key_data(expected)).all()
+    words = random_words(key, jnp.uint32(2**32 - 1), jnp.int32(6), jnp.arange(3), jnp.arange(5)[:, None])
+    np.testing.assert_array_equal(words, bits)
+    for size in (1, 1625, 1626):
+        with jax.threefry_partitionable(True):
+            np.testing.assert_array_equal(pooled_columns(key, size=size, num_patterns=size), jax.random.permutation(key, size))
+    few = random_words(key, jnp.arange(50)) % 4 << 30  # most are equal
+    monkeypatch.setattr(_random, "random_words", lambda *_: few)
+    np.testing.assert_array_equal(random_order(key, 50), jnp.argsort(few))

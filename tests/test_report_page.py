@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from matplotlib.figure import Figure
 
+import astrojax as aj
 from experiments.page import VERDICTS, Markdown, Page, badge, escape, html, write
 
 AWKWARD = [
@@ -113,3 +114,23 @@ def test_every_character_is_shown_literally():
     assert tags.texts["td"] == [*itertools.chain(*zip(AWKWARD, AWKWARD, strict=True)), "x y", "a|b"]
     assert tags.texts["strong"] == AWKWARD
     assert tags.attributes("img")[0]["alt"] == title
+
+
+@pytest.mark.parametrize(
+    ("add", "message"),
+    [
+        (lambda page: page.table(["a", "b"], [[1]]), r"a row of the table must have 2 cells; got 1: \[1\]"),
+        (lambda page: page.figure("../x", drawing(), ""), r"the name of a figure .* got '\.\./x'"),
+        (lambda page: page.figure("one", drawing(), ""), "the names of figures must differ; got 'one'"),
+        (lambda page: badge("hold"), r"verdict must be one of holds, .*did you mean 'holds'"),
+        (lambda page: page.text("![far](https://example.org/one.png)"), r"images .* got 'https://example\.org/one\.png'"),
+    ],
+)
+def test_invalid_parts_of_a_page_are_refused_before_anything_is_written(tmp_path, add, message):
+    def add_and_write(page):
+        add(page)
+        write(page, tmp_path / "a.md", tmp_path / "a.html")
+
+    with pytest.raises(aj.InputError, match=message):
+        add_and_write(make_page())
+    assert list(tmp_path.iterdir()) == []

@@ -123,6 +123,15 @@ def test_a_lead_is_over_the_rival_that_is_better_on_the_other_trials_and_zero_ov
     errors = np.array([[1.0, 1, 1, np.nan], [2, 5, 2, 5], [4, 3, 4, 3]])
     np.testing.assert_array_equal(lead(errors), [4, np.nan])
     np.testing.assert_array_equal(lead(np.stack([errors, errors + 1, errors + 2])), [[1, np.nan], [1, 1], [1, 1]])
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(300):
+        errors = rng.normal(10, 1, (6, 200)) + rng.normal(0, 1.5, (3, 6, 200))
+        leads = lead(errors)
+        found.append([leads.mean(), *mean_interval(leads.ravel())])
+    means, low, high = np.array(found).T
+    assert abs(means.mean()) < 3 * means.std() / np.sqrt(300)
+    assert np.mean((low <= 0) & (high >= 0)) >= CLAIMED
 
 
 def test_quantiles_are_those_of_numpy_and_infinite_values_count_as_the_largest():

@@ -1,14 +1,17 @@
 """The main job and the reproduction: configurations that plan, verdicts that follow from the numbers, and the page."""
 
+import functools
+import shlex
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 import xarray as xr
-from scipy.stats import chi2_contingency
+from scipy.stats import binomtest, chi2_contingency
 
 import astrojax as aj
+from astrojax.config.load import read_config
 from astrojax.runs.run import Execution, outline_of
 from experiments.page import Page
 
@@ -110,3 +113,69 @@ def test_gains_have_chosen_where_fast_neurons_count_as_converged():
 def test_cells_won_and_lost_are_those_whose_interval_excludes_zero(experiments):
     difference = xr.DataArray(np.array([[-1.0, -2.0] * 20, [2.0, 1.0] * 20, [1.0, -1.0] * 20]), dims=("cell", "trial"))
     assert experiments("fig4").won_and_lost(difference) == (1 / 3, 1 / 3, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_figures")
+def test_the_main_job_says_what_it_measured_in_few_lines_and_suggests_a_command_that_works(experiments, capsys, monkeypatch):
+    fig4, digits = experiments("fig4"), experiments("digits")
+    small = {
+        fig4: ["--axes.num_patterns", "[4, 40]", "--axes.num_flips", "[3, 5]", "--trials", "20"],
+        digits: ["--axes.num_patterns", "[10, 20, 30]", "--trials", "10"],
+    }
+    for module, overrides in small.items():
+        monkeypatch.setattr(module, "main", functools.partial(module.main, overrides))
+    experiments("main_job").main()
+    printed = capsys.readouterr().out
+    *lines, command = printed.splitlines()
+    assert len(lines) < 38
+    assert max(map(len, lines)) <= 100
+    words = " ".join(printed.split())
+    errors = aj.load("runs/fig4").hamming_error.sel(model="astrocyte", num_patterns=40).mean("trial")
+    for flips in (3, 5):
+        assert f"it leaves {float(errors.sel(num_flips=flips)):.2f} [" in words
+    share = float(aj.load("runs/digits").success.sel(model="defaults", num_patterns=20).mean())
+    assert f"the paper's settings recall {share:.1%} [" in words
+    assert {"film_defaults.png", "film_slow_neurons.png"} <= {path.name for path in Path("runs/digits/figures").iterdir()}
+    file, *overrides = digits.NEXT
+    assert command.startswith(f"  .venv/bin/astrojax run {file} ")
+    assert read_config(ROOT / file, overrides).axes.tau_x[-1] == 1000
+
+
+def test_means_and_shares_have_the_intervals_they_name(experiments):
+    measures = experiments("measures")
+    values = np.repeat([0.0, 1.0], [150, 50])
+    interval = binomtest(50, 200).proportion_ci(method="exact")
+    assert measures.share(values) == f"25.0% [{interval.low:.1%}, {interval.high:.1%}]"
+    text = measures.mean(values)
+    low, high = (float(word.strip("[],")) for word in text.split()[1:])
+    assert text.startswith("0.25")
+    spread = 1.96 * values.std() / np.sqrt(200)
+    assert abs(low - (0.25 - spread)) < 0.015
+    assert abs(high - (0.25 + spread)) < 0.015
+    assert measures.share([1.0, np.nan, 0.0]).startswith("50.0%")
+
+
+def test_laws_of_capacity_are_told_apart(experiments):
+    capacity, sizes = experiments("capacity"), np.array([16.0, 32.0, 64.0])
+    noise = np.exp(np.random.default_rng(0).normal(0, 0.01, (20, 3)))
+    power, left, rate, least, nearer = capacity.laws(capacity.Curves(sizes, 3 * sizes**1.5 * noise, np.inf))
+    assert power.startswith("1.5 [1.4")
+    assert nearer == "power law (100%)"
+    assert float(left) < 0.02 < float(least)
+    power, left, rate, least, nearer = capacity.laws(capacity.Curves(sizes, 3 * np.exp(0.1 * sizes) * noise, np.inf))
+    assert rate.startswith("0.1 [0.0")
+    assert nearer == "exponential (100%)"
+    assert float(least) < 0.02 < float(left)
+    assert capacity.laws(capacity.Curves(sizes, 3 * sizes**1.5 * noise, 200.0))[0] == "too few sizes"
+
+
+def test_the_command_of_a_run_repeats_it(experiments, monkeypatch):
+    measures = experiments("measures")
+    monkeypatch.setattr(measures, "DONE", {})
+    overrides = {"axes.slope": [1, 5], "models": {"Hopfield, plain": {"kind": "hopfield", "zero_diagonal": True}}}
+    measures.stored("slope", 3, "some", **overrides)
+    ((folder, run),) = measures.DONE.items()
+    assert (run.num_failed, run.num_trajectories) == (0, 2 * 3)
+    _, _, file, *given = shlex.split(run.command)
+    assert read_config(ROOT / file, given) == read_config(Path(folder) / "config.yaml")

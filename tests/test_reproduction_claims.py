@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from scipy.integrate import solve_ivp
 
-from experiments.figures import TIE, regimes, winners
+from experiments.figures import COLORS, TIE, convergence, phase_map, regimes, winners
 
 
 class Figure:
@@ -106,3 +106,142 @@ def test_regimes_follow_from_perplexity_and_success():
     }
     np.testing.assert_array_equal(regimes(*np.array(list(cases), float).T), list(cases.values()))
     np.testing.assert_array_equal(regimes([[1.0], [9.0]], 1, [10, 20]), [[0, 0], [3, 2]])
+
+
+def test_medians_are_judged_and_given_for_the_papers_trials_and_for_all(experiments):
+    medians = experiments("medians")
+    low, high = np.zeros(50), np.full(50, 9.0)
+
+    def small(values):
+        return np.nanmedian(values) < 1
+
+    assert medians.judged(small, low)
+    assert not medians.judged(small, np.concatenate([low, high, high]))
+    assert not medians.judged(small, np.concatenate([high, low, low]))
+    values = np.concatenate([np.full(50, 3.0), np.arange(151.0)])
+    text = medians.described(values)
+    low, high = np.percentile(values, [5, 95])
+    assert text.startswith(f"{np.median(values):.2f} [")
+    assert text.endswith(f"] (3.00; {low:.3g} to {high:.3g})")
+
+
+def test_a_threshold_in_proportion_to_the_speed_makes_convergence_times_linear_by_construction(experiments):
+    thresholds = experiments("thresholds")
+    taus, load = np.array(thresholds.SLOW), 100.0
+
+    def times(speeds):
+        """When K exp(−t/τx)/τx falls below the speeds, from 0 on."""
+        return np.repeat(np.maximum(taus * np.log(load / (speeds * taus)), 0)[:, None], 60, axis=1)
+
+    relative, fixed = times(0.1 / taus), times(np.full(len(taus), 0.01))
+    assert thresholds.exponent(relative) == pytest.approx(1)
+    assert thresholds.exponent(fixed) < 0.9
+    assert np.isnan(thresholds.exponent(times(np.full(len(taus), 10.0))))
+    growths = [
+        thresholds.Growth(name, values, *[thresholds.exponent(values)] * 3)
+        for name, values in (("0.1/τx", relative), ("0.01", fixed))
+    ]
+    assert thresholds.claim(growths, 60).verdict == "does not hold"
+    steep = thresholds.Growth("steep", relative, 1.3, 1.2, 1.4)
+    assert thresholds.claim([*growths, steep], 60).verdict == "holds in part"
+    assert thresholds.claim([steep], 60).verdict == "holds"
+
+
+def test_the_best_temperature_is_chosen_on_other_trials_than_it_is_measured_on(experiments):
+    """Equal temperatures: the chosen one has the lowest of many noisy means, and yet gains nothing where it is measured."""
+    selectivity, random = experiments("selectivity"), np.random.default_rng(0)
+    temperatures = np.array([0.01, 10.0, *np.geomspace(20, 1000, 30)])
+    errors = xr.DataArray(
+        random.normal(5.0, 1.0, (32, 4000)), dims=("temperature", "trial"), coords={"temperature": temperatures}
+    )
+    level = selectivity.Level(5, errors, errors, ("", ""))
+    own = errors.isel(trial=slice(0, None, 2)).mean("trial")
+    assert float(own.mean() - own.sel(temperature=level.chosen)) > 0.02  # on the trials that chose it
+    assert abs(np.mean(level.gained())) < 4 * np.sqrt(2 / 2000)
+    assert len(level.gained()) == 2000
+
+
+def test_ambiguous_queries_have_so_many_patterns_at_the_same_distance_and_held_neurons_share_the_gains(experiments):
+    found = experiments("ambiguity").problems(3, 12)
+    assert 6 <= len(found.perplexity) <= 12  # some are left out, since another pattern is as near
+    np.testing.assert_allclose(found.perplexity[:, -1, -1], 3, rtol=1e-3)
+    np.testing.assert_allclose(found.among[:, -1, -1], 1, rtol=1e-6)
+    assert np.median(found.perplexity[:, 0, -1]) == pytest.approx(1, abs=0.01)
+
+
+def test_very_fast_neurons_are_compared_with_the_fixed_point_of_the_hopfield_network(experiments, monkeypatch):
+    """At K = 3 that is the target, six neurons from the query, and is kept; K = 100 at N = 30 hardly leaves the query."""
+    early = experiments("early")
+    monkeypatch.setattr(early, "TAUS", (1.0, 0.0001))
+    found = early.problems(3, 6)
+    assert np.median(found.from_query) == 6
+    assert np.median(found.from_target) == 0
+    assert np.all(found.missed[:, -1] == 0)
+    np.testing.assert_array_equal(found.continued, found.errors[:, -1])
+    claim = early.claim({3: found, 100: found._replace(from_query=np.zeros(6))})
+    assert claim.verdict == "holds in part"
+    far = early.claim({3: found, 100: found._replace(from_query=np.full(6, 9.0))})
+    assert far.verdict == "holds"
+
+
+TAUS, HORIZONS, TRIALS = np.geomspace(0.01, 1e4, 7), [10.0, 100.0], 61
+
+
+def dataset(dims: str, coordinates: dict, **variables: np.ndarray) -> xr.Dataset:
+    return xr.Dataset({name: (dims.split(), values, {"units": "neurons"}) for name, values in variables.items()}, coordinates)
+
+
+@pytest.fixture
+def swept() -> xr.Dataset:
+    """One model along τx at two horizons; every fifth trial failed at the first value."""
+    rng = np.random.default_rng(0)
+    times = TAUS[:, None, None] ** 0.7 * np.exp(rng.normal(size=(1, 7, 1, TRIALS)))
+    times = np.where(times > np.array(HORIZONS)[:, None], np.inf, times)
+    errors = rng.poisson(2.0, times.shape) + np.arange(7.0)[:, None, None]
+    failed = np.zeros(times.shape, bool)
+    failed[:, 0, :, ::5] = True
+    values = {"convergence_time": times, "hamming_error": errors, "perplexity": 1 + errors}
+    return dataset(
+        "model tau_x retrieval.t1 trial",
+        {"model": ["astrocyte"], "tau_x": TAUS, "retrieval.t1": HORIZONS},
+        **{name: np.where(failed, np.nan, found) for name, found in values.items()},
+    )
+
+
+def lines_of(ax, color: str, marker: str) -> list[np.ndarray]:
+    """Data of the lines of a color and marker, each of shape (2, points)."""
+    return [np.array(line.get_data()) for line in ax.lines if (line.get_color(), line.get_marker()) == (color, marker)]
+
+
+def test_convergence_times_are_medians_in_which_unfinished_recalls_are_the_longest(swept):
+    times, censored = convergence(swept, "tau_x").axes
+    for color, horizon, values in zip(COLORS[:2], HORIZONS, swept.convergence_time.values[0].transpose(1, 0, 2), strict=True):
+        known = [np.sort(of_tau[~np.isnan(of_tau)]) for of_tau in values]
+        medians = np.array([(found[(found.size - 1) // 2] + found[found.size // 2]) / 2 for found in known])
+        assert np.isinf(medians).any()
+        (line,) = lines_of(times, color, ".")
+        np.testing.assert_array_equal(line, [TAUS, np.where(np.isinf(medians), np.nan, medians)])
+        *_, beyond = lines_of(times, color, "^")
+        np.testing.assert_array_equal(beyond, [TAUS[np.isinf(medians)], np.full(np.isinf(medians).sum(), horizon)])
+        (share,) = lines_of(censored, color, ".")
+        np.testing.assert_allclose(share, [TAUS, [np.isinf(found).mean() for found in known]])
+
+
+def test_the_phase_map_has_the_regime_of_most_trials_and_contours_of_the_success_rate():
+    perplexity = np.full((2, 3, 5), 1.0)
+    success = np.ones((2, 3, 5))
+    success[0, 1, :3] = 0  # most recalls of one cell end in a wrong memory
+    perplexity[1, 1, :3] = 4.0  # a mixture
+    perplexity[1, 2] = success[1, 2] = np.nan  # all failed
+    phases = dataset(
+        "num_patterns temperature trial",
+        {"num_patterns": [10, 20], "temperature": [0.1, 1.0, 10.0]},
+        perplexity=perplexity,
+        success=success,
+    )
+    (ax,) = phase_map(phases, "temperature", "num_patterns").axes
+    np.testing.assert_array_equal(np.ma.filled(ax.images[0].get_array(), -1), [[0, 1, 0], [0, 2, -1]])
+    (contours,) = (collection for collection in ax.collections if hasattr(collection, "levels"))
+    np.testing.assert_array_equal(contours.levels, [0.5, 0.9])
+    (constant,) = phase_map(phases.assign(success=phases.success * 0), "temperature", "num_patterns").axes
+    assert not any(hasattr(collection, "levels") for collection in constant.collections)

@@ -1,6 +1,7 @@
 """A sweep takes every point of a product exactly once, whatever the batching, and labels no result by a number it ignores."""
 
 import threading
+from concurrent.futures import CancelledError
 
 import equinox as eqx
 import jax
@@ -252,3 +253,20 @@ def test_the_failure_of_one_thread_s_sweep_leaves_another_s_whole():
     failed.set()
     thread.join()
     assert found["whole"].observables["trial"].tolist() == [[*range(5000)]]
+
+
+def test_a_session_that_was_stopped_computes_nothing_more():
+    session = aj.Engine(num_threads=1).session()
+    session.stop()
+    with pytest.raises(CancelledError):
+        session.run([lambda: pytest.fail("begun")])
+
+
+@pytest.mark.parametrize("corruption", [aj.Erasures(), aj.GaussianNoise()])
+def test_other_corruptions_can_be_swept(corruption):
+    task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=9), corruption)
+    axes = {"num_patterns": [2, 4], corruption.level_name: [0.0, 0.3], "trial": range(50)}
+    errors = swept(aj.DecoderTrial(task), axes)
+    # Without corruption the target is found, but for the rare pattern that is there twice, which is no error either.
+    assert not errors["nearest_signed"][:, 0].any()
+    assert errors["bayes_signed"][1, 1].mean() < 2
