@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # several names a line, which isort would not do
     # isort: off
-    from ._internal.checks import InputError as InputError, RunError as RunError
-    from .equilibria import Attractors as Attractors, Basin as Basin, Equilibrium as Equilibrium
-    from .equilibria import EquilibriumKind as EquilibriumKind, Identity as Identity, Spectrum as Spectrum
-    from .equilibria import Stability as Stability, attractors as attractors, basin as basin, equilibrium as equilibrium
-    from .equilibria import identify as identify, jacobian as jacobian, spectrum as spectrum
-    from .models import AbstractMemory as AbstractMemory, AstrocyteMemory as AstrocyteMemory, AstrocyteState as AstrocyteState
-    from .models import DenseMemory as DenseMemory, HopfieldMemory as HopfieldMemory
-    from .models import ModernHopfieldMemory as ModernHopfieldMemory, NeuronAstrocyteMemory as NeuronAstrocyteMemory
-    from .models import NeuronAstrocyteState as NeuronAstrocyteState, NeuronState as NeuronState
+    from ._internal.errors import InputError as InputError, RunError as RunError
+    from .equilibria.basins import Attractors as Attractors, Basin as Basin, attractors as attractors, basin as basin
+    from .equilibria.classification import EquilibriumKind as EquilibriumKind, Identity as Identity, identify as identify
+    from .equilibria.fixed_points import Equilibrium as Equilibrium, Spectrum as Spectrum, Stability as Stability
+    from .equilibria.fixed_points import equilibrium as equilibrium, jacobian as jacobian, spectrum as spectrum
     from .models.activations import activation as activation, lagrangian as lagrangian
+    from .models.astrocyte import AstrocyteMemory as AstrocyteMemory, AstrocyteState as AstrocyteState
+    from .models.astrocyte import ModernHopfieldMemory as ModernHopfieldMemory
+    from .models.base import AbstractMemory as AbstractMemory, NeuronState as NeuronState
+    from .models.dense import DenseMemory as DenseMemory
+    from .models.hopfield import HopfieldMemory as HopfieldMemory
+    from .models.neuron_astrocyte import NeuronAstrocyteMemory as NeuronAstrocyteMemory
+    from .models.neuron_astrocyte import NeuronAstrocyteState as NeuronAstrocyteState
     from .models.packed import CompactPatterns as CompactPatterns, compact_patterns as compact_patterns
     from .models.scores import AbstractScore as AbstractScore, LinearScore as LinearScore, PowerScore as PowerScore
     from .models.scores import SquaredScore as SquaredScore

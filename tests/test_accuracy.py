@@ -10,7 +10,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import astrojax as aj
-from astrojax.models import symmetric
+from astrojax.models.neuron_astrocyte import symmetric
 
 from .systems import equations
 from .systems.problems import KINDS, MODELS, Problems, batched, draw

@@ -79,7 +79,7 @@ CASES = {
     "aj.spectrum(memory, aj.AstrocyteState(query, None))": "state must be one of this memory",
     "aj.jacobian(memory, aj.NeuronState(jnp.ones(9)))": "x=(9,)",
     "aj.equilibrium(memory, state, max_steps=0)": "max_steps must be an integer of at least 1",
-    "aj.attractors(memory, patterns)": "starts must have shape (num_starts, 8), one state per row; got (8, 3)",
+    "aj.attractors(memory, patterns)": "starts must have shape (num_starts, 8), one per row; got (8, 3)",
     "aj.attractors(memory, jnp.full((1, 8), jnp.nan))": "starts must be finite; entry (0, 0) is nan",
     "aj.attractors(memory, patterns.T, t1=-1.0)": "t1 must be a positive, finite number",
     "aj.basin(memory, key, num_flips=[9], num_queries=1)": "list of integers within [0, 8]; got [9]",

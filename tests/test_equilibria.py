@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 from scipy.optimize import root
 
 import astrojax as aj
-from astrojax.equilibria import EquilibriumKind, Stability, attractors, basin, equilibrium, identify, jacobian, spectrum
+from astrojax import EquilibriumKind, Stability, attractors, basin, equilibrium, identify, jacobian, spectrum
 
 from .systems.problems import KINDS, MODELS, PARAMETERS
 

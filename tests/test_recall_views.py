@@ -88,7 +88,7 @@ def test_arguments_that_do_not_fit_are_refused_as_a_user_meets_them(recall, batc
         ({"target": jnp.ones(3)}, r"target must be .* shape \(16,\)"),
         ({"target": "56"}, "target must be an array of real numbers"),
         ({"query": jnp.full(16, jnp.nan)}, r"query must be finite numbers of shape \(16,\)"),
-        ({"memory": aj.HopfieldMemory(PATTERNS)}, "memory must be the one that recalled"),
+        ({"memory": aj.HopfieldMemory(PATTERNS)}, "state must be one of this memory"),
         *(({"picture_shape": shape}, "picture_shape must be rows and columns") for shape in ((4, 5), "28", (-4, -4), (16,))),
     ]
     for given, message in refused:
@@ -141,8 +141,18 @@ def test_an_animation_that_cannot_be_made_leaves_nothing_behind(recall, memory, 
     assert [(other.name, other.read_text()) for other in tmp_path.iterdir()] == [("film.gif", "what was there")]
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    with pytest.raises(aj.InputError, match=r"pip install \"astrojax-memory\[video\]\" brings it"):
+    with pytest.raises(aj.InputError, match=r"film.mp4 needs ffmpeg, .* pip install 'astrojax-memory\[video\]'"):
         aj.animate(recall, tmp_path / "film.mp4")
+
+
+def test_what_is_not_installed_is_named(recall, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "astrojax.solve.recall_figure", None)
+    monkeypatch.setitem(sys.modules, "xarray", None)
+    with pytest.raises(aj.InputError, match="to_xarray needs xarray: python -m pip install 'xarray'"):
+        recall.to_xarray()
+    for view in (recall.plot, lambda: aj.animate(recall, tmp_path / "film.gif")):
+        with pytest.raises(aj.InputError, match="needs matplotlib and Pillow: python -m pip install 'matplotlib' 'pillow'"):
+            view()
 
 
 def test_a_result_becomes_a_dataset_with_named_dimensions(recall, batch):

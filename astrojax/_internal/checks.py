@@ -6,11 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .errors import InputError as InputError
-from .errors import RunError as RunError
-from .errors import did_you_mean as did_you_mean
-from .errors import one_of as one_of
-from .errors import shown as shown
+from .errors import InputError, RunError, did_you_mean, needing, one_of, shown  # noqa: F401 (imported from here)
 from .random import GENERATOR
 
 
@@ -70,7 +66,7 @@ def random_key(key: object) -> None:
         )
 
 
-def positive(name: str, value: jax.typing.ArrayLike, dtype: jnp.dtype) -> jax.Array:
+def positive(name: str, value: Any, dtype: jnp.dtype) -> jax.Array:
     """`value` as a scalar of type `dtype`; `InputError` unless it is a positive, finite number."""
     try:
         array = real(name, None if isinstance(value, bool) else value).astype(dtype)

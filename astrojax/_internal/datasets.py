@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import equinox as eqx
 import numpy as np
 
-from .checks import InputError, not_traced, shown
+from .checks import InputError, needing, not_traced, shown
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -55,8 +55,8 @@ def dataset(
     variables: Mapping[str, tuple[Any, ...]], coordinates: Mapping[str, Any], attributes: Mapping[str, Any]
 ) -> "xr.Dataset":
     """An `xarray.Dataset`; `InputError` where a dimension has the name of a variable."""
-    import xarray as xr
-
+    with needing("to_xarray needs xarray", "xarray"):
+        import xarray as xr
     twice = {dim for dims, *_ in variables.values() for dim in dims} & variables.keys()
     if twice:
         raise InputError(f"dims must be names other than those of the variables {', '.join(variables)}; got {sorted(twice)}")

@@ -1,6 +1,7 @@
 """Errors, and words of their messages. No library is imported, so that the command line can refuse input at once."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 
@@ -10,6 +11,15 @@ class InputError(ValueError):
 
 class RunError(RuntimeError):
     """A computation that cannot go on, for a reason outside the input. What was computed before is kept."""
+
+
+@contextlib.contextmanager
+def needing(what: str, *packages: str) -> Iterator[None]:
+    """Say what to install where an import fails."""
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(f"{what}: python -m pip install {' '.join(map(repr, packages))} ({error})") from error
 
 
 def one_of(name: str, value: object, allowed: Iterable[str]) -> None:

@@ -4,7 +4,6 @@ import functools
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterator
 from typing import Any
 
 
@@ -33,12 +32,8 @@ def kind_of(item: Any, ending: str = "") -> str:
 
 @functools.cache
 def _members(folder: str) -> list[tuple[str, Any]]:
-    return list(_walk(f"{__name__.partition('.')[0]}.{folder}"))
-
-
-def _walk(package: str) -> Iterator[tuple[str, Any]]:
-    for found in pkgutil.iter_modules(importlib.import_module(package).__path__):
-        module = importlib.import_module(f"{package}.{found.name}")
-        for name, item in list(vars(module).items()):
-            if not name.startswith("_") and getattr(item, "__module__", None) == module.__name__:
-                yield name, item
+    """Names and values that the modules of a folder of the package define."""
+    package = importlib.import_module(f"{__name__.partition('.')[0]}.{folder}")
+    modules = [importlib.import_module(f"{package.__name__}.{found.name}") for found in pkgutil.iter_modules(package.__path__)]
+    public = [(name, item, module) for module in modules for name, item in vars(module).items() if not name.startswith("_")]
+    return [(name, item) for name, item, module in public if getattr(item, "__module__", None) == module.__name__]

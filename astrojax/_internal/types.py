@@ -13,10 +13,8 @@ Patterns = Float[Array, "neurons patterns"]
 """Patterns as columns, shape (num_neurons, num_patterns)."""
 
 Neurons = Float[Array, " neurons"]
-"""One value per neuron."""
 
 PerPattern = Float[Array, " patterns"]
-"""One value per stored pattern."""
 
 Stored = Bool[Array, " patterns"]
 """True where a column of a padded pattern array is really stored."""
@@ -35,7 +33,6 @@ ScalarLike = float | int | np.number | Num[Array, ""] | Num[np.ndarray, ""]
 """A number, or an array with no dimensions."""
 
 PositiveLike = Annotated[ScalarLike, Range(gt=0)]
-"""A positive number."""
 
 PER_PATTERN = "one number per pattern"
 PerPatternLike = Annotated[jax.typing.ArrayLike, PER_PATTERN]

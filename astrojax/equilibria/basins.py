@@ -15,7 +15,7 @@ from .._internal.checks import InputError
 from .._internal.datasets import dataset, labeled, variables
 from .._internal.random import pinned, seed_key
 from .._internal.types import BoolScalar, IntScalar, Neurons, RandomKey, Scalar, ScalarLike
-from ..models.base import AbstractMemory, check_memory
+from ..models.base import AbstractMemory, check_memory, checked_query
 from ..problems.corruption import flip
 from ..problems.observables import hamming_error
 from ..solve.retrieve import Status, retrieve
@@ -50,7 +50,7 @@ class Attractors(eqx.Module):
         counts: how many starts led to each, shape (A,).
         labels: the attractor that each start led to, −1 for those that did not settle, shape (S,).
         num_unsettled: how many starts did not settle: the retrieval failed, the horizon was too short, no equilibrium was
-            found, or the start lies on the boundary between two basins, where rounding decides.
+            found, or the start lies on the boundary between two basins.
     """
 
     equilibria: Equilibrium
@@ -108,9 +108,8 @@ def attractors(memory: AbstractMemory, starts: jax.typing.ArrayLike, *, t1: Scal
 
     Each start is moved by `NUDGE` of its largest entry along a fixed random direction, to either side. Both trajectories are
     followed to the horizon and their ends refined by `equilibrium`; ends whose firing rates differ by at most `SAME_RATES` are
-    one. A start whose two trajectories end apart is unsettled, such as one on the boundary of two basins, where symmetry puts
-    the mixtures of two patterns: rounding decides nothing. The number of attractors depends on values, so `jax.jit` and
-    `jax.vmap` do not work here.
+    one. A start whose two trajectories end apart, on the boundary of two basins, is unsettled. The number of attractors depends
+    on values, so `jax.jit` and `jax.vmap` do not work here.
 
     Arguments:
         memory: the memory; see `AstrocyteMemory` and its siblings.
@@ -120,12 +119,7 @@ def attractors(memory: AbstractMemory, starts: jax.typing.ArrayLike, *, t1: Scal
     Raises `InputError` for something that is not a memory, starts that do not fit, and a horizon out of range.
     """
     horizon = _horizon(memory, t1)
-    checks.refuse_booleans("starts", starts)
-    queries = checks.real("starts", starts).astype(memory.patterns.dtype)
-    if queries.ndim != 2 or queries.shape[0] == 0 or queries.shape[1] != memory.num_neurons:
-        raise InputError(f"starts must have shape (num_starts, {memory.num_neurons}), one state per row; got {queries.shape}")
-    checks.finite("starts", queries)
-    checks.refuse_bit_queries("starts", queries, memory.patterns)
+    queries = checked_query(starts, memory.patterns, "starts", is_batch=True)
     ends, rates, settled = _settle(memory, jnp.concatenate(_nudged(queries)), horizon)
     (here, there), (first_settled, second_settled) = np.split(np.asarray(rates), 2), np.split(np.asarray(settled), 2)
     groups = _same(here, first_settled & second_settled & (np.abs(here - there).max(axis=1) <= SAME_RATES))
@@ -189,8 +183,7 @@ def basin(
 ) -> Basin:
     """How often a memory is recalled without error from random queries at each of several distances.
 
-    Query q has its own order of the neurons, derived from `key` and q: at n flips the first n of them change sign. So a result
-    at one distance does not depend on the other distances, nor on the number of queries.
+    Query q has its own order of the neurons, derived from `key` and q: at n flips the first n of them change sign.
 
     Arguments:
         memory: the memory, with patterns of ±1; see `AstrocyteMemory` and its siblings.
@@ -200,9 +193,8 @@ def basin(
         num_queries: queries at each distance.
         t1: horizon, positive; `SETTLING` relaxation times of the slowest variable when left out.
 
-    Raises:
-        InputError (a ValueError): for something that is not a memory, for a pattern that is not stored or not of ±1, and for
-            settings out of range.
+    Raises `InputError` for something that is not a memory, for a pattern that is not stored or not of ±1, and for settings out
+    of range.
     """
     horizon = _horizon(memory, t1)
     checks.random_key(key)

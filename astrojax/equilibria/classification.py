@@ -12,7 +12,7 @@ from .._internal.datasets import Labeled, labeled, listed
 from .._internal.types import BoolScalar, IntScalar, Patterns, Scalar
 from ..models.base import AbstractMemory
 from ..models.packed import CompactPatterns
-from .fixed_points import checked, scaled_residual
+from .fixed_points import of_state, scaled_residual
 
 SILENT_RATE = 1e-4
 """A state is silent when no firing rate is larger: x = 0, up to what float32 leaves of it."""
@@ -59,31 +59,23 @@ class Identity(Labeled):
     overlap: Scalar = labeled("overlap", "cosine between firing rates and the nearest pattern")
 
 
+@of_state
 def identify(memory: AbstractMemory, state: PyTree) -> Identity:
     """Classify what a state recalls: one pattern, a mixture of several, nothing, or none of these.
 
     The overlap of a pattern is the cosine between it and the firing rates φ(x); where x → −x leaves the equations as they are,
-    that of the pattern or its negative, whichever is nearer. The pattern with the largest overlap leads. Another takes part if
-    its weight is more than `SHARE` of the leader's when the rates are written as a combination of the two by least squares; a
-    pattern that is merely correlated with the leader, or a copy of it, does not. Then, in this order, the state is
+    that of the pattern or its negative, whichever is nearer. The stored pattern with the largest overlap leads. Another takes
+    part if its weight is more than `SHARE` of the leader's when the rates are a combination of the two by least squares; one
+    that is merely correlated with the leader, or a copy of it, does not. Then, in this order, the state is
 
     - silent, if no firing rate exceeds `SILENT_RATE`;
-    - a memory, if the leader alone takes part and the signs of x have the `AGREEMENT` with it: a Hamming error of at most N/20,
-      more than retrieval leaves in a Hopfield network below its capacity;
+    - a memory, if the leader alone takes part and the signs of x have the `AGREEMENT` with it: a Hamming error of at most N/20;
     - a mixture, if several take part, the signs of x have this agreement with the sum of these patterns where it is not zero,
-      and the leader's overlap exceeds √(2 log(2K)/N), about the largest that K random patterns have with any state by chance;
-      otherwise every state of a crowded memory would be a mixture of many patterns;
+      and the leader's overlap exceeds √(2 log(2K)/N), about the largest of K random patterns by chance;
     - spurious otherwise.
-
-    The columns that are not `stored` never take part.
 
     Raises `InputError` for something that is not a memory or a state of it.
     """
-    return _identify(*checked(memory, state))
-
-
-@eqx.filter_jit
-def _identify(memory: AbstractMemory, state: PyTree) -> Identity:
     rates, patterns = memory.readout(state), pattern_array(memory.patterns)
     tiny = jnp.finfo(patterns.dtype).tiny
     directions = patterns / jnp.maximum(jnp.linalg.norm(patterns, axis=0, keepdims=True), tiny)

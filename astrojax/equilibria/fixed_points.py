@@ -1,7 +1,9 @@
 """Fixed points: where a memory rests, and whether it stays there."""
 
+import functools
+from collections.abc import Callable
 from enum import IntEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -10,10 +12,25 @@ import optimistix as optx
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
-from .._internal.checks import InputError, at_least, real
+from .._internal.checks import at_least, real
 from .._internal.datasets import Labeled, labeled, listed
 from .._internal.types import BoolScalar, IntScalar, PerPattern, Scalar
-from ..models.base import AbstractMemory, check_memory
+from ..models.base import AbstractMemory, check_state
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def of_state(function: F) -> F:
+    """Compile a function of a memory and a state, which are checked; the state takes the memory's precision."""
+    compiled: Any = eqx.filter_jit(function)
+
+    @functools.wraps(function)
+    def wrapper(memory: AbstractMemory, state: PyTree, **options: Any) -> Any:
+        check_state(memory, state)
+        state = jax.tree.map(lambda leaf: real("state", leaf).astype(memory.patterns.dtype), state)
+        return compiled(memory.precompute(), state, **options)
+
+    return wrapper  # type: ignore[return-value]
 
 
 class Equilibrium(Labeled):
@@ -70,12 +87,12 @@ class Spectrum(Labeled):
     stability: IntScalar = labeled("stability", listed(Stability))
 
 
+@of_state
 def equilibrium(memory: AbstractMemory, state: PyTree, *, max_steps: int = 64) -> Equilibrium:
     """Find an equilibrium by Newton's method in all variables, from a state of a memory.
 
-    From a state close to an equilibrium, stable or not, Newton's method finds that one; from afar any, or none: check
-    `converged`. Derivatives with respect to the memory, in forward and reverse mode, are those of the equilibrium by the
-    implicit function theorem; those with respect to `state` are zero. Batch it with `jax.vmap`.
+    From a state close to an equilibrium, stable or not, it finds that one; from afar any, or none: check `converged`.
+    Derivatives with respect to the memory follow from the implicit function theorem; those with respect to `state` are 0.
 
     Arguments:
         memory: the memory; see `AstrocyteMemory` and its siblings.
@@ -85,11 +102,6 @@ def equilibrium(memory: AbstractMemory, state: PyTree, *, max_steps: int = 64) -
     Raises `InputError` for something that is not a memory or a state of it, and for `max_steps` below 1.
     """
     at_least("max_steps", max_steps, 1)
-    return _equilibrium(*checked(memory, state), max_steps)
-
-
-@eqx.filter_jit
-def _equilibrium(memory: AbstractMemory, state: PyTree, max_steps: int) -> Equilibrium:
     tolerance = float(jnp.finfo(memory.patterns.dtype).eps) ** (2 / 3)
     newton: Any = optx.Newton(rtol=tolerance, atol=tolerance)
     solution: Any = optx.root_find(scaled_residual, newton, state, args=memory, max_steps=max_steps, throw=False)
@@ -113,6 +125,7 @@ def scaled_residual(state: PyTree, memory: AbstractMemory) -> PyTree:
     return jax.tree.map(part, memory.vector_field(state), memory.relaxation_rates(), state)
 
 
+@of_state
 def jacobian(memory: AbstractMemory, state: PyTree) -> Float[Array, "variables variables"]:
     """Jacobian of a memory's vector field at a state, per unit of time, shape (D, D).
 
@@ -120,39 +133,27 @@ def jacobian(memory: AbstractMemory, state: PyTree) -> Float[Array, "variables v
 
     Raises `InputError` for something that is not a memory or a state of it.
     """
-    return _jacobian(*checked(memory, state))
-
-
-@eqx.filter_jit
-def _jacobian(memory: AbstractMemory, state: PyTree) -> Float[Array, "variables variables"]:
     flat, unravel = ravel_pytree(state)
     return jax.jacfwd(lambda y: ravel_pytree(memory.vector_field(unravel(y)))[0])(flat)
 
 
+@of_state
 def spectrum(memory: AbstractMemory, state: PyTree) -> Spectrum:
     """Eigenvalues of the Jacobian at an equilibrium, and the stability that follows.
 
-    They are real: every memory descends its energy E as M dy/dt = −∂E/∂y, with a symmetric M ≥ 0 that has a block for each part
-    of the state (the astrocyte's are τx φ′(x) and cτp (diag p − ppᵀ)). So at rest M times the Jacobian is minus the symmetric
-    Hessian of E. Where M is regular the Jacobian is similar to a symmetric matrix; the kernel of M only relaxes. So the index
-    is the number of directions in which the energy falls, whatever the time constants. A constant added to all logits leaves
-    the gains unchanged, but decays at the rate T/τp: it is no zero mode.
+    They are real: every memory descends its energy E as M dy/dt = −∂E/∂y, with a symmetric M ≥ 0, so that M times the Jacobian
+    is minus the symmetric Hessian of E, and the index is the number of directions in which the energy falls, whatever the time
+    constants. A constant added to all logits leaves the gains unchanged, but decays at the rate T/τp: it is no zero mode.
 
     An eigenvalue counts as zero within 10 D ε of the largest |eigenvalue|, with ε the rounding unit: about its own error. In
-    single precision that may hide slow directions behind fast ones, such as at τx = 1e-3: resolve what is `MARGINAL` there in
-    double precision. Rounding may split a degenerate eigenvalue into a complex pair, √ε apart. Larger imaginary parts show
-    that the memory does not rest here, and make the stability `UNKNOWN`.
+    single precision fast directions may hide slow ones, which are `MARGINAL` then. Imaginary parts larger than about √ε, by
+    which rounding splits a degenerate eigenvalue, show that the memory does not rest here: `UNKNOWN`.
 
     Arguments: a memory and a state at which it rests, such as `equilibrium` finds.
 
     Raises `InputError` for something that is not a memory or a state of it.
     """
-    return _spectrum(*checked(memory, state))
-
-
-@eqx.filter_jit
-def _spectrum(memory: AbstractMemory, state: PyTree) -> Spectrum:
-    found = jnp.linalg.eigvals(_jacobian(memory, state))
+    found = jnp.linalg.eigvals(jacobian(memory, state))
     eigenvalues, largest = jnp.sort(found.real, descending=True), jnp.max(jnp.abs(found))
     num_variables, unit = eigenvalues.size, float(jnp.finfo(eigenvalues.dtype).eps)
     margin = 10 * num_variables * unit * largest
@@ -162,12 +163,3 @@ def _spectrum(memory: AbstractMemory, state: PyTree) -> Spectrum:
     stability = jnp.where(jnp.abs(eigenvalues[0]) <= margin, Stability.MARGINAL, stability)
     real = jnp.max(jnp.abs(found.imag)) <= 10 * unit**0.5 * largest  # false for what is not finite
     return Spectrum(eigenvalues, index, jnp.where(real, stability, Stability.UNKNOWN))
-
-
-def checked(memory: AbstractMemory, state: PyTree) -> tuple[AbstractMemory, PyTree]:
-    """A memory, precomputed, and a state in its precision; `InputError` for a state of other parts or shapes."""
-    check_memory(memory)
-    given, wanted = (jax.tree.map(jnp.shape, tree) for tree in (state, memory.state_like()))
-    if given != wanted:
-        raise InputError(f"state must be one of this memory, with arrays of the shapes {wanted}; got {given}")
-    return memory.precompute(), jax.tree.map(lambda leaf: real("state", leaf).astype(memory.patterns.dtype), state)

@@ -5,7 +5,7 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
-from .._internal.checks import InputError, at_least, shown
+from .._internal.checks import InputError, at_least, needing, shown
 
 
 def serve(
@@ -38,12 +38,8 @@ def serve(
     at_least("port", port, 0, 65535)
     reading = {"array": array, "threshold": threshold, "max_duplicates": max_duplicates}
     start = None if patterns is None else _read(Path(patterns), reading)
-    try:
+    with needing("the explorer needs Panel", "astrojax-memory[explore]"):
         import panel  # noqa: F401
-    except ImportError as error:
-        raise InputError(
-            f"the explorer needs Panel ({error}); install it with: pip install 'astrojax-memory[explore]'"
-        ) from error
     from .server import LOOPBACK, server_of
 
     try:

@@ -18,9 +18,10 @@ import numpy as np
 from .._internal.arrays import parse_array
 from .._internal.checks import InputError
 from .._internal.random import seed_key
-from ..equilibria import EquilibriumKind, Identity, identify
-from ..equilibria.classification import is_odd
-from ..models import AbstractMemory, AstrocyteMemory, HopfieldMemory, memories
+from ..equilibria.classification import EquilibriumKind, Identity, identify, is_odd
+from ..models import AbstractMemory, memories
+from ..models.astrocyte import AstrocyteMemory
+from ..models.hopfield import HopfieldMemory
 from ..models.scores import scores
 from ..problems.corruption import Flips, corruptions
 from ..problems.decoders import bayes_decoder, nearest_pattern

@@ -4,16 +4,7 @@ import inspect
 from collections.abc import Callable
 
 from .._internal.kinds import find_named
-from .astrocyte import AstrocyteMemory as AstrocyteMemory
-from .astrocyte import AstrocyteState as AstrocyteState
-from .astrocyte import ModernHopfieldMemory as ModernHopfieldMemory
 from .base import AbstractMemory as AbstractMemory
-from .base import NeuronState as NeuronState
-from .dense import DenseMemory as DenseMemory
-from .hopfield import HopfieldMemory as HopfieldMemory
-from .neuron_astrocyte import NeuronAstrocyteMemory as NeuronAstrocyteMemory
-from .neuron_astrocyte import NeuronAstrocyteState as NeuronAstrocyteState
-from .neuron_astrocyte import symmetric as symmetric
 
 
 def memories() -> dict[str, Callable[..., AbstractMemory]]:

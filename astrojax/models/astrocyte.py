@@ -23,7 +23,7 @@ from .._internal.types import (
     Stored,
 )
 from .activations import log_partition, softmax
-from .base import DEFAULT_TOLERANCE, LARGEST_TOLERANCE, NUM_STEPS, AbstractMemory, checked_patterns, checked_query, largest
+from .base import DEFAULT_TOLERANCE, LARGEST_TOLERANCE, NUM_STEPS, AbstractMemory, checked_query, largest
 from .packed import CompactPatterns
 from .scores import COUPLINGS, AbstractScore, LinearScore, SquaredScore, as_score
 
@@ -83,8 +83,7 @@ class AstrocyteMemory(AbstractMemory):
         logit_bias: bias b of the logits, shape (K,); zeros when left out. Scores are g(m) + b in every formula, so that gains
             at rest are multiplied by exp(b/T): a prior over the patterns.
 
-    Raises:
-        InputError (a ValueError): for a parameter that is not positive, an unknown name, or arrays that do not fit.
+    Raises `InputError` for a parameter that is not positive, an unknown name, or arrays that do not fit.
 
     Source: Vivet and Arenas (2026), arXiv:2604.25481, Eqs. 4-9; Σ is written without the misprints of its appendix.
     """
@@ -127,19 +126,16 @@ class AstrocyteMemory(AbstractMemory):
         initial_gain_logits: PerPatternLike | None = None,
         logit_bias: PerPatternLike | None = None,
     ) -> None:
-        self.patterns, self.stored = checked_patterns(patterns, stored)
+        self._set(patterns, stored, temperature=temperature, tau_x=tau_x, tau_p=tau_p, slope=slope)
         dtype = self.patterns.dtype
-        self.temperature = positive("temperature", temperature, dtype)
-        self.tau_x = positive("tau_x", tau_x, dtype)
-        self.tau_p = positive("tau_p", tau_p, dtype)
-        self.slope = positive("slope", slope, dtype)
         self.score = as_score(score)
         one_of("gain_regime", gain_regime, GAIN_REGIMES)
         self.gain_regime = gain_regime
-        self.coupling_name = coupling if isinstance(coupling, str) else None
-        self.coupling = None if coupling is None or isinstance(coupling, str) else _coupling_number(coupling, dtype)
-        if self.coupling_name is not None and self.coupling_name not in COUPLINGS:
-            raise InputError(f"coupling must be {', '.join(COUPLINGS)} or a positive number; got {coupling!r}")
+        self.coupling_name = coupling if isinstance(coupling, str) and coupling in COUPLINGS else None
+        try:
+            self.coupling = None if coupling is None or self.coupling_name else positive("coupling", coupling, dtype)
+        except InputError as error:
+            raise InputError(f"{error}; a coupling is also given by name, as {', '.join(COUPLINGS)}") from error
         self.initial_gain_logits = _per_pattern("initial_gain_logits", initial_gain_logits, self.patterns)
         self.logit_bias = _per_pattern("logit_bias", logit_bias, self.patterns)
 
@@ -179,7 +175,6 @@ class AstrocyteMemory(AbstractMemory):
         return self.coupling_constant() * free_energy + self.neuron_energy(state.x)
 
     def energy_rate(self, state: AstrocyteState) -> Scalar:
-        """−(1/τx) Σ φ′(x) (τx dx/dt)² − (c/τp) Var_p(F); the second term only in the dynamic regime."""
         derivative = self.vector_field(state)
         rate = self.neuron_dissipation(state.x, derivative.x)
         if derivative.gain_logits is None:
@@ -252,13 +247,6 @@ class AstrocyteMemory(AbstractMemory):
         return self.score.coupling(self.num_patterns)
 
 
-def _coupling_number(value: ScalarLike, dtype: jnp.dtype) -> Scalar:
-    try:
-        return positive("coupling", value, dtype)
-    except InputError as error:
-        raise InputError(f"{error}; a coupling is also given by name, as {', '.join(COUPLINGS)}") from error
-
-
 def _per_pattern(name: str, values: jax.typing.ArrayLike | None, patterns: Patterns | CompactPatterns) -> PerPattern | None:
     if values is None:
         return None
@@ -289,11 +277,5 @@ def ModernHopfieldMemory(  # noqa: N802 (named like the other memories, of which
     Source: Ramsauer et al. (2021), arXiv:2008.02217.
     """
     return AstrocyteMemory(
-        patterns,
-        temperature=temperature,
-        tau_x=tau_x,
-        slope=slope,
-        score=LinearScore(),
-        gain_regime="adiabatic",
-        stored=stored,
+        patterns, temperature=temperature, tau_x=tau_x, slope=slope, score=LinearScore(), gain_regime="adiabatic", stored=stored
     )

@@ -14,7 +14,7 @@ from .._internal import checks
 from .._internal.checks import InputError
 from .._internal.types import BoolScalar, MaskLike, Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
 from .activations import activation, activation_slope, lagrangian
-from .packed import CompactPatterns, all_finite
+from .packed import CompactPatterns
 
 NUM_STEPS = 40
 """Steps of a grid, unless a memory or the caller asks for another number."""
@@ -35,8 +35,8 @@ class AbstractMemory(eqx.Module):
     All numbers are dimensionless. `stored` marks the columns of a padded pattern array that belong to the memory; memories of
     different loads then have one shape and can share a batch. A padded memory behaves exactly like an unpadded one.
 
-    A memory defines its initial state, vector field and energy; the other methods default to those of a memory whose only
-    variables are its neurons.
+    A memory defines its vector field and energy; the other methods default to those of a memory whose only variables are its
+    neurons.
     """
 
     patterns: eqx.AbstractVar[Patterns | CompactPatterns]
@@ -50,9 +50,15 @@ class AbstractMemory(eqx.Module):
     needs: ClassVar[Mapping[str, Mapping[str, tuple[str, ...]]]] = {}
     """Parameters that have an effect only where a setting has one of some values, by parameter and setting."""
 
-    @abstractmethod
-    def initial_state(self, query: Neurons) -> PyTree:
+    def _set(self, patterns: jax.typing.ArrayLike | CompactPatterns, stored: MaskLike | None, **positives: ScalarLike) -> None:
+        """Check and set the patterns, the mask and positive parameters by name."""
+        self.patterns, self.stored = checked_patterns(patterns, stored)
+        for name, value in positives.items():
+            setattr(self, name, checks.positive(name, value, self.patterns.dtype))
+
+    def initial_state(self, query: Neurons) -> Any:
         """State at time 0 for a query given as neuronal state x(0), shape (N,)."""
+        return NeuronState(checked_query(query, self.patterns))
 
     @abstractmethod
     def vector_field(self, state: Any) -> PyTree:
@@ -116,11 +122,6 @@ class AbstractMemory(eqx.Module):
         """Steps that a grid needs (docs/accuracy.md) at a memory load and a cosine similarity of queries with their targets."""
         return NUM_STEPS
 
-    @property
-    def num_precomputed(self) -> int:
-        """Number of entries of the arrays that `precompute` adds."""
-        return 0
-
     def precompute(self) -> "AbstractMemory":
         """The same memory, with what every call of its vector field needs computed beforehand."""
         return self
@@ -156,7 +157,9 @@ class AbstractMemory(eqx.Module):
     def is_valid(self) -> BoolScalar:
         """Whether all parameters and patterns are in range: the only check of traced values."""
         parameters = jnp.stack([getattr(self, name) for name in self.positive_parameters])
-        valid = jnp.all((parameters > 0) & jnp.isfinite(parameters)) & all_finite(self.patterns)
+        valid = jnp.all((parameters > 0) & jnp.isfinite(parameters))
+        if not isinstance(self.patterns, CompactPatterns):
+            valid &= jnp.all(jnp.isfinite(self.patterns))
         return valid if self.stored is None else valid & jnp.any(self.stored)
 
     def neuron_energy(self, x: Neurons) -> Scalar:
@@ -173,6 +176,13 @@ def check_memory(memory: object) -> None:
         raise InputError(f"memory must be a memory such as AstrocyteMemory; got {type(memory).__name__}")
     if len(memory.patterns.shape) != 2:
         raise InputError(f"memory must be a single one (use jax.vmap); its patterns have shape {memory.patterns.shape}")
+
+
+def check_state(memory: AbstractMemory, state: PyTree) -> None:
+    check_memory(memory)
+    given, wanted = (jax.tree.map(jnp.shape, tree) for tree in (state, memory.state_like()))
+    if given != wanted:
+        raise InputError(f"state must be one of this memory, with arrays of the shapes {wanted}; got {given}")
 
 
 def checked_patterns(patterns: jax.typing.ArrayLike | CompactPatterns, stored: MaskLike | None) -> tuple[Any, jax.Array | None]:
@@ -201,13 +211,20 @@ def checked_patterns(patterns: jax.typing.ArrayLike | CompactPatterns, stored: M
     return jnp.where(mask, array, jnp.zeros_like(array)), mask
 
 
-def checked_query(query: jax.typing.ArrayLike, patterns: Patterns | CompactPatterns) -> jax.Array:
-    checks.refuse_booleans("query", query)
-    array = checks.real("query", query).astype(patterns.dtype)
-    turned = ", not per pattern: patterns must be columns" if array.shape == (patterns.shape[1],) else ""
-    checks.shaped("query", array, (patterns.shape[0],), f"one entry per neuron{turned}")
-    checks.finite("query", array)
-    checks.refuse_bit_queries("query", array, patterns)
+def checked_query(
+    query: jax.typing.ArrayLike, patterns: Patterns | CompactPatterns, name: str = "query", *, is_batch: bool = False
+) -> jax.Array:
+    """A query, shape (N,), or a batch of them, one per row, in the patterns' precision; `InputError` if it is invalid."""
+    checks.refuse_booleans(name, query)
+    array = checks.real(name, query).astype(patterns.dtype)
+    num_neurons, num_patterns = patterns.shape
+    turned = ", not per pattern: patterns must be columns" if array.shape == (num_patterns,) else ""
+    if not is_batch:
+        checks.shaped(name, array, (num_neurons,), f"one entry per neuron{turned}")
+    elif array.ndim != 2 or array.shape[1] != num_neurons or not len(array):
+        raise InputError(f"{name} must have shape (num_{name}, {num_neurons}), one per row; got {array.shape}")
+    checks.finite(name, array)
+    checks.refuse_bit_queries(name, array, patterns)
     return array
 
 

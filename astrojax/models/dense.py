@@ -6,10 +6,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._internal.checks import at_least, positive
+from .._internal.checks import at_least
 from .._internal.parameters import MOST_ORDER, Range
-from .._internal.types import MaskLike, Neurons, Patterns, PositiveLike, Scalar, Stored
-from .base import AbstractMemory, NeuronState, checked_patterns, checked_query
+from .._internal.types import MaskLike, Patterns, PositiveLike, Scalar, Stored
+from .base import AbstractMemory, NeuronState
 from .packed import CompactPatterns
 
 
@@ -31,8 +31,7 @@ class DenseMemory(AbstractMemory):
         slope: σ of the firing rate tanh(σx), positive.
         stored: which columns are stored, shape (K,), boolean; all of them when left out.
 
-    Raises:
-        InputError (a ValueError): for a parameter out of range, or arrays of inconsistent shapes.
+    Raises `InputError` for a parameter out of range, or arrays of inconsistent shapes.
 
     Source: Krotov and Hopfield (2016), arXiv:1606.01164; Krotov and Hopfield (2021), arXiv:2008.06996.
     """
@@ -53,13 +52,8 @@ class DenseMemory(AbstractMemory):
         stored: MaskLike | None = None,
     ) -> None:
         at_least("order", order, 2, MOST_ORDER)
-        self.patterns, self.stored = checked_patterns(patterns, stored)
-        self.tau_x = positive("tau_x", tau_x, self.patterns.dtype)
-        self.slope = positive("slope", slope, self.patterns.dtype)
+        self._set(patterns, stored, tau_x=tau_x, slope=slope)
         self.order = order
-
-    def initial_state(self, query: Neurons) -> NeuronState:
-        return NeuronState(checked_query(query, self.patterns))
 
     def vector_field(self, state: NeuronState) -> NeuronState:
         drive = self.patterns @ (self.overlaps(state) / self.num_neurons) ** (self.order - 1)

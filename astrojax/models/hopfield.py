@@ -4,10 +4,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._internal.checks import InputError, positive
+from .._internal.checks import InputError
 from .._internal.types import MaskLike, Neurons, Patterns, PositiveLike, Scalar, Stored
-from .base import AbstractMemory, NeuronState, checked_patterns, checked_query
-from .packed import CompactPatterns, squared_sums
+from .base import AbstractMemory, NeuronState
+from .packed import CompactPatterns
 
 
 class HopfieldMemory(AbstractMemory):
@@ -28,8 +28,7 @@ class HopfieldMemory(AbstractMemory):
             its starting sign, so that a fair comparison shows both.
         stored: which columns are stored, shape (K,), boolean; all of them when left out.
 
-    Raises:
-        InputError (a ValueError): for a parameter that is not positive or arrays that do not fit.
+    Raises `InputError` for a parameter that is not positive or arrays that do not fit.
 
     Source: Hopfield (1984), doi:10.1073/pnas.81.10.3088; Vivet and Arenas (2026), arXiv:2604.25481, Eqs. 1-2.
     """
@@ -49,15 +48,10 @@ class HopfieldMemory(AbstractMemory):
         zero_diagonal: bool = False,
         stored: MaskLike | None = None,
     ) -> None:
-        self.patterns, self.stored = checked_patterns(patterns, stored)
-        self.tau_x = positive("tau_x", tau_x, self.patterns.dtype)
-        self.slope = positive("slope", slope, self.patterns.dtype)
+        self._set(patterns, stored, tau_x=tau_x, slope=slope)
         if not isinstance(zero_diagonal, bool):
             raise InputError(f"zero_diagonal must be True or False; got {zero_diagonal!r}")
         self.zero_diagonal = zero_diagonal
-
-    def initial_state(self, query: Neurons) -> NeuronState:
-        return NeuronState(checked_query(query, self.patterns))
 
     def vector_field(self, state: NeuronState) -> NeuronState:
         drive = self.patterns @ self.overlaps(state) / self.num_neurons
@@ -72,4 +66,6 @@ class HopfieldMemory(AbstractMemory):
         return self.neuron_energy(state.x) - quadratic / 2
 
     def _diagonal(self) -> Neurons:
-        return squared_sums(self.patterns) / self.num_neurons
+        patterns = self.patterns
+        squares = patterns.squared_sums() if isinstance(patterns, CompactPatterns) else jnp.sum(patterns**2, axis=1)
+        return squares / self.num_neurons

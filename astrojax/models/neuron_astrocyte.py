@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._internal.checks import InputError, positive
+from .._internal.checks import InputError
 from .._internal.types import Couplings, MaskLike, Neurons, Patterns, PerPair, PositiveLike, Scalar, ScalarLike, Stored
 from .activations import activation, activation_slope, lagrangian
-from .base import AbstractMemory, checked_patterns, checked_query
+from .base import AbstractMemory, checked_query
 from .packed import CompactPatterns
 
 CLEAR_SIMILARITY = 0.85
@@ -62,8 +62,7 @@ class NeuronAstrocyteMemory(AbstractMemory):
         slope: β of the activation tanh(βx), positive. 5 in the published tutorial.
         stored: which columns are stored, shape (K,), boolean; all of them when left out.
 
-    Raises:
-        InputError (a ValueError): for a parameter that is not positive or arrays that do not fit.
+    Raises `InputError` for a parameter that is not positive or arrays that do not fit.
 
     Source: Kozachkov, Slotine and Krotov (2025), PNAS 122, e2417788122, arXiv:2311.08135.
     """
@@ -90,21 +89,18 @@ class NeuronAstrocyteMemory(AbstractMemory):
     ) -> None:
         if isinstance(patterns, CompactPatterns):
             raise InputError("patterns must be an array for a neuron-astrocyte memory; got compact ones")
-        self.patterns, self.stored = checked_patterns(patterns, stored)
-        dtype = self.patterns.dtype
-        self.tau_x = positive("tau_x", tau_x, dtype)
-        self.tau_s = positive("tau_s", tau_s, dtype)
-        self.tau_a = positive("tau_a", tau_a, dtype)
-        self.slope = positive("slope", slope, dtype)
+        self._set(patterns, stored, tau_x=tau_x, tau_s=tau_s, tau_a=tau_a, slope=slope)
         self.pair_products = None
 
     @property
     def num_precomputed(self) -> int:
+        """Number of entries of what `precompute` adds."""
         return self.num_neurons * (self.num_neurons + 1) // 2 * self.patterns.shape[1]
 
-    def precompute(self) -> "NeuronAstrocyteMemory":
-        pair_products = self._pair_products(self.patterns)
-        return eqx.tree_at(lambda m: m.pair_products, self, pair_products, is_leaf=lambda leaf: leaf is None)
+    def precompute(self) -> AbstractMemory:
+        products = self._pair_products(self.patterns)
+        known: AbstractMemory = eqx.tree_at(lambda m: m.pair_products, self, products, is_leaf=lambda leaf: leaf is None)
+        return known
 
     def initial_state(self, query: Neurons) -> NeuronAstrocyteState:
         x = checked_query(query, self.patterns)

@@ -1,6 +1,6 @@
 """Compact patterns for large memories: one byte per entry, expanded block by block, and spread over devices."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int8
 
 from .._internal.checks import InputError, at_least, not_traced, pattern_matrix, refuse_bits, refuse_booleans, shown
-from .._internal.types import Neurons, Patterns, PerPattern
+from .._internal.types import Neurons, PerPattern
 
 BLOCK = 1024
 """Patterns of a block: enough for a matrix product at full speed, few enough for the cache."""
@@ -42,36 +42,32 @@ class CompactPatterns(eqx.Module):
 
     def __matmul__(self, weights: PerPattern) -> Neurons:
         """Ξw, shape (N,)."""
-        devices, blocks, num_neurons, block = self.blocks.shape
-        padding = devices * blocks * block - self.num_patterns
-        parts = jnp.pad(weights, (0, padding)).reshape(devices, blocks, block)
-
-        def add(at: jax.Array, total: Neurons) -> Neurons:
-            if devices == 1:  # faster as a product of matrices
-                return total + self._expanded(at)[0] @ parts[0, at]
-            return total + jnp.einsum("dnk,dk->n", self._expanded(at), parts[:, at])
-
-        return jax.lax.fori_loop(0, blocks, add, jnp.zeros(num_neurons, weights.dtype))
+        devices, blocks, _, block = self.blocks.shape
+        parts = jnp.pad(weights, (0, devices * blocks * block - self.num_patterns)).reshape(devices, blocks, block)
+        if devices == 1:  # faster as a product of matrices
+            return self._sum(lambda at: self._expanded(at)[0] @ parts[0, at])
+        return self._sum(lambda at: jnp.einsum("dnk,dk->n", self._expanded(at), parts[:, at]))
 
     def __rmatmul__(self, rates: Neurons) -> PerPattern:
         """φΞ = Ξᵀφ, shape (K,)."""
-        devices, blocks, _, block = self.blocks.shape
 
-        def put(at: jax.Array, products: Float[Array, "devices blocks block"]) -> Float[Array, "devices blocks block"]:
-            if devices == 1:
-                return products.at[0, at].set(rates @ self._expanded(at)[0])
-            return products.at[:, at].set(jnp.einsum("n,dnk->dk", rates, self._expanded(at)))
+        def product(at: jax.Array) -> Float[Array, "devices block"]:
+            if len(self.blocks) == 1:
+                return (rates @ self._expanded(at)[0])[None]
+            return jnp.einsum("n,dnk->dk", rates, self._expanded(at))
 
-        products = jax.lax.fori_loop(0, blocks, put, jnp.zeros((devices, blocks, block), rates.dtype))
-        return products.ravel()[: self.num_patterns]
+        products: jax.Array = jax.lax.map(product, jnp.arange(self.blocks.shape[1]))
+        return products.swapaxes(0, 1).ravel()[: self.num_patterns]
 
     def squared_sums(self) -> Neurons:
         """Σ_μ ξ² for each neuron, shape (N,)."""
+        return self._sum(lambda at: jnp.sum(self._expanded(at) ** 2, axis=(0, 2)))
 
-        def add(at: jax.Array, total: Neurons) -> Neurons:
-            return total + jnp.sum(self._expanded(at) ** 2, axis=(0, 2))
-
-        return jax.lax.fori_loop(0, self.blocks.shape[1], add, jnp.zeros(self.shape[0], self.dtype))
+    def _sum(self, of_block: Callable[[jax.Array], Neurons]) -> Neurons:
+        """Sum over the blocks of a device, by their numbers."""
+        start = jnp.zeros(self.shape[0], self.dtype)
+        total: Neurons = jax.lax.fori_loop(0, self.blocks.shape[1], lambda at, total: total + of_block(at), start)
+        return total
 
     def _expanded(self, at: jax.Array) -> Float[Array, "devices neurons block"]:
         return self.blocks[:, at].astype(self.dtype)
@@ -88,9 +84,7 @@ def compact_patterns(
         devices: spread the patterns over these, and with them what depends on patterns.
         block: how many patterns are expanded at a time, at least 1.
 
-    Raises:
-        InputError (a ValueError): for patterns of another shape, with other entries, of 0 and 1 alone, or traced; for invalid
-            devices.
+    Raises `InputError` for patterns of another shape, with other entries, of 0 and 1 alone, or traced; for invalid devices.
     """
     not_traced("compact_patterns", patterns)
     try:
@@ -137,11 +131,3 @@ def _refuse_other_than_small_integers(part: np.ndarray, first: int) -> None:
     if bad.any():
         row, column = np.argwhere(bad)[0]
         raise InputError(f"patterns must be integers in [-127, 127]; entry ({row}, {first + column}) is {part[row, column]}")
-
-
-def squared_sums(patterns: Patterns | CompactPatterns) -> Neurons:
-    return patterns.squared_sums() if isinstance(patterns, CompactPatterns) else jnp.sum(patterns**2, axis=1)
-
-
-def all_finite(patterns: Patterns | CompactPatterns) -> jax.Array:
-    return jnp.asarray(True) if isinstance(patterns, CompactPatterns) else jnp.all(jnp.isfinite(patterns))

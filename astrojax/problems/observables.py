@@ -14,8 +14,7 @@ def hamming_error(target: Neurons, x: Neurons) -> Scalar:
 
     Arguments: the target pattern ξ of ±1 and the neuronal state x, both of shape (N,).
 
-    Raises:
-        InputError (a ValueError): for a target with other entries; a traced target gives NaN instead.
+    Raises `InputError` for a target with other entries; a traced target gives NaN instead.
 
     Source: Vivet and Arenas (2026), arXiv:2604.25481, Eq. 15.
     """

@@ -65,7 +65,10 @@ def biased_patterns(
     """
     _check(key, num_neurons, num_patterns)
     within("mean", mean, -1, 1)
-    return _biased_signs(key, num_neurons, num_patterns, mean)
+    # Compared in single precision always, so that a key means the same patterns in every precision.
+    words = random_words(key, jnp.arange(num_patterns), jnp.arange(num_neurons)[:, None])
+    uniform = (words >> 9).astype(jnp.float32) * jnp.float32(2**-23)  # what jax.random.uniform makes of them
+    return _signs(uniform < (1 + jnp.asarray(mean, jnp.float32)) / 2)
 
 
 @pinned
@@ -94,7 +97,7 @@ def hierarchical_patterns(
     prototype_key, copy_key = jax.random.split(key)
     prototypes = random_patterns(prototype_key, num_neurons=num_neurons, num_patterns=num_prototypes)
     mean = jnp.sqrt(jnp.asarray(overlap, jnp.float32))
-    agreement = _biased_signs(copy_key, num_neurons, num_patterns, mean)
+    agreement = biased_patterns(copy_key, num_neurons=num_neurons, num_patterns=num_patterns, mean=mean)
     return prototypes[:, jnp.arange(num_patterns) % num_prototypes] * agreement
 
 
@@ -141,8 +144,7 @@ def digits(*, threshold: Annotated[ScalarLike, Range(ge=0, le=15)] = 7) -> Patte
     Returns:
         The distinct patterns of the test set, in its order, shape (64, 1750) at the default threshold, ±1.
 
-    Raises:
-        InputError (a ValueError): for a threshold outside [0, 15], which would leave no pixel or no difference.
+    Raises `InputError` for a threshold outside [0, 15], which would leave no pixel or no difference.
 
     Source: Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, doi:10.24432/C50P49.
     """
@@ -175,9 +177,8 @@ def load_patterns(
     Returns:
         Patterns as columns, shape (N, K).
 
-    Raises:
-        InputError (a ValueError): for a file that is missing or cannot be read, and for rows that are not numbers, not
-            finite, not ±1, or too often the same; the message names file, row and column.
+    Raises `InputError` for a file that is missing or cannot be read, and for rows that are not numbers, not finite, not ±1, or
+    too often the same; the message names file, row and column.
     """
     rows = read_array(path, array)
     return as_patterns(rows, str(path), array=array, threshold=threshold, binary=binary, max_duplicates=max_duplicates)
@@ -233,13 +234,6 @@ def _repeats(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _signs(up: Bool[Array, "*shape"]) -> Float[Array, "*shape"]:
     one = jnp.ones((), jnp.result_type(float))
     return jnp.where(up, one, -one)
-
-
-def _biased_signs(key: RandomKey, num_neurons: int, num_patterns: int, mean: ScalarLike) -> Patterns:
-    # Compared in single precision always, so that a key means the same patterns in every precision.
-    words = random_words(key, jnp.arange(num_patterns), jnp.arange(num_neurons)[:, None])
-    uniform = (words >> 9).astype(jnp.float32) * jnp.float32(2**-23)  # what jax.random.uniform makes of them
-    return _signs(uniform < (1 + jnp.asarray(mean, jnp.float32)) / 2)
 
 
 def _check(key: RandomKey, num_neurons: int, num_patterns: int) -> None:

@@ -44,8 +44,8 @@ class Task(eqx.Module):
     corruption: AbstractCorruption
 
     def __check_init__(self) -> None:
-        if isinstance(self.ensemble, eqx.Partial) and self.ensemble.func is pooled_patterns:
-            refuse_bits("pool", self.ensemble.keywords["pool"])
+        if self.pool is not None:
+            refuse_bits("pool", self.pool)
 
     @pinned
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:

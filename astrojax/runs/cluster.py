@@ -23,7 +23,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from .._internal.checks import InputError, RunError
+from .._internal.checks import InputError, RunError, needing
 from .._internal.compilation_cache import keep_compiled_programs
 from ..config.run import Config
 from ..storage.provenance import versions
@@ -83,12 +83,9 @@ def connected(cluster: str, notice: Callable[[str], None]) -> Iterator[Any]:
         InputError (a ValueError): for anything else, or if the extra is not installed.
         ClusterError: if there is no such cluster, or it has no workers.
     """
-    try:
+    with needing("--cluster needs Dask, which is an extra", "astrojax-memory[cluster]"):
         import dask
         import distributed
-    except ImportError as error:
-        text = "--cluster needs Dask, which is an extra: python -m pip install 'astrojax-memory[cluster]'"
-        raise InputError(text) from error
     workers = local_workers(cluster)
     if workers and getattr(multiprocessing.current_process(), "_inheriting", False):
         # A worker imports the script that starts it, which has no main guard. The parent process reports that.

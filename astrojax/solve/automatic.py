@@ -159,13 +159,14 @@ class Automatic(AutonomousSolver):
 
 
 def _is_stiff(length: Scalar, memory: Any) -> BoolScalar:
-    return length * memory.fastest_rate() > RELAXATIONS
+    return jnp.greater(length * memory.fastest_rate(), RELAXATIONS)
 
 
 def _if_any(needed: BoolScalar, step: Callable[[], Step]) -> Step:
     """A step if any trajectory of the batch needs it, else zeros."""
     shapes = jax.eval_shape(step)
-    return jax.lax.cond(eqxi.unvmap_any(needed), step, lambda: jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes))
+    found: Step = jax.lax.cond(eqxi.unvmap_any(needed), step, lambda: jax.tree.map(jnp.zeros_like, shapes))
+    return found
 
 
 def _combined(weights: Any, values: PyTree) -> PyTree:

@@ -14,10 +14,10 @@ from .._internal import checks
 from .._internal.checks import LARGEST_SIZE, InputError
 from .._internal.devices import OutOfMemoryError, default_budget
 from .._internal.types import ScalarLike
-from ..models.base import AbstractMemory, check_memory
+from ..models.base import AbstractMemory, check_memory, checked_query
 from .grid import solve_on_grids
 from .retrieve import Recall, Retrieval, prepare, recall_of
-from .settings import MAX_STEPS, SolveSettings
+from .settings import MAX_STEPS, AdaptiveSolver, SolveSettings
 
 UNKNOWN = 0.0
 """Similarity of queries with their targets, as if there were none, since it is unknown."""
@@ -28,7 +28,7 @@ def retrieve_many(
     queries: jax.typing.ArrayLike,
     *,
     t1: ScalarLike,
-    solver: str | diffrax.AbstractAdaptiveSolver | None = None,
+    solver: str | AdaptiveSolver | None = None,
     rtol: ScalarLike | None = None,
     atol: ScalarLike | None = None,
     max_steps: int = MAX_STEPS,
@@ -46,27 +46,21 @@ def retrieve_many(
         t1, solver, rtol, atol, max_steps: as for `retrieve`, but the solver is `adams` when left out, or `etd3` where a
             tolerance is given. Implicit ones are not taken.
         num_steps: steps of the grid of `adams`; those that suit the memory at a load of N when left out, which is enough unless
-            queries are far from their targets among many more patterns (docs/accuracy.md#sweeps). Where some are too few,
+            queries are far from their targets among many more patterns (docs/accuracy.md#sweeps). Where they are too few,
             queries are recalled again with twice as many, up to `max_steps`.
-        max_bytes: memory of each device that may be used for patterns, states and everything in between; a safe share of
-            what the device has when left out. As many queries are recalled at a time as fit.
+        max_bytes: memory of each device that may be used; a safe share when left out. As many queries are recalled at a time
+            as fit.
 
     Returns:
         A `Recall` whose arrays have a leading axis of length B, in the memory of the host (NumPy).
 
-    Raises:
-        InputError (a ValueError): for queries that do not fit, an implicit solver, settings out of range, or inside `jax.jit`,
+    Raises `InputError` for queries that do not fit, an implicit solver, settings out of range, or inside `jax.jit`,
             `jax.vmap` or `jax.grad`, which `retrieve` is for.
         OutOfMemoryError: if not even one query at a time fits.
     """
     check_memory(memory)
     checks.not_traced("retrieve_many", (memory, queries))
-    checks.refuse_booleans("queries", queries)
-    array = checks.real("queries", queries)
-    if array.ndim != 2 or array.shape[1] != memory.num_neurons or not len(array):
-        raise InputError(f"queries must have shape (number, {memory.num_neurons}), one query per row; got {array.shape}")
-    checks.finite("queries", array)
-    checks.refuse_bit_queries("queries", array, memory.patterns)
+    array = checked_query(queries, memory.patterns, "queries", is_batch=True)
     if max_bytes is not None:
         checks.at_least("max_bytes", max_bytes, 1, LARGEST_SIZE)
     settings = SolveSettings(t1=t1, rtol=rtol, atol=atol, solver=solver, max_steps=max_steps, num_steps=num_steps)
@@ -77,7 +71,6 @@ def retrieve_many(
         num_steps = min(round(float(memory.num_steps(memory.num_neurons, UNKNOWN))), max_steps)
     retrieval = prepare(memory, array[0], settings, num_steps)
     retrieval = replace(retrieval, num_steps=jnp.asarray(retrieval.num_steps, jnp.int32))
-    array = array.astype(memory.patterns.dtype)
     (patterns, *_) = jax.tree.leaves(eqx.filter(memory.patterns, eqx.is_array))
     program, number = _fitting(retrieval, array, max_bytes or default_budget(list(patterns.devices())))
 
@@ -91,7 +84,8 @@ def retrieve_many(
         return found.status, found
 
     first = np.full(len(array), int(retrieval.num_steps))
-    return solve_on_grids(first, max_steps if settings.on_grid else 0, recall)
+    recalls: Recall = solve_on_grids(first, max_steps if settings.on_grid else 0, recall)
+    return recalls
 
 
 def _fitting(retrieval: Retrieval, queries: Float[Array, "queries neurons"], budget: int) -> tuple[Any, int]:

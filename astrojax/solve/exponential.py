@@ -47,7 +47,7 @@ class ExponentialInterpolation(diffrax.AbstractLocalInterpolation):
         return relaxed(self.y0, drive, relaxation)
 
 
-class AutonomousSolver(diffrax.AbstractAdaptiveSolver):
+class AutonomousSolver(diffrax.AbstractAdaptiveSolver[Any]):
     """A solver of equations that do not depend on time."""
 
     term_structure: ClassVar = diffrax.AbstractTerm

@@ -75,7 +75,7 @@ def ends_of_steps(
 
 def integrate(
     solver: Adams,
-    term: diffrax.AbstractTerm,
+    term: diffrax.AbstractTerm[Any, Any],
     memory: AbstractMemory,
     y0: PyTree,
     t1: Scalar,

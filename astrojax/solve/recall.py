@@ -1,37 +1,30 @@
 """What a retrieval gives: its result, which draws itself and becomes an xarray dataset."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._internal.checks import InputError, not_traced, real, shown
+from .._internal.checks import InputError, needing, not_traced, shown
 from .._internal.datasets import batch_dims, dataset, listed
 from .._internal.status import Status as Status
 from .._internal.types import IntScalar, PerPattern, Scalar, ScalarLike
-from ..models.base import AbstractMemory, check_memory
-from ..models.packed import CompactPatterns
-from ..problems.observables import hamming_error
+from ..models.base import AbstractMemory
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-DIMS = {"x": "neuron", "gains": "pattern", "gain_logits": "pattern", "synapses": "pair", "processes": "pair"}
-"""Dimensions of the parts of the states of memories."""
-
-DEFINITIONS = {
-    "x": ("1", "neuronal state"),
-    "gain_logits": ("1", "logits of the gains"),
-    "synapses": ("1", "synapses between pairs of neurons: the upper triangle of a matrix, row by row"),
-    "processes": ("1", "astrocyte processes of pairs of neurons: the upper triangle of a matrix, row by row"),
-    "gains": ("1", "astrocytic gain of each pattern at the horizon"),
+VARIABLES: dict[str, tuple[str, ...]] = {
+    "x": ("1", "neuronal state", "neuron"),
+    "gain_logits": ("1", "logits of the gains", "pattern"),
+    "synapses": ("1", "synapses between pairs of neurons: the upper triangle of a matrix, row by row", "pair"),
+    "processes": ("1", "astrocyte processes of pairs of neurons: the upper triangle of a matrix, row by row", "pair"),
+    "gains": ("1", "astrocytic gain of each pattern at the horizon", "pattern"),
     "num_accepted_steps": ("steps", "accepted steps of the solver"),
     "num_rejected_steps": ("steps", "rejected steps of the solver"),
     "convergence_time": ("dimensionless time", "first time at which all moves below the given speed; inf: not within t1"),
@@ -40,7 +33,7 @@ DEFINITIONS = {
     "time": ("dimensionless time", "time at which the state was saved"),
     "status": ("1", listed(Status)),
 }
-"""Units and definitions of what `Recall.to_xarray` gives."""
+"""Unit, definition and dimensions of what `Recall.to_xarray` gives."""
 
 
 class Recall(eqx.Module):
@@ -73,7 +66,7 @@ class Recall(eqx.Module):
     @property
     def x(self) -> Float[Array | np.ndarray, "*batch neurons"]:
         """Neuronal state x at the horizon, shape (N,); with a leading axis where many queries were recalled."""
-        return self.state.x
+        return self.state.x  # type: ignore[no-any-return]
 
     def plot(
         self,
@@ -97,14 +90,12 @@ class Recall(eqx.Module):
         Returns:
             The figure, a `matplotlib.figure.Figure`; a notebook shows it, `figure.savefig(path)` writes it.
 
-        Raises:
-            InputError (a ValueError): for a batch (draw one of it: `jax.tree.map(lambda leaf: leaf[0], recall)`), inside
-                `jax.jit`, or for arguments that do not fit.
+        Raises `InputError` for a batch (draw one of it: `jax.tree.map(lambda leaf: leaf[0], recall)`), inside `jax.jit`, or for
+        arguments that do not fit.
         """
-        data = _collect("recall.plot", self, memory, target, query, picture_shape)
-        from .recall_figure import draw
-
-        return draw(data)
+        with needing("recall.plot needs matplotlib and Pillow", "matplotlib", "pillow"):
+            from .recall_figure import collect, draw
+        return draw(collect("recall.plot", self, memory, target, query, picture_shape))
 
     def to_xarray(self, *, dims: Sequence[str] | None = None) -> "xr.Dataset":
         """The result as an `xarray.Dataset` with dimensions `neuron`, `pattern` and, where states were saved, `time`.
@@ -142,9 +133,9 @@ class Recall(eqx.Module):
 def _variable(name: str, values: Any, leading: tuple[str, ...]) -> tuple[tuple[str, ...], np.ndarray, dict[str, Any]]:
     """A variable as xarray takes it: its dimensions are those that lead, and its own."""
     array = np.asarray(values)
-    own = array.ndim - len(leading)
-    dims = (DIMS[name],) if name in DIMS and own == 1 else tuple(f"{name}_{place}" for place in range(own))
-    units, definition = DEFINITIONS.get(name, ("1", f"part {name} of the state"))
+    units, definition, *dims = VARIABLES.get(name, ("1", f"part {name} of the state"))
+    if len(dims) != array.ndim - len(leading):
+        dims = [f"{name}_{place}" for place in range(array.ndim - len(leading))]
     return (*leading, *dims), array, {"units": units, "definition": definition}
 
 
@@ -173,130 +164,11 @@ def animate(
     Returns:
         The path. If anything fails no file is left behind, and one that was there stays as it was.
 
-    Raises:
-        InputError (a ValueError): for a retrieval without states on the way, a file of another kind or that cannot be written,
-            MP4 without ffmpeg, and as for `Recall.plot`.
+    Raises `InputError` for a retrieval without states on the way, a file of another kind or that cannot be written, MP4 without
+    ffmpeg, and as for `Recall.plot`.
     """
-    if not isinstance(path, str | os.PathLike):
-        raise InputError(f"path must be a file that ends in .gif or .mp4; got {shown(path)}")
-    data = _collect("animate", recall, memory, target, query, picture_shape)
-    from .recall_figure import write_animation
-
-    return write_animation(data, Path(path), num_frames, fps)
-
-
-def _collect(
-    function: str,
-    recall: Recall,
-    memory: AbstractMemory | None,
-    target: Any,
-    query: Any,
-    picture_shape: Sequence[int] | None,
-) -> Any:
     if not isinstance(recall, Recall):
         raise InputError(f"recall must be what retrieve returns; got {shown(recall)}")
-    not_traced(function, (recall, memory, target, query))
-    if np.ndim(recall.status) > 0:
-        raise InputError(
-            f"{function} shows one retrieval; got a batch of shape {np.shape(recall.status)} (choose one: "
-            "jax.tree.map(lambda leaf: leaf[0], recall))"
-        )
-    from .recall_figure import RetrievalData
-
-    num_neurons = recall.x.shape[-1]
-    columns = None if recall.gains is None else np.arange(recall.gains.shape[-1])
-    arrays: dict[str, Any] = {
-        "final": recall.x,
-        "states": None if recall.states is None else recall.states.x,
-        "times": recall.ts,
-    }
-    if memory is not None:
-        check_memory(memory)
-        wanted, given = (jax.tree.map(jnp.shape, tree) for tree in (memory.state_like(), recall.state))
-        if wanted != given:
-            raise InputError(f"memory must be the one that recalled; its states have the shapes {wanted}, the result's {given}")
-        memory = memory.precompute()
-        columns = np.arange(memory.patterns.shape[1]) if memory.stored is None else np.flatnonzero(memory.stored)
-        arrays["final"] = memory.readout(recall.state)
-        arrays["final_overlaps"] = np.asarray(memory.overlaps(recall.state))[columns] / num_neurons
-        if recall.states is not None:
-            was_reached = np.isfinite(np.asarray(recall.states.x)).all(axis=1)
-            along = jax.device_get(_measure_along(memory, recall.states, was_reached))
-            arrays["states"], overlaps, gains, arrays["energies"] = along
-            arrays["overlaps"] = overlaps[:, columns] / num_neurons
-            arrays["gains"] = None if gains is None else gains[:, columns]
-    if recall.gains is not None:
-        arrays["final_gains"] = np.asarray(recall.gains)[columns]
-    arrays["target"], target_column = _target(target, memory, columns, num_neurons)
-    if query is not None:
-        arrays["query"] = _one_per_neuron("query", query, num_neurons)
-    elif recall.ts is not None and recall.ts[0] == 0:
-        arrays["query"] = np.asarray(recall.states.x)[0]
-    present = {name: np.asarray(values, float) for name, values in arrays.items() if values is not None}
-    return RetrievalData(
-        title=_title(recall, arrays["target"]),
-        is_rate=memory is not None,
-        columns=columns,
-        target_column=target_column,
-        picture_shape=_checked_picture_shape(picture_shape, num_neurons),
-        **{name: np.where(np.isfinite(values), values, np.nan) for name, values in present.items()},
-    )
-
-
-@eqx.filter_jit
-def _measure_along(memory: AbstractMemory, states: Any, was_reached: Any) -> Any:
-    """Firing rates, overlaps, gains and energies of states with a leading axis of time; NaN for those that were not reached."""
-
-    def measure(state: Any, was_reached: Any) -> Any:
-        found = memory.readout(state), memory.overlaps(state), memory.gains(state), memory.energy(state)
-        return jax.tree.map(lambda values: jnp.where(was_reached, values, jnp.full_like(values, jnp.nan)), found)
-
-    return jax.vmap(measure)(states, was_reached)
-
-
-def _checked_picture_shape(shape: Any, num_neurons: int) -> tuple[int, int] | None:
-    if shape is None:
-        return None
-    match np.asarray(shape, object).tolist():
-        case [int() | np.integer() as rows, int() | np.integer() as columns] if rows > 0 and rows * columns == num_neurons:
-            return int(rows), int(columns)
-    raise InputError(f"picture_shape must be rows and columns, integers whose product is {num_neurons}; got {shown(shape)}")
-
-
-def _target(
-    target: Any, memory: AbstractMemory | None, columns: np.ndarray | None, num_neurons: int
-) -> tuple[np.ndarray | None, int | None]:
-    """The target as a pattern, and its column in the memory, if it has one."""
-    if target is None:
-        return None, None
-    if isinstance(target, Sequence) or np.ndim(target) > 0:
-        pattern = _one_per_neuron("target", target, num_neurons)
-        if memory is None or isinstance(memory.patterns, CompactPatterns):
-            return pattern, None
-        stored = np.asarray(memory.patterns)
-        same = np.flatnonzero((stored == pattern.astype(stored.dtype)[:, None]).all(axis=0))
-        return pattern, int(same[0]) if same.size else None
-    if memory is None or columns is None:
-        raise InputError(f"target must be a pattern, or with a memory its column; got {shown(target)} without a memory")
-    number, num_patterns = np.asarray(target), memory.patterns.shape[1]
-    if number.dtype.kind not in "iu" or int(number) not in columns:
-        raise InputError(f"target must be a stored column of the {num_patterns}, or a pattern; got {shown(target)}")
-    chosen = (np.arange(num_patterns) == number).astype(memory.patterns.dtype)
-    return np.asarray(memory.patterns @ jnp.asarray(chosen)), int(number)
-
-
-def _one_per_neuron(name: str, values: Any, num_neurons: int) -> np.ndarray:
-    array = np.asarray(real(name, values))
-    if array.shape != (num_neurons,) or not np.isfinite(array).all():
-        raise InputError(f"{name} must be finite numbers of shape ({num_neurons},), one per neuron; got {shown(values)}")
-    return array
-
-
-def _title(recall: Recall, target: Any) -> str:
-    status, num_steps = Status(int(recall.status)), sum(int(number) for number in recall.stats.values())
-    if status != Status.OK:
-        return f"{status.name} after {num_steps} steps: the final state is invalid"
-    if target is None:
-        return f"{num_steps} steps ({recall.solver})"
-    wrong = float(hamming_error(jnp.asarray(target, recall.x.dtype), jnp.asarray(recall.x)))
-    return f"{wrong:g} of {recall.x.shape[-1]} neurons differ from the target"
+    with needing("animate needs matplotlib and Pillow", "matplotlib", "pillow"):
+        from .recall_figure import collect, write_animation
+    return write_animation(collect("animate", recall, memory, target, query, picture_shape), path, num_frames, fps)

@@ -1,16 +1,19 @@
-"""One retrieval as a figure or an animation. Plain arrays come in; `Recall.plot` and `astrojax.animate` collect them."""
+"""One retrieval as a figure or an animation, for `Recall.plot` and `astrojax.animate`."""
 
-import contextlib
 import io
 import math
+import os
 import shutil
 import subprocess
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import matplotlib as mpl
 import numpy as np
 from matplotlib.animation import FFMpegWriter
@@ -19,8 +22,13 @@ from matplotlib.colors import AsinhNorm
 from matplotlib.figure import Figure
 from PIL import Image
 
-from .._internal.checks import InputError, at_least, shown, within
+from .._internal.checks import InputError, at_least, needing, not_traced, real, shown, within
 from .._internal.files import replacing
+from .._internal.status import Status
+from .._internal.types import ScalarLike
+from ..models.base import AbstractMemory, check_state
+from ..models.packed import CompactPatterns
+from ..problems.observables import hamming_error
 
 NUM_PICTURES, NUM_OTHERS, NUM_BARS = 6, 20, 40
 """Of a figure: pictures of a state along time, the strongest patterns beside the highlighted ones, and the largest bars."""
@@ -39,33 +47,132 @@ class RetrievalData:
     """One retrieval as plain arrays, with N neurons, K stored patterns and T saved times; what is `None` is not drawn."""
 
     title: str
-    final: np.ndarray  # state at the horizon, shape (N,)
-    is_rate: bool = True  # whether states are firing rates
+    is_rate: bool  # whether states are firing rates
+    sides: dict[str, np.ndarray]  # the query and the target, where they are known
+    columns: Any  # numbers of the K patterns in the memory
+    target_column: int | None
+    picture_shape: tuple[int, int] | None
+    states: np.ndarray  # shape (T, N); only that at the horizon, shape (1, N), where no times were saved
     times: Any = None
-    states: Any = None  # shape (T, N)
-    gains: Any = None  # shape (T, K)
-    overlaps: Any = None  # relative to N
+    gains: Any = None  # shape (T, K), or (K,) at the horizon
+    overlaps: Any = None  # likewise, relative to N
     energies: Any = None
-    final_gains: Any = None  # shape (K,)
-    final_overlaps: Any = None
-    query: Any = None
-    target: Any = None
-    columns: Any = None  # numbers of the K patterns in the memory
-    target_column: int | None = None
-    picture_shape: tuple[int, int] | None = None
 
     @property
     def unit(self) -> float:
-        values = self.final if self.states is None else np.concatenate([self.states.ravel(), self.final])
-        return 1.0 if self.is_rate else float(np.nanmax(np.abs(values), initial=1.0))
-
-    @property
-    def sides(self) -> dict[str, np.ndarray]:
-        return {name: values for name, values in (("query", self.query), ("target", self.target)) if values is not None}
+        return 1.0 if self.is_rate else float(np.nanmax(np.abs(self.states), initial=1.0))
 
     @property
     def label(self) -> str:
         return r"firing rate $\varphi(x)$" if self.is_rate else "state $x$"
+
+    def between_sides(self, *names: str) -> list[str]:
+        """The names of what is drawn side by side: what is given, between the query and the target."""
+        return [name for name in ("query", *names, "target") if name in names or name in self.sides]
+
+
+def collect(
+    function: str, recall: Any, memory: AbstractMemory | None, target: Any, query: Any, picture_shape: Any
+) -> RetrievalData:
+    """The arrays of one retrieval. Arguments and errors as for `Recall.plot`, which is the `function` of a message."""
+    not_traced(function, (recall, memory, target, query))
+    if np.ndim(recall.status) > 0:
+        raise InputError(
+            f"{function} shows one retrieval; got a batch of shape {np.shape(recall.status)} (choose one: "
+            "jax.tree.map(lambda leaf: leaf[0], recall))"
+        )
+    num_neurons, has_times = recall.x.shape[-1], recall.ts is not None
+    saved = recall.states if has_times else jax.tree.map(lambda leaf: leaf[None], recall.state)
+    found = {"times": recall.ts, "states": np.asarray(saved.x), "gains": recall.gains}
+    if query is not None:
+        query = _one_per_neuron("query", query, num_neurons)
+    elif has_times and recall.ts[0] == 0:
+        query = found["states"][0]
+    columns = None if recall.gains is None else np.arange(recall.gains.size)
+    if memory is not None:
+        check_state(memory, recall.state)
+        columns = np.arange(memory.patterns.shape[1]) if memory.stored is None else np.flatnonzero(memory.stored)
+        was_reached = np.isfinite(found["states"]).all(axis=1)
+        found |= jax.device_get(_measure_along(memory.precompute(), saved, was_reached))
+        at = ... if has_times else 0
+        found["overlaps"] = found["overlaps"][at, columns] / num_neurons
+        found["gains"] = None if found["gains"] is None else found["gains"][at, columns]
+        found["energies"] = found["energies"] if has_times else None
+    target, target_column = _target(target, memory, columns, num_neurons)
+    arrays = {name: np.asarray(values, float) for name, values in found.items() if values is not None}
+    return RetrievalData(
+        title=_title(recall, target),
+        is_rate=memory is not None,
+        sides={name: values for name, values in (("query", query), ("target", target)) if values is not None},
+        columns=columns,
+        target_column=target_column,
+        picture_shape=_checked_picture_shape(picture_shape, num_neurons),
+        **{name: np.where(np.isfinite(values), values, np.nan) for name, values in arrays.items()},
+    )
+
+
+@eqx.filter_jit
+def _measure_along(memory: AbstractMemory, states: Any, was_reached: Any) -> Any:
+    """What is drawn of states with a leading axis of time; NaN for those that were not reached."""
+
+    def measure(state: Any, was_reached: Any) -> Any:
+        measured = {
+            "states": memory.readout(state),
+            "gains": memory.gains(state),
+            "overlaps": memory.overlaps(state),
+            "energies": memory.energy(state),
+        }
+        return jax.tree.map(lambda values: jnp.where(was_reached, values, jnp.nan), measured)
+
+    return jax.vmap(measure)(states, was_reached)
+
+
+def _checked_picture_shape(shape: Any, num_neurons: int) -> tuple[int, int] | None:
+    if shape is None:
+        return None
+    match np.asarray(shape, object).tolist():
+        case [int() | np.integer() as rows, int() | np.integer() as columns] if rows > 0 and rows * columns == num_neurons:
+            return int(rows), int(columns)
+    raise InputError(f"picture_shape must be rows and columns, integers whose product is {num_neurons}; got {shown(shape)}")
+
+
+def _target(
+    target: Any, memory: AbstractMemory | None, columns: np.ndarray | None, num_neurons: int
+) -> tuple[np.ndarray | None, int | None]:
+    """The target as a pattern, and its column in the memory, if it has one."""
+    if target is None:
+        return None, None
+    if isinstance(target, Sequence) or np.ndim(target) > 0:
+        pattern = _one_per_neuron("target", target, num_neurons)
+        if memory is None or isinstance(memory.patterns, CompactPatterns):
+            return pattern, None
+        stored = np.asarray(memory.patterns)
+        same = np.flatnonzero((stored == pattern.astype(stored.dtype)[:, None]).all(axis=0))
+        return pattern, int(same[0]) if same.size else None
+    if memory is None or columns is None:
+        raise InputError(f"target must be a pattern, or with a memory its column; got {shown(target)} without a memory")
+    number, num_patterns = np.asarray(target), memory.patterns.shape[1]
+    if number.dtype.kind not in "iu" or int(number) not in columns:
+        raise InputError(f"target must be a stored column of the {num_patterns}, or a pattern; got {shown(target)}")
+    chosen = (np.arange(num_patterns) == number).astype(memory.patterns.dtype)
+    return np.asarray(memory.patterns @ jnp.asarray(chosen)), int(number)
+
+
+def _one_per_neuron(name: str, values: Any, num_neurons: int) -> np.ndarray:
+    array = np.asarray(real(name, values))
+    if array.shape != (num_neurons,) or not np.isfinite(array).all():
+        raise InputError(f"{name} must be finite numbers of shape ({num_neurons},), one per neuron; got {shown(values)}")
+    return array
+
+
+def _title(recall: Any, target: Any) -> str:
+    status, num_steps = Status(int(recall.status)), sum(int(number) for number in recall.stats.values())
+    if status != Status.OK:
+        return f"{status.name} after {num_steps} steps: the final state is invalid"
+    if target is None:
+        return f"{num_steps} steps ({recall.solver})"
+    wrong = float(hamming_error(jnp.asarray(target, recall.x.dtype), jnp.asarray(recall.x)))
+    return f"{wrong:g} of {recall.x.shape[-1]} neurons differ from the target"
 
 
 class Drawing(Figure):
@@ -81,42 +188,36 @@ def draw(data: RetrievalData) -> Figure:
     """The neurons, above gains, overlaps and energy: over time, or at the end where no states were saved."""
     figure = Drawing(figsize=(10.5, 1), layout="constrained")
     figure.suptitle(data.title)
-    above, draw_panels = _divide(figure, data, 2.0 if data.picture_shape else 2.5, 2.7)
+    above, _ = _divide(figure, data, 2.0 if data.picture_shape else 2.5, 2.7)
     if data.picture_shape:
         _draw_pictures(above, data)
-    elif data.states is not None:
+    elif data.times is not None:
         _draw_map(above, data)
     else:
-        _draw_strip(above.subplots(), data, data.final)
-    draw_panels()
+        _draw_strip(above.subplots(), data)
     return figure
 
 
-def _divide(figure: Figure, data: RetrievalData, above: float, below: float) -> tuple[Any, Callable[[], list[Any]]]:
-    """The upper part of a figure, and what draws gains, overlaps and energy into axes below it and returns these."""
-    if data.times is None:
-        panels = [(_bars, data.final_gains, "gain $p$"), (_bars, data.final_overlaps, "overlap $m/N$")]
-    else:
-        gains = (_curves, data.gains, "gain $p$")
-        panels = [(_bars, data.final_gains, "gain $p$ at the end") if data.gains is None else gains]
-        panels += [(_curves, data.overlaps, "overlap $m/N$"), (_curves, data.energies, "energy")]
-    panels = [panel for panel in panels if panel[1] is not None]
+def _divide(figure: Figure, data: RetrievalData, above: float, below: float) -> tuple[Any, list[Any]]:
+    """The upper part of a figure, and the axes below it, with gains, overlaps and energy drawn."""
+    at_end = data.times is not None and np.ndim(data.gains) == 1
+    gain = "gain $p$ at the end" if at_end else "gain $p$"
+    panels = {gain: data.gains, "overlap $m/N$": data.overlaps, "energy": data.energies}
+    panels = {label: values for label, values in panels.items() if values is not None}
     heights = (above, below) if panels else (above,)
     figure.set_figheight(sum(heights))
-    parts: list[Any] = list(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
-
-    def draw_panels() -> list[Any]:
-        axes = list(parts[1].subplots(1, len(panels), squeeze=False)[0]) if panels else []
-        for ax, (draw_panel, values, label) in zip(axes, panels, strict=True):
-            draw_panel(ax, data, values)
-            ax.set_ylabel(label)
-        named = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-        if named:
-            style = {"loc": "outside upper center", "fontsize": "small", "frameon": False}
-            parts[1].legend(named.values(), named.keys(), ncols=len(named), **style)
-        return axes
-
-    return parts[0], draw_panels
+    upper, *lower = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    if not lower:
+        return upper, []
+    axes = list(lower[0].subplots(1, len(panels), squeeze=False)[0])
+    for ax, (label, values) in zip(axes, panels.items(), strict=True):
+        (_curves if values.ndim == 2 or label == "energy" else _bars)(ax, data, values)
+        ax.set_ylabel(label)
+    named = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    if named:
+        style = {"loc": "outside upper center", "fontsize": "small", "frameon": False}
+        lower[0].legend(named.values(), named.keys(), ncols=len(named), **style)
+    return upper, axes
 
 
 def path_fraction(states: np.ndarray) -> np.ndarray:
@@ -139,8 +240,8 @@ def _scale(data: RetrievalData) -> dict[str, Any]:
     return {"norm": AsinhNorm(linear_width=1.0, vmin=-data.unit, vmax=data.unit)}
 
 
-def _draw_picture(ax: Any, data: RetrievalData, values: np.ndarray, title: str, *, is_pattern: bool = False) -> Any:
-    scale = {"vmin": -1, "vmax": 1} if is_pattern else _scale(data)
+def _draw_picture(ax: Any, data: RetrievalData, values: np.ndarray, title: str) -> Any:
+    scale = {"vmin": -1, "vmax": 1} if title in data.sides else _scale(data)
     image = ax.imshow(values.reshape(data.picture_shape), cmap="gray", **scale)
     ax.set_title(title, fontsize="medium")
     ax.set_xticks([])
@@ -149,31 +250,28 @@ def _draw_picture(ax: Any, data: RetrievalData, values: np.ndarray, title: str, 
 
 
 def _draw_pictures(part: Any, data: RetrievalData) -> None:
-    if data.states is not None:
+    states = {"end": data.states[-1]}
+    if data.times is not None:
         # Spread evenly over the way, they show where the state moves rather than where it rests.
         places = evenly(path_fraction(data.states), NUM_PICTURES)
-        states = [(f"t = {data.times[at]:.2g}", data.states[at]) for at in places]
-    else:
-        states = [("end", data.final)]
-    pictures = [("query", data.query), *states, ("target", data.target)]
-    pictures = [(title, values) for title, values in pictures if values is not None]
-    for ax, (title, values) in zip(part.subplots(1, len(pictures), squeeze=False)[0], pictures, strict=True):
-        _draw_picture(ax, data, values, title, is_pattern=title in data.sides)
+        states = {f"t = {data.times[at]:.3g}": data.states[at] for at in places}
+    names = data.between_sides(*states)
+    for ax, name in zip(part.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        _draw_picture(ax, data, (data.sides | states)[name], name)
 
 
 def _draw_map(part: Any, data: RetrievalData) -> None:
-    order = [name for name in ("query", "", "target") if name in data.sides or not name]
-    widths = [1 if name else 45 for name in order]
-    axes = dict(zip(order, part.subplots(1, len(order), sharey=True, squeeze=False, width_ratios=widths)[0], strict=True))
-    neurons = np.arange(data.final.size)
-    image = axes[""].pcolormesh(data.times, neurons, data.states.T, cmap="coolwarm", shading="nearest", **_scale(data))
-    _time_axis(axes[""], data.times)
+    names = data.between_sides("states")
+    axes = part.subplot_mosaic([names], sharey=True, width_ratios=[1 if name in data.sides else 45 for name in names])
+    neurons = np.arange(data.states.shape[1])
+    image = axes["states"].pcolormesh(data.times, neurons, data.states.T, cmap="coolwarm", shading="nearest", **_scale(data))
+    _time_axis(axes["states"], data.times)
     for name, values in data.sides.items():
         axes[name].imshow(values[:, None], cmap="coolwarm", vmin=-1, vmax=1, aspect="auto", interpolation="nearest")
         axes[name].set_xticks([])
         axes[name].set_title(name, fontsize="small")
-    axes[order[0]].set_ylabel("neuron")
-    axes[""].set_ylim(neurons.size - 0.5, -0.5)
+    axes[names[0]].set_ylabel("neuron")
+    axes["states"].set_ylim(neurons.size - 0.5, -0.5)
     bar = part.colorbar(image, ax=list(axes.values()), label=data.label, pad=0.01)
     _mark_state(bar.ax.yaxis, data)
 
@@ -185,48 +283,43 @@ def _mark_state(axis: Any, data: RetrievalData) -> None:
     axis.set_ticks([], minor=True)
 
 
-def _draw_strip(ax: Any, data: RetrievalData, state: np.ndarray) -> Callable[[np.ndarray], None]:
+def _draw_strip(ax: Any, data: RetrievalData) -> Callable[[np.ndarray], None]:
     """A bar for each neuron, red where its sign is not the target's; returns what draws another state."""
-    neurons = np.arange(data.final.size)
+    neurons = np.arange(data.states.shape[1])
+    target, query = data.sides.get("target"), data.sides.get("query")
     width = float(np.clip(420 / neurons.size, 0.6, 9))
-    bars = ax.vlines(neurons, 0, np.nan_to_num(state), linewidth=width)
-    scale = 1.0 if data.is_rate or data.unit <= 1 else data.unit
-    if data.target is not None:
-        ax.plot(neurons, scale * data.target, "_", color="0.25", markersize=width, label="target", zorder=1)
-    if data.query is not None and data.states is None:
-        ax.plot(neurons, data.query, ".", color="0.5", markersize=5, label="query")
+    bars = ax.vlines(neurons, 0, np.zeros(neurons.size), linewidth=width)
+    if target is not None:
+        ax.plot(neurons, data.unit * target, "_", color="0.25", markersize=width, label="target", zorder=1)
+    if query is not None and data.times is None:
+        ax.plot(neurons, query, ".", color="0.5", markersize=5, label="query")
     if ax.get_legend_handles_labels()[0]:
         ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="small", frameon=False)
     ax.axhline(0, color="0.6", linewidth=0.6)
     ax.set_xlim(-0.7, neurons.size - 0.3)
-    ax.set_ylim(-1.15 * scale, 1.15 * scale)
-    if scale > WIDE:
+    ax.set_ylim(-1.15 * data.unit, 1.15 * data.unit)
+    if data.unit > WIDE:
         ax.set_yscale("asinh", linear_width=1.0)
         _mark_state(ax.yaxis, data)
     ax.set_xlabel("neuron")
     ax.set_ylabel(data.label)
 
-    def show(values: np.ndarray) -> None:
-        values = np.nan_to_num(values)
-        bars.set_segments([[(place, 0.0), (place, value)] for place, value in enumerate(values)])
-        wrong = np.zeros(values.size, bool) if data.target is None else np.sign(values) != np.sign(data.target)
-        bars.set_color([WRONG if one else RIGHT for one in wrong])
+    def show(state: np.ndarray) -> None:
+        state = np.nan_to_num(state)
+        bars.set_segments([[(place, 0.0), (place, value)] for place, value in enumerate(state)])
+        is_right = True if target is None else np.sign(state) == np.sign(target)
+        bars.set_color(np.where(np.broadcast_to(is_right, state.shape), RIGHT, WRONG))
 
-    show(state)
+    show(data.states[-1])
     return show
 
 
-def _highlighted(data: RetrievalData, values: np.ndarray) -> list[tuple[int, str, str]]:
-    """Places of the target and of the pattern with the largest last value, with labels and colours."""
-    last = np.nan_to_num(np.abs(values[-1] if values.ndim == 2 else values))
-    # The one with the largest gain or overlap at the end, by whichever is there.
-    decisive = data.final_gains if data.final_gains is not None else last
-    leader = int(np.argmax(np.nan_to_num(np.abs(decisive))))
-    found = []
-    if data.target_column is not None:
-        found.append((int(np.flatnonzero(data.columns == data.target_column)[0]), "target", TARGET))
-    if not found or found[0][0] != leader:
-        found.append((leader, f"pattern {data.columns[leader]}", OTHER))
+def _highlighted(data: RetrievalData, values: np.ndarray) -> dict[int, tuple[str, str]]:
+    """Labels and colors of the target and of the pattern with the largest gain (or value) at the end, by their places."""
+    decisive = values if data.gains is None else data.gains
+    leader = int(np.argmax(np.nan_to_num(np.abs(decisive[-1] if decisive.ndim == 2 else decisive))))
+    found = {} if data.target_column is None else {int(np.searchsorted(data.columns, data.target_column)): ("target", TARGET)}
+    found.setdefault(leader, (f"pattern {data.columns[leader]}", OTHER))
     return found
 
 
@@ -236,13 +329,13 @@ def _curves(ax: Any, data: RetrievalData, values: np.ndarray) -> None:
         return _plot(ax, data.times, values, color="k")
     highlighted = _highlighted(data, values)
     strength = np.nan_to_num(np.abs(values)).max(axis=0)
-    strength[[place for place, _, _ in highlighted]] = -1
+    strength[list(highlighted)] = -1
     others = np.argsort(-strength)[: min(NUM_OTHERS, values.shape[1] - len(highlighted))]
     for number, place in enumerate(others):
         label_once = "other patterns" if number == 0 else None
         _plot(ax, data.times, values[:, place], color=PALE, linewidth=0.8, label=label_once)
-    for place, name, colour in reversed(highlighted):
-        _plot(ax, data.times, values[:, place], color=colour, linewidth=2, label=name)
+    for place, (name, color) in reversed(highlighted.items()):
+        _plot(ax, data.times, values[:, place], color=color, linewidth=2, label=name)
     return None
 
 
@@ -256,21 +349,17 @@ def _plot(ax: Any, times: np.ndarray, values: np.ndarray, **style: Any) -> None:
 
 def _bars(ax: Any, data: RetrievalData, values: np.ndarray) -> None:
     """Bars of all patterns in order, or of the largest values where there are many."""
-    values = np.nan_to_num(values)
-    colours = np.full(values.size, PALE, object)
-    for place, _, colour in reversed(_highlighted(data, values)):
-        colours[place] = colour
+    values, highlighted = np.nan_to_num(values), _highlighted(data, values)
+    shown_places, x = np.arange(values.size), data.columns
     if values.size <= NUM_BARS:
-        ax.bar(data.columns, values, color=list(colours))
         ax.set_xlabel("pattern")
         ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
     else:
-        largest = np.argsort(-np.abs(values), kind="stable")[:NUM_BARS]
-        ax.bar(np.arange(NUM_BARS), values[largest], color=list(colours[largest]))
-        ax.set_xticks(np.arange(NUM_BARS)[::3], [str(data.columns[place]) for place in largest[::3]], fontsize="small")
+        shown_places, x = np.argsort(-np.abs(values), kind="stable")[:NUM_BARS], np.arange(NUM_BARS)
+        ax.set_xticks(x[::3], [str(data.columns[place]) for place in shown_places[::3]], fontsize="small")
         ax.set_xlabel(f"pattern, the {NUM_BARS} largest of {values.size:,}")
-    for _, name, colour in _highlighted(data, values):
-        ax.bar([data.columns[0] if values.size <= NUM_BARS else 0], [0], color=colour, label=name)
+    names, colors = zip(*(highlighted.get(int(place), ("_other", PALE)) for place in shown_places), strict=True)
+    ax.bar(x, values[shown_places], color=colors, label=names)
 
 
 def _time_axis(ax: Any, times: np.ndarray) -> None:
@@ -287,23 +376,24 @@ def _time_axis(ax: Any, times: np.ndarray) -> None:
         ax.minorticks_off()
 
 
-def write_animation(data: RetrievalData, path: Path, num_frames: int, fps: Any) -> Path:
+def write_animation(data: RetrievalData, path: str | os.PathLike[str], num_frames: int, fps: ScalarLike) -> Path:
     """Write the animation; see `astrojax.animate`."""
-    is_mp4 = path.suffix.lower() == ".mp4"
-    if not is_mp4 and path.suffix.lower() != ".gif":
-        raise InputError(f"path must end in .gif or .mp4; got {str(path)!r}")
+    suffix = Path(path).suffix.lower() if isinstance(path, str | os.PathLike) else ""
+    if suffix not in (".gif", ".mp4"):
+        raise InputError(f"path must end in .gif or .mp4; got {shown(path)}")
     at_least("num_frames", num_frames, 2)
     within("fps", fps, 1, 50)
-    rate: Any = float(fps)
-    if data.times is None or data.states is None:
+    if data.times is None:
         raise InputError("an animation needs states on the way: retrieve(..., ts=jnp.linspace(0.0, t1, 200)) saves them")
+    path = Path(path)
+    rate: Any = float(fps)
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"path must be a file in a folder that exists; got {str(path)!r}")
     places = frames(data.states, num_frames)
     try:
-        with mpl.rc_context({"animation.ffmpeg_path": _find_ffmpeg(path)} if is_mp4 else {}), replacing(path) as part:
+        with mpl.rc_context({"animation.ffmpeg_path": _find_ffmpeg(path)} if suffix == ".mp4" else {}), replacing(path) as part:
             figure, show = _moving_figure(data)
-            if not is_mp4:
+            if suffix == ".gif":
                 _write_gif(figure, show, places, part, rate)
                 return path
             writer = FFMpegWriter(rate, extra_args=["-movflags", "+faststart"])
@@ -311,10 +401,9 @@ def write_animation(data: RetrievalData, path: Path, num_frames: int, fps: Any) 
                 for at in places + places[-1:] * math.ceil(HOLD * rate):
                     show(at)
                     writer.grab_frame()
-    except subprocess.CalledProcessError as error:
-        raise InputError(f"{path} cannot be written: ffmpeg says {shown(error.stderr)}") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+    except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
+        reason = getattr(error, "stderr", None) or getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be written: {reason}") from error
     return path
 
 
@@ -323,15 +412,14 @@ def _write_gif(figure: Figure, show: Callable[[int], None], places: list[int], p
     for at in places:
         show(at)
         canvas.draw()
-        pictures.append(Image.fromarray(np.array(canvas.buffer_rgba())[..., :3]))
+        pictures.append(np.array(canvas.buffer_rgba())[..., :3])
     # One palette for all frames: what does not move keeps its color, and takes no bytes.
-    some = [pictures[len(pictures) * part // 4] for part in range(4)] + [pictures[-1]]
-    together = Image.fromarray(np.concatenate([np.asarray(picture) for picture in some]))
-    palette = together.quantize(NUM_COLORS, method=Image.Quantize.MEDIANCUT)
+    some = pictures[:: math.ceil(len(pictures) / 4)] + pictures[-1:]
+    palette = Image.fromarray(np.concatenate(some)).quantize(NUM_COLORS, method=Image.Quantize.MEDIANCUT)
     colors = np.reshape(palette.getpalette() or [], (-1, 3))
     colors[colors.min(axis=1) > 245] = 255  # the mean of white and what is almost white is not white
     palette.putpalette(colors.ravel().tolist())
-    first, *rest = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+    first, *rest = (Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures)
     durations = [round(1000 / rate)] * len(rest) + [round(1000 * HOLD)]
     first.save(path, format="GIF", save_all=True, append_images=rest, duration=durations, loop=0, optimize=True)
 
@@ -344,21 +432,18 @@ def frames(states: np.ndarray, number: int) -> list[int]:
 def _moving_figure(data: RetrievalData) -> tuple[Figure, Callable[[int], None]]:
     """A figure, and a function that moves its state and its marks of time to a saved time."""
     figure = Figure(figsize=(8, 1), dpi=DPI, layout="constrained")
-    above, draw_panels = _divide(figure, data, 2.7, 2.3)
+    above, panels = _divide(figure, data, 2.7, 2.3)
     set_state: Callable[[np.ndarray], Any]
     if data.picture_shape:
-        axes = above.subplots(1, 1 + len(data.sides), squeeze=False)[0]
-        middle = int("query" in data.sides)
-        ax = axes[middle]
-        image = _draw_picture(ax, data, data.states[0], "")
-        for side, (name, values) in zip(np.delete(axes, middle), data.sides.items(), strict=True):
-            _draw_picture(side, data, values, name, is_pattern=True)
-        set_state = lambda state: image.set_data(state.reshape(data.picture_shape))  # noqa: E731
+        axes = above.subplot_mosaic([data.between_sides("state")])
+        images = {name: _draw_picture(axes[name], data, data.sides.get(name, data.states[0]), name) for name in axes}
+        ax = axes["state"]
+        set_state = lambda state: images["state"].set_data(state.reshape(data.picture_shape))  # noqa: E731
     else:
         ax = above.subplots()
-        set_state = _draw_strip(ax, data, data.states[0])
+        set_state = _draw_strip(ax, data)
     marks = []
-    for panel in draw_panels():
+    for panel in panels:
         if panel.get_xlabel() == "time":  # a line at the present, and a veil over what is to come
             left, right = panel.get_xlim()
             veil = panel.axvspan(left, right, color="white", alpha=0.75, linewidth=0, zorder=3)
@@ -383,8 +468,6 @@ def _find_ffmpeg(path: Path) -> str:
     """The program that makes MP4: on the PATH, or that of imageio-ffmpeg."""
     if found := shutil.which("ffmpeg"):
         return found
-    with contextlib.suppress(ImportError, RuntimeError):
+    with needing(f"{path.name} needs ffmpeg, a .gif does not", "astrojax-memory[video]"):
         import imageio_ffmpeg  # type: ignore[import-untyped]
-
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    raise InputError(f'{path.name} needs ffmpeg: pip install "astrojax-memory[video]" brings it; a .gif needs none')
+    return str(imageio_ffmpeg.get_ffmpeg_exe())

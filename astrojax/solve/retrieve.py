@@ -1,5 +1,6 @@
 """Retrieval: one query to one result. The only place that calls `diffrax.diffeqsolve`."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,7 +20,7 @@ from .exponential import ETD3, AbstractExponentialSolver, Adams
 from .grid import LARGEST_ERROR, ends_of_steps, integrate, scale_of_grid
 from .recall import Recall as Recall
 from .recall import Status as Status
-from .settings import SolveSettings
+from .settings import AdaptiveSolver, SolveSettings
 from .step_size import Replay, StepControl
 
 ACCURATE = {"float64": 3e-7, "float32": 3e-5}
@@ -45,7 +46,7 @@ def retrieve(
     *,
     t1: ScalarLike,
     ts: jax.typing.ArrayLike | Sequence[ScalarLike] | None = None,
-    solver: str | diffrax.AbstractAdaptiveSolver = "auto",
+    solver: str | AdaptiveSolver = "auto",
     rtol: ScalarLike | None = None,
     atol: ScalarLike | None = None,
     max_steps: int = 16384,
@@ -68,20 +69,18 @@ def retrieve(
             accuracy limits a step, and exponential where the relaxation of fast variables would (see `Automatic`). `adams`
             takes a fixed grid of steps (see `Adams`): fast, for outcomes and gradients rather than accurate states.
         rtol: relative tolerance of one step, on the component with the largest error; that of a neuron is relative to the
-            largest neuron (`AbstractMemory.error_scale`). Padding a memory does not change this norm. Left out, it is such that
-            `auto` is accurate: states to 1e-3, in single precision to 2e-3, gradients in double precision to 2e-3
-            (docs/accuracy.md). With an exponential solver it is `AbstractMemory.tolerance`, for outcomes, with any other 1e-4.
+            largest neuron (`AbstractMemory.error_scale`). Left out, it is such that `auto` is accurate: states to 1e-3, in
+            single precision to 2e-3, gradients in double precision to 2e-3 (docs/accuracy.md). With an exponential solver it is
+            `AbstractMemory.tolerance`, for outcomes, with any other 1e-4.
         atol: absolute tolerance of neurons; other variables have the natural unit 1, in which `rtol` is absolute too. Left out,
-            there is practically none, so that queries however small are recalled by their direction; with an exponential
-            solver it is `rtol`, in units of a binary pattern's entries.
+            there is practically none, so that queries however small are recalled; with an exponential solver it is `rtol`.
         max_steps: largest number of steps, accepted and rejected.
         num_steps: steps of the grid of `adams`, at most `max_steps`; 40 when left out. The status is `MAX_STEPS` where a neuron
             erred by more than ½(1 + max |x|) in a step, so that they were too few. `adams` has no tolerances.
-        convergence_speed: when given, the trajectory is solved once more, more tightly than this speed by far, until an
-            event finds the time at which neurons and gains both move more slowly than it. Rounding alone moves a neuron at
-            about ε|x|/τx, with ε = 1e-7 in float32: a speed below that is never seen.
-        confirm: solve once more with tolerances that are tighter by far, at a few times the cost, and let the status be
-            `UNCONFIRMED` where that ends elsewhere, or what that solve fails with. Only x at the horizon is compared.
+        convergence_speed: when given, the trajectory is solved once more, much more tightly, until neurons and gains both move
+            more slowly than it. A speed below what rounding does, ε|x|/τx with ε = 1e-7 in float32, is never seen.
+        confirm: solve once more with much tighter tolerances, at a few times the cost: the status is `UNCONFIRMED` where that
+            ends in another x, or what that solve fails with.
         adjoint: how to differentiate. The default allows forward and reverse mode: the derivative is that of the steps that
             were taken. For reverse mode alone `diffrax.RecursiveCheckpointAdjoint()` is faster.
 
@@ -117,7 +116,7 @@ class Retrieval(eqx.Module):
     atol: Scalar
     status: IntScalar
     convergence_speed: Scalar | None
-    solver: diffrax.AbstractAdaptiveSolver
+    solver: AdaptiveSolver
     solver_name: str = eqx.field(static=True)
     max_steps: int = eqx.field(static=True)
     num_steps: int | IntScalar
@@ -172,7 +171,7 @@ def prepare(
     )
 
 
-def _default_rtol(memory: AbstractMemory, solver: diffrax.AbstractAdaptiveSolver, t1: Scalar) -> Scalar:
+def _default_rtol(memory: AbstractMemory, solver: AdaptiveSolver, t1: Scalar) -> Scalar:
     if isinstance(solver, AbstractExponentialSolver):
         return memory.tolerance(t1)
     if isinstance(solver, Adams):
@@ -182,7 +181,7 @@ def _default_rtol(memory: AbstractMemory, solver: diffrax.AbstractAdaptiveSolver
 
 def _least(dtype: jnp.dtype) -> float:
     """The root of the smallest normal number: what is smaller vanishes when it is squared."""
-    return float(jnp.finfo(dtype).tiny) ** 0.5
+    return math.sqrt(jnp.finfo(dtype).tiny)
 
 
 def _harmless(tree: PyTree, valid: BoolScalar) -> PyTree:
@@ -201,53 +200,41 @@ def recall_of(
         ts = jnp.where(in_order, ts, jnp.linspace(jnp.zeros_like(t1), t1, ts.size))
         status = jnp.where(in_order, retrieval.status, Status.INVALID_SETTINGS)
         retrieval = replace(retrieval, status=status)
-    states, result, stats = _states(retrieval, ts, adjoint)
-    state = jax.tree.map(lambda leaf: leaf[0], states["end"])
-    recall = _finalize(retrieval, state, result, stats, adjoint)
-    along = None if ts is None else _guarded(states["along"], recall.status, retrieval.status)
-    return replace(recall, ts=ts, states=along)
-
-
-def _finalize(
-    retrieval: Retrieval,
-    state: PyTree,
-    result: diffrax.RESULTS,
-    stats: dict[str, IntScalar],
-    adjoint: diffrax.AbstractAdjoint | None,
-) -> Recall:
-    """The result of a solve that ended in a state, confirmed and with its convergence time where these are requested."""
-    memory, speed = retrieval.memory, retrieval.convergence_speed
-    status = _status(retrieval, state, result)
+    states, status, stats = _states(retrieval, ts, adjoint)
     if retrieval.confirm:
-        least = ROUNDING * float(jnp.finfo(retrieval.rtol.dtype).eps)
-        usual = jnp.minimum(retrieval.rtol, ACCURATE[retrieval.rtol.dtype.name])
-        rtol, atol = jnp.maximum(usual / TIGHTER, least), jnp.full_like(retrieval.atol, _least(retrieval.atol.dtype))
-        tighter = replace(retrieval, solver=Automatic(), rtol=rtol, atol=atol)
-        other, second_result, more = _states(jax.lax.stop_gradient(tighter), None, diffrax.ForwardMode())
-        end = jax.tree.map(lambda leaf: leaf[0], other["end"])
-        # Below the absolute tolerance, where a memory falls silent, two ends do not differ.
-        is_grid = isinstance(retrieval.solver, Adams)  # which has none
-        margin = jnp.maximum(CONFIRMED * jnp.max(jnp.abs(state.x)), usual if is_grid else retrieval.atol)
-        confirmed = jnp.max(jnp.abs(end.x - state.x)) <= margin
-        second = _status(retrieval, end, second_result)
-        # `MAX_STEPS` would say that the grid had too few.
-        failed = (second == Status.MAX_STEPS) & is_grid
-        second = jnp.where((second == Status.OK) & ~confirmed | failed, Status.UNCONFIRMED, second)
-        stats = {name: number + more[name] for name, number in stats.items()}
+        second, more = _confirm(retrieval, states["end"])
         status = jnp.where(status == Status.OK, second, status)
-    state = _guarded(state, status, retrieval.status)
+        stats = jax.tree.map(jnp.add, stats, more)
+    states = _guarded(states, status, retrieval.status)
+    speed = retrieval.convergence_speed
     return Recall(
-        state=state,
-        gains=memory.gains(state),
+        state=states["end"],
+        gains=retrieval.memory.gains(states["end"]),
         status=status,
         stats=stats,
-        ts=None,
-        states=None,
+        ts=ts,
+        states=states.get("along"),
         convergence_time=None if speed is None else _convergence_time(retrieval, speed, adjoint),
         rtol=retrieval.rtol,
         atol=retrieval.atol,
         solver=retrieval.solver_name,
     )
+
+
+def _confirm(retrieval: Retrieval, state: PyTree) -> tuple[IntScalar, dict[str, IntScalar]]:
+    """Solve more tightly: the status of that, or `UNCONFIRMED` if it ends in another state; and numbers of steps."""
+    least = ROUNDING * float(jnp.finfo(retrieval.rtol.dtype).eps)
+    usual = jnp.minimum(retrieval.rtol, ACCURATE[retrieval.rtol.dtype.name])
+    rtol, atol = jnp.maximum(usual / TIGHTER, least), jnp.full_like(retrieval.atol, _least(retrieval.atol.dtype))
+    tighter = jax.lax.stop_gradient(replace(retrieval, solver=Automatic(), rtol=rtol, atol=atol))
+    others, status, stats = _states(tighter, None, diffrax.ForwardMode())
+    # Below the absolute tolerance, where a memory falls silent, two ends do not differ.
+    is_grid = isinstance(retrieval.solver, Adams)  # which has none
+    margin = jnp.maximum(CONFIRMED * jnp.max(jnp.abs(state.x)), usual if is_grid else retrieval.atol)
+    confirmed = jnp.max(jnp.abs(others["end"].x - state.x)) <= margin
+    # `MAX_STEPS` would say that the grid had too few.
+    failed = (status == Status.MAX_STEPS) & is_grid
+    return jnp.where((status == Status.OK) & ~confirmed | failed, Status.UNCONFIRMED, status), stats
 
 
 def _guarded(states: PyTree, status: IntScalar, prepared_status: IntScalar) -> PyTree:
@@ -263,21 +250,28 @@ def _guarded(states: PyTree, status: IntScalar, prepared_status: IntScalar) -> P
     return jax.tree.map(part, states)
 
 
-Solved = tuple[dict[str, Any], Any, dict[str, IntScalar]]
-"""States `end` and, where times are given, `along`, with a leading axis of times; diffrax's result; and numbers of steps."""
-
-
-def _states(retrieval: Retrieval, ts: Float[Array, " times"] | None, adjoint: diffrax.AbstractAdjoint | None) -> Solved:
+def _states(
+    retrieval: Retrieval, ts: Float[Array, " times"] | None, adjoint: diffrax.AbstractAdjoint | None
+) -> tuple[dict[str, Any], IntScalar, dict[str, IntScalar]]:
+    """States `end` and, where times are given, `along`; the status; and numbers of steps."""
     if isinstance(retrieval.solver, Adams):
         states, result, stats = _on_grid(retrieval, retrieval.solver)
         if ts is not None:
-            states |= _solved(_solve(retrieval, _saveat(ts), adjoint or diffrax.DirectAdjoint()))[0]
-        return states, result, stats
-    if adjoint is None and isinstance(retrieval.solver, diffrax.AbstractImplicitSolver):
-        adjoint = diffrax.DirectAdjoint()  # whose steps need the tolerances of step control
-    if adjoint is None:
-        return _states_in_both_modes(retrieval, ts)
-    return _solved(_solve(retrieval, _saveat(ts), adjoint))
+            states |= _solved(_solve(retrieval, ts, adjoint or diffrax.DirectAdjoint()))[0]
+    elif adjoint is None and not isinstance(retrieval.solver, diffrax.AbstractImplicitSolver):
+        states, result, stats = _states_in_both_modes(retrieval, ts)
+    else:  # steps of implicit solvers need the tolerances of step control
+        states, result, stats = _solved(_solve(retrieval, ts, adjoint or diffrax.DirectAdjoint()))
+    end = jax.tree.map(lambda leaf: leaf[0], states["end"])
+    is_finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(end)]))
+    status = jnp.where(result == diffrax.RESULTS.successful, Status.OK, Status.SOLVER_FAILED)
+    status = jnp.where(result == diffrax.RESULTS.max_steps_reached, Status.MAX_STEPS, status)
+    status = jnp.where(is_finite, status, Status.NON_FINITE)
+    return states | {"end": end}, jnp.where(retrieval.status == Status.OK, status, retrieval.status), stats
+
+
+Solved = tuple[dict[str, Any], Any, dict[str, IntScalar]]
+"""States with a leading axis of times, diffrax's result, and numbers of steps."""
 
 
 def _on_grid(retrieval: Retrieval, solver: Adams) -> Solved:
@@ -297,29 +291,24 @@ def _states_in_both_modes(retrieval: Retrieval, ts: Float[Array, " times"] | Non
     diffrax's `DirectAdjoint` allows both modes too, but in reverse mode computes the steps once more, and where an error
     estimate is close to the tolerance may then take others than before: derivatives were wrong by up to 10%.
     """
-    return _solved(_solve(retrieval, _saveat(ts), diffrax.ForwardMode()))
+    return _solved(_solve(retrieval, ts, diffrax.ForwardMode()))
 
 
-@_states_in_both_modes.def_jvp
+@_states_in_both_modes.def_jvp  # type: ignore[untyped-decorator]
 def _derivative(primals: Any, tangents: Any) -> tuple[Any, Any]:
     retrieval, ts = primals
     recorded = diffrax.SubSaveAt(steps=True, fn=lambda t, y, args: None)
-    solution = _solve(retrieval, _saveat(ts, steps=recorded), diffrax.ForwardMode())
+    solution = _solve(retrieval, ts, diffrax.ForwardMode(), steps=recorded)
     times = solution.ts["steps"]  # type: ignore[index]
     replay = Replay(jax.lax.stop_gradient(jnp.where(times < retrieval.t1, times, jnp.inf)))
 
     def replayed(retrieval: Retrieval, ts: Float[Array, " times"] | None) -> Any:
-        return _solve(retrieval, _saveat(ts), diffrax.DirectAdjoint(), control=replay).ys
+        return _solve(retrieval, ts, diffrax.DirectAdjoint(), control=replay).ys
 
     states, result, stats = _solved(solution)
     del states["steps"]
     _, derivative = eqx.filter_jvp(replayed, primals, tangents)
     return (states, result, stats), (derivative, *jax.tree.map(lambda _: None, (result, stats)))
-
-
-def _saveat(ts: Float[Array, " times"] | None, **others: diffrax.SubSaveAt) -> diffrax.SaveAt:
-    along = {} if ts is None else {"along": diffrax.SubSaveAt(ts=ts)}
-    return diffrax.SaveAt(subs={"end": diffrax.SubSaveAt(t1=True), **along, **others})
 
 
 def _solved(solution: diffrax.Solution) -> Solved:
@@ -330,12 +319,18 @@ def _solved(solution: diffrax.Solution) -> Solved:
 
 def _solve(
     retrieval: Retrieval,
-    saveat: diffrax.SaveAt,
+    ts: Float[Array, " times"] | None,
     adjoint: diffrax.AbstractAdjoint,
     event: diffrax.Event | None = None,
-    control: diffrax.AbstractStepSizeController | None = None,
+    control: diffrax.AbstractStepSizeController[Any, Any] | None = None,
+    **others: diffrax.SubSaveAt,
 ) -> diffrax.Solution:
-    return diffrax.diffeqsolve(
+    along = {} if ts is None else {"along": diffrax.SubSaveAt(ts=ts)}
+    if control is None and isinstance(retrieval.solver, Adams):
+        scale = scale_of_grid(retrieval.memory, retrieval.y0)
+        ends = ends_of_steps(jnp.arange(retrieval.num_steps + 1), retrieval.num_steps, scale, retrieval.t1)
+        control = diffrax.StepTo(ends)
+    solution: diffrax.Solution = diffrax.diffeqsolve(
         TERM,
         retrieval.solver,
         t0=jnp.zeros_like(retrieval.t1),
@@ -343,21 +338,14 @@ def _solve(
         dt0=None,
         y0=retrieval.y0,
         args=retrieval.memory,
-        saveat=saveat,
-        stepsize_controller=control or _step_control(retrieval),
+        saveat=diffrax.SaveAt(subs={"end": diffrax.SubSaveAt(t1=True), **along, **others}),
+        stepsize_controller=control or StepControl(retrieval.rtol, retrieval.atol, solver=retrieval.solver),
         adjoint=adjoint,
         event=event,
         max_steps=retrieval.max_steps,
         throw=False,
     )
-
-
-def _step_control(retrieval: Retrieval) -> diffrax.AbstractStepSizeController:
-    if not isinstance(retrieval.solver, Adams):
-        return StepControl(retrieval.rtol, retrieval.atol, solver=retrieval.solver)
-    number = jnp.arange(retrieval.num_steps + 1)
-    scale = scale_of_grid(retrieval.memory, retrieval.y0)
-    return diffrax.StepTo(ends_of_steps(number, retrieval.num_steps, scale, retrieval.t1))
+    return solution
 
 
 TERM = diffrax.ODETerm(lambda t, y, memory: memory.vector_field(y))
@@ -367,8 +355,7 @@ TERM = diffrax.ODETerm(lambda t, y, memory: memory.vector_field(y))
 def _convergence_time(retrieval: Retrieval, speed: Scalar, adjoint: diffrax.AbstractAdjoint | None) -> Scalar:
     """First time at which the speed of the memory falls below `speed`; infinity if it does not, NaN if the solve fails.
 
-    At loose tolerances the error that a solver may make keeps the state moving about the fixed point. Here a step may err by a
-    hundredth of what would relax at the given speed, with ETD3 or, in place of another explicit solver, Tsit5.
+    Loose steps would keep the state moving about the fixed point: here one may err by a hundredth of what relaxes at `speed`.
     """
 
     def excess(t: Scalar, y: PyTree, args: AbstractMemory, **kwargs: Any) -> Scalar:
@@ -382,10 +369,9 @@ def _convergence_time(retrieval: Retrieval, speed: Scalar, adjoint: diffrax.Abst
     event = diffrax.Event(excess, bisection, direction=False)
     memory, dtype = retrieval.memory, retrieval.t1.dtype
     usual = retrieval.solver
-    if isinstance(usual, Automatic | Adams):
-        method: diffrax.AbstractAdaptiveSolver = ETD3()
-    else:
-        method = usual if isinstance(usual, diffrax.AbstractImplicitSolver | AbstractExponentialSolver) else diffrax.Tsit5()
+    method: AdaptiveSolver = ETD3() if isinstance(usual, Automatic | Adams) else diffrax.Tsit5()
+    if isinstance(usual, diffrax.AbstractImplicitSolver | AbstractExponentialSolver):
+        method = usual
     tightly = replace(
         retrieval,
         rtol=jnp.asarray(max(8 * float(jnp.finfo(dtype).eps), 1e-9), dtype),
@@ -393,24 +379,14 @@ def _convergence_time(retrieval: Retrieval, speed: Scalar, adjoint: diffrax.Abst
         solver=method,
         max_steps=CONVERGENCE_MAX_STEPS,
     )
-    solution = _solve(tightly, diffrax.SaveAt(t1=True), adjoint or diffrax.DirectAdjoint(), event)
-    assert solution.ts is not None
-    assert solution.event_mask is not None
+    solution: Any = _solve(tightly, None, adjoint or diffrax.DirectAdjoint(), event)
     never = jnp.where(solution.result == diffrax.RESULTS.successful, jnp.inf, jnp.nan)
-    time = jnp.where(solution.event_mask, solution.ts[-1].astype(dtype), never.astype(dtype))
+    time = jnp.where(solution.event_mask, solution.ts["end"][-1].astype(dtype), never.astype(dtype))
     return jnp.where(memory.speed(retrieval.y0) <= speed, 0, time)
 
 
 def _increase_within(ts: jax.Array, t1: Scalar) -> BoolScalar:
     return jnp.all(ts[1:] > ts[:-1]) & (ts[0] >= 0) & (ts[-1] <= t1)
-
-
-def _status(retrieval: Retrieval, state: PyTree, result: diffrax.RESULTS) -> IntScalar:
-    finite_state = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(state)]))
-    status = jnp.where(result == diffrax.RESULTS.successful, Status.OK, Status.SOLVER_FAILED)
-    status = jnp.where(result == diffrax.RESULTS.max_steps_reached, Status.MAX_STEPS, status)
-    status = jnp.where(finite_state, status, Status.NON_FINITE)
-    return jnp.where(retrieval.status == Status.OK, status, retrieval.status)
 
 
 def _checked_times(ts: jax.typing.ArrayLike | Sequence[ScalarLike], t1: jax.Array) -> jax.Array:

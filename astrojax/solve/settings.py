@@ -1,5 +1,7 @@
 """Settings of a solve: one frozen object, checked when it is built, and handed on whole."""
 
+from typing import Any
+
 import diffrax
 import equinox as eqx
 import jax.numpy as jnp
@@ -10,7 +12,9 @@ from .._internal.types import ScalarLike
 from .automatic import Automatic
 from .exponential import ETD2, ETD3, Adams
 
-SOLVERS: dict[str, type[diffrax.AbstractAdaptiveSolver]] = {
+AdaptiveSolver = diffrax.AbstractAdaptiveSolver[Any]
+
+SOLVERS: dict[str, type[AdaptiveSolver]] = {
     "auto": Automatic,
     "adams": Adams,
     "etd2": ETD2,
@@ -48,7 +52,7 @@ class SolveSettings(eqx.Module):
     atol: ScalarLike | None = None
     convergence_speed: ScalarLike | None = None
     refinement: ScalarLike = 1.0
-    solver: str | diffrax.AbstractAdaptiveSolver | None = None
+    solver: str | AdaptiveSolver | None = None
     max_steps: int = eqx.field(static=True, default=MAX_STEPS)
     num_steps: int | None = eqx.field(static=True, default=None)
     confirm: bool = eqx.field(static=True, default=False)
@@ -69,7 +73,7 @@ class SolveSettings(eqx.Module):
                 raise InputError(f"{name} is for adaptive solvers; got {shown(value)} for adams, which has num_steps")
 
     @property
-    def method(self) -> diffrax.AbstractAdaptiveSolver:
+    def method(self) -> AdaptiveSolver:
         return self.solver if isinstance(self.solver, diffrax.AbstractAdaptiveSolver) else SOLVERS[self.solver_name]()
 
     @property

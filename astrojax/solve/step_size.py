@@ -58,7 +58,7 @@ class StepControl(diffrax.AbstractAdaptiveStepSizeController[Scalar, Any]):
     rtol: Scalar
     atol: Scalar
     norm: Callable[[PyTree], Scalar] = optx.max_norm  # for the root finders of implicit solvers
-    solver: diffrax.AbstractAdaptiveSolver | None = None  # `Automatic` says how the error of each step counts
+    solver: diffrax.AbstractAdaptiveSolver[Any] | None = None  # `Automatic` says how the error of each step counts
 
     def wrap(self, direction: Any) -> "StepControl":
         return self

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from .._internal.errors import InputError, one_of
+from .._internal.errors import InputError, needing, one_of
 from .._internal.files import replacing, storing
 from .folder import load
 
@@ -45,11 +45,8 @@ def export(run: str | Path, format: str, out: str | Path | None = None) -> Path:
         raise InputError(f"--out: {path} exists already and is never overwritten; give another file or remove it")
     if not path.parent.is_dir():
         raise InputError(f"--out: {path} must be a file in a folder that exists; there is no folder {path.parent}")
-    try:
-        with storing(path), replacing(path) as part:
-            {"nc": _write_netcdf, "csv": _write_csv, "parquet": _write_parquet}[format](results, part)
-    except ImportError as error:
-        raise InputError(f"--format {format} needs an extra: python -m pip install 'astrojax-memory[export]'") from error
+    with needing(f"--format {format} needs an extra", "astrojax-memory[export]"), storing(path), replacing(path) as part:
+        {"nc": _write_netcdf, "csv": _write_csv, "parquet": _write_parquet}[format](results, part)
     return path
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from .._internal.checks import InputError, at_least, one_of, shown
 from .._internal.parameters import DIMENSIONS, TRANSIENT
 from .._internal.types import IntScalar, RandomKey, Scalar, ScalarLike
-from ..equilibria import equilibrium
+from ..equilibria.fixed_points import equilibrium
 from ..models.base import AbstractMemory
 from ..problems.observables import hamming_error
 from ..problems.task import Coordinates, Problem, Task
