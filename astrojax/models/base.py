@@ -35,8 +35,8 @@ class AbstractMemory(eqx.Module):
     All numbers are dimensionless. `stored` marks the columns of a padded pattern array that belong to the memory; memories of
     different loads then have one shape and can share a batch. A padded memory behaves exactly like an unpadded one.
 
-    A memory defines its vector field and energy; the other methods default to those of a memory whose only variables are its
-    neurons.
+    A memory defines its initial state, vector field and energy; the other methods default to those of a memory whose only
+    variables are its neurons.
     """
 
     patterns: eqx.AbstractVar[Patterns | CompactPatterns]
@@ -56,9 +56,9 @@ class AbstractMemory(eqx.Module):
         for name, value in positives.items():
             setattr(self, name, checks.positive(name, value, self.patterns.dtype))
 
-    def initial_state(self, query: Neurons) -> Any:
+    @abstractmethod
+    def initial_state(self, query: Neurons) -> PyTree:
         """State at time 0 for a query given as neuronal state x(0), shape (N,)."""
-        return NeuronState(checked_query(query, self.patterns))
 
     @abstractmethod
     def vector_field(self, state: Any) -> PyTree:
