@@ -42,7 +42,7 @@ if TYPE_CHECKING:  # several names a line, which isort would not do
     from .runs.tune_results import SearchResults as SearchResults, load_search as load_search
     from .runs.verify import verify as verify
     from .solve.automatic import Automatic as Automatic
-    from .solve.batch import retrieve_many as retrieve_many
+    from .solve.retrieve_many import retrieve_many as retrieve_many
     from .solve.exponential import ETD2 as ETD2, ETD3 as ETD3
     from .solve.recall import Recall as Recall, Status as Status, animate as animate
     from .solve.retrieve import retrieve as retrieve

@@ -4,7 +4,7 @@ import numpy as np
 import zarr
 
 import astrojax as aj
-from astrojax.config.load import parse_config
+from astrojax.config.validation import parse_config
 
 RAW = {
     "seed": 3,

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from astrojax.cli import main
-from astrojax.config.load import ConfigError, read_config
 from astrojax.config.run import Config
 from astrojax.config.tune import TuneConfig
+from astrojax.config.validation import ConfigError, read_config
 
 GOOD = {
     "patterns": {"kind": "random", "num_neurons": 8},

@@ -13,8 +13,8 @@ import pytest
 
 import astrojax as aj
 from astrojax.cli import main
-from astrojax.config.load import parse_config
 from astrojax.config.run import Config
+from astrojax.config.validation import parse_config
 from astrojax.runs import cluster
 
 pytestmark = pytest.mark.usefixtures("no_figures")

@@ -21,9 +21,9 @@ from markdown_it import MarkdownIt
 
 import astrojax as aj
 from astrojax.cli.main import make_parser
-from astrojax.config.load import parse, read
 from astrojax.config.run import Config
 from astrojax.config.tune import TuneConfig
+from astrojax.config.validation import parse, read
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").rglob("*.md") if "generated" not in path.parts)]

@@ -20,7 +20,7 @@ import yaml
 from tornado.httpclient import AsyncHTTPClient
 
 import astrojax as aj
-from astrojax.config.load import parse_config
+from astrojax.config.validation import parse_config
 from astrojax.explore import app, compute, serve, server
 from astrojax.explore.compute import answer, make_problem, read_upload
 from astrojax.explore.presentation import MOST_TRIED, course_of, explain, pictures_of, readout

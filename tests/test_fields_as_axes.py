@@ -6,7 +6,7 @@ import yaml
 
 import astrojax as aj
 from astrojax.cli import main
-from astrojax.config.load import parse_config
+from astrojax.config.validation import parse_config
 from astrojax.runs.build import build
 
 RAW = {

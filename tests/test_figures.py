@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 import astrojax as aj
 from astrojax.cli import main
-from astrojax.config.load import parse_config
+from astrojax.config.validation import parse_config
 from astrojax.report.figures import draw_all, figures_of, file_name
 
 NAMES = ["$x^$", "_a", "a/b", "a:b", r"\frac", "x" * 250, "模型 память", "\u202eabc\x00"]

@@ -19,7 +19,7 @@ import xarray as xr
 
 import astrojax as aj
 from astrojax.config import examples
-from astrojax.config.load import read_config
+from astrojax.config.validation import read_config
 from astrojax.explore.compute import read_upload
 from astrojax.runs.tune import load_search_config
 

@@ -14,11 +14,11 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import astrojax as aj
-from astrojax.config.load import parse_config
+from astrojax.config.validation import parse_config
 from astrojax.runs.build import build
 from astrojax.solve import retrieve as retrieval
 from astrojax.solve.exponential import Adams, exponential_drive
-from astrojax.solve.grid import ends_of_steps, integrate
+from astrojax.solve.time_grid import ends_of_steps, integrate
 from astrojax.sweep.engine import Engine
 
 from .systems import equations

@@ -74,7 +74,7 @@ def test_bad_input_of_large_memories_is_refused():
         (lambda: aj.compact_patterns(np.ones(3)), r"shape \(num_neurons, num_patterns\)"),
         (lambda: aj.compact_patterns(signs(4, 3), devices=jax.devices() * 2), "devices must be"),
         (lambda: jax.jit(aj.compact_patterns)(np.ones((2, 4))), "cannot be called inside"),
-        (lambda: aj.AstrocyteMemory(good.patterns, stored=np.ones(3, bool)), "stored must be left out"),
+        (lambda: aj.AstrocyteMemory(good.patterns, stored=np.ones(3, bool)), "stored must be omitted"),
         (lambda: aj.NeuronAstrocyteMemory(good.patterns), "patterns must be an array for a neuron-astrocyte memory"),
         (lambda: recalled(good, np.ones((2, 5))), r"queries must have shape \(num_queries, 4\)"),
         (lambda: recalled(good, np.ones((2, 4)), solver="kvaerno3"), "implicit"),

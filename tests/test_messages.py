@@ -12,8 +12,8 @@ import numpy as np
 
 import astrojax as aj
 from astrojax.cli import main
-from astrojax.config.load import parse, parse_config
 from astrojax.config.tune import TuneConfig
+from astrojax.config.validation import parse, parse_config
 
 from .run_folders import RAW, chunk_files, edit, flip_bit, set_flags
 from .test_tuning_runs import SMALL

@@ -18,9 +18,9 @@ import astrojax as aj
 from astrojax._internal import version as _version
 from astrojax.cli.main import COMMANDS, make_parser
 from astrojax.config import examples
-from astrojax.config.load import read
 from astrojax.config.run import Config
 from astrojax.config.tune import TuneConfig
+from astrojax.config.validation import read
 from astrojax.storage.provenance import versions
 
 from . import bounds

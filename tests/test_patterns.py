@@ -15,7 +15,7 @@ import pytest
 import astrojax as aj
 from astrojax._internal import random as _random
 from astrojax._internal.random import folded, random_order, random_words, seed_key
-from astrojax.config.load import parse_config
+from astrojax.config.validation import parse_config
 from astrojax.problems.patterns import pooled_columns
 from astrojax.runs.build import build
 

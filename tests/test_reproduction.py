@@ -11,7 +11,7 @@ import xarray as xr
 from scipy.stats import binomtest, chi2_contingency
 
 import astrojax as aj
-from astrojax.config.load import read_config
+from astrojax.config.validation import read_config
 from astrojax.runs.run import Execution, outline_of
 from experiments.page import Page
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import astrojax as aj
-from astrojax.config.load import parse, parse_config
 from astrojax.config.tune import TuneConfig
+from astrojax.config.validation import parse, parse_config
 from astrojax.report.html.render import render
 from astrojax.report.html.write import run_content, write_run_page
 from astrojax.report.statistics import mean_interval, with_interval

@@ -17,7 +17,7 @@ import zarr
 import astrojax as aj
 from astrojax.cli import main
 from astrojax.config.axes import axis_values
-from astrojax.config.load import parse_config
+from astrojax.config.validation import parse_config
 from astrojax.runs.build import build
 from astrojax.storage import export
 

@@ -14,8 +14,8 @@ import zarr
 import astrojax as aj
 from astrojax._internal import files
 from astrojax.cli import main
-from astrojax.config.load import parse
 from astrojax.config.tune import TuneConfig
+from astrojax.config.validation import parse
 from astrojax.runs.tune import run_search
 from astrojax.storage import provenance
 from astrojax.storage.folder import locked

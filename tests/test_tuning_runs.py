@@ -14,8 +14,8 @@ import yaml
 import astrojax as aj
 from astrojax._internal.files import write_json, write_sealed_json
 from astrojax.cli import main
-from astrojax.config.load import parse
 from astrojax.config.tune import TuneConfig
+from astrojax.config.validation import parse
 from astrojax.report.html.write import write_run_page
 from astrojax.runs.tune import Progress, run_search
 from astrojax.runs.tune_results import objective_of

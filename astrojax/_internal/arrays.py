@@ -52,7 +52,7 @@ def read_array(path: str | os.PathLike[str], name: str | None = None) -> np.ndar
 def parse_array(
     file: io.BufferedIOBase, size: int, path: str, name: str | None = None, max_bytes: int = MAX_BYTES
 ) -> np.ndarray:
-    """As `read_array`, from an open file of `size` bytes; arrays of more than `max_bytes` in double precision are refused."""
+    """Like `read_array`, from an open file of `size` bytes; arrays of more than `max_bytes` in double precision are refused."""
     suffix = Path(path).suffix.lower()
     if suffix not in (".npy", ".npz", ".csv"):
         hint = ""

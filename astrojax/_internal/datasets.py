@@ -29,7 +29,7 @@ class Labeled(eqx.Module):
         """The result as an `xarray.Dataset` with dimensions `neuron`, `pattern` or `eigenvalue`, and those of a batch.
 
         Arguments:
-            dims: names of the leading dimensions of a batch; `state` for one, `state_0`, `state_1`, … for more when left out.
+            dims: names of the leading dimensions of a batch; `state` for one, `state_0`, `state_1`, … for more if omitted.
 
         Raises `InputError` for names that do not fit, or inside `jax.jit`.
         """

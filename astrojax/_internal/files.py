@@ -84,7 +84,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_sealed_json(path: Path, content: Mapping[str, Any], *run: str) -> None:
-    """As `write_json`, with a checksum that covers the name of the file and, if given, what identifies its run."""
+    """Like `write_json`, with a checksum that covers the name of the file and, if given, what identifies its run."""
     write_json(path, {**content, SEAL: _seal(path, content, *run)})
 
 

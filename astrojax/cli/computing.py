@@ -30,12 +30,12 @@ def add_configuration(parser: Parser, text: str) -> None:
     )
     config: Any = parser.add_argument("config", metavar="CONFIG", type=file_name, help=text)
     config.completer = configurations
-    text = "the run folder, continued if it is unfinished; runs/NAME when left out"
+    text = "the run folder, continued if it is unfinished; runs/NAME if omitted"
     parser.option("--out", "DIR", text, type=file_name)
     parser.option("--memory", "SIZE", "how much of a device's memory may be used, such as 2GiB", type=_bytes)
-    text = "how many devices of this machine are used; all when left out"
+    text = "how many devices of this machine are used; all if omitted"
     parser.option("--devices", "N", text, type=integer, dest="num_devices")
-    text = "how many calls run at a time; one per core when left out"
+    text = "how many calls run at a time; one per core if omitted"
     parser.option("--threads", "N", text, type=integer, dest="num_threads")
     add_output(parser, quiet=True)
 

@@ -13,12 +13,12 @@ from .parser import Parser, integer
 
 
 def add(parser: Parser) -> None:
-    parser.option("patterns", "FILE", "own patterns: .npy, .npz or .csv, one per row; digits when left out", nargs="?")
+    parser.option("patterns", "FILE", "own patterns: .npy, .npz or .csv, one per row; digits if omitted", nargs="?")
     parser.option("--array", "NAME", "array of an .npz file that holds several")
     parser.option("--threshold", "X", "larger entries of FILE become +1, the others -1", type=float)
     parser.option("--max-duplicates", "N", "rows that may repeat another", type=integer, default=0)
-    parser.option("--port", "N", "5006 when left out; 0 for any that is free", type=integer, default=5006)
-    parser.option("--address", "A", "127.0.0.1 when left out: only this machine can reach it", default="127.0.0.1")
+    parser.option("--port", "N", "5006 if omitted; 0 for any that is free", type=integer, default=5006)
+    parser.option("--address", "A", "127.0.0.1 if omitted: only this machine can reach it", default="127.0.0.1")
     parser.add_argument("--no-browser", action="store_true", help="open no browser")
 
 

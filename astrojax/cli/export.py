@@ -18,7 +18,7 @@ def add(parser: Parser) -> None:
     add_run_folder(parser, "a finished run folder")
     formats = ("nc", "csv", "parquet")
     parser.add_argument("--format", choices=formats, required=True, help="netCDF, or a table with a row for each trajectory")
-    parser.add_argument("--out", metavar="FILE", help="RUN/results.FORMAT when left out")
+    parser.add_argument("--out", metavar="FILE", help="RUN/results.FORMAT if omitted")
     add_output(parser, quiet=True)
 
 

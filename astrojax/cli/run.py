@@ -52,10 +52,10 @@ def run_config(
 
     Arguments:
         path: a configuration, `example:NAME`, or a run folder to be continued. overrides: words of a command line.
-        out: the run folder, chosen when left out. dry_run: print the plan and stop. output: where to print.
+        out: the run folder, chosen if omitted. dry_run: print the plan and stop. output: where to print.
         execution: arguments of `Execution`.
     """
-    from ..config.load import read_config
+    from ..config.validation import read_config
 
     output = output or Output()
     if Path(path).is_dir():  # a run folder, to be continued

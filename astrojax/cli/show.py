@@ -22,10 +22,10 @@ def add(parser: Parser) -> None:
     parser.option("--along", "AXES", "axes of the tables, one or two, with a comma between them", type=_names)
     text = "write a self-contained page too: FILE, or RUN/report.html"
     parser.option("--html", "FILE", text, nargs="?", const="")
-    text = "files of the figures: png when left out, pdf, svg, with commas"
+    text = "files of the figures: png if omitted, pdf, svg, with commas"
     parser.option("--format", "FORMATS", text, type=_names, dest="formats")
-    parser.option("--observable", "NAME", "what the figures show, hamming_error when left out")
-    parser.option("--models", "NAMES", "models and decoders in figures, with commas; all when left out", type=_names)
+    parser.option("--observable", "NAME", "what the figures show, hamming_error if omitted")
+    parser.option("--models", "NAMES", "models and decoders in figures, with commas; all if omitted", type=_names)
     text = "what figures call a model, an axis or an observable, with mathematics in $…$; may be repeated"
     parser.option("--label", "NAME=TEXT", text, type=_label, action="append", dest="labels")
     add_output(parser, quiet=True)

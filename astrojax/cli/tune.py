@@ -24,8 +24,8 @@ def add(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..config.detect import CONFIG
-    from ..config.load import read
     from ..config.tune import TuneConfig
+    from ..config.validation import read
 
     check_overrides(options, TuneConfig)
     path, out = Path(options.config), options.out

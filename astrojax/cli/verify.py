@@ -16,8 +16,8 @@ from .parser import Parser, add_output, add_run_folder, integer
 
 def add(parser: Parser) -> None:
     add_run_folder(parser, "a run folder, finished or not")
-    parser.option("--share", "SHARE", "which share, 0.01 when left out", type=float, default=0.01)
-    parser.option("--seed", "N", "seed of the random choice; a new one every time when left out", type=integer)
+    parser.option("--share", "SHARE", "which share, 0.01 if omitted", type=float, default=0.01)
+    parser.option("--seed", "N", "seed of the random choice; a new one every time if omitted", type=integer)
     add_output(parser, quiet=True)
 
 

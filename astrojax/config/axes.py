@@ -12,13 +12,13 @@ from ..problems.corruption import corruptions
 from .sections import PARAMETERS, Integer, Number, Real, Section, as_number
 
 MOST_VALUES = 100_000
-"""Most values along an axis."""
+"""Longest allowed axis."""
 
 LEVELS = {kind: corruption.level_name for kind, corruption in corruptions().items()}
 """The axis that belongs to each kind of corruption."""
 
 COUNTS = ("num_patterns", *(corruption.level_name for corruption in corruptions().values() if corruption.is_count))
-"""Axes over integers."""
+"""Integer-valued axes."""
 
 SECTIONS = ("patterns", "models", "retrieval")
 """Sections whose numeric fields may be axes; so may `seed`."""
@@ -38,7 +38,7 @@ def axis_values(given: Any) -> Any:
     if stop < start or (scale == "log" and start <= 0):
         raise ValueError("a range must have start <= stop, and start > 0 on a log scale")
     if not math.isfinite(stop / start if scale == "log" else stop - start):
-        raise ValueError("a range must not reach over more than 308 decimal orders of magnitude")
+        raise ValueError("a range must not span more than 308 orders of magnitude")
     # Rounded to the numbers one would write: 0.3, not 0.1 + 0.2.
     largest = max(abs(start), abs(stop))
     decimals = 14 - math.floor(math.log10(largest)) if largest else 0
@@ -60,13 +60,13 @@ def axis_values(given: Any) -> Any:
 
 
 def integer_values(given: Any) -> Any:
-    """As `axis_values`; a range of a given number of values is rounded to integers, each of them once."""
+    """Like `axis_values`, but a range with `num` is rounded to integers without duplicates."""
     values = axis_values(given)
     return list(dict.fromkeys(map(round, values))) if isinstance(given, dict) and "num" in given else values
 
 
 def leaves(value: Any, path: str = "", is_leaf: Callable[[Any], bool] = lambda value: not value) -> dict[str, Any]:
-    """What nested mappings hold, by dotted path; some of these, by default empty ones, are leaves themselves."""
+    """Leaves of nested mappings, by dotted path; mappings for which `is_leaf` holds, by default empty ones, are leaves."""
     if not isinstance(value, dict) or is_leaf(value):
         return {path: value}
     inner = {f"{path}.{name}".removeprefix("."): below for name, below in value.items()}
@@ -90,7 +90,7 @@ Numbers = Annotated[list[Number], Field(min_length=1), AsValues]
 
 
 def _text_like(pattern: str, rule: str) -> Any:
-    """Text that matches a pattern, for which a rule stands in messages."""
+    """Text that matches a pattern, described by `rule` in messages."""
 
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):
@@ -129,7 +129,7 @@ class _Axes(Section):
         return flat
 
     def coordinates(self) -> dict[str, dict[str, list[float | int]]]:
-        """Values by coordinate, by axis; an axis that is not zipped has one coordinate, of its own name."""
+        """Values by axis and coordinate; an axis that is not zipped has one coordinate of the same name."""
         given = self.model_dump(exclude={"zipped"})
         single = {name: {name: values} for name, values in given.items() if values is not None}
         return single | {

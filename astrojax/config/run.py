@@ -88,7 +88,7 @@ class BaseConfig(Section):
 class Config(BaseConfig):
     """Everything that determines the results of a run."""
 
-    name: Name = Field("run", description="names the run folder; the file's name when left out")
+    name: Name = Field("run", description="names the run folder; the file's name if omitted")
     axes: Axes = Field(description="what is varied; all combinations are computed")
     trials: Integer = Field(50, ge=1, le=MOST_TRAJECTORIES, description="independent samples at every point")
     models: dict[ModelName, Memory] = Field(

@@ -215,7 +215,7 @@ def _memory_section(kind: str, build: Callable[..., Any]) -> type[MemorySection]
         if AbstractScore in parameter.types:
             for score in scores():
                 for name, own in score_parameters(score).items():
-                    text = f"{name} of the {score} score, {own.default} when left out"
+                    text = f"{name} of the {score} score, {own.default} if omitted"
                     fields[name] = own._replace(default=None, meaning=text).field()
                     score_fields.append(name)
     section = _section(kind, build, "", fields, MemorySection)

@@ -100,7 +100,7 @@ class Landscape(Section):
 class TuneConfig(BaseConfig):
     """Everything that determines the result of a search."""
 
-    name: Name = Field("tune", description="names the run folder; the file's name when left out")
+    name: Name = Field("tune", description="names the run folder; the file's name if omitted")
     axes: Axes = Field(description="memory loads and levels of corruption; problems of all pairs are equally frequent")
     model: Memory = Field(description="the memory; its values are where the search starts")
     scores: list[Literal[SCORES]] = Field(  # type: ignore[valid-type]

@@ -114,7 +114,7 @@ def attractors(memory: AbstractMemory, starts: jax.typing.ArrayLike, *, t1: Scal
     Arguments:
         memory: the memory; see `AstrocyteMemory` and its siblings.
         starts: neuronal states x(0), one per row, shape (S, N).
-        t1: horizon, positive; `SETTLING` relaxation times of the slowest variable when left out.
+        t1: horizon, positive; `SETTLING` relaxation times of the slowest variable if omitted.
 
     Raises `InputError` for something that is not a memory, starts that do not fit, and a horizon out of range.
     """
@@ -191,7 +191,7 @@ def basin(
         pattern: column of the stored pattern whose basin it is.
         num_flips: distances, integers between 0 and N, shape (L,).
         num_queries: queries at each distance.
-        t1: horizon, positive; `SETTLING` relaxation times of the slowest variable when left out.
+        t1: horizon, positive; `SETTLING` relaxation times of the slowest variable if omitted.
 
     Raises `InputError` for something that is not a memory, for a pattern that is not stored or not of ±1, and for settings out
     of range.

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 
-from .._internal.kinds import find_named
+from .._internal.registry import find_named
 from .base import AbstractMemory as AbstractMemory
 
 

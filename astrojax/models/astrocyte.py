@@ -76,11 +76,11 @@ class AstrocyteMemory(AbstractMemory):
             at all (τp = ∞). Adiabatic gains are p = softmax(g(m)/T) at every instant; frozen ones stay at their start, and with
             uniform gains and the squared score this is the classical Hopfield network.
         coupling: c, how strongly the gated patterns drive the neurons: `K` (the memory load, as in the paper), `N` (the number
-            of neurons), `1`, or a positive number; when left out, the score's own: K for even scores, 1 for the linear one.
+            of neurons), `1`, or a positive number; if omitted, the score's own: K for even scores, 1 for the linear one.
             A pattern at rest with a single gain has |x| = c |g′(N)|: c for the squared score.
-        stored: which columns are stored, shape (K,), boolean; all of them when left out.
-        initial_gain_logits: logits z of the gains at time 0, shape (K,); zeros, so uniform gains, when left out.
-        logit_bias: bias b of the logits, shape (K,); zeros when left out. Scores are g(m) + b in every formula, so that gains
+        stored: which columns are stored, shape (K,), boolean; all of them if omitted.
+        initial_gain_logits: logits z of the gains at time 0, shape (K,); zeros, so uniform gains, if omitted.
+        logit_bias: bias b of the logits, shape (K,); zeros if omitted. Scores are g(m) + b in every formula, so that gains
             at rest are multiplied by exp(b/T): a prior over the patterns.
 
     Raises `InputError` for a parameter that is not positive, an unknown name, or arrays that do not fit.

@@ -1,4 +1,4 @@
-"""What every memory is: a pytree of patterns and parameters with a vector field, an energy and its rate."""
+"""Memory base class: a pytree of patterns and parameters with a vector field, an energy and its rate."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ from .activations import activation, activation_slope, lagrangian
 from .packed import CompactPatterns
 
 NUM_STEPS = 40
-"""Steps of a grid, unless a memory or the caller asks for another number."""
+"""Default number of steps of a grid."""
 
 DEFAULT_TOLERANCE, LARGEST_TOLERANCE = 1e-3, 2.5e-2
-"""Tolerances of the exponential solver where errors grow along a trajectory, and where they decay."""
+"""Default tolerances of the exponential solver: if errors grow along a trajectory, and if they decay."""
 
 
 class NeuronState(eqx.Module):
@@ -48,7 +48,7 @@ class AbstractMemory(eqx.Module):
     """Names of the parameters that must be positive: the dynamical parameters a sweep may vary."""
 
     needs: ClassVar[Mapping[str, Mapping[str, tuple[str, ...]]]] = {}
-    """Parameters that have an effect only where a setting has one of some values, by parameter and setting."""
+    """For parameters with an effect only at certain settings: the values needed, by parameter and setting."""
 
     def _set(self, patterns: jax.typing.ArrayLike | CompactPatterns, stored: MaskLike | None, **positives: ScalarLike) -> None:
         """Check and set the patterns, the mask and positive parameters by name."""
@@ -76,13 +76,13 @@ class AbstractMemory(eqx.Module):
         return self.neuron_dissipation(state.x, self.vector_field(state).x)
 
     def speed(self, state: Any) -> Scalar:
-        """Largest absolute rate of change of a variable, per unit of time."""
+        """Largest absolute rate of change of any variable."""
         return largest(*jax.tree.leaves(self.vector_field(state)))
 
     def rates(self) -> tuple[Scalar, ...]:
         """Rates λ of the linear relaxation −λy, per unit of time: a positive number for each part of the state, in order.
 
-        The vector field is this relaxation plus a bounded drive. An exponential solver treats the first exactly.
+        The vector field is this relaxation plus a bounded drive. Exponential solvers treat the relaxation exactly.
         """
         return (1 / self.tau_x,)
 
@@ -91,13 +91,13 @@ class AbstractMemory(eqx.Module):
         return jax.tree.unflatten(jax.tree.structure(self.state_like()), self.rates())
 
     def state_like(self) -> PyTree:
-        """Shapes and types of the parts of a state."""
+        """Shapes and dtypes of a state."""
         return jax.eval_shape(self.initial_state, jnp.zeros(self.num_neurons, self.patterns.dtype))
 
     def error_scale(self, state: Any) -> PyTree:
-        """The sizes that errors of a state are relative to: the largest |x| for all neurons, its own for each other entry.
+        """Scales to which errors are relative: the largest |x| for all neurons, its own size for every other entry.
 
-        A neuron that passes 0 while others are far from it may err as they do: the outcome does not depend on it.
+        A neuron near 0 may have errors as large as the others': the outcome does not depend on them.
         """
         sizes = jax.tree.map(jnp.abs, state)
         return eqx.tree_at(lambda sizes: sizes.x, sizes, jnp.max(sizes.x))
@@ -115,15 +115,15 @@ class AbstractMemory(eqx.Module):
         return jnp.full_like(t1, DEFAULT_TOLERANCE)
 
     def time_scale(self) -> Scalar:
-        """Time within which a query is decided: up to it the steps of a grid (`solve/grid.py`) are about equally long."""
+        """Time within which a query is decided: up to it the steps of a grid (`solve/time_grid.py`) are about equally long."""
         return 2 * self.shortest_time()
 
     def num_steps(self, num_patterns: ScalarLike, similarity: ScalarLike) -> ScalarLike:
-        """Steps that a grid needs (docs/accuracy.md) at a memory load and a cosine similarity of queries with their targets."""
+        """Steps that a grid needs at a memory load and a cosine similarity of query and target (docs/accuracy.md)."""
         return NUM_STEPS
 
     def precompute(self) -> "AbstractMemory":
-        """The same memory, with what every call of its vector field needs computed beforehand."""
+        """The same memory, with everything precomputed that its vector field needs repeatedly."""
         return self
 
     def gains(self, state: Any) -> PerPattern | None:
@@ -149,7 +149,7 @@ class AbstractMemory(eqx.Module):
 
     @property
     def num_patterns(self) -> Scalar:
-        """Memory load K, as a number of the patterns' precision: how many columns are stored."""
+        """Memory load K, the number of stored columns, as a float of the patterns' dtype."""
         if self.stored is None:
             return jnp.asarray(self.patterns.shape[1], self.patterns.dtype)
         return jnp.sum(self.stored, dtype=self.patterns.dtype)
@@ -163,11 +163,11 @@ class AbstractMemory(eqx.Module):
         return valid if self.stored is None else valid & jnp.any(self.stored)
 
     def neuron_energy(self, x: Neurons) -> Scalar:
-        """The neurons' own part of every energy, Σ xφ(x) − L(x)."""
+        """The neurons' contribution to every energy, Σ xφ(x) − L(x)."""
         return jnp.sum(x * activation(x, self.slope) - lagrangian(x, self.slope))
 
     def neuron_dissipation(self, x: Neurons, dx: Neurons) -> Scalar:
-        """The neurons' own part of every energy rate, −τx Σ φ′(x) (dx/dt)²."""
+        """The neurons' contribution to the energy rate, −τx Σ φ′(x) (dx/dt)²."""
         return -self.tau_x * jnp.sum(activation_slope(x, self.slope) * dx**2)
 
 
@@ -189,7 +189,7 @@ def checked_patterns(patterns: jax.typing.ArrayLike | CompactPatterns, stored: M
     """Patterns as floats, with zeros in the columns that are not stored, and the mask; `InputError` if they are invalid."""
     if isinstance(patterns, CompactPatterns):
         if stored is not None:
-            raise InputError("stored must be left out where patterns are compact: all of them are stored")
+            raise InputError("stored must be omitted for compact patterns: all of them are stored")
         return patterns, None
     checks.refuse_booleans("patterns", patterns)
     array = checks.real("patterns", patterns)

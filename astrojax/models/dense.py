@@ -29,7 +29,7 @@ class DenseMemory(AbstractMemory):
             equivalent.
         tau_x: τx, time constant of the neurons, positive, dimensionless.
         slope: σ of the firing rate tanh(σx), positive.
-        stored: which columns are stored, shape (K,), boolean; all of them when left out.
+        stored: which columns are stored, shape (K,), boolean; all of them if omitted.
 
     Raises `InputError` for a parameter out of range, or arrays of inconsistent shapes.
 

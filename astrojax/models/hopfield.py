@@ -26,7 +26,7 @@ class HopfieldMemory(AbstractMemory):
         slope: σ of the firing rate tanh(σx), positive.
         zero_diagonal: leave out the self-couplings W_ii = K/N. The paper keeps them; at K ≫ N they freeze every neuron in
             its starting sign, so that a fair comparison shows both.
-        stored: which columns are stored, shape (K,), boolean; all of them when left out.
+        stored: which columns are stored, shape (K,), boolean; all of them if omitted.
 
     Raises `InputError` for a parameter that is not positive or arrays that do not fit.
 

@@ -60,7 +60,7 @@ class NeuronAstrocyteMemory(AbstractMemory):
         tau_s: τs, time constant of the synapses, positive, dimensionless.
         tau_a: τa, time constant of the astrocyte processes, positive, dimensionless.
         slope: β of the activation tanh(βx), positive. 5 in the published tutorial.
-        stored: which columns are stored, shape (K,), boolean; all of them when left out.
+        stored: which columns are stored, shape (K,), boolean; all of them if omitted.
 
     Raises `InputError` for a parameter that is not positive or arrays that do not fit.
 

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from .._internal.checks import InputError, at_least, one_of
-from .._internal.kinds import find_classes
 from .._internal.parameters import MOST_ORDER, Range
+from .._internal.registry import find_classes
 from .._internal.types import PerPattern, Scalar
 
 

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Num
 
 from .._internal.checks import InputError, concrete, random_key, real, refuse_bits, refuse_booleans, within
-from .._internal.kinds import find_classes
 from .._internal.parameters import LARGEST, Range
 from .._internal.random import pinned, random_order
+from .._internal.registry import find_classes
 from .._internal.types import Neurons, RandomKey, Scalar, ScalarLike
 
 Level = Num[Array, ""]

@@ -20,7 +20,7 @@ def nearest_pattern(
 
     Arguments:
         key: for ties, which are frequent among binary patterns; taking the first would bias the result.
-        patterns: shape (N, K). query: shape (N,). stored: which columns count, shape (K,); all when left out.
+        patterns: shape (N, K). query: shape (N,). stored: which columns count, shape (K,); all if omitted.
 
     Returns:
         A pattern, or unsigned its negative, shape (N,).
@@ -63,7 +63,7 @@ def bayes_decoder(
     (N = 20, K = 200, n = 5: an error of 4.0 instead of 5.2), so a memory may have smaller errors.
 
     Arguments:
-        patterns: shape (N, K). query: shape (N,). stored: which columns count, shape (K,); all when left out.
+        patterns: shape (N, K). query: shape (N,). stored: which columns count, shape (K,); all if omitted.
         evidence: β, such that a pattern has the likelihood exp(βm); ½ log((1−η)/η) for flips at rate η (see `Flips`).
 
     Returns:

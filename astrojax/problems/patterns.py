@@ -18,9 +18,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .._internal.arrays import read_array, transposition
 from .._internal.checks import InputError, at_least, random_key, refuse_bits, shown, within
-from .._internal.kinds import find_named
 from .._internal.parameters import LARGEST, Range
 from .._internal.random import folded, pinned, random_order, random_words
+from .._internal.registry import find_named
 from .._internal.types import Count, Patterns, RandomKey, ScalarLike
 
 DIGITS = Path(__file__).with_name("digits.csv.gz")

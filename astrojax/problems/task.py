@@ -18,7 +18,7 @@ Coordinates = Mapping[str, jax.Array]
 
 
 class Problem(eqx.Module):
-    """Patterns to store, and a query that is a corrupted target, the first pattern."""
+    """Patterns to store, and a query: the corrupted first pattern, the target."""
 
     patterns: Patterns
     stored: Stored
@@ -26,17 +26,17 @@ class Problem(eqx.Module):
     query: Neurons
     tie_key: RandomKey
     columns: Int[Array, " patterns"] | None
-    """Columns of the pool from which the patterns come, if they come from one."""
+    """Columns of the pool that the patterns come from; `None` without a pool."""
 
 
 class Task(eqx.Module):
     """A distribution of problems: an ensemble of patterns and a corruption.
 
-    The random key of a problem is derived from the root key and from its coordinates (load, level of corruption, trial)
-    alone. Memories and dynamical parameters share the problems, so comparisons between them are paired.
+    The random key of a problem is derived only from the root key and its coordinates (load, level of corruption,
+    trial). Memories and dynamical parameters share the problems, so comparisons between them are paired.
 
     Arguments:
-        ensemble: `ensemble(key, num_patterns=K)` gives patterns of shape (N, K), the first of them the same for every K.
+        ensemble: `ensemble(key, num_patterns=K)` returns patterns, shape (N, K); the first is the same for every K.
         corruption: `corruption(key, pattern, level)` gives a query.
     """
 
@@ -74,13 +74,13 @@ class Task(eqx.Module):
 
     @property
     def pool(self) -> Patterns | None:
-        """The patterns that problems draw from, or `None` where the ensemble draws new ones."""
+        """The pool that patterns are drawn from, or `None` if the ensemble creates new ones."""
         ensemble = self.ensemble
         return ensemble.keywords["pool"] if isinstance(ensemble, eqx.Partial) and ensemble.func is pooled_patterns else None
 
     @property
     def pool_size(self) -> int | None:
-        """The number of patterns in the pool, or `None` where the ensemble draws new ones."""
+        """Number of patterns in the pool; `None` without a pool."""
         return None if self.pool is None else self.pool.shape[1]
 
 

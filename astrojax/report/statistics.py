@@ -1,6 +1,6 @@
 """Statistics over trials: intervals, quantiles and paired comparisons.
 
-The last axis of an array runs over independent problems. NaN, the value of a failed trial, is left out. Every 95% interval
+The last axis of an array runs over independent problems. NaN (a failed trajectory) is left out. Every 95% interval
 covers at least 93%, even for rare failures and few trials: benchmarks/coverage.py measures it for docs/statistics.md.
 """
 
@@ -30,7 +30,7 @@ UNKNOWN: Bounds = (None, None)
 def share_interval(successes: Any, number: Any) -> np.ndarray:
     """95% Clopper-Pearson interval of a probability, from counts; [0, 1] without trials.
 
-    Wilson's interval is narrower, but where one trial in a hundred fails it covers 91% at 50 trials.
+    Wilson's interval is narrower, but if 1% of trials fail, its coverage at 50 trials is only 91%.
 
     Arguments:
         successes, number: counts of successes and of trials, of shapes that broadcast.
@@ -57,7 +57,7 @@ class Moments(NamedTuple):
 
     number: np.ndarray
     unusual: np.ndarray
-    """Number of values that differ from the usual one."""
+    """Number of values that differ from `usual`."""
     sums: np.ndarray
     """Sums of the values minus a center, of their squares and of their cubes, shape (3, …)."""
     least: np.ndarray
@@ -75,12 +75,12 @@ class Moments(NamedTuple):
         return cls(known.sum(axis=-1), unusual, sums, least, np.max(values, axis=-1, where=known, initial=-np.inf))
 
     def merge(self, other: "Moments") -> "Moments":
-        """Moments of the values of both, with the same center."""
+        """Moments of both sets of values; centers must agree."""
         number, unusual, sums = (mine + theirs for mine, theirs in zip(self[:3], other[:3], strict=True))
         return Moments(number, unusual, sums, np.minimum(self.least, other.least), np.maximum(self.greatest, other.greatest))
 
     def extremes(self, bounds: Bounds) -> np.ndarray:
-        """The value of one more problem, for the lower and the upper end, shape (2, …)."""
+        """The extreme value added for the lower and the upper end, shape (2, …)."""
         least, greatest, (smallest, largest) = self.least, self.greatest, bounds
         with np.errstate(invalid="ignore"):  # ∞ − ∞ where there are no values
             spread = UNSEEN_RANGES * (greatest - least)
@@ -121,7 +121,7 @@ def mean_interval(values: Any, bounds: Bounds = UNKNOWN) -> np.ndarray:
         values: shape (…, trials). bounds: of a value, such as (0, N) for Hamming errors of N neurons.
 
     Returns:
-        Lower and upper ends, shape (2, …); NaN where there is no value, or an infinite one.
+        Lower and upper ends, shape (2, …); NaN if there are no values or an infinite one.
 
     Source: N. Gaffke, Math. Methods Stat. 14, 451 (2005), and E. Learned-Miller and P. S. Thomas, arXiv:1905.06208 (2019), for
     the upper end; D. B. Rubin, Ann. Stat. 9, 130 (1981), for the weights.
@@ -213,7 +213,7 @@ def fdr_significant(p_values: Any, rate: float = 0.05) -> np.ndarray:
 
     Source: Y. Benjamini and Y. Hochberg, J. R. Stat. Soc. B 57, 289 (1995).
     """
-    from scipy.stats import false_discovery_control  # takes long to import
+    from scipy.stats import false_discovery_control  # slow to import
 
     p_values = np.asarray(p_values, float)
     significant, known = np.zeros(p_values.shape, bool), ~np.isnan(p_values)

@@ -17,16 +17,16 @@ from .._internal.checks import InputError
 from .._internal.errors import shown_bytes
 from .._internal.random import seed_key
 from ..config.axes import LEVELS, is_traced
-from ..config.load import ConfigError
 from ..config.run import Config
 from ..config.sections import PARAMETERS, POOLS, MemorySection
 from ..config.tune import TuneConfig
+from ..config.validation import ConfigError
 from ..models import AbstractMemory, memories
 from ..models.scores import scores
 from ..problems.corruption import corruptions
 from ..problems.patterns import digits, ensembles, load_patterns, pooled_patterns
 from ..problems.task import Task
-from ..sweep.dependence import effective_coordinates
+from ..sweep.effective_axes import effective_coordinates
 from ..sweep.execution import Sweep
 from ..sweep.trials import DecoderTrial, RecallTrial
 from .plan import DECODERS, Part, Plan

@@ -30,7 +30,7 @@ def calibrate(plan: Plan, session: Session, outcome_error: float | None) -> dict
 
     Arguments:
         plan: the run; models that are not solved on grids are skipped. session: the engine's session.
-        outcome_error: refine until at most this share of the pilots ends differently; no refinement when left out.
+        outcome_error: refine until at most this share of the pilots ends differently; no refinement if omitted.
 
     Returns:
         `refinement`; `pilots`, their number; `differ`, the share whose Hamming error differs on the finer grid; and

@@ -86,7 +86,7 @@ class Plan:
         parts: what is computed.
         dims: the axes that matter for each model and for the decoders, by name.
         outer: axes over fields that are not traced: each point along them is a part of its own.
-        chunk: most trajectories of a chunk; a good number, the same on every machine, when left out.
+        chunk: most trajectories of a chunk; a good number, the same on every machine, if omitted.
         grids: how fine the grids of each model are; see `refined`.
     """
 

@@ -19,8 +19,8 @@ from .._internal.compilation_cache import keep_compiled_programs
 from .._internal.devices import machine_memory
 from .._internal.errors import shown_bytes
 from .._internal.parameters import MOST_TRAJECTORIES
-from ..config.load import read_config
 from ..config.run import Config
+from ..config.validation import read_config
 from ..storage import folder as store
 from ..storage.provenance import Record
 from ..storage.results import Results, stored_grid
@@ -58,10 +58,10 @@ class Execution:
     Arguments:
         lanes_per_chunk: trajectories that are computed, stored and, after an interruption, repeated as one; chosen when left
             out. A run folder keeps the number it was started with.
-        memory: bytes of a device's memory that may be used; a safe share of what there is when left out.
-        num_devices: how many devices of this machine are used; all when left out.
-        num_threads: number of concurrent calls of compiled programs; chosen for the device when left out.
-        lanes_per_step: trajectories of a device that share a time loop; chosen for the device when left out.
+        memory: bytes of a device's memory that may be used; a safe share of what there is if omitted.
+        num_devices: how many devices of this machine are used; all if omitted.
+        num_threads: number of concurrent calls of compiled programs; chosen for the device if omitted.
+        lanes_per_step: trajectories of a device that share a time loop; chosen for the device if omitted.
         cluster: computes on a Dask cluster instead of in this process: the address of its scheduler, the path of its
             scheduler file, or `local:4` for four workers here.
 

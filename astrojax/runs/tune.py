@@ -15,9 +15,9 @@ from .._internal.compilation_cache import keep_compiled_programs
 from .._internal.files import write_text
 from .._internal.parameters import DIMENSIONS
 from .._internal.random import seed_key
-from ..config.load import ConfigError, read
 from ..config.run import Config
 from ..config.tune import TuneConfig
+from ..config.validation import ConfigError, read
 from ..storage import folder as store
 from ..storage.checkpoints import Checkpoints, Entry
 from ..storage.provenance import Record, as_yaml

@@ -18,8 +18,8 @@ from .._internal.files import read_sealed_json, storing, write_bytes, write_seal
 from .._internal.parameters import DIMENSIONS
 from ..config.axes import LEVELS
 from ..config.detect import CONFIG, existing, is_search, run_again, run_folders
-from ..config.load import ConfigError, read
 from ..config.tune import TuneConfig
+from ..config.validation import ConfigError, read
 from ..models.base import AbstractMemory
 from ..storage.checkpoints import Entry
 from ..storage.folder import load
@@ -52,7 +52,7 @@ class Best:
     objective: Objective = field(repr=False)
 
     def memory(self, patterns: jax.typing.ArrayLike | None = None) -> AbstractMemory:
-        """A memory of patterns, shape (N, K), with these values; of the whole pool when left out. See `Objective.memory`."""
+        """A memory of patterns, shape (N, K), with these values; of the whole pool if omitted. See `Objective.memory`."""
         return self.objective.memory(self.values, patterns)
 
     @property

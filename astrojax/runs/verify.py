@@ -13,7 +13,7 @@ import numpy as np
 from .._internal.checks import InputError, at_least, within
 from .._internal.compilation_cache import keep_compiled_programs
 from .._internal.files import StorageError
-from ..config.load import read_config
+from ..config.validation import read_config
 from ..storage import folder as store
 from ..storage.provenance import check_files, read_record
 from ..storage.results import RESULTS, Results

@@ -133,7 +133,7 @@ class Adams(AutonomousSolver):
 
     The drive N is a straight line along a step: through the last two drives to predict the end of the step; to correct it,
     through the first of the step and the one evaluated at the prediction, which also serves the next step. The error is what
-    the correction changes. The first step takes the drive as constant. Meant for a grid of given steps (see `grid.py`).
+    the correction changes. The first step takes the drive as constant. Meant for a grid of given steps (see `time_grid.py`).
 
     Source: Nørsett (1969), doi:10.1007/BFb0060012, and Cox and Matthews (2002), doi:10.1006/jcph.2002.6995, for equal steps.
     """

@@ -102,7 +102,7 @@ class Recall(eqx.Module):
 
         Arguments:
             dims: names of the leading dimensions of a batch, other than those of variables; `query` for one, `query_0`,
-                `query_1`, … for more when left out.
+                `query_1`, … for more if omitted.
 
         Returns:
             Variables `x` and other parts of the state at the horizon, `gains`, `status`, `num_accepted_steps`,

@@ -17,11 +17,11 @@ from .._internal.types import BoolScalar, IntScalar, Scalar, ScalarLike
 from ..models.base import NUM_STEPS, AbstractMemory, check_memory, checked_query
 from .automatic import Automatic
 from .exponential import ETD3, AbstractExponentialSolver, Adams
-from .grid import LARGEST_ERROR, ends_of_steps, integrate, scale_of_grid
 from .recall import Recall as Recall
 from .recall import Status as Status
 from .settings import AdaptiveSolver, SolveSettings
 from .step_size import Replay, StepControl
+from .time_grid import LARGEST_ERROR, ends_of_steps, integrate, scale_of_grid
 
 ACCURATE = {"float64": 3e-7, "float32": 3e-5}
 """Default tolerance of `auto` by precision: docs/accuracy.md has the errors it leaves, of states and gradients."""
@@ -75,7 +75,7 @@ def retrieve(
         atol: absolute tolerance of neurons; other variables have the natural unit 1, in which `rtol` is absolute too. Left out,
             there is practically none, so that queries however small are recalled; with an exponential solver it is `rtol`.
         max_steps: largest number of steps, accepted and rejected.
-        num_steps: steps of the grid of `adams`, at most `max_steps`; 40 when left out. The status is `MAX_STEPS` where a neuron
+        num_steps: steps of the grid of `adams`, at most `max_steps`; 40 if omitted. The status is `MAX_STEPS` where a neuron
             erred by more than ½(1 + max |x|) in a step, so that they were too few. `adams` has no tolerances.
         convergence_speed: when given, the trajectory is solved once more, much more tightly, until neurons and gains both move
             more slowly than it. A speed below what rounding does, ε|x|/τx with ε = 1e-7 in float32, is never seen.

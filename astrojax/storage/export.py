@@ -28,7 +28,7 @@ def export(run: str | Path, format: str, out: str | Path | None = None) -> Path:
         run: a finished run folder.
         format: `nc` for netCDF 4, or `csv` or `parquet` for a table with a row for each trajectory of each model and a column
             for each coordinate and observable. The decoders' errors are columns of their own.
-        out: the file, which must not exist; `results.FORMAT` in the run folder when left out.
+        out: the file, which must not exist; `results.FORMAT` in the run folder if omitted.
 
     Returns:
         The file.

@@ -1,4 +1,4 @@
-"""The run folder: a configuration, its provenance, and a labelled dataset that grows. It is found, locked and loaded here."""
+"""The run folder: a configuration, its provenance, and a labeled dataset that grows. It is found, locked and loaded here."""
 
 import contextlib
 from collections.abc import Iterator

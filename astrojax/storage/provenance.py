@@ -113,7 +113,7 @@ class Record:
 
     def _continue(self, config: "BaseConfig") -> "BaseConfig":
         """The configuration in the folder, repaired if it is damaged; `InputError` if it is not the given one."""
-        from ..config.load import ConfigError, read
+        from ..config.validation import ConfigError, read
 
         folder, files = self._folder, self.previous.get("files", {})
         if self.previous and "files" not in self.previous:

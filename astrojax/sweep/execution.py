@@ -15,7 +15,7 @@ from .._internal.devices import empty
 from .._internal.parameters import MOST_TRAJECTORIES
 from .._internal.types import RandomKey
 from .costs import program_cost, trajectory_bytes
-from .dependence import LOAD, refuse_idle_axes
+from .effective_axes import LOAD, refuse_idle_axes
 from .engine import Engine, Lanes, Timings
 from .grid import Axes, Block, Grid, blocks, chunk_shape
 from .programs import as_arrays, static_key
@@ -135,8 +135,8 @@ def run_sweeps(
     Arguments:
         sweeps: what to compute, by name.
         root_key: the key that all random keys are derived from.
-        engine: what computes; an `Engine` with its default settings when left out.
-        lanes_per_chunk: number of trajectories that are computed as one; chosen when left out. Results do not depend on it.
+        engine: what computes; an `Engine` with its default settings if omitted.
+        lanes_per_chunk: number of trajectories that are computed as one; chosen if omitted. Results do not depend on it.
         on_chunk: called with a sweep's name and a number of trajectories whenever these are done, by one thread at a time.
 
     Returns:

@@ -20,7 +20,7 @@ from jax.sharding import AbstractMesh, Mesh, PartitionSpec
 from .._internal.random import pinned
 from .._internal.types import RandomKey
 from ..problems.task import Coordinates
-from ..solve.grid import can_be_refined
+from ..solve.time_grid import can_be_refined
 
 
 @runtime_checkable

@@ -19,9 +19,9 @@ from ..models.base import AbstractMemory
 from ..problems.decoders import bayes_decoder, nearest_pattern
 from ..problems.observables import hamming_error, overlap, perplexity, soft_hamming_error, success
 from ..problems.task import Coordinates, Problem, Task
-from ..solve.grid import common_num_steps
 from ..solve.retrieve import Recall, Status, prepare, recall_of
 from ..solve.settings import SolveSettings
+from ..solve.time_grid import common_num_steps
 
 Observables = dict[str, jax.Array]
 """Scalars measured in one sample, by name."""

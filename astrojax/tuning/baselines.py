@@ -56,7 +56,7 @@ def random_search(
         objective: what is minimized.
         parameters: bounds and scale of each parameter.
         key: root of all random numbers. num_solves: most trajectories. problems_per_candidate: those of each candidate.
-        engine: what computes; one for all devices when left out.
+        engine: what computes; one for all devices if omitted.
 
     Raises `InputError` if the trajectories do not suffice for one candidate, and for parameters of patterns.
     """

@@ -1,4 +1,4 @@
-"""What is minimized: the expected loss over freshly drawn problems. One problem is one pure function."""
+"""The objective: expected loss over freshly drawn problems. The loss of one problem is a pure function."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +17,8 @@ from ..equilibria.fixed_points import equilibrium
 from ..models.base import AbstractMemory
 from ..problems.observables import hamming_error
 from ..problems.task import Coordinates, Problem, Task
-from ..solve.grid import solve_on_grids
 from ..solve.retrieve import Status
+from ..solve.time_grid import solve_on_grids
 from ..sweep.engine import Engine, Lanes
 from ..sweep.programs import in_precision
 from ..sweep.shapes import Shapes
@@ -26,18 +26,18 @@ from ..sweep.trials import Observables, RecallTrial
 from .losses import Loss
 
 Values = Mapping[str, Any]
-"""Values of parameters, arrays by name."""
+"""Parameter values: arrays by name."""
 
 GRADIENTS = ("auto", "forward", "reverse", "implicit")
 
 MOST_FORWARD = 4
-"""Most numbers for which `auto` is forward mode: each costs about a solve, and reverse mode about five whatever they are."""
+"""Largest count for which `auto` is forward mode: about one solve per number; reverse mode costs about five in total."""
 
 TOLERANCE = 1e-3
-"""Relative and absolute tolerance of the trajectories of a search by an adaptive solver, unless given."""
+"""Default relative and absolute tolerance of a search's trajectories with an adaptive solver."""
 
 SOLVES_OF_REVERSE = 5
-"""What a loss and its gradient in reverse mode cost, in solves."""
+"""Cost of a loss and its reverse-mode gradient, in solves."""
 
 
 class Objective(eqx.Module):
@@ -103,7 +103,7 @@ class Objective(eqx.Module):
         return self.trial.draw(key, lane, self.capacity)
 
     def __call__(self, values: Values, problem: Problem) -> Scalar:
-        """The loss of one problem: pure, and differentiable in either mode. A grid has 40 steps unless given."""
+        """The loss of one problem: pure, and differentiable in either mode. Grids have 40 steps by default."""
         return self.recalled(values, problem, diffrax.DirectAdjoint())[0]
 
     def recalled(
@@ -139,8 +139,8 @@ class Objective(eqx.Module):
             recall = aj.retrieve(objective.memory(state.best, patterns), query, t1=10.0)
 
         Arguments:
-            values: by parameter, without an axis of starts. A horizon `t1` among them is not of the memory, and is passed over.
-            patterns: what it stores, shape (N, K). When left out: those that were searched, or else the whole pool.
+            values: by parameter, without an axis of starts. A horizon `t1` is ignored: it is not part of the memory.
+            patterns: what it stores, shape (N, K). If omitted: those that were searched, or else the whole pool.
 
         Raises `InputError` if there are no patterns to store, or not as many as a parameter has entries.
         """
@@ -158,13 +158,13 @@ class Objective(eqx.Module):
         return self.trial.build(patterns, stored=None, **given)
 
     def mode_for(self, values: Values) -> str:
-        """The mode of the gradient with respect to these parameters, of one start."""
+        """Gradient mode for these parameters of one start."""
         if self.gradient == "auto":
             return "forward" if _count(values) <= MOST_FORWARD else "reverse"
         return self.gradient
 
     def solves(self, values: Values) -> int:
-        """About what a loss and its gradient cost, in solved trajectories."""
+        """Approximate cost of a loss and its gradient, in solves."""
         return 1 + _count(values) if self.mode_for(values) == "forward" else SOLVES_OF_REVERSE
 
     def coordinates(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
@@ -193,7 +193,7 @@ class Objective(eqx.Module):
                 raise InputError(f"{name} does not move an equilibrium, so the implicit gradient cannot find it")
 
     def trial_with(self, values: Values) -> RecallTrial:
-        """The recall whose loss is measured, at values of the parameters that are tuned."""
+        """The `RecallTrial` at given values of the tuned parameters."""
         trial, scalars, per_pattern = self.trial, *_split(values)
         settings = dataclasses.replace(trial.settings, t1=scalars.pop("t1", trial.settings.t1))
         parameters, per_pattern = trial.parameters | scalars, trial.per_pattern | per_pattern
@@ -279,7 +279,7 @@ def measure(
 
 
 def _measure_on_grids(lanes: Lanes, engine: Engine) -> dict[str, np.ndarray]:
-    """As `compute_concurrently`, with a program for each number of steps."""
+    """Like `compute_concurrently`, with one program per number of steps."""
     sample: LossTrial = lanes.sample
 
     def first_num_steps(lane: Any) -> IntScalar:
@@ -313,7 +313,7 @@ def aggregate(found: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, 
 
 
 def _split(values: Values) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Parameters that are single numbers, and those that have an entry for each pattern."""
+    """Parameters that are single numbers, and those with one entry per pattern."""
     scalars = {name: value for name, value in values.items() if name not in DIMENSIONS}
     return scalars, {name: value for name, value in values.items() if name in DIMENSIONS}
 

@@ -87,7 +87,7 @@ class Search:
         validate_every: steps between validations; there is one before the first step too, and one after the last.
         patience: validations without improvement that end the search of a start; all starts go on until all have ended.
         on_look: called with the state after each validation, also with that before the first step.
-        engine: what computes; one for all devices when left out.
+        engine: what computes; one for all devices if omitted.
 
     Raises `InputError` for settings out of range, unknown names, and parameters that cannot be searched here.
     """
@@ -150,7 +150,7 @@ class Search:
         return state
 
     def template(self, start: Mapping[str, Any]) -> SearchState:
-        """As `init`, without validation: the structure of all states from these starts."""
+        """Like `init`, without validation: the structure of all states from these starts."""
         self.objective.check(list(start))
         values = self._checked(start)
         raw = {name: self.parameters[name].to_raw(value) for name, value in values.items()}

@@ -1,6 +1,6 @@
-"""Retrieval on a grid of time steps that is known beforehand: no step control, so no trajectory waits for another.
+"""Retrieval on a grid of time steps fixed in advance: no step control, so no trajectory waits for another.
 
-The grid is even near the start, on the scale of time on which a query is decided, and geometric after it.
+The grid is nearly uniform up to the time scale on which a query is decided, and geometric beyond it.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from ..models.base import AbstractMemory
 from .exponential import Adams
 
 LARGEST_ERROR = 0.5
-"""Largest error of a step by default, relative to 1 + max |x|. Beyond it the grid is too coarse for the trajectory."""
+"""Default largest error of a step, relative to 1 + max |x|. Above it, the grid is too coarse."""
 
 SUDDEN = 4.0
 """How fast neurons may change at the start, in their own sizes per time constant. Where it is faster, as for correlated
@@ -26,11 +26,11 @@ patterns whose drives add up, the grid begins with shorter steps."""
 
 
 FEWEST_STEPS = 20
-"""Grids have 20, 24, 28, 34, 40 … steps, four for each doubling, so that many trajectories share one."""
+"""Grids have 20, 24, 28, 34, 40 … steps, four values per doubling, shared by many trajectories."""
 
 
 def common_num_steps(number: ScalarLike, most: int) -> IntScalar:
-    """Round a number of steps up, or down by up to 1%, to one that grids have; at most `most`."""
+    """Round a number of steps up, or down by up to 1%, to an allowed one; at most `most`."""
     doublings = jnp.ceil(4 * jnp.log2(jnp.asarray(number) / FEWEST_STEPS) - 0.06) / 4
     return jnp.clip(jnp.nan_to_num(jnp.round(FEWEST_STEPS * 2**doublings)), 1, most).astype(jnp.int32)
 
@@ -43,7 +43,7 @@ def can_be_refined(status: Any, num_steps: Any, max_steps: int) -> Any:
 def solve_on_grids(
     num_steps: np.ndarray, max_steps: int, solve: Callable[[int, np.ndarray], tuple[np.ndarray, PyTree]]
 ) -> PyTree:
-    """Solve trajectories on grids, equally fine ones together, and again with twice as many steps where these are too few."""
+    """Solve trajectories on grids, grouped by number of steps, and again with twice as many if a grid is too coarse."""
     pending, done = num_steps.copy(), np.iinfo(num_steps.dtype).max
     results = None
     while (number := int(pending.min())) < done:
@@ -58,7 +58,7 @@ def solve_on_grids(
 
 
 def scale_of_grid(memory: AbstractMemory, y0: PyTree) -> Scalar:
-    """Time up to which steps are about equally long."""
+    """Time up to which steps are nearly uniform."""
     neurons = jnp.max(jnp.abs(y0.x))
     change = memory.tau_x * jnp.max(jnp.abs(memory.vector_field(y0).x))
     return jax.lax.stop_gradient(memory.time_scale() * jnp.minimum(1, SUDDEN * neurons / jnp.maximum(change, neurons)))
@@ -87,7 +87,7 @@ def integrate(
     The error is that of the neurons, relative to the largest of them. Where it relaxes sooner than the query is decided, it
     counts for the share of its step that it lasts, or of the grid's scale where steps are longer.
 
-    A number of steps that is not traced allows both modes of differentiation, a traced one forward mode.
+    A static number of steps allows both modes of differentiation, a traced one only forward mode.
     """
     scale = scale_of_grid(memory, y0)
     rate, (rtol, atol) = memory.relaxation_rates().x, tolerances

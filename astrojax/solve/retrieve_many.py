@@ -15,9 +15,9 @@ from .._internal.checks import LARGEST_SIZE, InputError
 from .._internal.devices import OutOfMemoryError, default_budget
 from .._internal.types import ScalarLike
 from ..models.base import AbstractMemory, check_memory, checked_query
-from .grid import solve_on_grids
 from .retrieve import Recall, Retrieval, prepare, recall_of
 from .settings import MAX_STEPS, AdaptiveSolver, SolveSettings
+from .time_grid import solve_on_grids
 
 UNKNOWN = 0.0
 """Similarity of queries with their targets, as if there were none, since it is unknown."""
@@ -43,12 +43,12 @@ def retrieve_many(
     Arguments:
         memory: the memory.
         queries: shape (B, N), one query per row.
-        t1, solver, rtol, atol, max_steps: as for `retrieve`, but the solver is `adams` when left out, or `etd3` where a
+        t1, solver, rtol, atol, max_steps: as for `retrieve`, but the solver is `adams` if omitted, or `etd3` where a
             tolerance is given. Implicit ones are not taken.
-        num_steps: steps of the grid of `adams`; those that suit the memory at a load of N when left out, which is enough unless
+        num_steps: steps of the grid of `adams`; those that suit the memory at a load of N if omitted, which is enough unless
             queries are far from their targets among many more patterns (docs/accuracy.md#sweeps). Where they are too few,
             queries are recalled again with twice as many, up to `max_steps`.
-        max_bytes: memory of each device that may be used; a safe share when left out. As many queries are recalled at a time
+        max_bytes: memory of each device that may be used; a safe share if omitted. As many queries are recalled at a time
             as fit.
 
     Returns:
