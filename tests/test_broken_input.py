@@ -25,7 +25,7 @@ BROKEN = {
     "unknown key in a section": (["--retrieval.solvr", "heun"], "retrieval.solvr: unknown key"),
     "wrong type": (["--trials", "many"], "trials:"),
     "fraction for an integer": (["--trials", "2.5"], "trials:"),
-    "yes for a number": (["--trials", "true"], "trials: must be a finite number"),
+    "yes for a number": (["--trials", "true"], "trials: must be an integer"),
     "negative temperature": (["--models.a.temperature", "-1"], "models.a.temperature:"),
     "NaN parameter": (["--models.a.slope", ".nan"], "models.a.slope:"),
     "infinite horizon": (["--retrieval.t1", ".inf"], "retrieval.t1:"),
@@ -66,7 +66,7 @@ BROKEN = {
         for wrong in ("local", "local:0", "nowhere")
     },
     "no chunk": (["--chunk", "0"], "lanes_per_chunk (--chunk) must be an integer of at least 1; got 0"),
-    "too many devices": (["--devices", "99"], "num_devices (--devices) must be between 1 and"),
+    "too many devices": (["--devices", "99"], "num_devices (--devices) must be an integer of at most"),
     "negative threads": (["--threads", "-1"], "num_threads (--threads) must be an integer of at least 1; got -1"),
     "huge chunk": (["--chunk", str(2**70)], "lanes_per_chunk (--chunk) must be an integer of at most"),
     # What cannot fit

@@ -75,8 +75,8 @@ CASES = {
         for wrong in ("'M'", "'k'", 0, -2.0, "jnp.nan", True)
     },
     # Equilibria
-    "aj.equilibrium(memory, query)": "state must be one of this memory",
-    "aj.spectrum(memory, aj.AstrocyteState(query, None))": "state must be one of this memory",
+    "aj.equilibrium(memory, query)": "state must be of this memory",
+    "aj.spectrum(memory, aj.AstrocyteState(query, None))": "state must be of this memory",
     "aj.jacobian(memory, aj.NeuronState(jnp.ones(9)))": "x=(9,)",
     "aj.equilibrium(memory, state, max_steps=0)": "max_steps must be an integer of at least 1",
     "aj.attractors(memory, patterns)": "starts must have shape (num_starts, 8), one per row; got (8, 3)",

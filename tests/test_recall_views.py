@@ -88,7 +88,7 @@ def test_arguments_that_do_not_fit_are_refused_as_a_user_meets_them(recall, batc
         ({"target": jnp.ones(3)}, r"target must be .* shape \(16,\)"),
         ({"target": "56"}, "target must be an array of real numbers"),
         ({"query": jnp.full(16, jnp.nan)}, r"query must be finite numbers of shape \(16,\)"),
-        ({"memory": aj.HopfieldMemory(PATTERNS)}, "state must be one of this memory"),
+        ({"memory": aj.HopfieldMemory(PATTERNS)}, "memory must be the one that recalled"),
         *(({"picture_shape": shape}, "picture_shape must be rows and columns") for shape in ((4, 5), "28", (-4, -4), (16,))),
     ]
     for given, message in refused:

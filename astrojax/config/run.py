@@ -49,6 +49,14 @@ class BaseConfig(Section):
     patterns: Patterns = Field(PATTERNS["random"](), description="where patterns come from")
     corruption: Literal[tuple(corruptions())] = Field("flips", description="how a query differs from its pattern")  # type: ignore[valid-type]
 
+    def replaced(self, values: Mapping[str, Any]) -> Any:
+        """As of any section, but no field depends on the seed, so the others are not validated again for each of many."""
+        others = {path: value for path, value in values.items() if path != "seed"}
+        own, rule = {}, type(self).model_fields["seed"].metadata
+        if "seed" in values:
+            own["seed"] = TypeAdapter(Annotated[int, *rule]).validate_python(values["seed"])
+        return super(BaseConfig, self.model_copy(update=own)).replaced(others)
+
     @classmethod
     @abc.abstractmethod
     def cross_field_errors(cls, sections: dict[str, Any]) -> Iterator[Fault]:

@@ -56,10 +56,10 @@ def as_number(value: Any) -> int | float:
 
 def as_integer(value: Any) -> int:
     """Convert a number with an integer value, such as 1e3, or its text, to an integer. Raises ValueError."""
-    number = as_number(value)
-    if number != math.floor(number):
-        raise ValueError("must be an integer")
-    return int(number)
+    with contextlib.suppress(ValueError):
+        if (number := as_number(value)) == math.floor(number):
+            return int(number)
+    raise ValueError("must be an integer")
 
 
 Integer = Annotated[int, BeforeValidator(as_integer)]

@@ -1,1 +1,1 @@
-
+"""Fixed points of memories, their stability and kind, and their basins."""

@@ -210,7 +210,7 @@ def basin(
     in_range = (levels >= 0) & (levels <= num_neurons) & (levels == jnp.round(levels))
     if levels.ndim != 1 or levels.size == 0 or checks.concrete(jnp.all(in_range)) is False:
         raise InputError(f"num_flips must be a list of integers within [0, {num_neurons}]; got {checks.shown(num_flips)}")
-    returned, valid = _returns(memory, key, target, levels, num_queries, horizon)
+    returned, valid = _returns(memory, key, target, levels, int(num_queries), horizon)
     return Basin(levels.astype(int), jnp.sum(returned & valid, axis=1), jnp.sum(valid, axis=1))
 
 

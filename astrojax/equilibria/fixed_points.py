@@ -28,6 +28,9 @@ def of_state(function: F) -> F:
     def wrapper(memory: AbstractMemory, state: PyTree, **options: Any) -> Any:
         check_state(memory, state)
         state = jax.tree.map(lambda leaf: real("state", leaf).astype(memory.patterns.dtype), state)
+        if "max_steps" in options:
+            at_least("max_steps", options["max_steps"], 1)
+            options["max_steps"] = int(options["max_steps"])  # a NumPy integer would be traced
         return compiled(memory.precompute(), state, **options)
 
     return wrapper  # type: ignore[return-value]
@@ -101,7 +104,6 @@ def equilibrium(memory: AbstractMemory, state: PyTree, *, max_steps: int = 64) -
 
     Raises `InputError` for something that is not a memory or a state of it, and for `max_steps` below 1.
     """
-    at_least("max_steps", max_steps, 1)
     tolerance = float(jnp.finfo(memory.patterns.dtype).eps) ** (2 / 3)
     newton: Any = optx.Newton(rtol=tolerance, atol=tolerance)
     solution: Any = optx.root_find(scaled_residual, newton, state, args=memory, max_steps=max_steps, throw=False)

@@ -175,6 +175,7 @@ class AstrocyteMemory(AbstractMemory):
         return self.coupling_constant() * free_energy + self.neuron_energy(state.x)
 
     def energy_rate(self, state: AstrocyteState) -> Scalar:
+        """−(1/τx) Σ φ′(x) (τx dx/dt)² − (c/τp) Var_p(F); the second term only in the dynamic regime."""
         derivative = self.vector_field(state)
         rate = self.neuron_dissipation(state.x, derivative.x)
         if derivative.gain_logits is None:

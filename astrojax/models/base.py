@@ -71,7 +71,7 @@ class AbstractMemory(eqx.Module):
     def energy_rate(self, state: Any) -> Scalar:
         """Exact time derivative of the energy along the trajectory through a state; never positive.
 
-        −(1/τx) Σ φ′(x) (τx dx/dt)²
+        −(1/τx) Σ φ′(x) (τx dx/dt)² for a memory whose only variables are its neurons.
         """
         return self.neuron_dissipation(state.x, self.vector_field(state).x)
 
@@ -121,6 +121,11 @@ class AbstractMemory(eqx.Module):
     def num_steps(self, num_patterns: ScalarLike, similarity: ScalarLike) -> ScalarLike:
         """Steps that a grid needs at a memory load and a cosine similarity of query and target (docs/accuracy.md)."""
         return NUM_STEPS
+
+    @property
+    def num_precomputed(self) -> int:
+        """Number of entries of the arrays that `precompute` adds."""
+        return 0
 
     def precompute(self) -> "AbstractMemory":
         """The same memory, with everything precomputed that its vector field needs repeatedly."""
@@ -178,11 +183,11 @@ def check_memory(memory: object) -> None:
         raise InputError(f"memory must be a single one (use jax.vmap); its patterns have shape {memory.patterns.shape}")
 
 
-def check_state(memory: AbstractMemory, state: PyTree) -> None:
+def check_state(memory: AbstractMemory, state: PyTree, name: str = "state") -> None:
     check_memory(memory)
     given, wanted = (jax.tree.map(jnp.shape, tree) for tree in (state, memory.state_like()))
     if given != wanted:
-        raise InputError(f"state must be one of this memory, with arrays of the shapes {wanted}; got {given}")
+        raise InputError(f"{name} must be of this memory, with arrays of the shapes {wanted}; got {given}")
 
 
 def checked_patterns(patterns: jax.typing.ArrayLike | CompactPatterns, stored: MaskLike | None) -> tuple[Any, jax.Array | None]:

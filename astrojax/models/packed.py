@@ -65,7 +65,7 @@ class CompactPatterns(eqx.Module):
 
     def _sum(self, of_block: Callable[[jax.Array], Neurons]) -> Neurons:
         """Sum over the blocks of a device, by their numbers."""
-        start = jnp.zeros(self.shape[0], self.dtype)
+        start = jnp.zeros_like(jax.eval_shape(of_block, jax.ShapeDtypeStruct((), jnp.int32)))
         total: Neurons = jax.lax.fori_loop(0, self.blocks.shape[1], lambda at, total: total + of_block(at), start)
         return total
 

@@ -66,7 +66,8 @@ class Execution:
             scheduler file, or `local:4` for four workers here.
 
     Raises:
-        InputError (a ValueError): for numbers out of range, and for text that cannot name a cluster.
+        InputError (a ValueError): for a chunk or a memory out of range, and for text that cannot name a cluster. The other
+            settings are checked by the `Engine` before anything is computed.
     """
 
     lanes_per_chunk: int | None = None

@@ -132,13 +132,15 @@ class _Tuning:
                 # Before the state: if an interrupt comes in between, the entry is dropped when the checkpoint is loaded.
                 history.append(self._entry(following))
                 state = following
-                if int(state.step) % checkpoint_every == 0:
+                if int(state.step) % checkpoint_every == 0 or search.is_done(state):
                     checkpoints.save(state, history)
                     saved = int(state.step)
                 self.progress.on_step(name, state)
-        finally:
+        except BaseException:
             if saved < int(state.step):
-                checkpoints.save(state, history)
+                with contextlib.suppress(RunError):  # what stopped the search is raised
+                    checkpoints.save(state, history)
+            raise
         return state, history
 
     def _entry(self, state: SearchState) -> Entry:

@@ -90,7 +90,7 @@ def collect(
         query = found["states"][0]
     columns = None if recall.gains is None else np.arange(recall.gains.size)
     if memory is not None:
-        check_state(memory, recall.state)
+        check_state(memory, recall.state, "memory must be the one that recalled: the recall's state")
         columns = np.arange(memory.patterns.shape[1]) if memory.stored is None else np.flatnonzero(memory.stored)
         was_reached = np.isfinite(found["states"]).all(axis=1)
         found |= jax.device_get(_measure_along(memory.precompute(), saved, was_reached))
@@ -254,7 +254,7 @@ def _draw_pictures(part: Any, data: RetrievalData) -> None:
     if data.times is not None:
         # Spread evenly over the way, they show where the state moves rather than where it rests.
         places = evenly(path_fraction(data.states), NUM_PICTURES)
-        states = {f"t = {data.times[at]:.3g}": data.states[at] for at in places}
+        states = {f"t = {data.times[at]:.6g}": data.states[at] for at in places}
     names = data.between_sides(*states)
     for ax, name in zip(part.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         _draw_picture(ax, data, (data.sides | states)[name], name)
@@ -315,9 +315,10 @@ def _draw_strip(ax: Any, data: RetrievalData) -> Callable[[np.ndarray], None]:
 
 
 def _highlighted(data: RetrievalData, values: np.ndarray) -> dict[int, tuple[str, str]]:
-    """Labels and colors of the target and of the pattern with the largest gain (or value) at the end, by their places."""
-    decisive = values if data.gains is None else data.gains
-    leader = int(np.argmax(np.nan_to_num(np.abs(decisive[-1] if decisive.ndim == 2 else decisive))))
+    """Labels and colors of the target and of the pattern with the largest gain (or value) that is known last, by place."""
+    decisive = np.atleast_2d(values if data.gains is None else data.gains)
+    known = decisive[np.isfinite(decisive).all(axis=-1)]
+    leader = int(np.argmax(np.abs(known[-1]))) if len(known) else 0
     found = {} if data.target_column is None else {int(np.searchsorted(data.columns, data.target_column)): ("target", TARGET)}
     found.setdefault(leader, (f"pattern {data.columns[leader]}", OTHER))
     return found
@@ -401,8 +402,8 @@ def write_animation(data: RetrievalData, path: str | os.PathLike[str], num_frame
                 for at in places + places[-1:] * math.ceil(HOLD * rate):
                     show(at)
                     writer.grab_frame()
-    except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
-        reason = getattr(error, "stderr", None) or getattr(error, "strerror", None) or error
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = shown(getattr(error, "stderr", None) or getattr(error, "strerror", None) or str(error))
         raise InputError(f"{path} cannot be written: {reason}") from error
     return path
 

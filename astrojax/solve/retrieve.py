@@ -154,7 +154,7 @@ def prepare(
         memory, start = _harmless((memory, start), status == Status.OK)
     t1, rtol, atol = (jnp.where(ok, value, jnp.ones_like(value)) for ok, value in zip(in_range, numbers, strict=True))
     if num_steps is None:
-        num_steps = settings.num_steps or min(NUM_STEPS, settings.max_steps)
+        num_steps = int(settings.num_steps or min(NUM_STEPS, settings.max_steps))
     return Retrieval(
         memory=memory.precompute(),
         y0=memory.initial_state(start),
@@ -165,7 +165,7 @@ def prepare(
         convergence_speed=None if settings.convergence_speed is None else number(settings.convergence_speed),
         solver=method,
         solver_name=settings.solver_name,
-        max_steps=settings.max_steps,
+        max_steps=int(settings.max_steps),
         num_steps=num_steps,
         confirm=settings.confirm,
     )
@@ -214,7 +214,9 @@ def recall_of(
         stats=stats,
         ts=ts,
         states=states.get("along"),
-        convergence_time=None if speed is None else _convergence_time(retrieval, speed, adjoint),
+        convergence_time=None
+        if speed is None
+        else jnp.where(retrieval.status == Status.OK, _convergence_time(retrieval, speed, adjoint), jnp.nan),
         rtol=retrieval.rtol,
         atol=retrieval.atol,
         solver=retrieval.solver_name,

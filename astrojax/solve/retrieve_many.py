@@ -55,8 +55,7 @@ def retrieve_many(
         A `Recall` whose arrays have a leading axis of length B, in the memory of the host (NumPy).
 
     Raises `InputError` for queries that do not fit, an implicit solver, settings out of range, or inside `jax.jit`,
-            `jax.vmap` or `jax.grad`, which `retrieve` is for.
-        OutOfMemoryError: if not even one query at a time fits.
+    `jax.vmap` or `jax.grad`, which `retrieve` is for; and `OutOfMemoryError` if not even one query at a time fits.
     """
     check_memory(memory)
     checks.not_traced("retrieve_many", (memory, queries))

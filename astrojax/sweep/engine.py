@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from .._internal.checks import LARGEST_SIZE, InputError, at_least, random_key
+from .._internal.checks import LARGEST_SIZE, at_least, random_key
 from .._internal.devices import OutOfMemoryError, default_budget, empty, local_devices
 from .._internal.errors import shown_bytes
 from .._internal.parameters import MOST_THREADS, MOST_TRAJECTORIES
@@ -88,9 +88,8 @@ class Engine:
         on_notice: Callable[[str], None] | None = None,
     ) -> None:
         available = local_devices()
-        if num_devices is not None and not 1 <= num_devices <= len(available):
-            raise InputError(f"num_devices (--devices) must be between 1 and {len(available)}; got {num_devices}")
         bounds = {
+            "num_devices (--devices)": (num_devices, len(available)),
             "num_threads (--threads)": (num_threads, MOST_THREADS),
             "lanes_per_step": (lanes_per_step, MOST_TRAJECTORIES),
             "memory": (memory, LARGEST_SIZE),

@@ -226,7 +226,7 @@ class Search:
 
     def _checked(self, start: Mapping[str, Any]) -> dict[str, jax.Array]:
         pool_size = self.objective.trial.task.pool_size
-        arrays = dict[str, jax.Array]()
+        arrays, counts = dict[str, jax.Array](), dict[str, int]()
         for name, given in start.items():
             one_of("a parameter of the search", name, self.parameters)
             array = real(name, given).astype(jnp.result_type(float))
@@ -236,11 +236,12 @@ class Search:
             if own and array.shape[-1] != pool_size:
                 raise InputError(f"the start of {name} must have {pool_size} entries, one per pattern; got {array.shape[-1]}")
             self.parameters[name].check(f"the start of {name}", array)
+            if array.ndim > own:
+                counts[name] = len(array)
             arrays[name] = array if array.ndim > own else array[None]
-        counts = {name: len(array) for name, array in arrays.items()}
-        number = max(counts.values())
-        if not set(counts.values()) <= {1, number} or not number:
+        if len(set(counts.values())) > 1 or 0 in counts.values():
             raise InputError(f"all parameters must have equally many starts; got {counts}")
+        number = max(counts.values(), default=1)
         return {name: jnp.broadcast_to(array, (number, *array.shape[1:])) for name, array in arrays.items()}
 
 
