@@ -254,7 +254,7 @@ def _draw_pictures(part: Any, data: RetrievalData) -> None:
     if data.times is not None:
         # Spread evenly over the way, they show where the state moves rather than where it rests.
         places = evenly(path_fraction(data.states), NUM_PICTURES)
-        states = {f"t = {data.times[at]:.6g}": data.states[at] for at in places}
+        states = {f"t = {data.times[at]:.4g}": data.states[at] for at in places}
     names = data.between_sides(*states)
     for ax, name in zip(part.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         _draw_picture(ax, data, (data.sides | states)[name], name)
