@@ -16,11 +16,9 @@ import jax
 import jax.numpy as jnp
 import matplotlib as mpl
 import numpy as np
-from matplotlib.animation import FFMpegWriter
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.animation import FFMpegWriter, PillowWriter
 from matplotlib.colors import AsinhNorm
 from matplotlib.figure import Figure
-from PIL import Image
 
 from .._internal.checks import InputError, at_least, needing, not_traced, real, shown, within
 from .._internal.files import replacing
@@ -36,10 +34,10 @@ NUM_PICTURES, NUM_OTHERS, NUM_BARS = 6, 20, 40
 WIDE = 5.0
 """States beyond this are drawn on a scale that shows both a query of ±1 and an end of about ±K."""
 
-DPI, HOLD, NUM_COLORS = 80, 1.5, 128
-"""Of an animation: dots per inch, seconds for which the last frame stays, and colors of a GIF."""
+DPI, HOLD = 80, 1.5
+"""Of an animation: dots per inch, and seconds for which the last frame stays."""
 
-RIGHT, WRONG, TARGET, OTHER, PALE = "#1f77b4", "#d62728", "#1f77b4", "#ff7f0e", "0.72"
+RIGHT, WRONG, OTHER, PALE = "#1f77b4", "#d62728", "#ff7f0e", "0.72"
 
 
 @dataclass(frozen=True)
@@ -130,10 +128,10 @@ def _measure_along(memory: AbstractMemory, states: Any, was_reached: Any) -> Any
 def _checked_picture_shape(shape: Any, num_neurons: int) -> tuple[int, int] | None:
     if shape is None:
         return None
-    match np.asarray(shape, object).tolist():
-        case [int() | np.integer() as rows, int() | np.integer() as columns] if rows > 0 and rows * columns == num_neurons:
-            return int(rows), int(columns)
-    raise InputError(f"picture_shape must be rows and columns, integers whose product is {num_neurons}; got {shown(shape)}")
+    sides = np.asarray(shape)
+    if sides.shape != (2,) or sides.dtype.kind not in "iu" or sides.min() < 1 or sides.prod() != num_neurons:
+        raise InputError(f"picture_shape must be rows and columns, integers whose product is {num_neurons}; got {shown(shape)}")
+    return int(sides[0]), int(sides[1])
 
 
 def _target(
@@ -272,15 +270,7 @@ def _draw_map(part: Any, data: RetrievalData) -> None:
         axes[name].set_title(name, fontsize="small")
     axes[names[0]].set_ylabel("neuron")
     axes["states"].set_ylim(neurons.size - 0.5, -0.5)
-    bar = part.colorbar(image, ax=list(axes.values()), label=data.label, pad=0.01)
-    _mark_state(bar.ax.yaxis, data)
-
-
-def _mark_state(axis: Any, data: RetrievalData) -> None:
-    """Ticks of an axis of states: those of a query, and the largest."""
-    ticks = [-1, 0, 1] if data.unit <= WIDE else [-data.unit, -1, 0, 1, data.unit]
-    axis.set_ticks(ticks, labels=[f"{tick:.3g}" for tick in ticks])
-    axis.set_ticks([], minor=True)
+    part.colorbar(image, ax=list(axes.values()), label=data.label, pad=0.01)
 
 
 def _draw_strip(ax: Any, data: RetrievalData) -> Callable[[np.ndarray], None]:
@@ -300,7 +290,6 @@ def _draw_strip(ax: Any, data: RetrievalData) -> Callable[[np.ndarray], None]:
     ax.set_ylim(-1.15 * data.unit, 1.15 * data.unit)
     if data.unit > WIDE:
         ax.set_yscale("asinh", linear_width=1.0)
-        _mark_state(ax.yaxis, data)
     ax.set_xlabel("neuron")
     ax.set_ylabel(data.label)
 
@@ -319,7 +308,7 @@ def _highlighted(data: RetrievalData, values: np.ndarray) -> dict[int, tuple[str
     decisive = np.atleast_2d(values if data.gains is None else data.gains)
     known = decisive[np.isfinite(decisive).all(axis=-1)]
     leader = int(np.argmax(np.abs(known[-1]))) if len(known) else 0
-    found = {} if data.target_column is None else {int(np.searchsorted(data.columns, data.target_column)): ("target", TARGET)}
+    found = {} if data.target_column is None else {int(np.searchsorted(data.columns, data.target_column)): ("target", RIGHT)}
     found.setdefault(leader, (f"pattern {data.columns[leader]}", OTHER))
     return found
 
@@ -327,40 +316,29 @@ def _highlighted(data: RetrievalData, values: np.ndarray) -> dict[int, tuple[str
 def _curves(ax: Any, data: RetrievalData, values: np.ndarray) -> None:
     _time_axis(ax, data.times)
     if values.ndim == 1:
-        return _plot(ax, data.times, values, color="k")
+        ax.plot(data.times, values, color="k")
+        return
     highlighted = _highlighted(data, values)
-    strength = np.nan_to_num(np.abs(values)).max(axis=0)
-    strength[list(highlighted)] = -1
-    others = np.argsort(-strength)[: min(NUM_OTHERS, values.shape[1] - len(highlighted))]
-    for number, place in enumerate(others):
-        label_once = "other patterns" if number == 0 else None
-        _plot(ax, data.times, values[:, place], color=PALE, linewidth=0.8, label=label_once)
+    others = np.setdiff1d(np.arange(values.shape[1]), list(highlighted))
+    strength = np.nan_to_num(np.abs(values[:, others])).max(axis=0)
+    others = others[np.argsort(-strength)[:NUM_OTHERS]]
+    if others.size:
+        first, *_ = ax.plot(data.times, values[:, others], color=PALE, linewidth=0.8)
+        first.set_label("other patterns")
     for place, (name, color) in reversed(highlighted.items()):
-        _plot(ax, data.times, values[:, place], color=color, linewidth=2, label=name)
-    return None
-
-
-def _plot(ax: Any, times: np.ndarray, values: np.ndarray, **style: Any) -> None:
-    """A line; a dot where a failed trajectory reached only one saved time; a message where it reached none."""
-    reached = int(np.isfinite(values).sum())
-    ax.plot(times, values, marker="o" if reached == 1 else None, clip_on=reached != 1, **style)
-    if reached == 0 and not ax.texts:
-        ax.text(0.5, 0.5, "no saved time was reached", transform=ax.transAxes, ha="center", va="center", color="0.4")
+        ax.plot(data.times, values[:, place], color=color, linewidth=2, label=name)
 
 
 def _bars(ax: Any, data: RetrievalData, values: np.ndarray) -> None:
     """Bars of all patterns in order, or of the largest values where there are many."""
     values, highlighted = np.nan_to_num(values), _highlighted(data, values)
-    shown_places, x = np.arange(values.size), data.columns
-    if values.size <= NUM_BARS:
-        ax.set_xlabel("pattern")
-        ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
-    else:
-        shown_places, x = np.argsort(-np.abs(values), kind="stable")[:NUM_BARS], np.arange(NUM_BARS)
-        ax.set_xticks(x[::3], [str(data.columns[place]) for place in shown_places[::3]], fontsize="small")
-        ax.set_xlabel(f"pattern, the {NUM_BARS} largest of {values.size:,}")
-    names, colors = zip(*(highlighted.get(int(place), ("_other", PALE)) for place in shown_places), strict=True)
-    ax.bar(x, values[shown_places], color=colors, label=names)
+    has_many = values.size > NUM_BARS
+    drawn = np.argsort(-np.abs(values), kind="stable")[:NUM_BARS] if has_many else np.arange(values.size)
+    names, colors = zip(*(highlighted.get(int(place), ("_other", PALE)) for place in drawn), strict=True)
+    ax.bar(np.arange(drawn.size), values[drawn], color=colors, label=names)
+    step = 1 + drawn.size // 14
+    ax.set_xticks(np.arange(drawn.size)[::step], data.columns[drawn[::step]])
+    ax.set_xlabel(f"pattern, the {NUM_BARS} largest of {values.size:,}" if has_many else "pattern")
 
 
 def _time_axis(ax: Any, times: np.ndarray) -> None:
@@ -370,11 +348,7 @@ def _time_axis(ax: Any, times: np.ndarray) -> None:
         ax.set_xlim(float(times[0]), float(times[-1]))
     steps = np.diff(times)
     if times.size > 2 and steps.max() > 3 * steps.min():
-        linear = float(times[1])
-        ax.set_xscale("symlog", linthresh=linear)
-        powers = 10.0 ** np.arange(math.ceil(math.log10(linear)), math.floor(math.log10(times[-1])) + 1)
-        ax.set_xticks([0.0, *powers] if times[0] == 0 else powers)
-        ax.minorticks_off()
+        ax.set_xscale("symlog", linthresh=float(times[1]))
 
 
 def write_animation(data: RetrievalData, path: str | os.PathLike[str], num_frames: int, fps: ScalarLike) -> Path:
@@ -394,10 +368,7 @@ def write_animation(data: RetrievalData, path: str | os.PathLike[str], num_frame
     try:
         with mpl.rc_context({"animation.ffmpeg_path": _find_ffmpeg(path)} if suffix == ".mp4" else {}), replacing(path) as part:
             figure, show = _moving_figure(data)
-            if suffix == ".gif":
-                _write_gif(figure, show, places, part, rate)
-                return path
-            writer = FFMpegWriter(rate, extra_args=["-movflags", "+faststart"])
+            writer = PillowWriter(rate) if suffix == ".gif" else FFMpegWriter(rate, extra_args=["-movflags", "+faststart"])
             with writer.saving(figure, str(part), DPI):
                 for at in places + places[-1:] * math.ceil(HOLD * rate):
                     show(at)
@@ -406,23 +377,6 @@ def write_animation(data: RetrievalData, path: str | os.PathLike[str], num_frame
         reason = shown(getattr(error, "stderr", None) or getattr(error, "strerror", None) or str(error))
         raise InputError(f"{path} cannot be written: {reason}") from error
     return path
-
-
-def _write_gif(figure: Figure, show: Callable[[int], None], places: list[int], path: Path, rate: float) -> None:
-    canvas, pictures = FigureCanvasAgg(figure), []
-    for at in places:
-        show(at)
-        canvas.draw()
-        pictures.append(np.array(canvas.buffer_rgba())[..., :3])
-    # One palette for all frames: what does not move keeps its color, and takes no bytes.
-    some = pictures[:: math.ceil(len(pictures) / 4)] + pictures[-1:]
-    palette = Image.fromarray(np.concatenate(some)).quantize(NUM_COLORS, method=Image.Quantize.MEDIANCUT)
-    colors = np.reshape(palette.getpalette() or [], (-1, 3))
-    colors[colors.min(axis=1) > 245] = 255  # the mean of white and what is almost white is not white
-    palette.putpalette(colors.ravel().tolist())
-    first, *rest = (Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures)
-    durations = [round(1000 / rate)] * len(rest) + [round(1000 * HOLD)]
-    first.save(path, format="GIF", save_all=True, append_images=rest, duration=durations, loop=0, optimize=True)
 
 
 def frames(states: np.ndarray, number: int) -> list[int]:
@@ -443,12 +397,7 @@ def _moving_figure(data: RetrievalData) -> tuple[Figure, Callable[[int], None]]:
     else:
         ax = above.subplots()
         set_state = _draw_strip(ax, data)
-    marks = []
-    for panel in panels:
-        if panel.get_xlabel() == "time":  # a line at the present, and a veil over what is to come
-            left, right = panel.get_xlim()
-            veil = panel.axvspan(left, right, color="white", alpha=0.75, linewidth=0, zorder=3)
-            marks.append((panel.axvline(left, color="0.3", linewidth=1, zorder=4), veil, right))
+    marks = [panel.axvline(data.times[0], color="0.3", linewidth=1) for panel in panels if panel.get_xlabel() == "time"]
     ax.set_title(" ")
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # axes stay where they are now, and frames are drawn faster
@@ -457,10 +406,8 @@ def _moving_figure(data: RetrievalData) -> tuple[Figure, Callable[[int], None]]:
         time = data.times[at]
         set_state(data.states[at])
         ax.set_title(f"t = {time:.3g}", fontsize="medium")
-        for line, veil, end in marks:
-            line.set_xdata([time, time])
-            veil.set_x(time)
-            veil.set_width(max(end - time, 0))
+        for mark in marks:
+            mark.set_xdata([time, time])
 
     return figure, show
 
