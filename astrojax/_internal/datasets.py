@@ -17,9 +17,9 @@ OWN_DIMS = ("neuron", "pattern", "pair", "time", "eigenvalue")
 """Dimensions of a single result."""
 
 
-def labeled(name: str, definition: str, *dims: str) -> Any:
-    """A field of a `Labeled` result that is a variable of its dataset."""
-    return eqx.field(metadata={"variable": (name, definition, dims)})
+def labeled(definition: str, *dims: str, name: str = "", units: str = "1") -> Any:
+    """A field of a result or a state, with what its dataset says of it; `name` where it is not that of the field."""
+    return eqx.field(metadata={"variable": (name, dims, {"units": units, "definition": definition})})
 
 
 class Labeled(eqx.Module):
@@ -34,25 +34,27 @@ class Labeled(eqx.Module):
         Raises `InputError` for names that do not fit, or inside `jax.jit`.
         """
         not_traced(f"{type(self).__name__.lower()}.to_xarray", self)
-        found = variables(self)
-        number = min(array.ndim - len(own) for own, array, _ in found.values())
-        return dataset(variables(self, batch_dims(dims, number, "state")), {}, {})
+        number = min(array.ndim - len(own) for own, array, _ in variables(self).values())
+        return dataset(variables(self, batch_dims(dims, number, "state")))
 
 
-def variables(result: eqx.Module, leading: tuple[str, ...] = ()) -> dict[str, tuple[Any, ...]]:
-    """The `labeled` fields of a result as xarray takes them, with the `leading` dimensions of a batch."""
-    found = {}
+def variables(result: Any, leading: tuple[str, ...] = (), suffix: str = "") -> dict[str, tuple[Any, ...]]:
+    """The arrays of a result and of its state as xarray takes them, with the `leading` dimensions of a batch."""
+    found: dict[str, tuple[Any, ...]] = {}
     for part in dataclasses.fields(result):
         value = getattr(result, part.name)
-        if "variable" in part.metadata and value is not None:
-            name, definition, dims = part.metadata["variable"]
-            array = np.asarray(value.x if part.name == "state" else value)
-            found[name] = ((*leading, *dims), array, {"definition": definition})
+        if part.name == "state":
+            found |= variables(value, leading)
+        elif eqx.is_array_like(value):
+            array = np.asarray(value)
+            unlabeled: Any = ("", [f"{part.name}_{place}" for place in range(array.ndim - len(leading))], {})
+            name, dims, attributes = part.metadata.get("variable", unlabeled)
+            found[(name or part.name) + suffix] = ((*leading, *dims), array, attributes)
     return found
 
 
 def dataset(
-    variables: Mapping[str, tuple[Any, ...]], coordinates: Mapping[str, Any], attributes: Mapping[str, Any]
+    variables: Mapping[str, tuple[Any, ...]], coordinates: Mapping[str, Any] | None = None, **attributes: Any
 ) -> "xr.Dataset":
     """An `xarray.Dataset`; `InputError` where a dimension has the name of a variable."""
     with needing("to_xarray needs xarray", "xarray"):
@@ -60,7 +62,7 @@ def dataset(
     twice = {dim for dims, *_ in variables.values() for dim in dims} & variables.keys()
     if twice:
         raise InputError(f"dims must be names other than those of the variables {', '.join(variables)}; got {sorted(twice)}")
-    return xr.Dataset(dict(variables), dict(coordinates), dict(attributes))
+    return xr.Dataset(variables, coordinates, attributes)
 
 
 def batch_dims(dims: Sequence[str] | None, number: int, default: str) -> tuple[str, ...]:

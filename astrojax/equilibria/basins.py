@@ -56,10 +56,8 @@ class Attractors(eqx.Module):
     equilibria: Equilibrium
     spectra: Spectrum
     identities: Identity
-    counts: Int[Array, " attractors"] = labeled("count", "trajectories that reached it", "attractor")
-    labels: Int[Array, " starts"] = labeled(
-        "label", "attractor that the start led to, -1 for those that did not settle", "start"
-    )
+    counts: Int[Array, " attractors"] = labeled("trajectories that reached it", "attractor", name="count")
+    labels: Int[Array, " starts"] = labeled("attractor of the start, -1 if it did not settle", "start", name="label")
     num_unsettled: IntScalar  # type: ignore[misc]  # mypy takes `labeled` for a default
 
     def to_xarray(self) -> "xr.Dataset":
@@ -71,7 +69,7 @@ class Attractors(eqx.Module):
         found = variables(self)
         for part in (self.equilibria, self.spectra, self.identities):
             found |= variables(part, ("attractor",))
-        return dataset(found, {}, {"num_unsettled": int(self.num_unsettled)})
+        return dataset(found, num_unsettled=int(found.pop("num_unsettled")[1]))
 
 
 class Basin(eqx.Module):
@@ -95,7 +93,7 @@ class Basin(eqx.Module):
         checks.not_traced("basin.to_xarray", self)
         values = {"num_returned": self.num_returned, "num_valid": self.num_valid, "share": self.share}
         found = {name: (("num_flips",), np.asarray(array)) for name, array in values.items()}
-        return dataset(found, {"num_flips": np.asarray(self.num_flips)}, {})
+        return dataset(found, {"num_flips": np.asarray(self.num_flips)})
 
     @property
     def share(self) -> Float[Array, "*batch levels"]:

@@ -53,10 +53,10 @@ class Identity(Labeled):
         overlap: cosine between the firing rates and the nearest pattern, or its negative where that counts.
     """
 
-    kind: IntScalar = labeled("kind", listed(EquilibriumKind))
-    pattern: IntScalar = labeled("leader", "pattern that leads in a memory or a mixture, -1 for other states")
-    signs: Int[Array, " patterns"] = labeled("sign", "1 for patterns that take part, -1 for negatives, else 0", "pattern")
-    overlap: Scalar = labeled("overlap", "cosine between firing rates and the nearest pattern")
+    kind: IntScalar = labeled(listed(EquilibriumKind))
+    pattern: IntScalar = labeled("pattern that leads in a memory or a mixture, -1 for other states", name="leader")
+    signs: Int[Array, " patterns"] = labeled("1 for patterns that take part, -1 for negatives, else 0", "pattern", name="sign")
+    overlap: Scalar = labeled("cosine between firing rates and the nearest pattern")
 
 
 @of_state

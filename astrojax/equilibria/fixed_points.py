@@ -47,11 +47,11 @@ class Equilibrium(Labeled):
         converged: whether the residual is within rounding. If not, the state is meaningless.
     """
 
-    state: Any = labeled("x", "neuronal state", "neuron")
-    gains: PerPattern | None = labeled("gains", "astrocytic gain of each pattern", "pattern")
-    residual: Scalar = labeled("residual", "largest relative distance of a variable from where it is driven to")
-    num_steps: IntScalar = labeled("num_steps", "steps of Newton's method")
-    converged: BoolScalar = labeled("converged", "whether the residual is within rounding")
+    state: Any
+    gains: PerPattern | None = labeled("astrocytic gain of each pattern", "pattern")
+    residual: Scalar = labeled("largest relative distance of a variable from where it is driven to")
+    num_steps: IntScalar = labeled("steps of Newton's method")
+    converged: BoolScalar = labeled("whether the residual is within rounding")
 
     @property
     def x(self) -> Float[Array, "*batch neurons"]:
@@ -83,11 +83,9 @@ class Spectrum(Labeled):
         stability: a `Stability` as an integer.
     """
 
-    eigenvalues: Float[Array, " variables"] = labeled(
-        "eigenvalues", "eigenvalues of the Jacobian, per unit of time", "eigenvalue"
-    )
-    index: IntScalar = labeled("index", "number of unstable directions")
-    stability: IntScalar = labeled("stability", listed(Stability))
+    eigenvalues: Float[Array, " variables"] = labeled("eigenvalues of the Jacobian, per unit of time", "eigenvalue")
+    index: IntScalar = labeled("number of unstable directions")
+    stability: IntScalar = labeled(listed(Stability))
 
 
 @of_state

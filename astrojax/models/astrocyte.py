@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from .._internal.checks import InputError, finite, one_of, positive, real, shaped
+from .._internal.datasets import labeled
 from .._internal.parameters import OneOf, Range
 from .._internal.types import (
     BoolScalar,
@@ -36,8 +37,8 @@ GAIN_REGIMES = ("dynamic", "adiabatic", "frozen")
 class AstrocyteState(eqx.Module):
     """Neurons x and, in the dynamic regime, the logits z of the gains."""
 
-    x: Neurons
-    gain_logits: PerPattern | None
+    x: Neurons = labeled("neuronal state", "neuron")
+    gain_logits: PerPattern | None = labeled("logits of the gains", "pattern")
 
 
 class AstrocyteMemory(AbstractMemory):

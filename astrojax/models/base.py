@@ -12,6 +12,7 @@ from jaxtyping import PyTree
 
 from .._internal import checks
 from .._internal.checks import InputError
+from .._internal.datasets import labeled
 from .._internal.types import BoolScalar, MaskLike, Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
 from .activations import activation, activation_slope, lagrangian
 from .packed import CompactPatterns
@@ -26,7 +27,7 @@ DEFAULT_TOLERANCE, LARGEST_TOLERANCE = 1e-3, 2.5e-2
 class NeuronState(eqx.Module):
     """State of a memory whose only dynamical variables are its neurons."""
 
-    x: Neurons
+    x: Neurons = labeled("neuronal state", "neuron")
 
 
 class AbstractMemory(eqx.Module):

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._internal.checks import InputError
+from .._internal.datasets import labeled
 from .._internal.types import Couplings, MaskLike, Neurons, Patterns, PerPair, PositiveLike, Scalar, ScalarLike, Stored
 from .activations import activation, activation_slope, lagrangian
 from .base import AbstractMemory, checked_query
@@ -32,9 +33,9 @@ class NeuronAstrocyteState(eqx.Module):
     makes a matrix of them.
     """
 
-    x: Neurons
-    synapses: PerPair
-    processes: PerPair
+    x: Neurons = labeled("neuronal state", "neuron")
+    synapses: PerPair = labeled("synapses between pairs of neurons: an upper triangle, row by row", "pair")
+    processes: PerPair = labeled("astrocyte processes of pairs of neurons: an upper triangle, row by row", "pair")
 
 
 class NeuronAstrocyteMemory(AbstractMemory):

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._internal.checks import InputError, needing, not_traced, shown
-from .._internal.datasets import batch_dims, dataset, listed
+from .._internal.datasets import batch_dims, dataset, labeled, listed, variables
 from .._internal.status import Status as Status
 from .._internal.types import IntScalar, PerPattern, Scalar, ScalarLike
 from ..models.base import AbstractMemory
@@ -18,22 +18,6 @@ from ..models.base import AbstractMemory
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
-
-VARIABLES: dict[str, tuple[str, ...]] = {
-    "x": ("1", "neuronal state", "neuron"),
-    "gain_logits": ("1", "logits of the gains", "pattern"),
-    "synapses": ("1", "synapses between pairs of neurons: the upper triangle of a matrix, row by row", "pair"),
-    "processes": ("1", "astrocyte processes of pairs of neurons: the upper triangle of a matrix, row by row", "pair"),
-    "gains": ("1", "astrocytic gain of each pattern at the horizon", "pattern"),
-    "num_accepted_steps": ("steps", "accepted steps of the solver"),
-    "num_rejected_steps": ("steps", "rejected steps of the solver"),
-    "convergence_time": ("dimensionless time", "first time at which all moves below the given speed; inf: not within t1"),
-    "rtol": ("1", "relative tolerance of a step"),
-    "atol": ("1", "absolute tolerance of a step"),
-    "time": ("dimensionless time", "time at which the state was saved"),
-    "status": ("1", listed(Status)),
-}
-"""Unit, definition and dimensions of what `Recall.to_xarray` gives."""
 
 
 class Recall(eqx.Module):
@@ -53,15 +37,17 @@ class Recall(eqx.Module):
     """
 
     state: Any
-    gains: PerPattern | None
-    status: IntScalar
-    stats: dict[str, IntScalar]
-    ts: Float[Array, " times"] | None
-    states: Any
-    convergence_time: Scalar | None
-    rtol: Scalar
-    atol: Scalar
-    solver: str = eqx.field(static=True)
+    gains: PerPattern | None = labeled("astrocytic gain of each pattern at the horizon", "pattern")
+    status: IntScalar = labeled(listed(Status))
+    stats: dict[str, IntScalar]  # type: ignore[misc]  # mypy takes `labeled` for a default
+    ts: Float[Array, " times"] | None = labeled("time at which the state was saved", "time", units="dimensionless time")
+    states: Any  # type: ignore[misc]
+    convergence_time: Scalar | None = labeled(
+        "first time at which all moves below the given speed; inf: not within t1", units="dimensionless time"
+    )
+    rtol: Scalar = labeled("relative tolerance of a step")
+    atol: Scalar = labeled("absolute tolerance of a step")
+    solver: str = eqx.field(static=True)  # type: ignore[misc]
 
     @property
     def x(self) -> Float[Array | np.ndarray, "*batch neurons"]:
@@ -113,30 +99,18 @@ class Recall(eqx.Module):
         """
         not_traced("recall.to_xarray", self)
         leading = batch_dims(dims, np.ndim(self.status), "query")
-        own = {name: getattr(self, name) for name in ("gains", "status", "convergence_time", "rtol", "atol")}
-        values = {**vars(self.state), **own, **self.stats}
-        variables = {name: _variable(name, value, leading) for name, value in values.items() if value is not None}
-        coordinates = {}
-        if self.ts is not None:
-            along = (*leading, "time")
-            saved = {name: value for name, value in vars(self.states).items() if value is not None}
-            variables |= {f"{name}_saved": _variable(name, value, along) for name, value in saved.items()}
-            ts = np.asarray(self.ts)
-            rows = ts.reshape(-1, ts.shape[-1])
-            if len(rows) and (rows == rows[0]).all():
-                coordinates["time"] = _variable("time", rows[0], ("time",))
-            else:
-                variables["saved_time"] = _variable("time", ts, along)
-        return dataset(variables, coordinates, {"solver": self.solver})
-
-
-def _variable(name: str, values: Any, leading: tuple[str, ...]) -> tuple[tuple[str, ...], np.ndarray, dict[str, Any]]:
-    """A variable as xarray takes it: its dimensions are those that lead, and its own."""
-    array = np.asarray(values)
-    units, definition, *dims = VARIABLES.get(name, ("1", f"part {name} of the state"))
-    if len(dims) != array.ndim - len(leading):
-        dims = [f"{name}_{place}" for place in range(array.ndim - len(leading))]
-    return (*leading, *dims), array, {"units": units, "definition": definition}
+        found = variables(self, leading)
+        for name, number in self.stats.items():
+            attributes = {"units": "steps", "definition": f"{name.split('_')[1]} steps of the solver"}
+            found[name] = (leading, np.asarray(number), attributes)
+        if self.ts is None:
+            return dataset(found, solver=self.solver)
+        found |= variables(self.states, (*leading, "time"), "_saved")
+        own_dims, ts, attributes = found.pop("ts")
+        rows = ts.reshape(-1, ts.shape[-1])
+        if len(rows) and (rows == rows[0]).all():
+            return dataset(found, {"time": ("time", rows[0], attributes)}, solver=self.solver)
+        return dataset(found | {"saved_time": (own_dims, ts, attributes)}, solver=self.solver)
 
 
 def animate(

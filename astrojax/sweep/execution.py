@@ -119,7 +119,7 @@ class SweepResult:
     def to_xarray(self) -> "xr.Dataset":
         """The observables as an `xarray.Dataset` with a dimension for each axis; zipped coordinates lie along theirs."""
         coordinates = {name: (axis, values) for axis, named in self.axes.items() for name, values in named.items()}
-        return dataset({name: (tuple(self.axes), values) for name, values in self.observables.items()}, coordinates, {})
+        return dataset({name: (tuple(self.axes), values) for name, values in self.observables.items()}, coordinates)
 
 
 def run_sweeps(
