@@ -34,7 +34,7 @@ class Labeled(eqx.Module):
         Raises `InputError` for names that do not fit, or inside `jax.jit`.
         """
         not_traced(f"{type(self).__name__.lower()}.to_xarray", self)
-        number = min(array.ndim - len(own) for own, array, _ in variables(self).values())
+        number = max(array.ndim - len(own) for own, array, _ in variables(self).values())
         return dataset(variables(self, batch_dims(dims, number, "state")))
 
 
