@@ -8,7 +8,6 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
-from matplotlib.transforms import ScaledTranslation
 
 from .._internal.checks import InputError
 from .._internal.parameters import QUANTITIES
@@ -50,7 +49,7 @@ COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#00
 MARKERS = "os^vDPX<>"
 """Markers that distinguish lines in print without color."""
 
-MAX_TICKS, TICK_LETTERS, NAME_LETTERS = 7, 30, 40
+MAX_TICKS, TICK_LETTERS, NAME_LETTERS = 7, 28, 40
 """Most ticks along a side of a map, most letters of all their labels, and most letters of a name."""
 
 TICK_STEPS = [1, 2, 5, 10]
@@ -108,21 +107,15 @@ def fixed_values(results: xr.Dataset, labels: Labels) -> str:
     return ",\n".join(", ".join(found[at : at + 2]) for at in range(0, len(found), 2))
 
 
-def add_legend(figure: Figure, handles: Sequence[Any], panels: Sequence[Any] = (), **style: Any) -> None:
-    """Add a legend in as many columns as fit: above all panels, or above the titles of those that share their figure."""
-    where: Any = figure
-    width: float = figure.get_figwidth()
-    place: dict[str, Any] = {"loc": "outside upper center"}
-    if panels:
-        where = panels[len(panels) // 2]
-        lines = where.get_title().count("\n") + bool(where.get_title())
-        above = where.transAxes + ScaledTranslation(0, lines * 14 / 72, figure.dpi_scale_trans)
-        width *= sum(one.get_position().width for one in panels)
-        place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "bbox_transform": above}
+def add_legend(figure: Figure, handles: Sequence[Any], ax: Any = None, **style: Any) -> None:
+    """Add a legend: above all panels, in as many columns as fit, or to the right of a given one."""
+    style |= {"handles": handles, "frameon": False, "fontsize": "small", "title_fontsize": "small"}
+    if ax is not None:
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1), **style)
+        return
     longest = max(len(str(handle.get_label())) for handle in handles)
-    columns = min(max(int(width / (0.07 * longest + 0.5)), 1), len(handles))
-    fonts: dict[str, Any] = dict.fromkeys(("fontsize", "title_fontsize"), "small")
-    where.legend(handles=handles, ncols=columns, frameon=False, **fonts, **place, **style)
+    columns = min(max(int(figure.get_figwidth() / (0.07 * longest + 0.5)), 1), len(handles))
+    figure.legend(loc="outside upper center", ncols=columns, **style)
 
 
 def set_axis(ax: Any, axis: str, positions: np.ndarray, labels: Labels = None) -> None:
@@ -146,42 +139,24 @@ def draw_grid(
     """Draw one value (or color) per cell over two axes of a sweep, with their ticks, and return the image."""
     image = ax.imshow(grid, origin="lower", aspect="auto", interpolation="nearest", **style)
     for axis, values in ((ax.yaxis, results[vertical].values), (ax.xaxis, results[horizontal].values)):
-        places, marked = _ticks(values)
-        axis.set_ticks(places, distinct(marked))
+        axis.set_ticks(*_ticks(values))
     ax.set_xlabel(axis_label(horizontal, labels))
     return image
 
 
-def _ticks(values: np.ndarray) -> tuple[np.ndarray, list[Any]]:
-    """Places of ticks among the cells of an axis, and the values there.
-
-    All cells if they are few; round numbers if the cells are evenly spaced on a linear or logarithmic scale; else every second
-    cell, or third, and so on.
-    """
+def _ticks(values: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Places of ticks among the cells of an axis, and their labels: round numbers along many evenly spaced cells."""
     places, marked = np.arange(values.size), values
-    if values.size >= MAX_TICKS:
-        places, marked = _round_numbers(values) or (places, values)
-    step = 1 if places.size <= MAX_TICKS else -(-places.size // (MAX_TICKS - 1))
-    while step < places.size and sum(len(text) + 1 for text in distinct(marked[::step].tolist())) > TICK_LETTERS:
-        step += 1
-    return places[::step], marked[::step].tolist()
-
-
-def _round_numbers(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Places and values of round numbers along an axis that is evenly spaced on a linear or logarithmic scale."""
-    scales: list[tuple[Any, Any]] = [
-        (np.asarray, MaxNLocator(MAX_TICKS - 1, steps=TICK_STEPS, integer=values.dtype.kind in "iu"))
-    ]
-    if values.min() > 0:
-        scales.append((np.log, LogLocator(numticks=MAX_TICKS)))
-    for scale, locator in scales:
-        scaled = scale(values.astype(float))
-        if scaled[1] > scaled[0] and _is_evenly_spaced(scaled):
-            ticks = locator.tick_values(values[0], values[-1])
-            ticks = ticks[(ticks >= values[0]) & (ticks <= values[-1])]
-            if ticks.size >= 2:
-                return np.interp(scale(ticks), scaled, np.arange(values.size)), ticks
-    return None
+    if values.size > MAX_TICKS:
+        is_wide = is_logarithmic(values) and _is_evenly_spaced(np.log(values))
+        locator = LogLocator(numticks=MAX_TICKS) if is_wide else MaxNLocator(MAX_TICKS - 1, steps=TICK_STEPS)
+        ticks = locator.tick_values(values[0], values[-1])
+        ticks = ticks[(ticks >= values[0]) & (ticks <= values[-1])]
+        if is_wide or _is_evenly_spaced(values):
+            places, marked = np.interp(ticks, values, places), ticks
+    labels = distinct(marked.tolist())
+    step = -(-len(labels) * max(4, *map(len, labels)) // TICK_LETTERS)
+    return places[::step], labels[::step]
 
 
 def is_logarithmic(positions: np.ndarray) -> bool:
@@ -192,4 +167,4 @@ def is_logarithmic(positions: np.ndarray) -> bool:
 
 def _is_evenly_spaced(positions: np.ndarray) -> bool:
     steps = np.diff(positions)
-    return bool(np.allclose(steps, steps[0]))
+    return bool(np.all(steps > 0) and np.allclose(steps, steps[0]))

@@ -230,7 +230,7 @@ def curves(
     Arguments:
         results, observable, labels: as for `heat_map`. along: the axis, by default the first with several values.
         models: as for `heat_map`, but all decoders by default. The color of a model does not depend on the choice.
-        ax: one or several `Axes` to draw on, by default those of a new figure. The legend lies above them:
+        ax: one or several `Axes` to draw on, by default those of a new figure. The legend lies to the right of the last:
             `layout="constrained"` of their figure keeps room for it.
 
     Returns:
@@ -245,10 +245,12 @@ def curves(
     across = next((dim for dim in long_axes(results, observable) if dim != along), None)
     number = MAX_PANELS if ax is None else np.size(ax)
     positions, is_share = results[along].values, observable == "success"
-    places = [None] if across is None else _spread_inside(results.sizes[across], number)
+    number = min(number, 1 if across is None else results.sizes[across])
+    # At the middles of equal parts of the other axis: its ends are often trivial.
+    places = [(2 * part + 1) * results.sizes.get(across, 1) // (2 * number) for part in range(number)]
     figure, panels = make_panels(ax, len(places), (1 + 4.2 * len(places), 4.0))
     for one, place in zip(panels, places, strict=True):
-        chosen = results if place is None else results.isel({across: place})
+        chosen = results if across is None else results.isel({across: place})
         for name in map(str, results.model.values):
             at = every.index(name)
             color, marker = COLORS[at % len(COLORS)], MARKERS[at % len(MARKERS)]
@@ -270,7 +272,7 @@ def curves(
     handles, _ = max((one.get_legend_handles_labels() for one in panels), key=lambda found: len(found[0]))
     title = "mean, 95% interval" if is_share else "mean, quartiles"
     if handles:
-        add_legend(figure, handles, () if ax is None else panels, title=title)
+        add_legend(figure, handles, None if ax is None else panels[-1], title=title)
     return figure
 
 
@@ -330,12 +332,6 @@ def _mean_and_quartiles(values: xr.DataArray, axis: str) -> np.ndarray:
         flat = piece.transpose(axis, ...).values.reshape(piece.sizes[axis], -1)
         found.append([statistics.mean(flat), *statistics.quantiles(flat, [0.25, 0.75])])
     return np.concatenate(found, axis=1)
-
-
-def _spread_inside(size: int, limit: int) -> list[int]:
-    """Up to `limit` places along an axis, at the middles of equal parts of it: its ends are often trivial."""
-    number = min(size, limit)
-    return [int((2 * part + 1) * size // (2 * number)) for part in range(number)]
 
 
 def file_name(name: str) -> str:

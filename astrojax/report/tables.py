@@ -45,11 +45,10 @@ def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str
     places = {dim: _spread(results.sizes[dim], limit) for dim, limit in zip(axes, (MAX_ROWS, MAX_COLUMNS), strict=False)}
     tables = {}
     for name, errors in _errors(results).items():
-        shown = errors.isel({dim: at for dim, at in places.items() if dim in errors.dims})
-        found = mean_and_interval(shown, [dim for dim in axes if dim in errors.dims], bounds_of(results, "hamming_error"))
         # The error of a decoder is the same everywhere along an axis that does not matter to it.
-        repeated = [place for place, dim in enumerate(axes, 1) if dim not in errors.dims]
-        found = np.broadcast_to(np.expand_dims(found, repeated), [3, *(places[dim].size for dim in axes)])
+        repeated = {dim: places[dim].size for dim in axes if dim not in errors.dims}
+        shown = errors.isel(places, missing_dims="ignore").expand_dims(repeated)
+        found = mean_and_interval(shown, axes, bounds_of(results, "hamming_error"))
         tables[name] = {"mean_hamming_error": _plain(found[0]), "interval": _plain(np.moveaxis(found[1:], 0, -1))}
     names = [str(name) for name in results.model.values]
     status, success, settled, refined = (
@@ -124,19 +123,15 @@ def print_outline(console: Console, title: str, outline: Any) -> None:
     console.print(make_table(["", "trajectories", "padded to", "padding"], rows, f"{title}: plan"))
     if outline.pool is not None:
         console.print("{} patterns of {} neurons to draw from".format(*outline.pool))
+    where = "computed by the workers of a cluster"
+    if outline.devices:
+        where = f"{len(outline.devices)} × {outline.devices[0]}, at most {shown_bytes(outline.budget_bytes)} of memory each"
     console.print(
         f"{outline.num_trajectories:,} trajectories in {outline.num_chunks:,} chunks of up to {outline.lanes_per_chunk:,}, "
-        f"{outline.num_programs} programs (one for each padded shape)",
+        f"{outline.num_programs} programs (one for each padded shape)\nresults of {shown_bytes(outline.stored_bytes)} before "
+        f"compression, in {outline.num_files:,} files of chunks and their flags\n{where}",
         soft_wrap=True,
     )
-    size = shown_bytes(outline.stored_bytes)
-    console.print(f"results of {size} before compression, in {outline.num_files:,} files of chunks and their flags")
-    number = len(outline.devices)
-    if number:
-        where = f"{number} device{'s' if number > 1 else ''} ({outline.devices[0]})"
-        console.print(f"{where}, at most {shown_bytes(outline.budget_bytes)} of memory each", soft_wrap=True)
-    else:
-        console.print("computed by the workers of a cluster")
 
 
 def repeats(found: Mapping[str, Mapping[str, float | int]]) -> bool:

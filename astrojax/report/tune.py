@@ -11,7 +11,7 @@ from rich.console import Console
 from ..runs.tune_results import best_entry
 from .drawing import COLORS, DECODERS, add_legend, axis_label, is_logarithmic, set_axis
 from .figures import curves, difference, heat_map
-from .statistics import error_bars, fdr_significant, mean_interval, paired_p_values, share_interval, with_interval
+from .statistics import fdr_significant, mean_interval, paired_p_values, share_interval, with_interval
 from .tables import bounds_of, long_axes, make_table
 
 NAMES = {
@@ -118,8 +118,6 @@ def tune_figures(
         figures["difference"] = difference(heldout, "tuned", "start")
     elif axes:
         figures["before_and_after"] = curves(heldout)
-    else:
-        figures["before_and_after"] = plot_intervals(heldout_errors(heldout))
     return figures
 
 
@@ -176,21 +174,6 @@ def plot_landscape(history: xr.Dataset, landscape: xr.DataArray, best: dict[str,
     ax.set_title(f"mean loss{', at ' + ', '.join(others) if others else ''}", fontsize="medium")
     add_legend(figure, ax.get_legend_handles_labels()[0])
     figure.colorbar(image, ax=ax, label="loss")
-    return figure
-
-
-def plot_intervals(errors: dict[str, Any]) -> Figure:
-    """Plot mean Hamming errors and shares of perfect recalls by name, with 95% intervals."""
-    names = [name for name in errors if errors[name]["hamming_error"][0] is not None]
-    figure = Figure(figsize=(9, 1.2 + 0.35 * len(names)), layout="constrained")
-    labels = {"hamming_error": "mean Hamming error", "perfect": "perfect recalls"}
-    for ax, (kind, label) in zip(figure.subplots(1, 2, sharey=True), labels.items(), strict=True):
-        middle, low, high = np.array([errors[name][kind] for name in names], float).T
-        ax.errorbar(middle, range(len(names)), xerr=error_bars(middle, [low, high]), fmt="o", capsize=3)
-        ax.set_yticks(range(len(names)), [NAMES.get(name, name) for name in names])
-        ax.set_xlabel(label)
-        ax.grid(axis="x", alpha=0.3)
-    figure.axes[0].invert_yaxis()
     return figure
 
 

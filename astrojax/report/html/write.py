@@ -34,6 +34,11 @@ QUANTITIES = {
 }
 """Observables that are averaged over a whole run, and their labels."""
 
+RUN_CAPTIONS = {
+    "hamming": "Mean Hamming error of every model over two axes, beside the Bayes decoder's where it was run.",
+    "difference": "Mean Hamming error of one model minus that of another, on the same problems.",
+    "along": "Hamming error along an axis: means, and bands between the quartiles.",
+}
 TUNE_CAPTIONS = {
     "search": "The loss, and each parameter, over the steps: one line per start, one color per score.",
     "landscape": "The loss on a plane of two parameters, the others at their best values, and the path over it.",
@@ -67,7 +72,11 @@ def write_run_page(folder: str | Path, path: str | Path) -> Path:
     inside = path.resolve().is_relative_to(folder.resolve())
     if inside and path.resolve() != folder.resolve() / store.REPORT:
         raise InputError(f"the page must be {store.REPORT} in the run folder, or a file elsewhere; got {path}")
-    template, content = ("tune.html", _tune_content(folder)) if is_search(folder) else ("run.html", _run_content(folder))
+    if is_search(folder):
+        template, content = "tune.html", _tune_content(folder)
+    else:
+        results, done = store.load(folder, partial=True), store.is_done(folder)
+        template, content = "run.html", run_content(results, read_record(folder), int(done.sum()), done.size)
     config = (folder / store.CONFIG).read_text(encoding="utf-8")
     write_text(path, render(template, folder=folder.resolve().name, config=config, **content))
     return path
@@ -80,11 +89,6 @@ def _is_page(path: Path) -> bool:
             with path.open("rb") as file:
                 return file.read(15).lower() == b"<!doctype html>"
     return False
-
-
-def _run_content(folder: Path) -> dict[str, Any]:
-    results, done = store.load(folder, partial=True), store.is_done(folder)
-    return run_content(results, read_record(folder), int(done.sum()), done.size)
 
 
 def run_content(results: xr.Dataset, provenance: Mapping[str, Any], num_done: int, num_chunks: int) -> dict[str, Any]:
@@ -106,7 +110,10 @@ def run_content(results: xr.Dataset, provenance: Mapping[str, Any], num_done: in
         "quantities": list(quantities.values()),
         "overview": {name: list(overview(name)) for name in statuses},
         "grids": describe_grids(provenance.get("grids", {}), content["refined"]),
-        "figures": list(_figures(results)) if content["trajectories"] else [],
+        "figures": [
+            (Picture.of(figure), RUN_CAPTIONS[name.partition("_")[0]])
+            for name, figure in (figures_of(results) if content["trajectories"] else {}).items()
+        ],
         "meanings": {status.name.lower(): inline_markdown(status.meaning) for status in Status},
         "num_computed": {name: int((status >= 0).sum()) for name, status in statuses.items()},
         "failed_at": [(name, *_failed_at(status)) for name, status in statuses.items() if content["failed"][name]],
@@ -114,21 +121,6 @@ def run_content(results: xr.Dataset, provenance: Mapping[str, Any], num_done: in
         "solver": results.attrs.get("solver"),
         "variables": {str(name): values.attrs for name, values in results.data_vars.items()},
     }
-
-
-def _figures(results: xr.Dataset) -> Iterator[tuple[Picture, str]]:
-    """Figures and their captions."""
-    first, *others = map(str, results.model.values)
-    captions = {
-        "hamming_error": "Mean Hamming error of every model over two axes, beside the Bayes decoder's where it was run."
-    } | {
-        f"difference_{first}_{other}": f"Mean Hamming error of {first} minus that of {other}, on the same problems: blue where "
-        "the first is better, red where it is worse, pale where the 95% interval includes 0."
-        for other in others
-    }
-    for name, figure in figures_of(results).items():
-        along = f"Hamming error along {name.removeprefix('along_')}: means, and bands between the quartiles."
-        yield Picture.of(figure), captions.get(name, along)
 
 
 def _failed_at(status: xr.DataArray) -> tuple[list[list[str]], list[str], list[list[str]]]:
