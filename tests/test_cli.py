@@ -20,7 +20,7 @@ import yaml
 import astrojax as aj
 from astrojax.cli import main, progress
 from astrojax.cli.output import Output, print_json
-from astrojax.config.examples import path_of
+from astrojax.config.files import examples
 
 TINY = {
     "patterns": {"num_neurons": 8},
@@ -153,7 +153,7 @@ def test_the_exit_status_says_what_went_wrong(error, status, monkeypatch, capsys
     def fails(options):
         raise error
 
-    monkeypatch.setattr("astrojax.cli.info.run", fails)
+    monkeypatch.setattr("astrojax.cli.about._info", fails)
     assert main(["info"]) == status
     assert capsys.readouterr().err == f"astrojax: {error if status != 130 else 'interrupted'}\n"
 
@@ -273,7 +273,7 @@ def test_a_mistake_is_answered_with_what_to_do_next(case, capsys):
 def test_an_example_is_printed_as_it_is_and_listed_with_what_it_is_for(capsys):
     assert main(["examples", "first"]) == 0
     text = capsys.readouterr().out
-    assert text == path_of("first").read_text()
+    assert text == examples()["first"]["text"]
     assert main(["examples"]) == 0
     assert "astrojax tune example:tune" in capsys.readouterr().out
     assert document(capsys, "examples")["examples"][0]["name"] == "first"

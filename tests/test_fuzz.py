@@ -18,7 +18,7 @@ import pytest
 import xarray as xr
 
 import astrojax as aj
-from astrojax.config import examples
+from astrojax.config.files import examples
 from astrojax.config.validation import read_config
 from astrojax.explore.compute import read_upload
 from astrojax.runs.tune import load_search_config
@@ -31,7 +31,7 @@ FILES = int(os.environ.get("ASTROJAX_FUZZ", "40"))
 LONGEST, MOST_MEMORY = 20.0, 2**28
 """Seconds and bytes that reading one may take."""
 
-CONFIGURATIONS = [examples.path_of(name).read_bytes() for name in examples.names()]
+CONFIGURATIONS = [example["text"].encode() for example in examples().values()]
 SOUP = """~ -1 1e400 .nan -.inf 0x_ 1e-320 100000000 2001-13-45 !!int !!python/name:os.system "a\\0b" "a\\ud800b" 😀 /dev/zero
 [] {} [1, {a: [[1]] &a *a <<: {1: 2} {start: 0, stop: 1e9, step: 1e-9} {kind: [1]} | > - ? % @ ` : # inf "1 −1 ; PK \0 '|O'"""
 LONG = ("[" * 300, "9" * 5000, "x" * 3000, "(100000000, 100000000)")

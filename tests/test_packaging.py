@@ -16,8 +16,8 @@ from packaging.version import Version
 
 import astrojax as aj
 from astrojax._internal import version as _version
-from astrojax.cli.main import COMMANDS, make_parser
-from astrojax.config import examples
+from astrojax.cli.main import GROUPS, make_parser
+from astrojax.config.files import examples
 from astrojax.config.run import Config
 from astrojax.config.tune import TuneConfig
 from astrojax.config.validation import read
@@ -30,19 +30,19 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 def test_every_example_is_a_configuration_named_by_its_file_that_says_what_it_is():
-    commands = {name: examples.kind(name) for name in examples.names()}
+    commands = {name: example["command"] for name, example in examples().items()}
     assert commands == {"first": "run", "digits": "run", "tune": "tune"}
     for name, command in commands.items():
         assert read(f"example:{name}", Config if command == "run" else TuneConfig).name == name
-        assert examples.path_of(name).read_text().startswith("# ")
-        assert 20 < len(examples.about(name)) < 128
+        assert examples()[name]["text"].startswith("# ")
+        assert 20 < len(examples()[name]["about"]) < 128
     assert aj.load_config("example:first", trials=7).trials == 7
 
 
 def test_every_command_has_a_summary_examples_that_parse_and_exit_statuses():
     parser, commands = make_parser()
     overview = parser.format_help()
-    assert set(commands) == set(COMMANDS)
+    assert set(commands) == {command.__name__ for group in GROUPS.values() for command in group}
     for name, command in commands.items():
         assert overview.count(f"\n  {name} ") == 1
         text = command.format_help()

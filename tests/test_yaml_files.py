@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 import astrojax as aj
-from astrojax.config.validation import parse_config, read_config
-from astrojax.config.yaml_files import MAX_BYTES, MAX_DEPTH, MAX_VALUES, dump_yaml, find_faults, parse_yaml, read_yaml
+from astrojax.config.files import MAX_BYTES, MAX_DEPTH, MAX_VALUES, dump_yaml, parse_yaml, read_yaml
+from astrojax.config.validation import find_faults, parse_config, read_config
 
 SMALL = "models: {h: {kind: hopfield}}\naxes: {num_patterns: 5, num_flips: 1}\n"
 

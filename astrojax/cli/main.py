@@ -1,6 +1,7 @@
 """Parses a command line and calls its command; exceptions become messages and exit statuses.
 
-Every command is a module: its docstring is its help, `add` declares its arguments, `run` does it and returns the exit status.
+Every command is a function that declares its arguments, and the function that executes it and returns the exit status; its
+docstring is the help.
 What is heavy is imported when it is needed, so that help answers at once.
 """
 
@@ -17,9 +18,13 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from .._internal.errors import InputError, RunError
-from . import completion, examples, explore, export, info, run, schema, show, tune, verify
+from .about import complete, completion, info, schema
 from .output import print_error, print_json
 from .parser import Parser, fill
+from .results import export, show, verify
+from .run import run
+from .start import examples, explore
+from .tune import tune
 
 GROUPS = {
     "start": (examples, explore),
@@ -28,8 +33,6 @@ GROUPS = {
     "about": (schema, info, completion),
 }
 """The commands in the order of their help."""
-
-COMMANDS = {module.__name__.rpartition(".")[2]: module for group in GROUPS.values() for module in group}
 
 STATUSES = "exit status: 0 success, 1 runtime failure, 2 invalid input, 130 interrupted"
 
@@ -53,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def entry() -> None:
     """The command `astrojax`: `main` and the end of the process; or, for a shell, the completion of a command line."""
     if "_ARGCOMPLETE" in os.environ:
-        completion.complete(*make_parser())
+        complete(*make_parser())
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed, as by `>&-`
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
@@ -94,15 +97,15 @@ def make_parser() -> tuple[Parser, dict[str, Parser]]:
     lines = []
     for title, group in GROUPS.items():
         lines.append(f"{title}:")
-        for module in group:
-            name = module.__name__.rpartition(".")[2]
-            text, _, calls = inspect.cleandoc(module.__doc__ or "").partition("\n\nexamples:\n")
+        for declare in group:
+            name = declare.__name__
+            text, _, calls = (inspect.getdoc(declare) or "").partition("\n\nexamples:\n")
             summary, *paragraphs = text.split("\n\n")
             lines.append(f"  {name:<11} {summary}")
             epilog = f"examples:\n{calls}\n\n{fill(STATUSES)}"
             parsers[name] = command = commands.add_parser(name, help=summary, description=fill(summary), epilog=epilog)
             command.describe(*paragraphs)
-            module.add(command)
+            declare(command)
             command.add_argument("--no-color", action="store_true", help="no colors on a terminal; so does NO_COLOR=1")
         lines.append("")
     lines += [
@@ -139,7 +142,7 @@ def _execute(words: list[str]) -> int:
     if rest and not commands[name].takes_overrides:
         commands[name].refuse(rest)
     options.overrides, options.parser = rest, commands[name]
-    return COMMANDS[name].run(options)
+    return options.execute(options)
 
 
 def _fail(words: Sequence[str], text: str, status: int, faults: Sequence[tuple[str, str]] = ()) -> int:

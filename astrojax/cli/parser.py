@@ -1,15 +1,26 @@
-"""The parser of a command, and the arguments that several commands share. Nothing heavy is imported."""
+"""The parser of a command, and what several commands share. Nothing heavy is imported."""
 
 import argparse
+import contextlib
 import glob
 import os
+import re
 import shutil
+import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .._internal.errors import InputError, did_you_mean
+from .output import Output
+
+if TYPE_CHECKING:
+    from ..config.run import BaseConfig
+
+EXECUTION = ("memory", "num_devices", "num_threads", "lanes_per_chunk", "cluster")
+"""Options that are arguments of `Execution`."""
 
 JSON = (
     "With --json, stdout is one JSON document and nothing else; notes go to stderr. An error is "
@@ -68,6 +79,71 @@ def add_run_folder(parser: Parser, text: str) -> None:
     run.completer = run_folders
 
 
+def add_configuration(parser: Parser, text: str) -> None:
+    """Declare CONFIG, its overrides, the run folder, and how to compute it."""
+    parser.takes_overrides = True
+    parser.describe(
+        "Any key of the configuration can be overridden after CONFIG: --dotted.key value, for instance --retrieval.t1 20 or "
+        '--axes.num_patterns "[5, 10]". A value is written as in the file.',
+        "Compiled programs are cached in the user's cache folder; ASTROJAX_CACHE names another one, or off.",
+    )
+    config: Any = parser.add_argument("config", metavar="CONFIG", type=file_name, help=text)
+    config.completer = configurations
+    text = "the run folder, continued if it is unfinished; runs/NAME if omitted"
+    parser.option("--out", "DIR", text, type=file_name)
+    parser.option("--memory", "SIZE", "how much of a device's memory may be used, such as 2GiB", type=_bytes)
+    text = "how many devices of this machine are used; all if omitted"
+    parser.option("--devices", "N", text, type=integer, dest="num_devices")
+    text = "how many calls run at a time; one per core if omitted"
+    parser.option("--threads", "N", text, type=integer, dest="num_threads")
+    add_output(parser, quiet=True)
+
+
+def check_overrides(options: argparse.Namespace, kind: "type[BaseConfig]") -> None:
+    """Refuse a misspelt option before it is taken for an override, and a configuration that does not come first."""
+    parser: Parser = options.parser
+    if not Path(options.config).exists() and any(Path(word).is_file() for word in options.overrides):
+        raise InputError(f"the configuration comes first: {parser.prog} CONFIG [--out DIR] [--dotted.key value ...]")
+    known, keys = parser.options(), [f"--{name}" for name in kind.model_fields]
+    for word in options.overrides:
+        option = word.partition("=")[0]
+        near = get_close_matches(option.replace("_", "-"), [*known, *keys], n=1)
+        if option.startswith("-") and option not in keys and near and near[0] in known:
+            parser.refuse([option])
+
+
+def find_folder(output: Output, config: "BaseConfig", out: str | Path | None) -> tuple[Path, bool]:
+    """The run folder of a configuration, and whether it was found and holds the finished run, which is then printed."""
+    from ..storage import folder as store
+    from ..storage.provenance import finished_already
+
+    if out is not None:
+        return Path(out), False
+    folder, is_finished = store.choose_folder(Path("runs"), config.name, config)
+    if is_finished:
+        output.print_line(finished_already(folder))
+    return folder, is_finished
+
+
+def execution_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Arguments of `Execution` among the options."""
+    return {name: value for name, value in vars(options).items() if name in EXECUTION}
+
+
+@contextlib.contextmanager
+def saying_how_to_continue(folder: Path, stored: Callable[[], str]) -> Iterator[None]:
+    """Print, after an interruption or a runtime failure, what is stored in a run folder and which command continues it."""
+    from ..config.files import CONFIG, run_again
+
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, ValueError) and (folder / CONFIG).exists():
+            with contextlib.suppress(InputError):
+                print(f"astrojax: {stored()}; continue with: {run_again(folder)}", file=sys.stderr)
+        raise
+
+
 def file_name(text: str) -> str:
     """The name of a file or folder."""
     if not text:
@@ -83,6 +159,14 @@ def integer(text: str) -> int:
     return int(number)
 
 
+def _bytes(text: str) -> int:
+    found = re.fullmatch(r"(\d+(?:\.\d*)?(?:e\d+)?)\s*([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
+    if not found or not float(found[1]) < 1e30:
+        raise argparse.ArgumentTypeError(f"must be a number of bytes such as 800MB or 2GiB; got {text!r}")
+    number, prefix, binary = found.groups()
+    return int(float(number) * (1024 if binary else 1000) ** " KMGT".index(prefix.upper() or " "))
+
+
 def fill(text: str) -> str:
     """A paragraph wrapped to the width of the terminal."""
     width = max(min(shutil.get_terminal_size().columns - 2, 100), 40)
@@ -91,15 +175,15 @@ def fill(text: str) -> str:
 
 def configurations(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
     """Complete CONFIG: YAML files, folders, and the examples for the command."""
-    from ..config.examples import PREFIX, kind, names
+    from ..config.files import PREFIX, examples
 
-    examples = [f"{PREFIX}{name}" for name in names() if kind(name) == parsed_args.command]
-    return [*_paths(prefix, ".yaml", ".yml"), *(example for example in examples if example.startswith(prefix))]
+    own = [PREFIX + name for name, example in examples().items() if example["command"] == parsed_args.command]
+    return [*_paths(prefix, ".yaml", ".yml"), *(example for example in own if example.startswith(prefix))]
 
 
 def run_folders(prefix: str, **_: Any) -> list[str]:
     """Complete RUN: run folders, and folders that may hold some."""
-    from ..config.detect import CONFIG
+    from ..config.files import CONFIG
 
     return [text.rstrip("/") if (Path(text).expanduser() / CONFIG).is_file() else text for text in _paths(prefix)]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from .._internal.errors import RunError
 from .._internal.files import refuse_links, write_json
-from ..config.detect import run_again
+from ..config.files import run_again
 from ..storage import folder as store
 from ..storage.provenance import read_record
 from .output import Output

@@ -1,10 +1,4 @@
-"""Compute a configuration and write its run folder.
-
-examples:
-  astrojax run example:first
-  astrojax run mine.yaml --out runs/mine --trials 200
-  astrojax run runs/mine                        # continue it after an interruption
-"""
+"""The command `run`: a configuration is computed into its run folder."""
 
 import argparse
 import shlex
@@ -15,19 +9,26 @@ from pathlib import Path
 from typing import Any
 
 from .._internal.errors import InputError
-from .computing import add_configuration, check_overrides, execution_of, find_folder, saying_how_to_continue
 from .output import Output
-from .parser import Parser, integer
+from .parser import Parser, add_configuration, check_overrides, execution_of, find_folder, integer, saying_how_to_continue
 
 
-def add(parser: Parser) -> None:
+def run(parser: Parser) -> None:
+    """Compute a configuration and write its run folder.
+
+    examples:
+      astrojax run example:first
+      astrojax run mine.yaml --out runs/mine --trials 200
+      astrojax run runs/mine                        # continue it after an interruption
+    """
     add_configuration(parser, "a YAML file (see `astrojax schema`), example:NAME, or a run folder to be continued")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     parser.option("--cluster", "WHERE", "a Dask scheduler's address or file, or local:4 for four workers here")
     parser.option("--chunk", "N", "trajectories that are computed and stored as one", type=integer, dest="lanes_per_chunk")
+    parser.set_defaults(execute=_run)
 
 
-def run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     from ..config.run import Config
 
     check_overrides(options, Config)
@@ -108,7 +109,7 @@ def run_config(
 
 def _config_in(folder: Path) -> Path:
     """The configuration of a run folder that is to be continued."""
-    from ..config.detect import CONFIG, is_search, run_folders
+    from ..config.files import CONFIG, is_search, run_folders
 
     if is_search(folder):
         raise InputError(

@@ -1,29 +1,30 @@
-"""Search for parameters by gradients, and evaluate them on held-out problems.
-
-examples:
-  astrojax tune example:tune --out runs/tuned
-  astrojax run runs/tuned/tuned.yaml            # a run with what was found
-  astrojax tune mine.yaml --search.num_steps 200
-"""
+"""The command `tune`: parameters are searched by gradients."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .computing import add_configuration, check_overrides, execution_of, find_folder, saying_how_to_continue
 from .output import Output
-from .parser import Parser
+from .parser import Parser, add_configuration, check_overrides, execution_of, find_folder, saying_how_to_continue
 
 if TYPE_CHECKING:
     from ..tuning.search import SearchState
 
 
-def add(parser: Parser) -> None:
+def tune(parser: Parser) -> None:
+    """Search for parameters by gradients, and evaluate them on held-out problems.
+
+    examples:
+      astrojax tune example:tune --out runs/tuned
+      astrojax run runs/tuned/tuned.yaml            # a run with what was found
+      astrojax tune mine.yaml --search.num_steps 200
+    """
     add_configuration(parser, "a YAML file (see `astrojax schema --tune`), example:NAME, or a folder to be continued")
+    parser.set_defaults(execute=_tune)
 
 
-def run(options: argparse.Namespace) -> int:
-    from ..config.detect import CONFIG
+def _tune(options: argparse.Namespace) -> int:
+    from ..config.files import CONFIG
     from ..config.tune import TuneConfig
     from ..config.validation import read
 

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
@@ -10,11 +11,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .._internal.errors import InputError, did_you_mean, shown
 from .axes import NAME
-from .detect import command_of, files_like
-from .examples import PREFIX, located, names
+from .files import MAX_DEPTH, MAX_VALUES, command_of, located, parse_yaml, read_yaml
 from .run import BaseConfig, Config, Fault, rule_of
 from .sections import flatten
-from .yaml_files import find_faults, parse_yaml, read_yaml
 
 
 class ConfigError(InputError):
@@ -56,13 +55,13 @@ def read(path: str | Path, kind: type[Kind], overrides: Sequence[str] | Mapping[
     try:
         raw = read_yaml(path)
     except InputError as error:
-        raise ConfigError(source, [("", _reason(source, path, error))]) from error
-    if not isinstance(raw, dict):
-        raise ConfigError(source, find_faults(raw) or [("", f"must be a mapping of keys to values; got {shown(raw)}")])
+        raise ConfigError(source, [("", str(error))]) from error
     command = command_of(raw)
     if command is not None and (command == "run") != (kind is Config):
         what = "run" if command == "run" else "search"
         raise ConfigError(source, [("", f"is the configuration of a {what}: astrojax {command} {shlex.quote(source)}")])
+    if not isinstance(raw, dict):
+        raise ConfigError(source, find_faults(raw) or [("", f"must be a mapping of keys to values; got {shown(raw)}")])
     if "name" not in raw and re.match(NAME, path.stem):
         raw["name"] = path.stem
     faults: list[Fault] = []
@@ -71,15 +70,36 @@ def read(path: str | Path, kind: type[Kind], overrides: Sequence[str] | Mapping[
     return parse(raw, kind, source=source, folder=path.parent, faults=faults)
 
 
-def _reason(source: str, path: Path, error: InputError) -> str:
-    """Explain why a file cannot be read, with a hint if there is one."""
-    match error.__cause__:
-        case FileNotFoundError():
-            return "there is no such file" + (f" (did you mean '{PREFIX}{source}'?)" if source in names() else files_like(path))
-        case _ if path.is_dir():
-            return "is a folder, not a file"
-        case _:
-            return str(error)
+def find_faults(content: Any) -> list[tuple[str, str]]:
+    """What no configuration may hold, as pairs of path and text: too many values, too deep nesting, keys that are not text,
+    control characters, and numbers beyond double precision."""
+    faults: list[tuple[str, str]] = []
+    pending: list[tuple[str, Any, int]] = [("", content, 0)]
+    count = 0
+    while pending:
+        path, value, depth = pending.pop()
+        count += 1
+        if count > MAX_VALUES:
+            return [("", f"has more than {MAX_VALUES:,} values")]
+        if isinstance(value, dict | list | tuple) and depth == MAX_DEPTH:
+            return [(path.split(".")[0].split("[")[0], f"has more than {MAX_DEPTH} nested collections")]
+        if isinstance(value, dict):
+            faults += [(path, f"keys must be text; got {shown(key)}") for key in value if not isinstance(key, str)]
+            keys = [key for key in value if isinstance(key, str)]
+            faults += [(path, f"a key {text}") for key in keys if (text := _text_fault(key))]
+            pending += [(f"{path}.{key}".removeprefix("."), value[key], depth + 1) for key in keys]
+        elif isinstance(value, list | tuple):
+            pending += [(f"{path}[{place}]", inner, depth + 1) for place, inner in enumerate(value)]
+        elif isinstance(value, str) and (text := _text_fault(value)):
+            faults.append((path, text))
+        elif isinstance(value, int) and abs(value) > sys.float_info.max:
+            faults.append((path, f"must be a number within double precision, at most {sys.float_info.max:.2g}"))
+    return faults
+
+
+def _text_fault(text: str) -> str | None:
+    found = re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]", text)
+    return f"must not have the character {found[0]!a}; got {text[:60]!a}" if found else None
 
 
 def parse(

@@ -17,7 +17,7 @@ from .._internal.errors import InputError
 from .._internal.files import read_sealed_json, storing, write_bytes, write_sealed_json
 from .._internal.parameters import DIMENSIONS
 from ..config.axes import LEVELS
-from ..config.detect import CONFIG, existing, is_search, run_again, run_folders
+from ..config.files import CONFIG, existing, is_search, run_again, run_folders
 from ..config.tune import TuneConfig
 from ..config.validation import ConfigError, read
 from ..models.base import AbstractMemory

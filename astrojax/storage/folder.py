@@ -12,9 +12,8 @@ from filelock import FileLock, Timeout
 
 from .._internal.errors import InputError
 from .._internal.files import is_part, json_sha256, refuse_links
-from ..config.detect import CONFIG, existing, is_search, run_again, run_folders
+from ..config.files import CONFIG, existing, is_search, read_yaml, run_again, run_folders
 from ..config.variables import DEFINITIONS
-from ..config.yaml_files import read_yaml
 from .provenance import check_files, config_changed, read_record, sha256_in_results
 from .results import DONE, RESULTS, Cells, CheckedStore, stored_grid
 

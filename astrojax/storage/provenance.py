@@ -25,8 +25,7 @@ from .._internal.files import (
     write_sealed_json,
     write_text,
 )
-from ..config.detect import CONFIG, run_again
-from ..config.yaml_files import dump_yaml
+from ..config.files import CONFIG, dump_yaml, run_again
 from .results import RESULTS
 
 if TYPE_CHECKING:

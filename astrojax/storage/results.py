@@ -27,7 +27,7 @@ from zarr.storage import LocalStore, MemoryStore
 
 from .._internal.errors import InputError
 from .._internal.files import StorageError, storing, write_bytes
-from ..config.detect import run_again
+from ..config.files import run_again
 
 RESULTS, DONE = "results.zarr", "done.zarr"
 

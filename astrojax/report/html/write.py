@@ -11,7 +11,7 @@ import xarray as xr
 from ..._internal.checks import InputError
 from ..._internal.files import write_text
 from ..._internal.status import Status
-from ...config.detect import is_search
+from ...config.files import is_search
 from ...runs.tune_results import TUNED, load_search
 from ...storage import folder as store
 from ...storage.provenance import read_record

@@ -1,18 +1,29 @@
-"""YAML: plain data, bounded in size and depth, with numbers as YAML 1.2 and JSON write them.
+"""Configuration files and the folders that hold them, recognized by their content; no numerical library is needed.
 
-Anchors, merges and comments work. Dates, sets and binary data are not read; `1e3` is a number, `010` is 10 and `1:30` is text.
+YAML is plain data, bounded in size and depth, with numbers as YAML 1.2 and JSON write them. Anchors, merges and comments work.
+Dates, sets and binary data are not read; `1e3` is a number, `010` is 10 and `1:30` is text.
 """
 
+import contextlib
 import re
+import shlex
 import stat
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from .._internal.errors import InputError, shown
+from .._internal.errors import InputError, did_you_mean, one_of
+from .._internal.files import refuse_special
+
+CONFIG = "config.yaml"
+
+EXAMPLES, PREFIX = Path(__file__).parent / "examples", "example:"
+"""Configurations that come with the package: `example:NAME` stands for their files."""
+
+MAX_LISTED = 5
+"""Names that a message lists."""
 
 MAX_BYTES = 4 * 2**20
 """Bytes of the largest file."""
@@ -27,16 +38,78 @@ MAX_MERGED = 100
 """Most mappings merged into one."""
 
 
+def command_of(content: Any) -> str | None:
+    """The command that a configuration is for, `run` or `tune`; `None` if its keys leave that open."""
+    keys = set(content) if isinstance(content, dict) else set()
+    if "parameters" in keys and "models" not in keys:
+        return "tune"
+    return "run" if "models" in keys and not keys & {"model", "parameters"} else None
+
+
+def existing(folder: str | Path) -> Path:
+    """A folder that may be a run folder; `InputError` (a ValueError) if it is missing or must not be read."""
+    path = Path(folder)
+    if not path.exists():
+        raise InputError(f"{path} does not exist{run_folders(path.parent)}")
+    refuse_special(path)
+    return path
+
+
+def is_search(folder: Path) -> bool:
+    """Whether a run folder is that of a search."""
+    with contextlib.suppress(InputError):
+        return command_of(read_yaml(folder / CONFIG)) == "tune"
+    return False
+
+
+def run_again(folder: Path) -> str:
+    """The command that continues and repairs a run folder."""
+    return f"astrojax {'tune' if is_search(folder) else 'run'} {shlex.quote(str(folder))}"
+
+
+def run_folders(near: Path) -> str:
+    """Part of a message: the run folders in a folder, or else those in the folder `runs`, the newest first."""
+    for place in (near, Path("runs")):
+        with contextlib.suppress(OSError):
+            if found := sorted((path.parent for path in place.glob(f"*/{CONFIG}")), key=lambda path: -path.stat().st_mtime):
+                return f"; run folders are {', '.join(map(str, found[:MAX_LISTED]))}"
+    return ""
+
+
+def examples() -> dict[str, dict[str, str]]:
+    """The examples by name, the first, other runs, searches: the command, what it is about, and the text of each."""
+    found = {}
+    for path in EXAMPLES.glob("*.yaml"):
+        text = path.read_text(encoding="utf-8")
+        about = text.partition("\n")[0].removeprefix("# ")
+        found[path.stem] = {"command": command_of(parse_yaml(text)) or "run", "about": about, "text": text}
+    return dict(sorted(found.items(), key=lambda one: (one[1]["command"], one[0] != "first", one[0])))
+
+
+def located(path: str | Path) -> Path:
+    """A path, or that of the example for which `example:NAME` stands; `InputError` if there is none of that name."""
+    name = str(path).removeprefix(PREFIX)
+    if name == str(path):
+        return Path(path)
+    one_of("example", name, examples())
+    return EXAMPLES / f"{name}.yaml"
+
+
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file. Raises `InputError`, whose message does not name the file."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise InputError("is not a regular file")
+            raise InputError("is a folder, not a file" if path.is_dir() else "is not a regular file")
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise InputError(f"is too large: a configuration has at most {MAX_BYTES // 2**20} MiB")
         return parse_yaml(content.decode("utf-8"))
+    except FileNotFoundError as error:
+        near = did_you_mean(path.name, [file.name for file in path.parent.glob("*.y*ml")])
+        if str(path) in examples():
+            near = f" (did you mean '{PREFIX}{path}'?)"
+        raise InputError(f"there is no such file{near or '; `astrojax examples` lists some that are ready to run'}") from error
     except (OSError, UnicodeError) as error:
         raise InputError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
@@ -54,38 +127,6 @@ def parse_yaml(text: str) -> Any:
 def dump_yaml(content: Any) -> str:
     """Plain data as YAML: nested mappings as blocks, innermost collections on one line."""
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
-
-
-def find_faults(content: Any) -> list[tuple[str, str]]:
-    """What no configuration may hold, as pairs of path and text: too many values, too deep nesting, keys that are not text,
-    control characters, and numbers beyond double precision."""
-    faults: list[tuple[str, str]] = []
-    pending: list[tuple[str, Any, int]] = [("", content, 0)]
-    count = 0
-    while pending:
-        path, value, depth = pending.pop()
-        count += 1
-        if count > MAX_VALUES:
-            return [("", f"has more than {MAX_VALUES:,} values")]
-        if isinstance(value, dict | list | tuple) and depth == MAX_DEPTH:
-            return [(path.split(".")[0].split("[")[0], f"has more than {MAX_DEPTH} nested collections")]
-        if isinstance(value, dict):
-            faults += [(path, f"keys must be text; got {shown(key)}") for key in value if not isinstance(key, str)]
-            keys = [key for key in value if isinstance(key, str)]
-            faults += [(path, f"a key {text}") for key in keys if (text := _text_fault(key))]
-            pending += [(f"{path}.{key}".removeprefix("."), value[key], depth + 1) for key in keys]
-        elif isinstance(value, list | tuple):
-            pending += [(f"{path}[{place}]", inner, depth + 1) for place, inner in enumerate(value)]
-        elif isinstance(value, str) and (text := _text_fault(value)):
-            faults.append((path, text))
-        elif isinstance(value, int) and abs(value) > sys.float_info.max:
-            faults.append((path, f"must be a number within double precision, at most {sys.float_info.max:.2g}"))
-    return faults
-
-
-def _text_fault(text: str) -> str | None:
-    found = re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]", text)
-    return f"must not have the character {found[0]!a}; got {text[:60]!a}" if found else None
 
 
 class _Loader(yaml.SafeLoader):
