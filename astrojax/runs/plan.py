@@ -13,7 +13,7 @@ import xarray as xr
 from ..config.run import Config
 from ..config.variables import DEFINITIONS, attributes
 from ..storage.results import Grid, Region, Variable, coordinates_of
-from ..sweep.engine import Lanes
+from ..sweep.engine import Engine, Lanes
 from ..sweep.execution import Sweep
 from ..sweep.grid import Block, blocks, chunk_shape, grown
 from ..sweep.programs import outputs
@@ -75,6 +75,40 @@ class Job(NamedTuple):
     def num_trajectories(self) -> int:
         """How many trajectories it has."""
         return math.prod(piece.stop - piece.start for piece in self.block)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one model, or the decoders, will take."""
+
+    name: str
+    num_trajectories: int
+    capacities: list[int]
+    padding: float
+    """Share of the patterns computed that is padding."""
+    num_programs: int
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a run will take."""
+
+    rows: list[Row]
+    pool: tuple[int, int] | None
+    """Size of the pool of patterns, if it is limited, and number of neurons."""
+    num_chunks: int
+    lanes_per_chunk: int
+    stored_bytes: int
+    """Of results, before compression."""
+    num_files: int
+    """Of chunks and their flags; descriptions, coordinates and figures are a few dozen more."""
+    budget_bytes: int
+    """Of each device's memory."""
+    devices: list[str]
+    """Kinds of the devices of this process that are used; none for a run on a cluster."""
+    num_trajectories: int
+    num_programs: int
+    """Of all rows together, like the trajectories."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +203,24 @@ class Plan:
         size = sum(math.prod(variable.grid.shape) * variable.dtype.itemsize for variable in self.variables)
         return size, sum(files.values()) + sum(flags.values())
 
+    def outline(self, engine: Engine, is_local: bool) -> Outline:
+        """What a run will take, in this process or on a cluster, of whose workers nothing is known."""
+        rows = [_row(name, [part for part in self.parts if part.name == name]) for name in self.dims]
+        sizes = self.problem_sizes
+        stored_bytes, num_files = self.stored_size
+        return Outline(
+            rows=rows,
+            pool=(sizes["pool_size"], sizes["num_neurons"]) if len(sizes) == 2 else None,
+            num_chunks=len(self.jobs),
+            lanes_per_chunk=self.chunk_length,
+            stored_bytes=stored_bytes,
+            num_files=num_files,
+            budget_bytes=engine.memory,
+            devices=[device.device_kind for device in engine.devices] if is_local else [],
+            num_trajectories=self.num_trajectories,
+            num_programs=sum(row.num_programs for row in rows),
+        )
+
     def lanes(self, job: Job, chosen: np.ndarray | slice = slice(None)) -> Lanes:
         """The trajectories of a task, or those chosen among them, to be computed."""
         part = self.parts[job.part]
@@ -226,3 +278,11 @@ class Plan:
             inside |= {axis: slice(at, at + 1) for axis, at in part.place.items()}
             region = (first, *(inside.get(axis, slice(0, self.sizes[axis])) for axis in dims))
             yield Job(number, piece, dict.fromkeys(measured, region))
+
+
+def _row(name: str, parts: Sequence[Part]) -> Row:
+    capacities = sorted({int(capacity) for part in parts for capacity in part.sweep.shapes.capacities})
+    sizes = [part.sweep.grid.size for part in parts]
+    padding = sum(part.sweep.shapes.padding * size for part, size in zip(parts, sizes, strict=True)) / sum(sizes)
+    programs = {key for part in parts for key in part.sweep.preparations(name, part.root_key)}
+    return Row(name, sum(sizes), capacities, padding, len(programs))
