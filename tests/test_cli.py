@@ -109,7 +109,7 @@ def test_a_finished_run_is_printed_and_neither_computed_nor_drawn_again(run, cap
         monkeypatch.setattr(name, lambda *arguments, **options: pytest.fail("done again"))
     assert main(["run", "tiny.yaml"]) == 0
     printed = capsys.readouterr().out
-    assert f"{Path(*folder.parts[-2:])} holds this run already, finished on 20" in printed
+    assert f"{Path(*folder.parts[-2:])} holds this run already, started on 20" in printed
     assert "h: mean Hamming error" in printed
     found = document(capsys, "run", "tiny.yaml")
     assert found["finished"]

@@ -144,7 +144,7 @@ def test_a_configuration_that_no_record_identifies_is_left_alone(config, finishe
     for name in ("config.yaml", "provenance.json", "results.zarr/zarr.json"):
         (run / name).write_text("{")
     assert again(config, run) == 2
-    assert "an unknown configuration" in capsys.readouterr().err
+    assert "holds another configuration, which is damaged" in capsys.readouterr().err
 
 
 def test_a_damaged_flag_costs_one_chunk(finished_run, run):

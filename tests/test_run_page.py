@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import astrojax as aj
+from astrojax._internal.files import write_sealed_json
 from astrojax.config.tune import TuneConfig
 from astrojax.config.validation import parse, parse_config
 from astrojax.report.html.render import render
@@ -144,11 +145,12 @@ def test_an_unfinished_tune_run_has_a_page(tmp_path):
     folder = tmp_path / "tune"
     folder.mkdir()
     (folder / "config.yaml").write_text(as_yaml(parse(TUNE, TuneConfig)))
-    (folder / "provenance.json").write_text(json.dumps({"seed": 7, "finished": False, "commit": None}))
+    record = {"seed": 7, "finished": False, "commit": None, "files": {}}
+    write_sealed_json(folder / "provenance.json", record)
     text = text_of(write_page(folder, tmp_path))
     assert "Unfinished: astrojax tune tune continues it." in text
     assert "parameters:" in text
-    (folder / "provenance.json").write_text(json.dumps({"finished": True}))
+    write_sealed_json(folder / "provenance.json", record | {"finished": True})
     with pytest.raises(aj.InputError, match="is unfinished"):
         write_run_page(folder, tmp_path / "other.html")
 

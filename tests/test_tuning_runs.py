@@ -289,17 +289,3 @@ def test_parameters_of_patterns_and_the_horizon_are_tuned_and_run(tmp_path, no_f
     np.save(tuned.models["tuned"].logit_bias, np.ones(3))
     with pytest.raises(aj.InputError, match="must hold 12 numbers, one per pattern; it holds an array of shape"):
         aj.run(aj.load_config(tmp_path / "run" / "tuned.yaml"), tmp_path / "other")
-
-
-def test_a_history_that_was_chosen_in_another_way_is_refused(searched, tmp_path):
-    """Versions that chose by the loss said nothing of it, and neither recorded nor sealed files."""
-    old = shutil.copytree(searched, tmp_path / "old")
-    described = json.loads((old / "history.zarr" / "zarr.json").read_text())
-    del described["attributes"]["choice"]
-    (old / "history.zarr" / "zarr.json").write_text(json.dumps(described))
-    record = json.loads((old / "provenance.json").read_text())
-    record = {key: value for key, value in record.items() if key in ("config_sha256", "finished", "seed")}
-    (old / "provenance.json").write_text(json.dumps(record))
-    for read in (lambda: aj.load_search(old).history, lambda: aj.load_search(old).best):
-        with pytest.raises(aj.InputError, match="chose its values in another way"):
-            read()

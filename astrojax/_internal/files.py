@@ -98,12 +98,10 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_sealed_json(path: Path, *run: str, since: Iterable[str] | None = None) -> dict[str, Any]:
+def read_sealed_json(path: Path, *run: str) -> dict[str, Any]:
     """Read what `write_sealed_json` wrote."""
     content = read_json(path)
-    seal = content.pop(SEAL, None)
-    is_older = seal is None and since is not None and content.keys().isdisjoint(since)
-    if not is_older and seal != _seal(path, content, *run):
+    if content.pop(SEAL, None) != _seal(path, content, *run):
         which = ", belongs to another search," if run else ","
         raise InputError(f"{path} cannot be read: it is damaged{which} or was changed after it was written")
     return content

@@ -43,7 +43,7 @@ def show_run(
             output.print_line(f"unfinished: {done.sum()} of {done.size} chunks are computed; {run_again(folder)} continues it")
         if not output.as_json:
             _print_provenance(output, folder, provenance, results.attrs.get("solver"))
-    content = summary(results, along) | {"grids": provenance.get("grids", {})}
+    content = summary(results, along) | {"grids": provenance["grids"]}
 
     def draw(**chosen: Any) -> Any:
         from ..report.figures import figures_of
@@ -85,11 +85,10 @@ def show_search(output: Output, folder: Path, page: str | None = None, drawing: 
 
 
 def _print_provenance(output: Output, folder: Path, provenance: Mapping[str, Any], solver: str | None) -> None:
-    known = {"versions": {}, "started": "?", "backend": "?", "seed": "?", "config_sha256": "?"} | dict(provenance)
-    versions = ", ".join(f"{name} {known['versions'].get(name, '?')}" for name in ("astrojax", "jax", "diffrax"))
-    output.print_line(f"{folder}: started {known['started']}, {versions}, {known['backend']}")
+    versions = ", ".join(f"{name} {provenance['versions'][name]}" for name in ("astrojax", "jax", "diffrax"))
+    output.print_line(f"{folder}: started {provenance['started']}, {versions}, {provenance['backend']}")
     with_solver = f", solver {solver}" if solver else ""
-    output.print_line(f"seed {known['seed']}, configuration SHA-256 {known['config_sha256'][:16]}{with_solver}")
+    output.print_line(f"seed {provenance['seed']}, configuration SHA-256 {provenance['config_sha256'][:16]}{with_solver}")
 
 
 def _write_page(folder: Path, page: str | None) -> Path | None:

@@ -89,27 +89,19 @@ class SearchResults:
         """What happened, by score, start and step; NaN beyond the last step of a search.
 
         Raises:
-            InputError (a ValueError): if it cannot be read, and for one of a version that chose in another way.
+            InputError (a ValueError): if it cannot be read.
         """
         if not self.has_history():
             raise InputError(f"{self.folder} is unfinished: {run_again(self.folder)} continues it")
         try:
-            history = xr.open_zarr(self.folder / HISTORY, consolidated=False, chunks=None).load()
+            return xr.open_zarr(self.folder / HISTORY, consolidated=False, chunks=None).load()
         except Exception as error:  # of whatever kind: xarray and zarr raise what they like on damaged files
             again = f"{run_again(self.folder)} writes it again"
             raise InputError(f"{self.folder / HISTORY} cannot be read: {error}; {again}") from error
-        if history.attrs.get("choice") != CHOICE:
-            raise InputError(
-                f"{self.folder} was searched by a version of astrojax that chose its values in another way; search again, "
-                "into another folder"
-            )
-        return history
 
     def has_history(self) -> bool:
         """Whether the searches have ended, so that their history is stored."""
-        recorded = read_record(self.folder).get("files")
-        is_recorded = recorded is None or any(name.startswith(f"{HISTORY}/") for name in recorded)
-        return is_recorded and (self.folder / HISTORY).exists()
+        return any(name.startswith(f"{HISTORY}/") for name in read_record(self.folder)["files"])
 
     def scalars(self) -> list[str]:
         """Names of the tuned parameters that are single numbers."""
@@ -123,7 +115,7 @@ class SearchResults:
         """
         record, folder = read_record(self.folder), self.folder / HELDOUT
         recorded: dict[str, str] = record.get(HELDOUT, {})
-        if not recorded or not record.get("finished"):
+        if not recorded or not record["finished"]:
             raise InputError(f"{self.folder} is unfinished: {run_again(self.folder)} continues it")
         found = {path.name for path in folder.glob("*") if path.is_dir()}
         for name in recorded.keys() - found:
@@ -186,7 +178,7 @@ class SearchResults:
         return read_sealed_json(path, self._config_sha256()) if path.exists() else None
 
     def _config_sha256(self) -> str:
-        return str(read_record(self.folder).get("config_sha256"))
+        return str(read_record(self.folder)["config_sha256"])
 
 
 def best_entry(history: xr.Dataset) -> dict[str, int]:

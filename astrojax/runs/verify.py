@@ -67,8 +67,6 @@ def verify(
         raise InputError("execution: a run is verified in this process, not on a cluster")
     folder = store.find_run(run)
     record = read_record(folder)
-    if "files" not in record:
-        raise InputError(f"{folder} was started by an earlier version of astrojax; it can be loaded, but not verified")
     changed = list(dict.fromkeys(name.split("/")[1] for name in check_files(folder, record, but=f"{RESULTS}/")))
     config = read_config(folder / store.CONFIG)
     for name, digest in config.file_digests().items():
@@ -77,7 +75,7 @@ def verify(
     keep_compiled_programs()
     entropy = int(np.random.default_rng(seed).integers(2**32))
     with jax.enable_x64(config.precision == "float64"):
-        plan = build(config).in_chunks(record["trajectories_per_chunk"]).refined(record.get("grids", {}))
+        plan = build(config).in_chunks(record["trajectories_per_chunk"]).refined(record["grids"])
         session, jobs = engine.session(), plan.jobs
         results = Results(folder, plan.coordinates, plan.variables, record["config_sha256"])
         results.open_for_reading(without=changed)

@@ -11,19 +11,16 @@ import zarr
 from filelock import FileLock, Timeout
 
 from .._internal.errors import InputError
-from .._internal.files import is_part, json_sha256, refuse_links
-from ..config.files import CONFIG, existing, is_search, read_yaml, run_again, run_folders
+from .._internal.files import is_part, refuse_links
+from ..config.files import CONFIG, existing, is_search, run_again, run_folders
 from ..config.variables import DEFINITIONS
-from .provenance import check_files, config_changed, read_record, sha256_in_results
+from .provenance import check_files, read_record
 from .results import DONE, RESULTS, Cells, CheckedStore, stored_grid
 
 if TYPE_CHECKING:
     from ..config.run import BaseConfig
 
 SUMMARY, FIGURES, REPORT, LOCK = "summary.json", "figures", "report.html", ".lock"
-
-REQUIRED = ("hamming_error", "success", "settled", "status")
-"""Variables that every run has."""
 
 
 @contextlib.contextmanager
@@ -60,14 +57,12 @@ def choose_folder(parent: Path, name: str, config: "BaseConfig") -> tuple[Path, 
     It is a folder `parent/name` or `parent/name-NUMBER` that holds the run of the same configuration, finished or else
     unfinished; or the first of these names that is free.
     """
-    from ..config.run import Config
-
     sha256, same = config.sha256(), dict[bool, Path]()
     for folder in sorted(parent.glob(f"{name}*")):
-        with contextlib.suppress(InputError, KeyError):
+        with contextlib.suppress(InputError):
             record = read_record(folder)
             if record["config_sha256"] == sha256:
-                same.setdefault(all(is_done(folder)) if isinstance(config, Config) else record["finished"], folder)
+                same.setdefault(all(is_done(folder)) if (folder / DONE).exists() else record["finished"], folder)
     if same:
         return same[max(same)], max(same)
     folder, number = parent / name, 2
@@ -100,7 +95,8 @@ def _flags(folder: Path) -> np.ndarray:
     try:
         return np.asarray(zarr.open_array(folder / DONE, mode="r")[:])
     except Exception as error:  # of any kind: zarr raises many on damaged files
-        raise _damaged(folder, DONE, error) from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{folder / DONE} is damaged and cannot be read: {reason}; {run_again(folder)} repairs it") from error
 
 
 def load(run: str | Path, *, partial: bool = False) -> xr.Dataset:
@@ -121,56 +117,25 @@ def load(run: str | Path, *, partial: bool = False) -> xr.Dataset:
     record, again = read_record(folder), run_again(folder)
     check_files(folder, record)
     written = [path.name for path in (folder / RESULTS).iterdir() if path.is_dir()]
-    files: dict[str, str] | None = record.get("files")
-    if files is None:
-        _check_config_of_earlier_version(folder)
-    elif f"{RESULTS}/zarr.json" not in files:
-        raise InputError(f"{folder}: the run was not started; {again} starts it")
-    elif strangers := [name for name in written if f"{RESULTS}/{name}/zarr.json" not in files]:
+    if strangers := [name for name in written if f"{RESULTS}/{name}/zarr.json" not in record["files"]]:
         raise InputError(f"{folder / RESULTS / strangers[0]} was not written by the run; remove it")
     flags = _flags(folder)
-    is_finished = bool(flags.all())
-    if not partial and not is_finished:
+    if not partial and not flags.all():
         text = f"{np.count_nonzero(flags)} of {flags.size} chunks are computed; {again} continues it"
         raise InputError(f"{folder} is unfinished: {text}")
     names = [name for name in DEFINITIONS if name in written]
-    if missing := [name for name in REQUIRED if name not in names]:
-        raise InputError(f"{folder / RESULTS} is damaged: {', '.join(missing)} is missing; {again} repairs it")
-    try:
-        grids = {name: stored_grid(folder, name) for name in names}
-        cells = Cells(folder / RESULTS, record.get("config_sha256", ""), grids)
-    except Exception as error:  # of any kind, if no SHA-256 of the descriptions was recorded
-        raise _damaged(folder, RESULTS, error) from error
+    cells = Cells(folder / RESULTS, record["config_sha256"], {name: stored_grid(folder, name) for name in names})
+    if flags.size != cells.size:
+        text = f"it has {flags.size} flags for {cells.size} chunks"
+        raise InputError(f"{folder / DONE} is damaged: {text}; {again} repairs it")
     hidden: list[str] = []
-    if files is not None:
-        if flags.size != cells.size:
-            text = f"it has {flags.size} flags for {cells.size} chunks"
-            raise InputError(f"{folder / DONE} is damaged: {text}; {again} repairs it")
-        for cell, flag in enumerate(flags):
-            if not flag:
-                hidden += cells.files(cell)
-            elif cells.checksum(cell) != flag:
-                raise InputError(f"{cells.fault(cell)}; {again} computes them again")
-    checked = names if files is not None or is_finished else []
-    store = CheckedStore(folder / RESULTS, checked, frozenset(hidden), f"{again} computes them again")
-    try:
-        results = xr.open_zarr(store, consolidated=False, chunks=None)
-        for name in results.coords:
-            results[name].load()
-    except Exception as error:  # of any kind: xarray and zarr raise many on damaged files
-        raise _damaged(folder, RESULTS, error) from error
+    for cell, flag in enumerate(flags):
+        if not flag:
+            hidden += cells.files(cell)
+        elif cells.checksum(cell) != flag:
+            raise InputError(f"{cells.fault(cell, flag)}; {again} computes them again")
+    store = CheckedStore(folder / RESULTS, names, frozenset(hidden), f"{again} computes them again")
+    results = xr.open_zarr(store, consolidated=False, chunks=None)
+    for name in results.coords:
+        results[name].load()
     return results[names]
-
-
-def _check_config_of_earlier_version(folder: Path) -> None:
-    """Refuse a folder without recorded files if its dataset records another configuration."""
-    known = sha256_in_results(folder)
-    with contextlib.suppress(ValueError, TypeError):
-        if known is None or json_sha256(read_yaml(folder / CONFIG)) == known:
-            return
-    raise config_changed(folder)
-
-
-def _damaged(folder: Path, name: str, error: Exception) -> InputError:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return InputError(f"{folder / name} is damaged and cannot be read: {reason}; {run_again(folder)} repairs it")

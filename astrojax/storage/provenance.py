@@ -7,12 +7,10 @@ import platform
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
 from .._internal import version as _version
 from .._internal.errors import InputError, RunError, shown
@@ -41,43 +39,6 @@ RANDOM_NUMBERS = "threefry2x32, partitionable"
 
 NUMERICAL = ("jax", "jaxlib", "diffrax", "equinox", "optimistix", "lineax", "optax", "numpy", "xarray", "zarr")
 
-SEALED = ("files", "input_files", "random_numbers", "trajectories_per_chunk")
-"""Keys of a record that were introduced together with its seal."""
-
-
-class _Content(BaseModel, extra="allow", strict=True):
-    """What readers rely on in a record. Other keys are allowed."""
-
-    versions: dict[str, str | None] = {}
-    config_sha256: str = Field("", pattern="^[ -~]*$")
-    files: dict[str, str] = {}
-    input_files: dict[str, str] = {}
-    heldout: dict[str, str] = {}
-    trajectories_per_chunk: PositiveInt = 1
-    grids: dict[str, "_Grid"] = {}
-    devices: list[str] = []
-    commit: dict[str, Any] | None = None
-    sessions: list["_Session"] = []
-
-
-class _Grid(BaseModel, extra="allow", strict=True):
-    """How fine the grids of time steps of a model are, and how well they agree with finer ones."""
-
-    refinement: float
-    pilots: int
-    differ: float
-    overlap_error: float
-
-
-class _Session(BaseModel, extra="allow", strict=True):
-    started: str = ""
-    seconds: "_Seconds | None" = None
-
-
-class _Seconds(BaseModel, strict=True):
-    wall_clock: float = 0.0
-    parts: dict[str, dict[str, float]] = {}
-
 
 class Record:
     """The provenance of a run, and the configuration in its folder, which is written if the folder is new.
@@ -88,8 +49,8 @@ class Record:
         notice: called with a message about everything that was damaged and is repaired.
 
     Raises:
-        InputError (a ValueError): if the folder holds another configuration, which is shown beside the given one; one that
-            was changed after the run was started; or a run of an earlier version.
+        InputError (a ValueError): if the folder holds another configuration, which is shown beside the given one, or one
+            that was changed after the run was started.
         StorageError: if the folder cannot be written.
     """
 
@@ -112,34 +73,29 @@ class Record:
 
     def _continue(self, config: "BaseConfig") -> "BaseConfig":
         """The configuration in the folder, repaired if it is damaged; `InputError` if it is not the given one."""
-        from ..config.validation import ConfigError, read
+        from ..config.validation import read
 
-        folder, files = self._folder, self.previous.get("files", {})
-        if self.previous and "files" not in self.previous:
-            text = "was started by an earlier version of astrojax; it can be loaded, shown and exported, but not continued"
-            raise InputError(f"--out: {folder} {text}: give another folder")
-        known = self.previous.get("config_sha256") or sha256_in_results(folder)
-        stored, fault = None, None
+        folder, previous = self._folder, self.previous
+        known = previous.get("config_sha256") or sha256_in_results(folder)
+        stored = sha256 = None
+        fault = ""
         try:
             stored = read(folder / CONFIG, type(config))
-        except ConfigError as error:
-            fault = error
-        if stored is not None and (not known or _has_digest(folder / CONFIG, files.get(CONFIG, ""))):
-            recorded = self.previous.get("input_files") or stored.file_digests()
-            if different := differences(stored, config, recorded):
-                text = "holds the run of another configuration; give another folder, or the same values"
-                raise InputError("\n  ".join([f"--out: {folder} {text}:", *different]))
-            if all(_has_digest(path, recorded.get(name)) for name, path in stored.files().items()):
+            sha256 = stored.sha256()
+        except InputError as error:
+            fault = f" {error}"
+        if (known or sha256) == config.sha256():
+            if stored is not None and sha256 == config.sha256():
                 return stored
-            self._notice(f"{folder}: files that the configuration names were damaged or missing; they are rewritten")
+            self._notice(f"{folder / CONFIG} or a file that it names was damaged or changed; they are rewritten")
             return _write(folder, config)
-        if known == config.sha256():
-            self._notice(f"{folder / CONFIG} was damaged or changed; it is rewritten")
-            return _write(folder, config)
-        if stored is None:
-            which = "another configuration, which" if known else "an unknown configuration, which, like every record of it,"
-            raise InputError(f"--out: {folder} holds {which} is damaged; give another folder. {fault}") from fault
-        raise config_changed(folder)
+        if stored is None or (known is None and sha256 is None):
+            raise InputError(f"--out: {folder} holds another configuration, which is damaged; give another folder.{fault}")
+        if known not in (None, sha256) and not _has_digest(folder / CONFIG, previous.get("files", {}).get(CONFIG)):
+            raise config_changed(folder)
+        different = differences(stored, config, previous.get("input_files") or stored.file_digests())
+        text = "holds the run of another configuration; give another folder, or the same values"
+        raise InputError("\n  ".join([f"--out: {folder} {text}:", *different]))
 
     def begin(self, files: Mapping[str, str] | None = None, **more: Any) -> None:
         """Start a session; versions that have changed since the first session are reported.
@@ -250,14 +206,9 @@ def versions() -> dict[str, str | None]:
 def read_record(folder: Path) -> dict[str, Any]:
     """What `provenance.json` holds; `InputError` (a ValueError) if it is missing, damaged or was changed."""
     try:
-        content = read_sealed_json(folder / PROVENANCE, since=SEALED)
-        _Content.model_validate(content)
-    except ValidationError as error:
-        place = ".".join(map(str, error.errors()[0]["loc"]))
-        raise InputError(f"{folder / PROVENANCE} cannot be read: {place} is invalid; {run_again(folder)} repairs it") from error
+        return read_sealed_json(folder / PROVENANCE)
     except InputError as error:
         raise InputError(f"{error}; {run_again(folder)} repairs it") from error
-    return content
 
 
 def check_files(folder: Path, record: Mapping[str, Any], but: str = "/") -> list[str]:
@@ -300,16 +251,9 @@ def sha256_in_results(folder: Path) -> str | None:
 
 
 def finished_already(folder: Path) -> str:
-    """Message about a run that is requested again: when it ended, and what to do."""
-    record = read_record(folder)
-    try:
-        last = record["sessions"][-1]
-        end = datetime.fromisoformat(last["started"]) + timedelta(seconds=last["seconds"]["wall_clock"])
-        when = f"finished on {end:%Y-%m-%d %H:%M} UTC"
-    except (KeyError, IndexError, TypeError, ValueError):
-        when = f"started on {record.get('started')}"
+    """Message about a run that is requested again."""
     again = f"astrojax show {shlex.quote(str(folder))} draws it again, --out DIR computes it again"
-    return f"{folder} holds this run already, {when}; {again}"
+    return f"{folder} holds this run already, started on {read_record(folder)['started']}; {again}"
 
 
 def differences(there: "BaseConfig", here: "BaseConfig", recorded: Mapping[str, str]) -> list[str]:
@@ -364,14 +308,7 @@ def _write(folder: Path, config: "BaseConfig") -> "BaseConfig":
     stored = config.replaced(copies)
     write_text(folder / CONFIG, as_yaml(stored, beside=folder))
     for key, target in copies.items():
-        source = config.files()[key]
-        try:
-            content = source.read_bytes()
-        except OSError as error:
-            raise InputError(f"{key}: {source} cannot be read: {error.strerror or error}") from error
-        if hashlib.sha256(content).hexdigest() != digests[key]:
-            raise InputError(f"{key}: {source} was changed while it was read")
-        write_bytes(target, content)
+        write_bytes(target, config.files()[key].read_bytes())
     return stored
 
 
@@ -381,6 +318,6 @@ def _files_inside(config: "BaseConfig", folder: Path) -> list[Path]:
 
 def _has_digest(path: Path, digest: str | None) -> bool:
     try:
-        return digest is None or file_sha256(path) == digest
+        return file_sha256(path) == digest
     except OSError:
         return False

@@ -111,24 +111,18 @@ class Cells:
                 return 0
         return int.from_bytes(digest.digest()) or 1
 
-    def is_intact(self, cell: int, checksum: int) -> bool:
-        """Whether the chunks of a cell match the checksum and their own CRCs."""
-        return checksum != 0 and self.checksum(cell) == checksum and not self._broken_chunk(cell)
-
-    def fault(self, cell: int) -> str:
-        """What is wrong with a cell whose checksum differs from its flag, as the start of a sentence."""
-        place = self.files(cell)[0].partition("/")[2]
-        swapped = f"{self._path} holds damaged values: the chunks at {place} are not those that were computed"
-        return self._broken_chunk(cell) or swapped
-
-    def _broken_chunk(self, cell: int) -> str:
+    def fault(self, cell: int, flag: int) -> str:
+        """What is wrong with a cell, as the start of a sentence; nothing if its chunks match their CRCs and the flag."""
         for name in self.files(cell):
             try:
                 if not is_whole((self._path / name).read_bytes()):
                     return f"{self._path / name.partition('/')[0]} holds damaged values"
             except OSError:
                 return f"{self._path}: the chunk {name} is missing"
-        return ""
+        if self.checksum(cell) == flag:
+            return ""
+        place = self.files(cell)[0].partition("/")[2]
+        return f"{self._path} holds damaged values: the chunks at {place} are not those that were computed"
 
 
 def is_whole(chunk: bytes) -> bool:
@@ -204,16 +198,13 @@ class Results:
 
     def done(self) -> np.ndarray:
         """The flags: a checksum for each cell that is done, otherwise 0; shape (cells,)."""
-        try:
+        with contextlib.suppress(Exception):
             return np.asarray(self._done[:])
-        except Exception:  # of any kind: a damaged flag counts as unset
-            return np.array([self._flag(cell) for cell in range(self._cells.size)], np.uint64)
-
-    def _flag(self, cell: int) -> int:
-        try:
-            return int(self._done[cell])
-        except Exception:  # see `done`
-            return 0
+        done = np.zeros(self._cells.size, np.uint64)
+        for cell in range(done.size):
+            with contextlib.suppress(Exception):  # of any kind: a damaged flag counts as unset
+                done[cell] = self._done[cell]
+        return done
 
     def forget(self, regions: Mapping[str, Region]) -> None:
         """Unset the flags of a job."""
@@ -227,7 +218,7 @@ class Results:
 
     def is_intact(self, regions: Mapping[str, Region], done: np.ndarray) -> bool:
         """Whether the stored values of a job match its flags."""
-        return all(self._cells.is_intact(cell, int(done[cell])) for cell in self._numbers(regions))
+        return not any(self._cells.fault(cell, int(done[cell])) for cell in self._numbers(regions))
 
     def read(self, name: str, region: Region) -> np.ndarray:
         """Values of a variable, after `open_for_reading`. Raises `StorageError` if they are missing or damaged."""
