@@ -216,7 +216,7 @@ def test_a_folder_of_another_search_is_refused(searched, tmp_path, capsys):
     assert "seed: 0 there, 3 here" in capsys.readouterr().err
     assert main(["run", str(searched)]) == 2
     assert main(["tune", str(tmp_path)]) == 2
-    assert "is not the run folder of a search" in capsys.readouterr().err
+    assert "is not a run folder" in capsys.readouterr().err
 
 
 WRONG = {

@@ -141,7 +141,7 @@ def _execute(words: list[str]) -> int:
         raise InputError(f"options come after the command: astrojax {name} … {' '.join(early)}")
     if rest and not commands[name].takes_overrides:
         commands[name].refuse(rest)
-    options.overrides, options.parser = rest, commands[name]
+    options.overrides = rest
     return options.execute(options)
 
 

@@ -2,14 +2,12 @@
 
 import argparse
 import contextlib
-import glob
-import os
 import re
+import shlex
 import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -75,8 +73,7 @@ def add_output(parser: Parser, *, quiet: bool = False) -> None:
 
 def add_run_folder(parser: Parser, text: str) -> None:
     """Declare RUN."""
-    run: Any = parser.add_argument("run", metavar="RUN", type=file_name, help=text)
-    run.completer = run_folders
+    parser.add_argument("run", metavar="RUN", type=file_name, help=text)
 
 
 def add_configuration(parser: Parser, text: str) -> None:
@@ -99,29 +96,16 @@ def add_configuration(parser: Parser, text: str) -> None:
     add_output(parser, quiet=True)
 
 
-def check_overrides(options: argparse.Namespace, kind: "type[BaseConfig]") -> None:
-    """Refuse a misspelt option before it is taken for an override, and a configuration that does not come first."""
-    parser: Parser = options.parser
-    if not Path(options.config).exists() and any(Path(word).is_file() for word in options.overrides):
-        raise InputError(f"the configuration comes first: {parser.prog} CONFIG [--out DIR] [--dotted.key value ...]")
-    known, keys = parser.options(), [f"--{name}" for name in kind.model_fields]
-    for word in options.overrides:
-        option = word.partition("=")[0]
-        near = get_close_matches(option.replace("_", "-"), [*known, *keys], n=1)
-        if option.startswith("-") and option not in keys and near and near[0] in known:
-            parser.refuse([option])
-
-
 def find_folder(output: Output, config: "BaseConfig", out: str | Path | None) -> tuple[Path, bool]:
     """The run folder of a configuration, and whether it was found and holds the finished run, which is then printed."""
     from ..storage import folder as store
-    from ..storage.provenance import finished_already
 
     if out is not None:
         return Path(out), False
     folder, is_finished = store.choose_folder(Path("runs"), config.name, config)
     if is_finished:
-        output.print_line(finished_already(folder))
+        again = f"astrojax show {shlex.quote(str(folder))} draws it again, --out DIR computes it again"
+        output.print_line(f"{folder} holds this run already; {again}")
     return folder, is_finished
 
 
@@ -175,24 +159,9 @@ def fill(text: str) -> str:
 
 def configurations(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
     """Complete CONFIG: YAML files, folders, and the examples for the command."""
+    from argcomplete.completers import FilesCompleter
+
     from ..config.files import PREFIX, examples
 
     own = [PREFIX + name for name, example in examples().items() if example["command"] == parsed_args.command]
-    return [*_paths(prefix, ".yaml", ".yml"), *(example for example in own if example.startswith(prefix))]
-
-
-def run_folders(prefix: str, **_: Any) -> list[str]:
-    """Complete RUN: run folders, and folders that may hold some."""
-    from ..config.files import CONFIG
-
-    return [text.rstrip("/") if (Path(text).expanduser() / CONFIG).is_file() else text for text in _paths(prefix)]
-
-
-def _paths(prefix: str, *suffixes: str) -> list[str]:
-    """Folders, with a slash behind them, and files with one of the suffixes, whose names begin with the prefix."""
-    start = os.path.expanduser(prefix)
-    found = [
-        prefix + path.removeprefix(start) + ("/" if os.path.isdir(path) else "")
-        for path in sorted(glob.glob(f"{glob.escape(start)}*"))
-    ]
-    return [path for path in found if path.endswith(("/", *suffixes))]
+    return [*FilesCompleter(("yaml", "yml"))(prefix), *own]

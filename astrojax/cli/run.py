@@ -1,16 +1,14 @@
 """The command `run`: a configuration is computed into its run folder."""
 
 import argparse
-import shlex
 import threading
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from .._internal.errors import InputError
 from .output import Output
-from .parser import Parser, add_configuration, check_overrides, execution_of, find_folder, integer, saying_how_to_continue
+from .parser import Parser, add_configuration, execution_of, find_folder, integer, saying_how_to_continue
 
 
 def run(parser: Parser) -> None:
@@ -29,9 +27,6 @@ def run(parser: Parser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from ..config.run import Config
-
-    check_overrides(options, Config)
     if options.cluster is not None:
         import jax
 
@@ -56,12 +51,13 @@ def run_config(
         out: the run folder, chosen if omitted. dry_run: print the plan and stop. output: where to print.
         execution: arguments of `Execution`.
     """
+    from ..config.files import CONFIG, run_folder
     from ..config.validation import read_config
 
     output = output or Output()
     if Path(path).is_dir():  # a run folder, to be continued
         out = out or path
-        path = _config_in(Path(path))
+        path = run_folder(path) / CONFIG
     config = read_config(path, overrides)
     folder, is_finished = find_folder(output, config, out)
     from ..storage import folder as store
@@ -105,17 +101,3 @@ def run_config(
         )
     show_run(output, folder, drawing={}, computed=results)
     return folder, results
-
-
-def _config_in(folder: Path) -> Path:
-    """The configuration of a run folder that is to be continued."""
-    from ..config.files import CONFIG, is_search, run_folders
-
-    if is_search(folder):
-        raise InputError(
-            f"{folder} is the folder of a search: astrojax tune {shlex.quote(str(folder))} continues it; "
-            f"astrojax run {shlex.quote(str(folder / 'tuned.yaml'))} runs what it found"
-        )
-    if not (folder / CONFIG).is_file():
-        raise InputError(f"{folder} is not a run folder: it holds no {CONFIG}{run_folders(folder)}")
-    return folder / CONFIG

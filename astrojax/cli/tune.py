@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .output import Output
-from .parser import Parser, add_configuration, check_overrides, execution_of, find_folder, saying_how_to_continue
+from .parser import Parser, add_configuration, execution_of, find_folder, saying_how_to_continue
 
 if TYPE_CHECKING:
     from ..tuning.search import SearchState
@@ -24,16 +24,13 @@ def tune(parser: Parser) -> None:
 
 
 def _tune(options: argparse.Namespace) -> int:
-    from ..config.files import CONFIG
+    from ..config.files import CONFIG, run_folder
     from ..config.tune import TuneConfig
     from ..config.validation import read
 
-    check_overrides(options, TuneConfig)
     path, out = Path(options.config), options.out
     if path.is_dir():  # a run folder, to be continued
-        from ..runs.tune_results import find_search
-
-        out, path = out or path, find_search(path) / CONFIG
+        out, path = out or path, run_folder(path, "tune") / CONFIG
     config = read(path, TuneConfig, options.overrides)  # refused before anything heavy is imported
     from .report import show_search
 

@@ -1,11 +1,10 @@
 """Axes of a sweep: numbers, lists and ranges."""
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, create_model, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, create_model, model_validator
 
 from .._internal.parameters import LARGEST, Range
 from ..problems.corruption import corruptions
@@ -89,20 +88,9 @@ AsIntegers = BeforeValidator(integer_values, json_schema_input_type=Given)
 Numbers = Annotated[list[Number], Field(min_length=1), AsValues]
 
 
-def _text_like(pattern: str, rule: str) -> Any:
-    """Text that matches a pattern, described by `rule` in messages."""
-
-    def check(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise ValueError(f"must be {rule}")
-        return text
-
-    return Annotated[str, AfterValidator(check), Field(json_schema_extra={"pattern": pattern})]
-
-
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
-Name: Any = _text_like(NAME, "at most 100 letters, digits and _ . -, the first a letter or digit")
-AxisName: Any = _text_like(r"^[A-Za-z][A-Za-z0-9_-]{0,99}$", "at most 100 letters, digits and _ -, the first a letter")
+Name = Annotated[str, Field(pattern=NAME)]
+AxisName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,99}$")]
 
 
 class _Axes(Section):

@@ -9,12 +9,13 @@ import re
 import shlex
 import stat
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from .._internal.errors import InputError, did_you_mean, one_of
+from .._internal.errors import InputError, one_of
 from .._internal.files import refuse_special
 
 CONFIG = "config.yaml"
@@ -46,12 +47,19 @@ def command_of(content: Any) -> str | None:
     return "run" if "models" in keys and not keys & {"model", "parameters"} else None
 
 
-def existing(folder: str | Path) -> Path:
-    """A folder that may be a run folder; `InputError` (a ValueError) if it is missing or must not be read."""
+def run_folder(folder: str | Path, command: str = "run") -> Path:
+    """The folder of a run, or of a search (`command` is `tune`); `InputError` if it is another one, or must not be read."""
     path = Path(folder)
     if not path.exists():
         raise InputError(f"{path} does not exist{run_folders(path.parent)}")
     refuse_special(path)
+    if not (path / CONFIG).is_file():
+        raise InputError(f"{path} is not a run folder: it holds no {CONFIG}{run_folders(path)}")
+    if is_search(path) and command == "run":
+        runs = f"astrojax run {shlex.quote(str(path / 'tuned.yaml'))} runs what it found{run_folders(path / 'heldout')}"
+        raise InputError(f"{path} is the folder of a search: {run_again(path)} continues it; {runs}")
+    if not is_search(path) and command == "tune":
+        raise InputError(f"{path} is not the folder of a search; it holds a run, which {run_again(path)} continues")
     return path
 
 
@@ -106,10 +114,10 @@ def read_yaml(path: Path) -> Any:
             raise InputError(f"is too large: a configuration has at most {MAX_BYTES // 2**20} MiB")
         return parse_yaml(content.decode("utf-8"))
     except FileNotFoundError as error:
-        near = did_you_mean(path.name, [file.name for file in path.parent.glob("*.y*ml")])
-        if str(path) in examples():
-            near = f" (did you mean '{PREFIX}{path}'?)"
-        raise InputError(f"there is no such file{near or '; `astrojax examples` lists some that are ready to run'}") from error
+        near = get_close_matches(path.name, [file.name for file in path.parent.glob("*.y*ml")], n=1)
+        near = [f"{PREFIX}{path}"] if str(path) in examples() else near
+        hint = f" (did you mean '{near[0]}'?)" if near else "; `astrojax examples` lists some that are ready to run"
+        raise InputError(f"there is no such file{hint}") from error
     except (OSError, UnicodeError) as error:
         raise InputError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
 

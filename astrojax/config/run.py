@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from .._internal.errors import InputError, did_you_mean, shown
@@ -49,25 +49,10 @@ class BaseConfig(Section):
     patterns: Patterns = Field(PATTERNS["random"](), description="where patterns come from")
     corruption: Literal[tuple(corruptions())] = Field("flips", description="how a query differs from its pattern")  # type: ignore[valid-type]
 
-    def replaced(self, values: Mapping[str, Any]) -> Any:
-        """As of any section, but no field depends on the seed, so the others are not validated again for each of many."""
-        others = {path: value for path, value in values.items() if path != "seed"}
-        own, rule = {}, type(self).model_fields["seed"].metadata
-        if "seed" in values:
-            own["seed"] = TypeAdapter(Annotated[int, *rule]).validate_python(values["seed"])
-        return super(BaseConfig, self.model_copy(update=own)).replaced(others)
-
     @classmethod
     @abc.abstractmethod
     def cross_field_errors(cls, sections: dict[str, Any]) -> Iterator[Fault]:
         """Faults between sections that are each valid, as pairs of path and text; sections that are missing are passed over."""
-
-    @model_validator(mode="after")
-    def _parts_fit_together(self) -> Any:
-        faults = list(self.cross_field_errors({name: getattr(self, name) for name in type(self).model_fields}))
-        if faults:
-            raise ValueError("; ".join(f"{path}: {text}" for path, text in faults))
-        return self
 
     def files(self) -> dict[str, Path]:
         """Files that values are read from, by dotted key."""

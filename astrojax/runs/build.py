@@ -35,14 +35,8 @@ from .plan import DECODERS, Part, Plan
 def build(config: Config, memory: int | None = None) -> Plan:
     """The plan of a run.
 
-    Arguments:
-        config: the configuration.
-        memory: bytes that one trajectory may take, where that is to be checked.
-
-    Raises:
-        ConfigError (an InputError): for a pattern file that cannot be used, or that does not fit the axes, for values of axes
-            that do not go together, for parameters as axes that have no effect on any model, and for a model of which one
-            trajectory takes more memory.
+    Raises `ConfigError` for a pattern file that cannot be used, or does not fit the axes, for values of axes that do not go
+    together, for axes without effect on any model, and if one trajectory takes more than `memory` bytes, if that is given.
     """
     axes = config.swept_axes()
     outer = [axis for axis, named in axes.items() if not all(is_traced(name) for name in named)]
@@ -68,7 +62,8 @@ def _parts(
         place = dict(zip(steps, positions, strict=True))
         point = {key: values[at] for axis, at in place.items() for key, values in axes[axis].items()}
         fields = {key: value for key, value in point.items() if not is_traced(key) and _matters(config, key, name)}
-        variant = _variant(config, fields) if fields else config
+        seed = fields.pop("seed", config.seed)
+        variant = _variant(config, fields)
         task, num_neurons = task_of(variant, load)
         sample: Any = DecoderTrial(task)
         if name != DECODERS:
@@ -77,7 +72,7 @@ def _parts(
         # A coordinate that runs along with a field is an axis of one value within the part.
         within = {key: [value] for key, value in point.items() if is_traced(key)}
         sweep = Sweep(sample, {**inner, **within}, task.pool_size, program_cost=None)
-        yield Part(name, sweep, place, seed_key(variant.seed), num_neurons)
+        yield Part(name, sweep, place, seed_key(int(seed)), num_neurons)
 
 
 def _matters(config: Config, coordinate: str, name: str) -> bool:
@@ -143,12 +138,9 @@ def _variant(config: Config, fields: Mapping[str, float | int]) -> Config:
 def memory_of(
     model: MemorySection, path: str, task: Task, source: str
 ) -> tuple[Callable[..., AbstractMemory], dict[str, Any], dict[str, jax.Array]]:
-    """How a memory of a configuration is built: a function, its dynamical parameters, and those of each pattern.
+    """How the memory of a section is built: a function, its dynamical parameters, and those of each pattern.
 
-    Arguments: the model's section and its dotted path; where problems come from; and what faults are reported of.
-
-    Raises:
-        ConfigError (an InputError): for a file of parameters that cannot be used.
+    Raises `ConfigError` of the `source` for a file of parameters that cannot be used, with the dotted `path` of the section.
     """
     settings = model.model_dump(exclude={"kind", *model.files, *model.score_fields})
     # Every real number is traced, so that memories that differ in them share a program.

@@ -26,15 +26,10 @@ LAST_TRIAL = 2**31 - 1
 
 
 def calibrate(plan: Plan, session: Session, outcome_error: float | None) -> dict[str, dict[str, float | int]]:
-    """The refinement that the time grids of each model need, and how well they then agree with finer ones, by model.
+    """How well the time grids of each model agree with finer ones, refined until `differ` is at most `outcome_error`, if given.
 
-    Arguments:
-        plan: the run; models that are not solved on grids are skipped. session: the engine's session.
-        outcome_error: refine until at most this share of the pilots ends differently; no refinement if omitted.
-
-    Returns:
-        `refinement`; `pilots`, their number; `differ`, the share whose Hamming error differs on the finer grid; and
-        `overlap_error`, the 99% quantile of differences of overlaps among the others.
+    By model: `refinement`; `pilots`, their number; `differ`, the share whose Hamming error differs on the finer grid; and
+    `overlap_error`, the 99% quantile of differences of overlaps among the others.
     """
     parts: dict[str, list[Part]] = {}
     for part in plan.grid_parts:

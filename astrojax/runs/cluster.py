@@ -72,17 +72,7 @@ def local_workers(cluster: str) -> int:
 
 @contextlib.contextmanager
 def connected(cluster: str, notice: Callable[[str], None]) -> Iterator[Any]:
-    """A client of a Dask cluster.
-
-    Arguments:
-        cluster: the address of its scheduler such as `tcp://10.0.0.1:8786`, the path of its scheduler file, or `local:4`,
-            which starts four workers on this machine.
-        notice: called with a message if workers have other versions of the numerical packages.
-
-    Raises:
-        InputError (a ValueError): for anything else, or if the extra is not installed.
-        ClusterError: if there is no such cluster, or it has no workers.
-    """
+    """A client of a Dask cluster, as in `Execution`. Raises `InputError` without the extra, `ClusterError` without workers."""
     with needing("--cluster needs Dask, which is an extra", "astrojax-memory[cluster]"):
         import dask
         import distributed
@@ -107,20 +97,15 @@ def connected(cluster: str, notice: Callable[[str], None]) -> Iterator[Any]:
             raise ClusterError(f"{cluster}: workers end while they start; {ask}") from error
         except (OSError, TimeoutError, ValueError) as error:
             raise ClusterError(f"no cluster with workers at {cluster} within {CONNECT_TIMEOUT} s: {error}") from error
-        _compare_versions(client, notice)
+        here = versions().items()
+        others = {
+            f"{name} {there} (here {dict(here)[name]})"
+            for each in client.run(versions).values()
+            for name, there in each.items() - here
+        }
+        if others:
+            notice(f"workers have other versions, and may give other values: {', '.join(sorted(others))}")
         yield client
-
-
-def _compare_versions(client: Any, notice: Callable[[str], None]) -> None:
-    here = versions()
-    others = {
-        f"{name} {there[name]} (here {here[name]})"
-        for there in client.run(versions).values()
-        for name in here
-        if there[name] != here[name]
-    }
-    if others:
-        notice(f"workers have other versions, and may give other values: {', '.join(sorted(others))}")
 
 
 @contextlib.contextmanager
@@ -166,27 +151,14 @@ def compute_on_cluster(
     timings: dict[str, Timings],
     notice: Callable[[str], None],
 ) -> None:
-    """Compute the pending tasks of a run on a cluster.
+    """Compute the pending tasks of a run on a cluster; the workers' times are added to `timings`.
 
-    Arguments:
-        client: see `connected`.
-        plan: what is computed.
-        engine_settings: settings of each worker's engine.
-        pending: numbers of tasks.
-        write: stores what was computed of a task.
-        timings: times by name, to which the workers' are added.
-        notice: called with a message about workers that died.
-
-    Raises:
-        ClusterError: if the cluster is gone, or workers die whenever they compute a certain chunk.
-        InputError, RunError: as the workers raise them.
+    Raises `ClusterError` if the cluster is gone, or workers die whenever they compute a certain chunk; and what workers raise.
     """
     from distributed import KilledWorker
 
-    config = plan.config
-    task = json.dumps(
-        [config.model_dump_json(), config.file_digests(), plan.chunk_length, plan.grids, dict(engine_settings)], allow_nan=False
-    )
+    given = plan.config.model_dump_json(), plan.config.file_digests(), plan.chunk_length, plan.grids, dict(engine_settings)
+    task = json.dumps(given, allow_nan=False)
     waiting, attempts = list(reversed(pending)), dict.fromkeys(pending, 0)
     futures: dict[Any, int] = {}
 
@@ -208,21 +180,18 @@ def compute_on_cluster(
                     # Cancelled with its worker, or with the cluster.
                     if client.status != "running":
                         raise ClusterError("the cluster is gone") from None
-                    del futures[future]
                     submit(index)
-                    continue
                 except KilledWorker as error:
-                    del futures[future]
                     attempts[index] += 1
                     if attempts[index] >= ATTEMPTS:
                         raise ClusterError(f"workers die whenever they compute chunk {index}: {error}") from error
                     notice(f"workers died while they computed chunk {index}; it is submitted again")
                     submit(index)
-                    continue
+                else:
+                    write(index, values)
+                    for name, clock in times.items():
+                        timings.setdefault(name, Timings()).add(clock)
                 del futures[future]
-                write(index, values)
-                for name, clock in times.items():
-                    timings.setdefault(name, Timings()).add(clock)
     except (OSError, TimeoutError) as error:
         raise ClusterError(f"the cluster is gone: {error}") from error
     finally:

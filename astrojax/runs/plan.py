@@ -32,14 +32,9 @@ CHUNKS_OF_SMALL_SWEEPS, CHUNKS_OF_LARGE_SWEEPS = 16, 4096
 
 @dataclass(frozen=True)
 class Part:
-    """The points of one model, or of the decoders, that differ only in numbers inside one sample.
+    """The points of one model, or of the `DECODERS`, that differ only in numbers inside one sample.
 
-    Arguments:
-        name: the model's, or `DECODERS`.
-        sweep: the sample and its axes.
-        place: positions along the axes over other fields of the configuration, by axis.
-        root_key: the key that all random keys are derived from.
-        num_neurons: number of neurons N.
+    `place` are positions along the axes over other fields of the configuration, by axis.
     """
 
     name: str
@@ -113,23 +108,18 @@ class Outline:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything a configuration asks for.
-
-    Arguments:
-        config: the configuration.
-        parts: what is computed.
-        dims: the axes that matter for each model and for the decoders, by name.
-        outer: axes over fields that are not traced: each point along them is a part of its own.
-        chunk: most trajectories of a chunk; a good number, the same on every machine, if omitted.
-        grids: how fine the grids of each model are; see `refined`.
-    """
+    """Everything a configuration asks for."""
 
     config: Config
     parts: tuple[Part, ...]
     dims: Mapping[str, Sequence[str]]
+    """The axes that matter for each model and for the decoders, by name."""
     outer: Sequence[str]
+    """Axes over fields that are not traced: each point along them is a part of its own."""
     chunk: int | None = None
+    """Most trajectories of a chunk; a good number, the same on every machine, if omitted."""
     grids: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """How fine the grids of each model are; see `refined`."""
 
     def in_chunks(self, chunk: int) -> "Plan":
         """The same plan in chunks of at most so many trajectories."""

@@ -88,9 +88,9 @@ def run_search(
         record.begin()
         with record.ending(engine.timings):
             states = tuning.search(record.config_sha256)
-            record.add(HISTORY)
+            record.keep(HISTORY)
             runs = tuning.heldout_runs(states)
-            record.add(*tuning.results.files())
+            record.keep(*tuning.results.files())
             for name, given in runs.items():
                 progress.on_part(f"{name}: {given.trials:,} held-out problems of each load and level")
                 run(given, folder / HELDOUT / name, execution=execution, on_notice=progress.on_notice)

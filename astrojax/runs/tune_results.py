@@ -1,7 +1,6 @@
 """The run folder of a search: its history, what was found, and how that does on held-out problems."""
 
 import io
-import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from .._internal.errors import InputError
 from .._internal.files import read_sealed_json, storing, write_bytes, write_sealed_json
 from .._internal.parameters import DIMENSIONS
 from ..config.axes import LEVELS
-from ..config.files import CONFIG, existing, is_search, run_again, run_folders
+from ..config.files import CONFIG, run_again, run_folder
 from ..config.tune import TuneConfig
 from ..config.validation import ConfigError, read
 from ..models.base import AbstractMemory
@@ -195,28 +194,15 @@ def load_search(folder: str | Path) -> SearchResults:
     Raises:
         InputError (a ValueError): if the folder is not that of a search, or one that is damaged or was changed.
     """
-    path = find_search(folder)
+    path = run_folder(folder, "tune")
     check_files(path, read_record(path))
     return SearchResults(path)
-
-
-def find_search(folder: str | Path) -> Path:
-    """The run folder of a search; `InputError` (a ValueError) if it is none."""
-    path = existing(folder)
-    if is_search(path):
-        return path
-    if (path / CONFIG).is_file():
-        text = f"is not the folder of a search; it holds a run, which astrojax run {shlex.quote(str(path))} continues"
-        raise InputError(f"{path} {text}")
-    raise InputError(f"{path} is not the run folder of a search: no configuration of one is in it{run_folders(path)}")
 
 
 def objective_of(config: TuneConfig, score: str, memory: int | None = None) -> Objective:
     """What a configuration minimizes, with one of its scores.
 
-    Raises:
-        ConfigError (an InputError): for a file of patterns or parameters that cannot be used, and for a model of which one
-            trajectory takes more than `memory` bytes, if that is given.
+    Raises `ConfigError` for a file that cannot be used, and if one trajectory takes more than `memory` bytes, if that is given.
     """
     task, num_neurons = task_of(config, load_pool)
     loads = [int(load) for load in config.axes.values()["num_patterns"]]

@@ -26,11 +26,9 @@ STATE, HISTORY = "state.", "history."
 
 
 class Checkpoints:
-    """Checkpoints of one search in a run folder: two files that are written in turn, the older one replaced.
+    """Checkpoints of a search, by name, in a run folder: two files that are written in turn, the older one replaced.
 
-    Arguments:
-        folder: the run folder. name: of the search.
-        run: what identifies the run; checkpoints of another run or name are not used.
+    Those of another `run` or name are not used.
     """
 
     def __init__(self, folder: Path, name: str, run: str) -> None:

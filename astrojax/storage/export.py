@@ -16,8 +16,6 @@ from .folder import load
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMATS = ("nc", "csv", "parquet")
-
 ROWS_AT_A_TIME = 2**18
 
 
@@ -38,7 +36,8 @@ def export(run: str | Path, format: str, out: str | Path | None = None) -> Path:
             be in, or a missing extra.
         StorageError: if the file cannot be written.
     """
-    one_of("format", format, FORMATS)
+    writers = {"nc": _write_netcdf, "csv": _write_csv, "parquet": _write_parquet}
+    one_of("format", format, writers)
     results = load(run)
     path = Path(out) if out is not None else Path(run) / f"results.{format}"
     if os.path.lexists(path):
@@ -46,7 +45,7 @@ def export(run: str | Path, format: str, out: str | Path | None = None) -> Path:
     if not path.parent.is_dir():
         raise InputError(f"--out: {path} must be a file in a folder that exists; there is no folder {path.parent}")
     with needing(f"--format {format} needs an extra", "astrojax-memory[export]"), storing(path), replacing(path) as part:
-        {"nc": _write_netcdf, "csv": _write_csv, "parquet": _write_parquet}[format](results, part)
+        writers[format](results, part)
     return path
 
 

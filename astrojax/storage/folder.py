@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from .._internal.errors import InputError
 from .._internal.files import is_part, refuse_links
-from ..config.files import CONFIG, existing, is_search, run_again, run_folders
+from ..config.files import CONFIG, run_again, run_folder
 from ..config.variables import DEFINITIONS
 from .provenance import check_files, read_record
 from .results import DONE, RESULTS, Cells, CheckedStore, stored_grid
@@ -27,8 +27,7 @@ SUMMARY, FIGURES, REPORT, LOCK = "summary.json", "figures", "report.html", ".loc
 def locked(folder: Path) -> Iterator[None]:
     """Lock a run folder, created if needed, against other processes; the lock is released when the process ends.
 
-    Raises:
-        InputError (a ValueError): if another process holds it, if it cannot be written, or if it holds a symbolic link.
+    Raises `InputError` if another process holds it, if it cannot be written, or if it holds a symbolic link.
     """
     lock = FileLock(folder / LOCK)
     try:
@@ -76,11 +75,7 @@ def choose_folder(parent: Path, name: str, config: "BaseConfig") -> tuple[Path, 
 
 def find_run(run: str | Path) -> Path:
     """The folder of a run that was started; `InputError` (a ValueError) if there is none."""
-    folder = existing(run)
-    if not (folder / CONFIG).is_file():
-        raise InputError(f"{folder} is not a run folder: it holds no {CONFIG}{run_folders(folder)}")
-    if not (folder / RESULTS).is_dir() and is_search(folder):
-        raise InputError(f"{folder} is the folder of a search, not of a run{run_folders(folder / 'heldout')}")
+    folder = run_folder(run)
     if not (folder / RESULTS).is_dir():
         raise InputError(f"{folder} holds no {RESULTS}: the run was not started; {run_again(folder)} starts it")
     return folder

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import os
 import platform
-import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -43,10 +42,7 @@ NUMERICAL = ("jax", "jaxlib", "diffrax", "equinox", "optimistix", "lineax", "opt
 class Record:
     """The provenance of a run, and the configuration in its folder, which is written if the folder is new.
 
-    Arguments:
-        folder: the run folder.
-        config: what is computed.
-        notice: called with a message about everything that was damaged and is repaired.
+    `notice` is called with a message about everything that was damaged and is repaired.
 
     Raises:
         InputError (a ValueError): if the folder holds another configuration, which is shown beside the given one, or one
@@ -100,9 +96,7 @@ class Record:
     def begin(self, files: Mapping[str, str] | None = None, **more: Any) -> None:
         """Start a session; versions that have changed since the first session are reported.
 
-        Arguments:
-            files: SHA-256 of files that must not change, by their paths in the folder, besides those of the configuration.
-            more: what else is recorded.
+        `files` are the SHA-256 of files that must not change, by their paths in the folder, besides those of the configuration.
         """
         previous, current = self.previous, versions()
         changed = [
@@ -128,13 +122,9 @@ class Record:
         self._start = time.perf_counter()
         self._save()
 
-    def add(self, *names: str) -> None:
-        """Record the SHA-256 of files, or of all files in folders, which must not change from now on."""
+    def keep(self, *names: str, **more: Any) -> None:
+        """Record the SHA-256 of files, or of all files in folders, which must not change from now on, and `more`."""
         self._content["files"] |= sha256_by_name(self._folder, names)
-        self._save()
-
-    def keep(self, **more: Any) -> None:
-        """Record something more."""
         self._content |= more
         self._save()
 
@@ -212,15 +202,7 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def check_files(folder: Path, record: Mapping[str, Any], but: str = "/") -> list[str]:
-    """Refuse a run folder in which a recorded file is missing or was changed.
-
-    Arguments:
-        folder: the run folder. record: its record.
-        but: files inside this folder of it are not refused, but returned by name.
-
-    Raises:
-        InputError (a ValueError): naming the file and what to do.
-    """
+    """Raise `InputError` if a recorded file is missing or was changed; those inside the folder `but` are returned instead."""
     tolerated = []
     for name, digest in record.get("files", {}).items():
         try:
@@ -250,17 +232,10 @@ def sha256_in_results(folder: Path) -> str | None:
         return None
 
 
-def finished_already(folder: Path) -> str:
-    """Message about a run that is requested again."""
-    again = f"astrojax show {shlex.quote(str(folder))} draws it again, --out DIR computes it again"
-    return f"{folder} holds this run already, started on {read_record(folder)['started']}; {again}"
-
-
 def differences(there: "BaseConfig", here: "BaseConfig", recorded: Mapping[str, str]) -> list[str]:
     """Differences between the configuration of a run folder and another one, a line for each field.
 
-    Arguments:
-        there: the folder's. here: the other one. recorded: SHA-256 of the folder's files, by dotted key.
+    `recorded` are the SHA-256 of the folder's files, by dotted key.
     """
     from ..config.axes import leaves
 

@@ -65,13 +65,7 @@ class Variable:
 
 
 class Cells:
-    """The cells of a dataset, numbered consecutively.
-
-    Arguments:
-        path: the folder of the dataset, in Zarr's format.
-        run: identifies the run, by its configuration's SHA-256: cells of other runs have other checksums.
-        grids: grid of each variable, by name, in the order of cells.
-    """
+    """The cells of the dataset in a folder, numbered consecutively; cells of another `run` have other checksums."""
 
     def __init__(self, path: Path, run: str, grids: Mapping[str, Grid]) -> None:
         self._path, self._run = path, run
@@ -132,16 +126,9 @@ def is_whole(chunk: bytes) -> bool:
 
 
 class Results:
-    """The dataset of a run and the flags of its cells.
+    """The dataset of a run, identified by the SHA-256 of its configuration, and the flags of its cells.
 
-    Arguments:
-        folder: the run folder.
-        coordinates: a dataset of coordinates.
-        variables: what is stored.
-        run: what identifies the run: the SHA-256 of its configuration.
-
-    Raises:
-        StorageError: if something cannot be written.
+    Raises `StorageError` if something cannot be written.
     """
 
     def __init__(self, folder: Path, coordinates: xr.Dataset, variables: Sequence[Variable], run: str) -> None:
@@ -154,8 +141,7 @@ class Results:
     def open(self, notice: Callable[[str], None]) -> dict[str, str]:
         """Open what exists, create what is missing, and rewrite what differs, with a notice; stored values are kept.
 
-        Returns:
-            SHA-256 of every file that must not change from now on (descriptions, coordinates), by path in the folder.
+        Returns the SHA-256 of every file that must not change from now on (descriptions, coordinates), by path in the folder.
         """
         is_new = not self.path.exists()
         with storing(self.path):
@@ -173,16 +159,13 @@ class Results:
         return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
     def open_for_reading(self, without: Sequence[str] = ()) -> None:
-        """Open read-only, `without` some variables.
-
-        Raises:
-            StorageError: if something is missing or damaged.
-        """
-        store = CheckedStore(self.path, list(self._variables), frozenset(), f"{run_again(self._folder)} computes them again")
+        """Open read-only, `without` some variables. Raises `StorageError` if something is missing or damaged."""
+        again = run_again(self._folder)
+        store = CheckedStore(self.path, list(self._variables), frozenset(), f"{again} computes them again")
         try:
             self._open(store, [name for name in self._variables if name not in without], "r")
         except StorageError as error:
-            raise StorageError(f"{error}; {run_again(self._folder)} repairs it") from error
+            raise StorageError(f"{error}; {again} repairs it") from error
 
     def _open(self, store: LocalStore, names: Sequence[str], mode: str) -> None:
         self._done = _opened(LocalStore(self._folder / DONE), self._flags, mode)
@@ -245,13 +228,9 @@ class Results:
 
 
 class CheckedStore(LocalStore):
-    """The store of a dataset in which every chunk of values is checked when it is read.
+    """The store of a dataset in which chunks of the variables `checked` are checked when they are read.
 
-    Arguments:
-        root: its folder.
-        checked: variables whose chunks end in a CRC.
-        hidden: files of chunks that are not computed yet.
-        remedy: how messages about damaged chunks end.
+    The files `hidden` are not computed yet; messages about damaged chunks end in the `remedy`.
     """
 
     def __init__(self, root: Path, checked: Sequence[str], hidden: frozenset[str], remedy: str) -> None:
@@ -282,13 +261,7 @@ def add_to_store(dataset: xr.Dataset, files: dict[str, Any]) -> None:
 def coordinates_of(
     axes: Mapping[str, Mapping[str, Sequence[float | int]]], models: Mapping[str, Sequence[str]], decoders: Sequence[str] | None
 ) -> xr.Dataset:
-    """The coordinates of a run's dataset.
-
-    Arguments:
-        axes: values by axis and coordinate, in the order of dimensions.
-        models: for each model the axes that affect it; along the others its values are repeated.
-        decoders: names of the decoders, if there are any.
-    """
+    """The coordinates of a run: values by axis and coordinate, the axes that affect each model, and names of decoders."""
     coordinates: dict[str, Any] = {"model": _strings(models)}
     for axis, named in axes.items():
         coordinates |= {name: (axis, np.asarray(values)) for name, values in named.items()}
