@@ -10,8 +10,7 @@ import pytest
 api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 pytest.importorskip("panel", reason="Panel is not installed")
 
-SERVE = "from astrojax.explore import serve, server; server.compile_ahead = lambda: None; serve(port=0, show=False)"
-"""Without compiling ahead, which would only keep the cores busy here."""
+SERVE = "from astrojax.explore import serve; serve(port=0, show=False)"
 TIMEOUT = 120_000
 """Milliseconds: the first program may be compiled on a busy machine."""
 
@@ -143,9 +142,6 @@ def test_a_bad_upload_says_what_is_wrong_and_the_page_lives_on(visit, tmp_path):
         for part in ("Course of the retrieval", "The setting as text"):
             api.expect(page.get_by_role("region", name=part)).to_be_hidden()
         api.expect(page.get_by_role("grid", name="Query")).to_be_hidden()
-    page.get_by_label("Threshold").fill("half")
-    page.get_by_label("Threshold").press("Enter")
-    api.expect(page.get_by_role("alert")).to_contain_text("threshold must be a finite number")
     page.get_by_label("Threshold").fill("2.5")
     page.get_by_label("Threshold").press("Enter")
     api.expect(page.get_by_role("alert")).to_have_count(0)

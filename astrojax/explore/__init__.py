@@ -40,7 +40,7 @@ def serve(
     start = None if patterns is None else _read(Path(patterns), reading)
     with needing("the explorer needs Panel", "astrojax-memory[explore]"):
         import panel  # noqa: F401
-    from .server import LOOPBACK, server_of
+    from .app import LOOPBACK, server_of
 
     try:
         server = server_of(address, port, start)

@@ -1,10 +1,10 @@
-"""The page: controls, pictures and figures of one session."""
+"""The page of a session: controls, pictures and figures; and its server, which answers requests under its own name only."""
 
 import base64
-import contextlib
 import functools
 import html
 import logging
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -16,17 +16,24 @@ import panel as pn
 from bokeh.models import ColumnDataSource, DataRange1d, Range1d
 from bokeh.models.annotations import Span
 from bokeh.plotting import figure
+from tornado.httputil import HTTPServerRequest
+from tornado.netutil import is_valid_ip
+from tornado.routing import Matcher, Rule
+from tornado.web import ErrorHandler
 
 from .._internal.checks import InputError
+from .._internal.compilation_cache import keep_compiled_programs
 from ..config.sections import MEMORIES
 from ..models import memories, memory_class
 from ..problems.corruption import corruptions
 from .components import COPY, HERE, STYLED, WIDE, Pictures, Slider, Upload, button, fit, markup, side_by_side
 from .compute import NUM_SHOWN, Answer, Problem, answer, make_problem, program, read_upload, workers
 from .presentation import COLORS, course_of, explain, legend, pictures_of, readout, signs_of
-from .settings import DEFAULTS, ENSEMBLES, MOST_PATTERNS, NUM_NEURONS, NUMBERS, OPTIONS, SCORES, SOURCES, Settings, spread
+from .settings import DEFAULTS, ENSEMBLES, MOST_PATTERNS, NUM_NEURONS, NUMBERS, OPTIONS, SOURCES, Settings, spread
 
 ENERGY = "#3a9d7e"
+
+LOOPBACK = ("127.0.0.1", "localhost")
 
 LARGEST_LEVEL = 4.0
 """Of a corruption whose level has no bound."""
@@ -39,18 +46,6 @@ NO_ANSWER = "No answer"
 """Beginning of the message about a failure, which the next answer removes."""
 
 _logger = logging.getLogger(__name__)
-
-
-def compile_ahead() -> None:
-    """Compile in the background what most sessions need first: digits, with every score."""
-
-    def compile_all() -> None:
-        with contextlib.suppress(RuntimeError):  # at the end of the process nothing new can be compiled
-            for score in SCORES:
-                settings = Settings().change(score=score)
-                program(settings, make_problem(settings, None)).result()
-
-    threading.Thread(target=compile_all, daemon=True).start()
 
 
 class Explorer:
@@ -71,8 +66,8 @@ class Explorer:
         if start is not None:
             name, data, reading = start
             self._offered = {"name": name, "data": data}
-            self.array.value, self.duplicates.value = reading["array"] or "", reading["max_duplicates"]
-            self.threshold.value = "" if reading["threshold"] is None else repr(reading["threshold"])
+            self.array.value, self.threshold.value = reading["array"] or "", reading["threshold"]
+            self.duplicates.value = reading["max_duplicates"]
             self.source.value = "file"
             self._read()
         else:
@@ -87,9 +82,10 @@ class Explorer:
         self.source = pn.widgets.RadioButtonGroup(options=list(SOURCES), value=begin.source, **STYLED)
         self.neurons = select(name="N: neurons", options=list(NUM_NEURONS), value=begin.num_neurons)
         self.upload = Upload(**WIDE)
-        text: Any = functools.partial(pn.widgets.TextInput, **STYLED)
-        self.threshold = text(name="Threshold: larger entries become +1", placeholder="none: entries are ±1")
-        self.array = text(name="Array of an .npz file", placeholder="needed where it holds several")
+        numbers = {"name": "Threshold: larger entries become +1", "placeholder": "none: entries are ±1"}
+        self.threshold = pn.widgets.FloatInput(**numbers, value=None, **STYLED)
+        array = {"name": "Array of an .npz file", "placeholder": "needed where it holds several"}
+        self.array = pn.widgets.TextInput(**array, **STYLED)
         self.duplicates = pn.widgets.IntInput(name="Rows that may repeat an earlier one", value=0, start=0, **STYLED)
         load, target = "memory load: patterns stored", "number of the pattern to recall"
         self.load = Slider(label="K", help=load, first=1, last=MOST_PATTERNS, value=begin.num_patterns, **WIDE)
@@ -282,10 +278,8 @@ class Explorer:
         """Read the patterns of the file that is offered; if they cannot be used, say why, and show nothing."""
         if not self._offered:
             return
-        threshold: Any = (self.threshold.value or "").strip() or None
-        with contextlib.suppress(TypeError, ValueError):  # other text is refused with the file
-            threshold = float(threshold)
-        given = {"array": self.array.value or None, "threshold": threshold, "max_duplicates": self.duplicates.value or None}
+        threshold, duplicates = self.threshold.value, self.duplicates.value or None
+        given: dict[str, Any] = {"array": self.array.value or None, "threshold": threshold, "max_duplicates": duplicates}
         reading = {name: value for name, value in given.items() if value is not None}
         try:
             self._uploaded = read_upload(**self._offered, **reading)
@@ -373,3 +367,37 @@ class Explorer:
             self.verdict.object = readout(settings, problem, found, why)
             self.legend.object = legend(found)
             self.yaml.value, self.python.value = settings.yaml(), settings.python()
+
+
+class Foreign(Matcher):
+    """Matches requests under a host name that is not the server's, and requests by pages of other sites.
+
+    Others may let their own name point to this machine: then the explorer would have the origin of their page (DNS rebinding).
+    """
+
+    def __init__(self, address: str) -> None:
+        self.beyond = address not in LOOPBACK
+        self.names = {*LOOPBACK, *((address.lower(), socket.gethostname().lower()) if self.beyond else ())}
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        origin = request.headers.get("Origin")
+        own_page = origin is None or origin.partition("://")[2].lower() == request.host.lower()
+        # Nobody else decides where an address of numbers points.
+        named = request.host_name in self.names or (self.beyond and is_valid_ip(request.host_name))
+        return None if named and own_page else {}
+
+
+def server_of(address: str, port: int, start: tuple[str, bytes, dict[str, Any]] | None) -> Any:
+    """A server that listens but does not serve yet. Raises OSError if it cannot listen there."""
+    keep_compiled_programs()
+    # Tried first, since a server that cannot listen leaves its socket open.
+    with socket.create_server((address, port)) as free:
+        port = free.getsockname()[1]
+    logging.getLogger("bokeh.server.util").setLevel(logging.ERROR)  # it warns of the "*"; origins are checked below
+    server = pn.io.server.get_server(
+        {"/": lambda: Explorer(start).view()},
+        address=address, port=port, title="astrojax explorer", websocket_origin="*", verbose=False,
+        show=False, start=False,
+    )  # fmt: skip
+    server._tornado.default_router.rules.insert(0, Rule(Foreign(address), ErrorHandler, {"status_code": 403}))
+    return server

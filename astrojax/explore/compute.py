@@ -102,23 +102,22 @@ class Answer:
 
     def verdict(self, settings: Settings) -> str:
         """What was recalled."""
-        status, error, pattern = Status(self.statuses["memory"]), self.errors["memory"], int(self.identity.pattern)
+        status, error = Status(self.statuses["memory"]), self.errors["memory"]
         if status != Status.OK:
             return f"{status.name}: {status.meaning}"
         if error == 0:
             return "Recalled"
         if error == self.rates.shape[1]:
             return "The negative of the target"
-        is_negative = self.identity.signs[pattern] < 0
         match int(self.identity.kind):
             case EquilibriumKind.SILENT:
                 return "Silence: no neuron fires"
             case EquilibriumKind.MIXTURE:
                 return f"A mixture of {np.count_nonzero(self.identity.signs)} patterns"
-            case EquilibriumKind.MEMORY if pattern == settings.target:
-                return "Nearly the negative of the target" if is_negative else "Nearly recalled"
             case EquilibriumKind.MEMORY:
-                return f"{'Negative of a wrong pattern' if is_negative else 'Wrong pattern'}: number {pattern}"
+                pattern = int(self.identity.pattern)
+                name = "the target" if pattern == settings.target else f"another pattern, number {pattern}"
+                return f"Nearly {'the negative of ' if self.identity.signs[pattern] < 0 else ''}{name}"
             case _:
                 return "No stored pattern"
 

@@ -14,15 +14,8 @@ from .figures import curves, difference, heat_map
 from .statistics import fdr_significant, mean_interval, paired_p_values, share_interval, with_interval
 from .tables import bounds_of, long_axes, make_table
 
-NAMES = {
-    "tuned": "tuned",
-    "start": "start",
-    "defaults": "paper's defaults",
-    "random": "random search",
-    "grid": "grid",
-    **DECODERS,
-}
-"""Labels of what is compared."""
+NAMES = {"defaults": "paper's defaults", "random": "random search", **DECODERS}
+"""Labels of what is compared, where they are not the names."""
 
 
 def tune_summary(history: xr.Dataset, heldout: xr.Dataset, parameters: Sequence[str]) -> dict[str, Any]:
