@@ -31,12 +31,7 @@ from .compute import NUM_SHOWN, Answer, Problem, answer, make_problem, program, 
 from .presentation import COLORS, course_of, explain, legend, pictures_of, readout, signs_of
 from .settings import DEFAULTS, ENSEMBLES, MOST_PATTERNS, NUM_NEURONS, NUMBERS, OPTIONS, SOURCES, Settings, spread
 
-ENERGY = "#3a9d7e"
-
 LOOPBACK = ("127.0.0.1", "localhost")
-
-LARGEST_LEVEL = 4.0
-"""Of a corruption whose level has no bound."""
 
 COMPILING = (
     '<div role="status"><strong>Compiling</strong> the program of this memory and size: it takes some seconds, once.</div>'
@@ -162,7 +157,7 @@ class Explorer:
         plot.grid.grid_line_alpha = 0.4
         plot.axis.axis_label_text_font_style = "normal"
         for place, name in reversed(list(enumerate(names))):  # the target is drawn last, above the others
-            color, width = COLORS[place] if len(names) > 1 else ENERGY, 2.2 if place < 2 else 1.1
+            color, width = COLORS[place] if len(names) > 1 else "#3a9d7e", 2.2 if place < 2 else 1.1
             plot.line("t", name, source=self.course, color=color, line_width=width)
         plot.add_layout(now)
         return plot
@@ -226,7 +221,7 @@ class Explorer:
     def _fit_level(self, num_neurons: int) -> None:
         """Give the level the range of its corruption, and an eighth of that if it is new or the level is outside."""
         corruption = corruptions()[self.corruption.value]
-        high = corruption.level_range.le or LARGEST_LEVEL
+        high = corruption.level_range.le or 4.0
         values = list(range(num_neurons + 1)) if corruption.is_count else [high * part / 80 for part in range(81)]
         is_kept = self.level.label == corruption.level_name and self.level.value <= values[-1]
         level = self.level.value if is_kept else values[len(values) // 8]

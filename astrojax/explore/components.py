@@ -20,18 +20,14 @@ STYLED: dict[str, Any] = WIDE | {"stylesheets": [WIDGETS]}
 
 
 class Pictures(JSComponent):
-    """The pictures of a retrieval and its clock. Signs are strings of `+`, `-` and `0`.
-
-    `version` changes last, after everything else is set. `drawn` has the `signs` of the query that the user has drawn and the
-    number of `strokes` so far; `strokes` is the number that the answer includes.
-    """
+    """The pictures of a retrieval and its clock. Signs are strings of `+`, `-` and `0`; `version` is set after all else."""
 
     columns = param.Integer(1)
     labels = param.Dict({})
     target = param.String("")
     query = param.String("")
-    drawn = param.Dict({})
-    strokes = param.Integer(0)
+    drawn = param.Dict({})  # the `signs` of a query drawn by the user, and the number of `strokes` so far
+    strokes = param.Integer(0)  # the number that the answer includes
     answers = param.Dict({})
     rates = param.String("", doc="Firing rates over time, one byte each, in base64.")
     times = param.List([])

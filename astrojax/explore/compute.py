@@ -53,47 +53,28 @@ class Problem:
     evidence: float
 
 
-Values = Any
-"""Of NumPy; traced inside the program."""
-
-
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Answer:
-    """The outcome of a setting; T times, N neurons, S = `NUM_SHOWN` patterns.
+    """The outcome of a setting; T times, N neurons, S = `NUM_SHOWN` patterns."""
 
-    Arguments:
-        times: shape (T,). rates: firing rates φ(x), shape (T, N). energy: shape (T,).
-        shown: numbers of the patterns shown, shape (S,): the target, the other that is nearest at the end, and those that
-            come nearest on the way; −1 where fewer are stored.
-        gains, overlaps: p and ⟨ξ, φ(x)⟩/N of the patterns shown, shape (T, S). Gains are NaN for a memory without any.
-        signs: the final signs by memory or decoder, shape (N,). errors: their Hamming errors.
-        statuses: `Status` by memory. identity: what the memory recalls.
-        final_gains: of all patterns, shape (capacity,). perplexity: of these gains.
-        steps: accepted and rejected.
-        others: which patterns are stored, and neither the target nor a copy of it, shape (capacity,).
-        query_scores: g(m) at the query, shape (capacity,); NaN for a memory without gains that follow scores.
-        residual: distance of the end from equilibrium: of the neurons relative to the largest |x|, of the gains absolute.
-        signed: whether the memory distinguishes a pattern from its negative.
-    """
-
-    times: Values
-    rates: Values
-    energy: Values
-    shown: Values
-    gains: Values
-    overlaps: Values
-    signs: dict[str, Values]
-    errors: dict[str, Values]
-    statuses: dict[str, Any]
-    identity: Identity
-    final_gains: Values
-    perplexity: Values
-    steps: tuple[Values, Values]
-    others: Values
-    query_scores: Values
-    residual: Values
-    signed: bool = field(metadata={"static": True})
+    times: Any  # shape (T,)
+    rates: Any  # firing rates φ(x), shape (T, N)
+    energy: Any  # shape (T,)
+    shown: Any  # the target, the other pattern nearest at the end, and the nearest on the way, −1 for none, shape (S,)
+    gains: Any  # p of the patterns shown, shape (T, S); NaN for a memory without gains
+    overlaps: Any  # ⟨ξ, φ(x)⟩/N of the patterns shown, shape (T, S)
+    signs: dict[str, Any]  # the final signs by memory or decoder, shape (N,)
+    errors: dict[str, Any]  # their Hamming errors
+    statuses: dict[str, Any]  # `Status` by memory
+    identity: Identity  # what the memory recalls
+    final_gains: Any  # of all patterns, shape (capacity,)
+    perplexity: Any
+    steps: tuple[Any, Any]  # accepted and rejected
+    others: Any  # which patterns are stored, and neither the target nor a copy of it, shape (capacity,)
+    query_scores: Any  # g(m) at the query, shape (capacity,); NaN for a memory without gains that follow scores
+    residual: Any  # distance of the end from equilibrium: of neurons relative to the largest |x|, of gains absolute
+    signed: bool = field(metadata={"static": True})  # whether the memory distinguishes a pattern from its negative
 
     @property
     def is_recalled(self) -> bool:
@@ -125,10 +106,7 @@ class Answer:
 def read_upload(
     name: str, data: bytes, array: str | None = None, threshold: Any = None, max_duplicates: int = 0, size: int = 0
 ) -> np.ndarray:
-    """Patterns from the bytes of a pattern file, shape (N, K); `data` may be incomplete if the file's `size` is too large.
-
-    Raises `InputError` as `load_patterns`, and for what is too large to be explored.
-    """
+    """Patterns from the bytes of a pattern file, shape (N, K); `data` may be incomplete if the file's `size` is too large."""
     name, size = name.replace("\\", "/").rpartition("/")[2], max(size, len(data))
     if size > LARGEST_UPLOAD:
         largest = LARGEST_UPLOAD // 2**20

@@ -21,14 +21,9 @@ COLORS = ["#2f83cc", "#e07b39", *["#8b949e"] * (NUM_SHOWN - 2)]
 LONGEST_ROW = 50
 """Neurons in a row of the picture of patterns that are not square."""
 
-SETTLED = 0.05
-"""Largest residual of an end that counts as an equilibrium."""
-
-CLEAR = 0.9
-"""Least gain that the target should reach at a proposed temperature while neurons stay at the query."""
-
-DECIDED = 0.5
-"""A pattern with a larger gain outweighs all others together."""
+SETTLED, CLEAR, DECIDED = 0.05, 0.9, 0.5
+"""Largest residual of an equilibrium; least gain of the target at a lower temperature, for neurons at the query; a pattern with
+a larger gain outweighs all others."""
 
 REMEDIES = {
     "num_patterns": "fewer patterns",
@@ -109,10 +104,7 @@ def signs_of(values: np.ndarray) -> str:
 
 
 def explain(settings: Settings, problem: Problem, found: Answer, solve: Callable[[Settings], Answer]) -> str:
-    """Why a recall failed, with a remedy where one recalls the target; empty for success, and for a failed status.
-
-    `solve` gives the outcome of other settings of this problem; it is called at most three times.
-    """
+    """Why a recall failed, with a remedy that recalls the target by `solve`; empty for success, and for a failed status."""
     if found.statuses["memory"] != Status.OK or found.is_recalled:
         return ""
     text, remedies = _cause(settings, problem, found)

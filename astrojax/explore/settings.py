@@ -39,9 +39,6 @@ SCRIPT = (Path(__file__).parent / "script.py.jinja").read_text(encoding="utf-8")
 TRIALS = 200
 """Trials of the run in the YAML text."""
 
-LONGEST_HORIZON = 1e4
-"""Longer than those that are searched: slow neurons need it."""
-
 SCORES = {
     " ".join([name, *map(str, values)]): {"score": name, **dict(zip(own, values, strict=True))}
     for name in scores()
@@ -66,7 +63,7 @@ def _quantity(name: str, parameter: Parameter) -> Quantity:
 
 
 NUMBERS = {name: QUANTITIES.get(name) or _quantity(name, parameter) for name, parameter in PARAMETERS.items()}
-NUMBERS["t1"] = QUANTITIES["t1"]._replace(high=LONGEST_HORIZON)
+NUMBERS["t1"] = QUANTITIES["t1"]._replace(high=1e4)  # longer than those that are searched: slow neurons need it
 """Parameters of memories that are numbers, and the horizon."""
 
 DEFAULTS: dict[str, Any] = {
@@ -86,30 +83,21 @@ def spread(name: str) -> list[float]:
 
 @dataclass(frozen=True)
 class Settings:
-    """A setting of the explorer.
+    """A setting of the explorer."""
 
-    Arguments:
-        source, file, reading: one of `SOURCES`; a pattern file, and other arguments of `load_patterns` than their defaults.
-        num_neurons, num_patterns, seed: N, the memory load K, and the seed of the patterns drawn.
-        target: number of the pattern to be recalled, from 0.
-        corruption, level, query_seed: how the query differs from the target.
-        flipped: entries in which a query drawn by hand differs from the target, in place of the corruption.
-        memory, values: its kind; `NUMBERS` and `OPTIONS`, of all memories.
-    """
-
-    source: str = "digits"
+    source: str = "digits"  # one of `SOURCES`
     file: str = ""
-    reading: dict[str, Any] = field(default_factory=dict)
+    reading: dict[str, Any] = field(default_factory=dict)  # arguments of `load_patterns` other than their defaults
     num_neurons: int = 64
     num_patterns: int = 30
-    seed: int = 0
+    seed: int = 0  # of the patterns
     target: int = 0
     corruption: str = "flips"
     level: float | int = 8
     query_seed: int = 0
-    flipped: tuple[int, ...] | None = None
+    flipped: tuple[int, ...] | None = None  # where a query drawn by hand differs from the target, in place of the corruption
     memory: str = "astrocyte"
-    values: dict[str, Any] = field(default_factory=lambda: dict(DEFAULTS))
+    values: dict[str, Any] = field(default_factory=lambda: dict(DEFAULTS))  # of `NUMBERS` and `OPTIONS`, of all memories
 
     def change(self, **changes: Any) -> "Settings":
         """The same setting with other fields or values."""

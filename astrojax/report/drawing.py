@@ -29,8 +29,6 @@ DECODERS = {
     "bayes_signed": "Bayes decoder",
     "bayes_unsigned": "Bayes decoder, blind to x → −x",
 }
-"""Labels of decoders."""
-
 LABELS = {
     "num_patterns": "memory load $K$",
     "num_flips": "flipped entries $n$",
@@ -41,7 +39,6 @@ LABELS = {
     "t1": f"horizon {_symbol('t1')}",
     **DECODERS,
 }
-"""Labels of axes, parameters and decoders."""
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Color-blind safe colors of Okabe and Ito (2008)."""

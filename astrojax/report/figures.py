@@ -40,11 +40,6 @@ REFERENCES = {"bayes_signed": "--", "bayes_unsigned": ":"}
 BETTER = {"hamming_error": "lower", "success": "higher", "overlap": "higher"}
 """Which values of an observable are better."""
 
-MAX_PANELS = 3
-
-RESOLUTION = 150
-"""Dots per inch of a figure; a browser shows 96 as an inch."""
-
 FORMATS: dict[str, dict[str, Any]] = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
 """File formats, and the metadata left out of each so that the bytes are reproducible."""
 
@@ -76,7 +71,7 @@ def render(figure: Figure, format: str = "png") -> bytes:
     with mpl.rc_context(settings), warnings.catch_warnings():
         # Where the font has no glyph for a letter of a name, matplotlib draws a box.
         warnings.filterwarnings("ignore", "Glyph .* missing from")
-        figure.savefig(file, format=format, dpi=RESOLUTION, metadata=FORMATS[format])
+        figure.savefig(file, format=format, dpi=150, metadata=FORMATS[format])
     return file.getvalue()
 
 
@@ -243,7 +238,7 @@ def curves(
     results = _checked(results, observable, models, labels)
     (along,) = _axes(results, observable, [along])
     across = next((dim for dim in long_axes(results, observable) if dim != along), None)
-    number = MAX_PANELS if ax is None else np.size(ax)
+    number = 3 if ax is None else np.size(ax)
     positions, is_share = results[along].values, observable == "success"
     number = min(number, 1 if across is None else results.sizes[across])
     # At the middles of equal parts of the other axis: its ends are often trivial.

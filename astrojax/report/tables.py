@@ -30,12 +30,8 @@ VALUES_IN_MEMORY = 2**19
 def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str, Any]:
     """Plain data of the printed tables: mean Hamming errors and their 95% intervals, [low, high], by model and decoder.
 
-    They run along at most two axes of the sweep, `axes`: the given ones, or the first with several values. The means are over
-    all others, of which `averaged_over` names those with several values. Failed trajectories are left out of the means and
-    counted in `failed`, and by reason in `failures`.
-
-    Raises:
-        InputError (a ValueError): for more than two axes, or an unknown one.
+    They run along at most two axes of the sweep, the given ones or the first with several values, and are means over all
+    others. Raises `InputError` for more than two axes, or an unknown one.
     """
     axes = list(along or long_axes(results)[:2] or ["num_patterns"])
     if len(set(axes)) < len(axes) or len(axes) > 2:
@@ -141,14 +137,8 @@ def repeats(found: Mapping[str, Mapping[str, float | int]]) -> bool:
 
 def print_comparison(console: Console, found: Mapping[str, Mapping[str, float | int]]) -> None:
     """Print the result of `verify`."""
-    rows = [
-        [
-            name,
-            *(f"{tally[kind]:,}" for kind in ("compared", "different", "beyond")),
-            f"{tally['largest']:.1e}" if tally["largest"] else "0",
-        ]
-        for name, tally in found.items()
-    ]
+    kinds = ("compared", "different", "beyond")
+    rows = [[name, *(f"{tally[kind]:,}" for kind in kinds), f"{tally['largest']:.2g}"] for name, tally in found.items()]
     console.print(make_table(["", "compared", "not bit for bit", "beyond tolerance", "largest difference"], rows))
     console.print("the run repeats" if repeats(found) else "the run does not repeat: see the values beyond tolerance")
 
@@ -202,11 +192,9 @@ def bounds_of(results: xr.Dataset, name: str) -> Bounds:
 def mean_and_interval(
     values: xr.DataArray, axes: list[str], bounds: Bounds = UNKNOWN, minus: xr.DataArray | None = None
 ) -> np.ndarray:
-    """Mean over everything but `axes`, and the ends of its `mean_interval`, shape (3, …) after the lengths of the axes (…).
+    """Mean over everything but `axes`, without NaN, and its `mean_interval`, shape (3, …), read a piece at a time.
 
-    Values of failed trajectories, NaN, are left out. Along parameters the same problems are solved again: only different
-    problems count as independent. With `minus`, the mean is of the differences. Stored values are read a piece at a time;
-    where a bound is not known, 0 is taken for the usual value.
+    Along parameters the same problems are solved again: only different problems count as independent.
     """
     problems = [dim for dim in values.dims if dim not in axes and _has_problems(str(dim))]
     cut = _cut(values, axes)

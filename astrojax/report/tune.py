@@ -19,11 +19,7 @@ NAMES = {"defaults": "paper's defaults", "random": "random search", **DECODERS}
 
 
 def tune_summary(history: xr.Dataset, heldout: xr.Dataset, parameters: Sequence[str]) -> dict[str, Any]:
-    """Plain data of a tune run: the best values, and errors on held-out problems with 95% intervals.
-
-    `parameters` are the tuned ones that are single numbers; `looks` are the validations, and `cells` says in how many pairs of
-    load and level the tuned memory is better, and significantly so (false discovery rate 5%), than the start.
-    """
+    """Plain data of a tune run, whose tuned `parameters` are single numbers; `looks` are the validations."""
     return {
         "best": _best(history, parameters),
         "looks": _validations(history),
@@ -197,7 +193,7 @@ def last_step(history: xr.Dataset) -> int:
 
 
 def _cells(heldout: xr.Dataset) -> dict[str, int]:
-    """In how many pairs of load and level the tuned memory errs less or more than the start, and where that is significant."""
+    """In how many pairs of load and level the tuned memory errs less or more than the start; false discovery rate 5%."""
     axes = [dim for dim in heldout.hamming_error.dims if dim not in ("model", "trial")]
     errors = heldout.hamming_error.transpose("model", *axes, "trial")
     difference = (errors.sel(model="tuned") - errors.sel(model="start")).values.astype(float)
