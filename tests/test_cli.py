@@ -170,7 +170,7 @@ def test_without_a_terminal_every_tenth_is_printed_and_every_silence_broken(monk
     out, err = io.StringIO(), io.StringIO()
     monkeypatch.setattr(progress, "POLL_INTERVAL", 0.01)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), progress.Progress(Output(as_json=True)) as shown:
-        shown.begin_trajectories(1000)
+        shown.begin(total=1000)
         shown.add_trajectories("a", 20)
         time.sleep(0.1)
         assert err.getvalue() == ""  # not a tenth yet

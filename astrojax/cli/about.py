@@ -53,7 +53,7 @@ def _info(options: argparse.Namespace) -> int:
         content: dict[str, Any] = {**environment(), "programs": describe_kept_programs()}
     except InputError as error:  # JAX has no device
         content = {**software(), "devices": [], "error": str(error), "status": 2}
-    lines = {name: version or "not installed" for name, version in content["versions"].items()}
+    lines = dict(content["versions"])
     if commit := content["commit"]:
         lines["commit"] = commit["id"] + ("" if commit["clean"] else " with uncommitted changes")
     lines["python"] = f"{content['python']} on {content['platform']}"

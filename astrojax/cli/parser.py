@@ -17,9 +17,6 @@ from .output import Output
 if TYPE_CHECKING:
     from ..config.run import BaseConfig
 
-EXECUTION = ("memory", "num_devices", "num_threads", "lanes_per_chunk", "cluster")
-"""Options that are arguments of `Execution`."""
-
 JSON = (
     "With --json, stdout is one JSON document and nothing else; notes go to stderr. An error is "
     '{"error": text, "status": exit status}, with "faults" where a configuration has some.'
@@ -111,7 +108,8 @@ def find_folder(output: Output, config: "BaseConfig", out: str | Path | None) ->
 
 def execution_of(options: argparse.Namespace) -> dict[str, Any]:
     """Arguments of `Execution` among the options."""
-    return {name: value for name, value in vars(options).items() if name in EXECUTION}
+    names = ("memory", "num_devices", "num_threads", "lanes_per_chunk", "cluster")
+    return {name: value for name, value in vars(options).items() if name in names}
 
 
 @contextlib.contextmanager

@@ -40,7 +40,7 @@ class Progress(RichProgress):
         if not self.disable:
             super().stop()
 
-    def begin(self, description: str, total: int | None = None, stored: int = 0) -> None:
+    def begin(self, description: str = "first chunk, with compiling", total: int | None = None, stored: int = 0) -> None:
         """Show a new task, of which a part may be stored already."""
         for task in self.tasks:
             self.remove_task(task.id)
@@ -49,10 +49,6 @@ class Progress(RichProgress):
     def show(self, completed: int, detail: str) -> None:
         """Show how much of the task is done, with a detail."""
         self.update(self.tasks[0].id, completed=completed, detail=detail)
-
-    def begin_trajectories(self, total: int | None = None, stored: int = 0) -> None:
-        """Show trajectories, of which the first take longest."""
-        self.begin("first chunk, with compiling", total, stored)
 
     def add_trajectories(self, name: str, number: int) -> None:
         """Count trajectories that are done."""

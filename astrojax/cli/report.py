@@ -42,7 +42,10 @@ def show_run(
         if not done.all():
             output.print_line(f"unfinished: {done.sum()} of {done.size} chunks are computed; {run_again(folder)} continues it")
         if not output.as_json:
-            _print_provenance(output, folder, provenance, results.attrs.get("solver"))
+            versions = ", ".join(f"{name} {provenance['versions'][name]}" for name in ("astrojax", "jax", "diffrax"))
+            output.print_line(f"{folder}: started {provenance['started']}, {versions}, {provenance['backend']}")
+            known = f"seed {provenance['seed']}, configuration SHA-256 {provenance['config_sha256'][:16]}"
+            output.print_line(f"{known}, solver {results.attrs['solver']}")
     content = summary(results, along) | {"grids": provenance["grids"]}
 
     def draw(**chosen: Any) -> Any:
@@ -82,13 +85,6 @@ def show_search(output: Output, folder: Path, page: str | None = None, drawing: 
         output.print_line(f"{folder}: history, figures, and {TUNED}: astrojax run {shlex.quote(str(tuned))}")
 
     output.print_outcome({"folder": folder, "summary": content, "tuned": tuned, "figures": figures, "page": written}, show)
-
-
-def _print_provenance(output: Output, folder: Path, provenance: Mapping[str, Any], solver: str | None) -> None:
-    versions = ", ".join(f"{name} {provenance['versions'][name]}" for name in ("astrojax", "jax", "diffrax"))
-    output.print_line(f"{folder}: started {provenance['started']}, {versions}, {provenance['backend']}")
-    with_solver = f", solver {solver}" if solver else ""
-    output.print_line(f"seed {provenance['seed']}, configuration SHA-256 {provenance['config_sha256'][:16]}{with_solver}")
 
 
 def _write_page(folder: Path, page: str | None) -> Path | None:

@@ -88,7 +88,7 @@ def _verify(options: argparse.Namespace) -> int:
 
     output = Output.of(options)
     with Progress(output) as progress:
-        progress.begin_trajectories()
+        progress.begin()
         found = verify(options.run, share=options.share, seed=options.seed, on_chunk=progress.add_trajectories)
     content = {"folder": Path(options.run), "repeats": repeats(found), "variables": found}
     output.print_outcome(content, lambda console: print_comparison(console, found))

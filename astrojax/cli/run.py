@@ -83,7 +83,7 @@ def run_config(
         threading.Thread(target=import_module, args=("astrojax.report.figures",)).start()
         if stored:
             output.print_line(f"{folder}: {stored:,} of {total:,} trajectories are stored already")
-        progress.begin_trajectories(total, stored)
+        progress.begin(total=total, stored=stored)
 
     def stored() -> str:
         done = store.is_done(folder)

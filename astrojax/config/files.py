@@ -23,9 +23,6 @@ CONFIG = "config.yaml"
 EXAMPLES, PREFIX = Path(__file__).parent / "examples", "example:"
 """Configurations that come with the package: `example:NAME` stands for their files."""
 
-MAX_LISTED = 5
-"""Names that a message lists."""
-
 MAX_BYTES = 4 * 2**20
 """Bytes of the largest file."""
 
@@ -80,7 +77,7 @@ def run_folders(near: Path) -> str:
     for place in (near, Path("runs")):
         with contextlib.suppress(OSError):
             if found := sorted((path.parent for path in place.glob(f"*/{CONFIG}")), key=lambda path: -path.stat().st_mtime):
-                return f"; run folders are {', '.join(map(str, found[:MAX_LISTED]))}"
+                return f"; run folders are {', '.join(map(str, found[:5]))}"
     return ""
 
 

@@ -85,18 +85,10 @@ class SearchResults:
 
     @property
     def history(self) -> xr.Dataset:
-        """What happened, by score, start and step; NaN beyond the last step of a search.
-
-        Raises:
-            InputError (a ValueError): if it cannot be read.
-        """
+        """What happened, by score, start and step; NaN beyond the last step of a search. `InputError` if it is unfinished."""
         if not self.has_history():
             raise InputError(f"{self.folder} is unfinished: {run_again(self.folder)} continues it")
-        try:
-            return xr.open_zarr(self.folder / HISTORY, consolidated=False, chunks=None).load()
-        except Exception as error:  # of whatever kind: xarray and zarr raise what they like on damaged files
-            again = f"{run_again(self.folder)} writes it again"
-            raise InputError(f"{self.folder / HISTORY} cannot be read: {error}; {again}") from error
+        return xr.open_zarr(self.folder / HISTORY, consolidated=False, chunks=None).load()
 
     def has_history(self) -> bool:
         """Whether the searches have ended, so that their history is stored."""

@@ -102,7 +102,11 @@ def verify(
             compared = _compare(results, plan, job, chosen, again, changed)
             with lock:
                 for name, tally in compared.items():
-                    _add(found.setdefault(name, dict.fromkeys(tally, 0)), tally)
+                    before = found.get(name, dict.fromkeys(tally, 0))
+                    found[name] = {
+                        key: max(before[key], value) if key == "largest" else before[key] + value
+                        for key, value in tally.items()
+                    }
                 if on_chunk is not None:
                     on_chunk(plan.parts[job.part].name, count)
 
@@ -151,10 +155,3 @@ def _tally(name: str, one: np.ndarray, other: np.ndarray) -> dict[str, float | i
         "beyond": int((relative > (0 if exact else EQUAL)).sum()),
         "largest": float(relative.max(initial=0.0)),
     }
-
-
-def _add(total: dict[str, float | int], tally: dict[str, float | int]) -> None:
-    largest = max(total["largest"], tally["largest"])
-    for name, amount in tally.items():
-        total[name] += amount
-    total["largest"] = largest

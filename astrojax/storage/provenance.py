@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +87,7 @@ class Record:
             return _write(folder, config)
         if stored is None or (known is None and sha256 is None):
             raise InputError(f"--out: {folder} holds another configuration, which is damaged; give another folder.{fault}")
-        if known not in (None, sha256) and not _has_digest(folder / CONFIG, previous.get("files", {}).get(CONFIG)):
+        if known not in (None, sha256) and file_sha256(folder / CONFIG) != previous.get("files", {}).get(CONFIG):
             raise config_changed(folder)
         different = differences(stored, config, previous.get("input_files") or stored.file_digests())
         text = "holds the run of another configuration; give another folder, or the same values"
@@ -182,15 +182,9 @@ def software() -> dict[str, Any]:
     }
 
 
-def versions() -> dict[str, str | None]:
-    """Versions of every package that affects numbers; `None` for packages that are not installed."""
-    found: dict[str, str | None] = {"astrojax": _version.version()}
-    for name in NUMERICAL:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
+def versions() -> dict[str, str]:
+    """Versions of every package that affects numbers."""
+    return {"astrojax": _version.version(), **{name: version(name) for name in NUMERICAL}}
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -289,10 +283,3 @@ def _write(folder: Path, config: "BaseConfig") -> "BaseConfig":
 
 def _files_inside(config: "BaseConfig", folder: Path) -> list[Path]:
     return [path for path in config.files().values() if path.is_relative_to(folder.resolve())]
-
-
-def _has_digest(path: Path, digest: str | None) -> bool:
-    try:
-        return file_sha256(path) == digest
-    except OSError:
-        return False

@@ -11,7 +11,6 @@ import itertools
 import json
 import math
 import os
-import shutil
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -153,7 +152,6 @@ class Results:
                 if not is_new:
                     what = "is damaged, or differs from what this version writes" if path.is_file() else "is missing"
                     notice(f"{path} {what}; it is rewritten, and values are kept")
-                _make_room(path)
                 write_bytes(path, content)
             self._open(LocalStore(self.path), list(self._variables), "r+")
         return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
@@ -309,12 +307,3 @@ def _create(store: MemoryStore, variable: Variable) -> None:
         attributes=dict(variable.attributes),
         zarr_format=3,
     )
-
-
-def _make_room(path: Path) -> None:
-    """Remove whatever is in the way of a file: a folder, or files in place of the folders that lead to it."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    for parent in path.parents[:2]:
-        if parent.is_file():
-            parent.unlink()
