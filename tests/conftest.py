@@ -23,7 +23,7 @@ gc.set_threshold(100_000, 50, 1000)
 # Compiled programs are shared by all processes of the tests and by later runs of them, and kept apart from the user's.
 os.environ["ASTROJAX_CACHE"] = str(Path(__file__).parents[1] / ".pytest_cache" / "programs")
 keep_compiled_programs()
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 # Runs of tests are small: so are the problems by which they calibrate their grids.
 calibration.NUM_PILOTS = 32

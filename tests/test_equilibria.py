@@ -23,7 +23,7 @@ PATTERNS = aj.random_patterns(jax.random.key(0), num_neurons=8, num_patterns=3)
 LOW_LOAD = aj.random_patterns(jax.random.key(1), num_neurons=40, num_patterns=4)
 
 
-QUICK = ("squared-dynamic", "dense-3", "neuron-astrocyte")
+QUICK = ("squared-dynamic", "neuron-astrocyte")
 quick_kinds = pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in KINDS]
 )
@@ -85,25 +85,27 @@ def test_eigenvalues_are_real_and_the_index_counts_directions_of_falling_energy(
     assert len(set(spectra.index[converged])) > 1
 
 
-def test_stored_patterns_at_low_load_are_stable_memories():
-    memory = aj.AstrocyteMemory(LOW_LOAD)
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_stored_patterns_at_low_load_are_stable_memories_in_every_precision(dtype):
+    memory, rounding = aj.AstrocyteMemory(LOW_LOAD.astype(dtype)), float(jnp.finfo(dtype).eps)
 
     def one(sign, column):
-        query = aj.flip(jax.random.key(4), sign * LOW_LOAD[:, column], 4)
+        query = aj.flip(jax.random.key(4), sign * memory.patterns[:, column], 4)
         found = equilibrium(memory, aj.retrieve(memory, query, t1=10.0, **FAST).state)
         return found, spectrum(memory, found.state), identify(memory, found.state)
 
-    signs, columns = jnp.tile(jnp.array([1.0, -1.0]), 4), jnp.repeat(jnp.arange(4), 2)
+    signs, columns = jnp.tile(jnp.array([1, -1], dtype), 4), jnp.repeat(jnp.arange(4), 2)
     found, spectra, identities = jax.jit(jax.vmap(one))(signs, columns)
     assert np.all(found.converged)
-    assert np.all(np.asarray(found.residual) < 1e-10)
-    np.testing.assert_allclose(found.state.x, 4 * signs[:, None] * LOW_LOAD[:, columns].T, rtol=1e-12)
+    assert found.x.dtype == found.residual.dtype == spectra.eigenvalues.dtype == identities.overlap.dtype == dtype
+    assert np.all(np.asarray(found.residual) < rounding ** (2 / 3))
+    np.testing.assert_allclose(found.state.x, 4 * signs[:, None] * memory.patterns[:, columns].T, rtol=100 * rounding)
     np.testing.assert_array_equal(identities.kind, EquilibriumKind.MEMORY)
     np.testing.assert_array_equal(identities.pattern, columns)
-    np.testing.assert_array_equal(identities.signs, signs[:, None] * np.eye(4)[columns])
-    np.testing.assert_allclose(identities.overlap, 1, rtol=1e-12)
+    np.testing.assert_array_equal(identities.signs, np.asarray(signs)[:, None] * np.eye(4)[columns])
+    np.testing.assert_allclose(identities.overlap, 1, rtol=100 * rounding)
     # Saturated neurons and decided gains only relax, at the rates 1/τx and T/τp.
-    np.testing.assert_allclose(spectra.eigenvalues, np.tile([-0.01] * 4 + [-1.0] * 40, (8, 1)), rtol=1e-9)
+    np.testing.assert_allclose(spectra.eigenvalues, np.tile([-0.01] * 4 + [-1.0] * 40, (8, 1)), rtol=1e4 * rounding)
     np.testing.assert_array_equal(spectra.stability, Stability.STABLE)
     np.testing.assert_array_equal(spectra.index, 0)
 
@@ -300,13 +302,13 @@ def test_starts_on_the_boundary_of_two_basins_are_unsettled_and_those_beside_it_
 def test_the_share_of_a_basin_falls_with_distance_and_batches_over_memories():
     key, levels = jax.random.key(15), [0, 4, 16, 40]
 
-    def one(temperature):
+    def one(temperature, levels):
         return basin(aj.AstrocyteMemory(LOW_LOAD, temperature=temperature), key, pattern=2, num_flips=levels, num_queries=20)
 
-    found = jax.vmap(one)(jnp.array([0.01, 10.0]))
-    np.testing.assert_array_equal(found.num_flips, [levels] * 2)
+    found = jax.vmap(one)(jnp.array([0.01, 10.0, 0.01]), jnp.array([levels, levels, [7, 16, 5, 0]]))
+    np.testing.assert_array_equal(found.num_flips[:2], [levels] * 2)
     np.testing.assert_array_equal(found.num_valid, 20)
-    share = np.asarray(found.share)
+    share = np.asarray(found.share)[:2]
     assert np.all(share[:, :2] == 1)
     assert np.all(np.diff(share) <= 0)
     assert np.all(share[:, -1] == 0)
@@ -319,8 +321,7 @@ def test_the_share_of_a_basin_falls_with_distance_and_batches_over_memories():
 
     again = np.asarray(jax.vmap(returns)(jnp.arange(20)))
     assert int(found.num_returned[0, 2]) == again.sum()
-    # Neither other levels nor other queries change what a query does.
-    assert int(basin(memory, key, pattern=2, num_flips=[16], num_queries=10).num_returned[0]) == again[:10].sum()
+    assert int(found.num_returned[2, 1]) == again.sum()  # other levels do not change what a query does
 
 
 def test_what_is_not_found_is_said():
@@ -367,19 +368,3 @@ def test_complex_eigenvalues_make_a_verdict_unknown():
     found = spectrum(memory, memory.initial_state(jnp.zeros(40)))
     np.testing.assert_allclose(found.eigenvalues, -1)
     assert int(found.stability) == Stability.UNKNOWN
-
-
-def test_single_precision_finds_the_equilibria_of_double_precision():
-    patterns = aj.random_patterns(jax.random.key(18), num_neurons=20, num_patterns=100)
-
-    def ends(matrix):
-        memory = aj.AstrocyteMemory(matrix)
-        found = equilibrium(memory, aj.retrieve(memory, matrix[:, 0], t1=10.0, **FAST).state)
-        return found, spectrum(memory, found.state), identify(memory, found.state)
-
-    (single, verdict, identity), (double, other, _) = (ends(patterns.astype(dtype)) for dtype in (jnp.float32, jnp.float64))
-    assert single.x.dtype == single.residual.dtype == verdict.eigenvalues.dtype == identity.overlap.dtype == jnp.float32
-    assert single.converged
-    np.testing.assert_allclose(single.x, double.x, rtol=1e-5)
-    assert int(verdict.index) == int(other.index)
-    assert int(identity.kind) == EquilibriumKind.MEMORY

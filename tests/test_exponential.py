@@ -92,10 +92,10 @@ def test_phi_functions_have_derivatives_at_zero():
 
 def test_a_memory_that_falls_silent_is_confirmed():
     patterns = aj.random_patterns(jax.random.key(0), num_neurons=30, num_patterns=10)
-    for memory in (aj.HopfieldMemory(patterns, slope=0.3), aj.AstrocyteMemory(patterns, slope=0.05)):
-        recall = aj.retrieve(memory, aj.flip(jax.random.key(1), patterns[:, 0], 6), t1=100.0, solver="etd3", confirm=True)
-        assert jnp.max(jnp.abs(recall.x)) < 0.03
-        assert recall.status == aj.Status.OK
+    memory, query = aj.HopfieldMemory(patterns, slope=0.3), aj.flip(jax.random.key(1), patterns[:, 0], 6)
+    recall = aj.retrieve(memory, query, t1=100.0, solver="etd3", confirm=True)
+    assert jnp.max(jnp.abs(recall.x)) < 0.03
+    assert recall.status == aj.Status.OK
 
 
 def test_a_second_solve_that_fails_says_how():
@@ -114,7 +114,5 @@ def test_automatic_choice_is_stated_and_can_be_overridden():
     assert (recall.solver, float(recall.rtol)) == ("auto", pytest.approx(3e-7))
     loose = aj.retrieve(memory, patterns[:, 0], t1=10.0, solver="etd3")
     assert loose.rtol == loose.atol == pytest.approx(0.025)
-    other = aj.retrieve(memory, patterns[:, 0], t1=10.0, solver="bosh3", rtol=1e-2)
-    assert (other.solver, float(other.rtol)) == ("bosh3", 1e-2)
-    assert float(other.atol) < 1e-100
-    assert aj.retrieve(memory, patterns[:, 0], t1=10.0, solver=aj.ETD2(), atol=0.3).atol == pytest.approx(0.3)
+    other = aj.retrieve(memory, patterns[:, 0], t1=10.0, solver=aj.ETD2(), rtol=1e-2, atol=0.3)
+    assert (other.solver, float(other.rtol), float(other.atol)) == ("etd2", 1e-2, 0.3)

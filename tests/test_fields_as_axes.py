@@ -30,12 +30,11 @@ def test_an_axis_over_a_field_gives_the_runs_of_its_values(tmp_path):
     axes = {"retrieval": {"t1": [0.3, 2]}, "models.a.tau_p": [1.0, 50.0]}
     found = aj.run(config(axes), tmp_path / "run")
     assert found.sizes["retrieval.t1"] == found.sizes["models.a.tau_p"] == 2
-    for t1, tau_p in ((0.3, 50.0), (2, 1.0)):
-        models = RAW["models"] | {"a": {"kind": "astrocyte", "tau_p": tau_p}}
-        expected = single(tmp_path / f"{t1}-{tau_p}", retrieval={"t1": t1}, models=models)
-        at = found.sel({"retrieval.t1": t1, "models.a.tau_p": tau_p})
-        for name in expected.data_vars:
-            np.testing.assert_array_equal(at[name] if name != "decoder_error" else found[name], expected[name])
+    models = RAW["models"] | {"a": {"kind": "astrocyte", "tau_p": 50.0}}
+    expected = single(tmp_path / "one", retrieval={"t1": 0.3}, models=models)
+    at = found.sel({"retrieval.t1": 0.3, "models.a.tau_p": 50.0})
+    for name in expected.data_vars:
+        np.testing.assert_array_equal(at[name] if name != "decoder_error" else found[name], expected[name])
     # The field of one model changes nothing about the other, which is computed once along it; nor do decoders depend on either.
     plan = build(config(axes))
     assert plan.num_trajectories == 16 * (4 + 2 + 1)

@@ -161,6 +161,7 @@ def test_the_best_temperature_is_chosen_on_other_trials_than_it_is_measured_on(e
     assert len(level.gained()) == 2000
 
 
+@pytest.mark.slow
 def test_ambiguous_queries_have_so_many_patterns_at_the_same_distance_and_held_neurons_share_the_gains(experiments):
     found = experiments("ambiguity").problems(3, 12)
     assert 6 <= len(found.perplexity) <= 12  # some are left out, since another pattern is as near

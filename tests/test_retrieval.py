@@ -73,25 +73,26 @@ def test_gains_that_have_settled_count_as_converged_while_their_logits_drift():
 
 
 def test_the_status_says_what_went_wrong_in_a_batch():
-    def status(temperature, query, max_steps=4096):
-        memory = aj.AstrocyteMemory(PATTERNS, temperature=temperature)
-        return aj.retrieve(memory, query, t1=10.0, max_steps=max_steps, **FAST).status
+    def status(temperature, query, stored):
+        memory = aj.AstrocyteMemory(PATTERNS, temperature=temperature, stored=stored)
+        return aj.retrieve(memory, query, t1=10.0, **FAST).status
 
-    batch = jax.jit(jax.vmap(status))(jnp.array([0.01, -1.0, 0.01]), jnp.stack([QUERY, QUERY, QUERY.at[3].set(jnp.nan)]))
-    assert list(batch) == [aj.Status.OK, aj.Status.INVALID_MEMORY, aj.Status.NON_FINITE]
-    assert status(0.01, QUERY, max_steps=3) == aj.Status.MAX_STEPS
+    temperatures, stored = jnp.array([0.01, -1.0, 0.01, 0.01]), jnp.ones((4, 5), bool).at[3].set(False)
+    queries = jnp.stack([QUERY, QUERY, QUERY.at[3].set(jnp.nan), QUERY])
+    batch = jax.jit(jax.vmap(status))(temperatures, queries, stored)
+    assert list(batch) == [aj.Status.OK, aj.Status.INVALID_MEMORY, aj.Status.NON_FINITE, aj.Status.INVALID_MEMORY]
+    assert aj.retrieve(aj.AstrocyteMemory(PATTERNS), QUERY, t1=10.0, max_steps=3, **FAST).status == aj.Status.MAX_STEPS
 
 
 def test_a_convergence_that_could_not_be_looked_for_is_nan_and_one_that_is_late_is_infinite(monkeypatch):
     memory = aj.AstrocyteMemory(PATTERNS, tau_x=0.9)
-    few = aj.retrieve(memory, QUERY, t1=20.0, convergence_speed=1e-4, max_steps=64, **FAST)
-    many = aj.retrieve(memory, QUERY, t1=20.0, convergence_speed=1e-4, **FAST)
+    timed = functools.partial(aj.retrieve, memory, QUERY, convergence_speed=1e-4, **FAST)
+    few = timed(t1=20.0, max_steps=64)  # fewer than the convergence takes
     assert few.status == aj.Status.OK
-    assert 0 < few.convergence_time == many.convergence_time < 20
-    assert aj.retrieve(memory, QUERY, t1=1.0, convergence_speed=1e-4, **FAST).convergence_time == np.inf
+    assert 0 < few.convergence_time < 20
+    assert timed(t1=1.0, max_steps=64).convergence_time == np.inf
     monkeypatch.setattr(retrieval, "CONVERGENCE_MAX_STEPS", 16)
-    jax.clear_caches()
-    failed = aj.retrieve(aj.AstrocyteMemory(PATTERNS, tau_x=0.9), QUERY, t1=20.0, convergence_speed=1e-4, **FAST)
+    failed = timed(t1=20.0, max_steps=65)  # another program, for which the new number counts
     assert failed.status == aj.Status.OK
     assert np.isnan(failed.convergence_time)
 
@@ -116,9 +117,6 @@ def test_settings_that_are_traced_and_out_of_range_become_a_status_in_a_batch():
     found, x = jax.jit(jax.vmap(status))(t1, ts, rtol)
     assert list(found) == list(expected)
     np.testing.assert_allclose(x[0], aj.retrieve(memory, QUERY, t1=1.0, rtol=1e-4, **FAST).x, rtol=1e-10)
-    stored = jnp.array([[True, False, False, False, False], [False] * 5])
-    nothing = jax.vmap(lambda mask: aj.retrieve(aj.HopfieldMemory(PATTERNS, stored=mask), QUERY, t1=1.0, **FAST).status)
-    assert list(nothing(stored)) == [aj.Status.OK, aj.Status.INVALID_MEMORY]
 
 
 def test_times_that_rounding_takes_beyond_the_horizon_end_at_it():

@@ -23,10 +23,10 @@ from .systems.problems import MODELS, PARAMETERS
 ADAPTIVE = {"solver": "tsit5", "rtol": 1e-10, "atol": 1e-10}
 CASES = [
     ("squared-dynamic", ("reverse",), {}),
-    ("linear-adiabatic", ("forward",), {}),
     ("power-frozen", ("reverse",), {}),
     ("hopfield-zero-diagonal", ("forward",), {}),
-    ("dense-3", ("forward", "reverse"), {}),
+    pytest.param("linear-adiabatic", ("forward",), {}, marks=pytest.mark.slow),
+    pytest.param("dense-3", ("forward", "reverse"), {}, marks=pytest.mark.slow),
     pytest.param("linear-dynamic", ("forward", "reverse"), ADAPTIVE, marks=pytest.mark.slow),
     pytest.param("neuron-astrocyte", ("forward", "reverse"), ADAPTIVE, marks=pytest.mark.slow),
 ]

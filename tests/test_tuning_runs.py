@@ -172,6 +172,7 @@ def test_training_validation_and_held_out_problems_are_different(searched):
     assert len({one.tobytes() for one in patterns}) == 12
 
 
+@pytest.mark.slow
 def test_a_search_that_is_killed_or_interrupted_ends_the_same_bit_for_bit(searched, tmp_path, capsys, monkeypatch, no_figures):
     """Killed and interrupted two steps after a checkpoint; what the folder holds then is what a kill leaves."""
     killed, out, step = tmp_path / "killed", tmp_path / "run", aj.Search.step
