@@ -8,9 +8,6 @@ from jaxtyping import Array, Float
 
 from .._internal.types import PerPattern, Scalar, Stored
 
-MOST_PARTS = 8
-"""Most parts of an array whose largest entries are found concurrently."""
-
 
 def activation(x: Float[Array, "*shape"], slope: Scalar) -> Float[Array, "*shape"]:
     """Firing rate, entry by entry.
@@ -63,5 +60,5 @@ def _exponentials(logits: PerPattern, stored: Stored | None) -> tuple[PerPattern
 def largest_entry(values: Float[Array, "*shape"]) -> Scalar:
     """The largest of the entries; NaN if one is."""
     values = values.ravel()
-    parts = next(number for number in range(MOST_PARTS, 0, -1) if values.size % number == 0)
+    parts = next(number for number in range(8, 0, -1) if values.size % number == 0)  # which are searched concurrently
     return jnp.max(functools.reduce(jnp.maximum, jnp.split(values, parts)))

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._internal.checks import InputError, finite, one_of, positive, real, shaped
+from .._internal.checks import finite, one_of, positive, real, shaped
 from .._internal.datasets import labeled
 from .._internal.parameters import OneOf, Range
 from .._internal.types import (
@@ -24,20 +24,17 @@ from .._internal.types import (
     Stored,
 )
 from .activations import log_partition, softmax
-from .base import DEFAULT_TOLERANCE, LARGEST_TOLERANCE, NUM_STEPS, AbstractMemory, checked_query, largest
+from .base import DEFAULT_TOLERANCE, LARGEST_TOLERANCE, NUM_STEPS, AbstractMemory, NeuronState, checked_query, largest
 from .packed import CompactPatterns
 from .scores import COUPLINGS, AbstractScore, LinearScore, SquaredScore, as_score
 
-CLEAR_SIMILARITY = 0.65
-"""Cosine similarity with its target above which a query is clear: 3 flips of 20 entries leave 0.7."""
-
+CLEAR_SIMILARITY = 0.65  # with its target, above which a query is clear: 3 flips of 20 entries leave 0.7
 GAIN_REGIMES = ("dynamic", "adiabatic", "frozen")
 
 
-class AstrocyteState(eqx.Module):
+class AstrocyteState(NeuronState):
     """Neurons x and, in the dynamic regime, the logits z of the gains."""
 
-    x: Neurons = labeled("neuronal state", "neuron")
     gain_logits: PerPattern | None = labeled("logits of the gains", "pattern")
 
 
@@ -97,12 +94,10 @@ class AstrocyteMemory(AbstractMemory):
     stored: Stored | None
     initial_gain_logits: PerPattern | None
     logit_bias: PerPattern | None
-    coupling: Scalar | None
-    """c where it was given as a number."""
+    coupling: Scalar | None  # c where it was given as a number
     score: AbstractScore
     gain_regime: str = eqx.field(static=True)
-    coupling_name: str | None = eqx.field(static=True)
-    """`K`, `N` or `1` where the coupling was given by name."""
+    coupling_name: str | None = eqx.field(static=True)  # `K`, `N` or `1` where the coupling was given by name
 
     positive_parameters: ClassVar[tuple[str, ...]] = ("temperature", "tau_x", "tau_p", "slope")
     needs: ClassVar[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
@@ -132,11 +127,10 @@ class AstrocyteMemory(AbstractMemory):
         self.score = as_score(score)
         one_of("gain_regime", gain_regime, GAIN_REGIMES)
         self.gain_regime = gain_regime
-        self.coupling_name = coupling if isinstance(coupling, str) and coupling in COUPLINGS else None
-        try:
-            self.coupling = None if coupling is None or self.coupling_name else positive("coupling", coupling, dtype)
-        except InputError as error:
-            raise InputError(f"{error}; a coupling is also given by name, as {', '.join(COUPLINGS)}") from error
+        self.coupling_name = coupling if isinstance(coupling, str) else None
+        if self.coupling_name is not None:
+            one_of("coupling", coupling, COUPLINGS)
+        self.coupling = None if coupling is None or self.coupling_name else positive("coupling", coupling, dtype)
         self.initial_gain_logits = _per_pattern("initial_gain_logits", initial_gain_logits, self.patterns)
         self.logit_bias = _per_pattern("logit_bias", logit_bias, self.patterns)
 

@@ -17,15 +17,12 @@ from .._internal.types import BoolScalar, MaskLike, Neurons, Patterns, PerPatter
 from .activations import activation, activation_slope, lagrangian
 from .packed import CompactPatterns
 
-NUM_STEPS = 40
-"""Default number of steps of a grid."""
-
-DEFAULT_TOLERANCE, LARGEST_TOLERANCE = 1e-3, 2.5e-2
-"""Default tolerances of the exponential solver: if errors grow along a trajectory, and if they decay."""
+NUM_STEPS = 40  # of a grid, by default
+DEFAULT_TOLERANCE, LARGEST_TOLERANCE = 1e-3, 2.5e-2  # of the exponential solver: if errors grow along a trajectory, or decay
 
 
 class NeuronState(eqx.Module):
-    """State of a memory whose only dynamical variables are its neurons."""
+    """Neurons x: the state of a memory without other dynamical variables."""
 
     x: Neurons = labeled("neuronal state", "neuron")
 
@@ -36,8 +33,8 @@ class AbstractMemory(eqx.Module):
     All numbers are dimensionless. `stored` marks the columns of a padded pattern array that belong to the memory; memories of
     different loads then have one shape and can share a batch. A padded memory behaves exactly like an unpadded one.
 
-    A memory defines its initial state, vector field and energy; the other methods default to those of a memory whose only
-    variables are its neurons.
+    A memory defines its vector field and energy; the other methods default to those of a memory whose only variables are its
+    neurons.
     """
 
     patterns: eqx.AbstractVar[Patterns | CompactPatterns]
@@ -57,9 +54,9 @@ class AbstractMemory(eqx.Module):
         for name, value in positives.items():
             setattr(self, name, checks.positive(name, value, self.patterns.dtype))
 
-    @abstractmethod
-    def initial_state(self, query: Neurons) -> PyTree:
+    def initial_state(self, query: Neurons) -> NeuronState:
         """State at time 0 for a query given as neuronal state x(0), shape (N,)."""
+        return NeuronState(checked_query(query, self.patterns))
 
     @abstractmethod
     def vector_field(self, state: Any) -> PyTree:
@@ -123,13 +120,8 @@ class AbstractMemory(eqx.Module):
         """Steps that a grid needs at a memory load and a cosine similarity of query and target (docs/accuracy.md)."""
         return NUM_STEPS
 
-    @property
-    def num_precomputed(self) -> int:
-        """Number of entries of the arrays that `precompute` adds."""
-        return 0
-
     def precompute(self) -> "AbstractMemory":
-        """The same memory, with everything precomputed that its vector field needs repeatedly."""
+        """The same memory, with all precomputed that its vector field needs repeatedly; `num_precomputed` counts it."""
         return self
 
     def gains(self, state: Any) -> PerPattern | None:

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 
 from .._internal.checks import at_least
 from .._internal.parameters import MOST_ORDER, Range
-from .._internal.types import MaskLike, Neurons, Patterns, PositiveLike, Scalar, Stored
-from .base import AbstractMemory, NeuronState, checked_query
+from .._internal.types import MaskLike, Patterns, PositiveLike, Scalar, Stored
+from .base import AbstractMemory, NeuronState
 from .packed import CompactPatterns
 
 
@@ -54,9 +54,6 @@ class DenseMemory(AbstractMemory):
         at_least("order", order, 2, MOST_ORDER)
         self._set(patterns, stored, tau_x=tau_x, slope=slope)
         self.order = order
-
-    def initial_state(self, query: Neurons) -> NeuronState:
-        return NeuronState(checked_query(query, self.patterns))
 
     def vector_field(self, state: NeuronState) -> NeuronState:
         drive = self.patterns @ (self.overlaps(state) / self.num_neurons) ** (self.order - 1)

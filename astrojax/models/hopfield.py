@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from .._internal.checks import InputError
 from .._internal.types import MaskLike, Neurons, Patterns, PositiveLike, Scalar, Stored
-from .base import AbstractMemory, NeuronState, checked_query
+from .base import AbstractMemory, NeuronState
 from .packed import CompactPatterns
 
 
@@ -52,9 +52,6 @@ class HopfieldMemory(AbstractMemory):
         if not isinstance(zero_diagonal, bool):
             raise InputError(f"zero_diagonal must be True or False; got {zero_diagonal!r}")
         self.zero_diagonal = zero_diagonal
-
-    def initial_state(self, query: Neurons) -> NeuronState:
-        return NeuronState(checked_query(query, self.patterns))
 
     def vector_field(self, state: NeuronState) -> NeuronState:
         drive = self.patterns @ self.overlaps(state) / self.num_neurons

@@ -13,27 +13,21 @@ from .._internal.checks import InputError
 from .._internal.datasets import labeled
 from .._internal.types import Couplings, MaskLike, Neurons, Patterns, PerPair, PositiveLike, Scalar, ScalarLike, Stored
 from .activations import activation, activation_slope, lagrangian
-from .base import AbstractMemory, checked_query
+from .base import AbstractMemory, NeuronState, checked_query
 from .packed import CompactPatterns
 
-CLEAR_SIMILARITY = 0.85
-"""Cosine similarity with its target above which a query is clear."""
-
-SLOW_RATIO = 1.05
-"""Processes are slow if τa is longer than the shorter of τx and τs by more than this factor."""
-
-CLIP = 1e-6
-"""Arguments of artanh in the initial state are kept this far inside (−1, 1)."""
+CLEAR_SIMILARITY = 0.85  # with its target, above which a query is clear
+SLOW_RATIO = 1.05  # processes are slow if τa is longer than the shorter of τx and τs by more than this factor
+CLIP = 1e-6  # how far arguments of artanh in the initial state are kept inside (−1, 1)
 
 
-class NeuronAstrocyteState(eqx.Module):
+class NeuronAstrocyteState(NeuronState):
     """Neurons x, synapses S and astrocyte processes P.
 
     S and P are symmetric and stay so. Each is kept as its N(N+1)/2 entries on and above the diagonal, row by row; `symmetric`
     makes a matrix of them.
     """
 
-    x: Neurons = labeled("neuronal state", "neuron")
     synapses: PerPair = labeled("synapses between pairs of neurons: an upper triangle, row by row", "pair")
     processes: PerPair = labeled("astrocyte processes of pairs of neurons: an upper triangle, row by row", "pair")
 
@@ -95,7 +89,6 @@ class NeuronAstrocyteMemory(AbstractMemory):
 
     @property
     def num_precomputed(self) -> int:
-        """Number of entries of what `precompute` adds."""
         return self.num_neurons * (self.num_neurons + 1) // 2 * self.patterns.shape[1]
 
     def precompute(self) -> AbstractMemory:
@@ -164,7 +157,6 @@ class NeuronAstrocyteMemory(AbstractMemory):
         return jnp.arctanh(jnp.clip(y, -1 + CLIP, 1 - CLIP)) / self.slope
 
     def _total(self, pairs: PerPair) -> Scalar:
-        """Sum over the whole symmetric matrix."""
         return self._multiplicity() @ pairs
 
     def _multiplicity(self) -> PerPair:

@@ -15,9 +15,6 @@ from .._internal.types import Neurons, PerPattern
 BLOCK = 1024
 """Patterns of a block: enough for a matrix product at full speed, few enough for the cache."""
 
-DEVICE_AXIS = "patterns"
-"""Name of the axis along which patterns are spread over devices."""
-
 
 class CompactPatterns(eqx.Module):
     """Patterns with entries that are small integers, one byte each, in place of an array of shape (N, K).
@@ -117,8 +114,8 @@ def compact_patterns(
     if devices is None:
         stored = jnp.asarray(shaped)
     else:
-        mesh = jax.sharding.Mesh(np.array(devices), (DEVICE_AXIS,))
-        stored = jax.device_put(shaped, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(DEVICE_AXIS)))
+        mesh = jax.sharding.Mesh(np.array(devices), ("patterns",))
+        stored = jax.device_put(shaped, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("patterns")))
     return CompactPatterns(stored, num_patterns, jnp.result_type(float))
 
 
