@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # several names a line, which isort would not do
     # isort: off
+    from ._internal.devices import OutOfMemoryError as OutOfMemoryError
     from ._internal.errors import InputError as InputError, RunError as RunError
     from .equilibria.basins import Attractors as Attractors, Basin as Basin, attractors as attractors, basin as basin
     from .equilibria.classification import EquilibriumKind as EquilibriumKind, Identity as Identity, identify as identify
@@ -48,8 +49,8 @@ if TYPE_CHECKING:  # several names a line, which isort would not do
     from .solve.retrieve import retrieve as retrieve
     from .storage.export import export as export
     from .storage.folder import load as load
-    from .sweep import Engine as Engine, OutOfMemoryError as OutOfMemoryError, Sweep as Sweep, SweepResult as SweepResult
-    from .sweep import run_sweeps as run_sweeps
+    from .sweep.engine import Engine as Engine
+    from .sweep.execution import Sweep as Sweep, SweepResult as SweepResult, run_sweeps as run_sweeps
     from .sweep.trials import DecoderTrial as DecoderTrial, RecallTrial as RecallTrial
     from .tuning.baselines import grid_search as grid_search, random_search as random_search
     from .tuning.losses import Loss as Loss

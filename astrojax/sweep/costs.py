@@ -15,8 +15,7 @@ from .programs import as_arrays, one_lane, static_key
 TRAJECTORY_SECONDS, DRAW_SECONDS, STEP_SECONDS = 2e-6, 6e-10, 1.2e-10
 """For any trajectory; to draw an entry of a pattern; for an entry, or a product of two, at a step of the solver."""
 
-COMPILE_SECONDS = 3.0
-"""To compile a program. A cached one must still be traced and loaded, a third of that."""
+COMPILE_SECONDS = 3.0  # a cached program must still be traced and loaded, a third of that
 
 _SIZES: dict[Hashable, tuple[int, int, int]] = {}
 

@@ -14,27 +14,21 @@ from .._internal.types import RandomKey
 from .grid import Grid
 from .programs import as_arrays, one_lane, static_key
 
-LOAD = "num_patterns"
-"""The coordinate that a sample's padding follows from."""
-
-_FOUND: dict[Hashable, frozenset[str]] = {}
-"""Effective coordinates of samples by their static key, since tracing takes time."""
+LOAD = "num_patterns"  # the coordinate that a sample's padding follows from
+_FOUND: dict[Hashable, frozenset[str]] = {}  # effective coordinates of samples by their static key, since tracing takes time
 
 
 def refuse_idle_axes(name: str, sample: Any, root_key: RandomKey, grid: Grid, capacity: int) -> None:
-    """Raise `InputError` for a coordinate of a sweep that does not change its results."""
     effective = effective_coordinates(sample, root_key, grid.first, capacity)
     for axis, named in grid.axes.items():
         for coordinate in named:
             if coordinate not in effective:
                 allowed = list(getattr(sample, "coordinate_names", sorted(effective)))
                 where = f"axis {axis}" if axis == coordinate else f"{coordinate} of axis {axis}"
+                remedy = f", whose axes can be {', '.join(allowed)}{did_you_mean(coordinate, allowed)}"
                 if coordinate in allowed:
-                    raise InputError(f"{where} has no effect on any result of sweep {name!r} with its settings; leave it out")
-                raise InputError(
-                    f"{where} has no effect on any result of sweep {name!r}, whose axes can be {', '.join(allowed)}"
-                    f"{did_you_mean(coordinate, allowed)}"
-                )
+                    remedy = " with its settings; leave it out"
+                raise InputError(f"{where} has no effect on any result of sweep {name!r}{remedy}")
 
 
 def effective_coordinates(

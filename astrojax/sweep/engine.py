@@ -20,23 +20,12 @@ from .._internal.types import RandomKey
 from .costs import trajectory_bytes
 from .programs import Layout, Programs, as_arrays, call, distribute, static_key
 
-CPU_WIDTH = 128
-"""Largest width of a batch on a CPU: amortizes the overhead of an operation."""
-
-CPU_CACHE = 2**20
-"""Approximate bytes of a core's cache that a batch may fill. Beyond it, every step reads from memory."""
-
-ACCELERATOR_WIDTH = 4096
-"""Width of a batch on an accelerator: hides the latency of small operations, yet a chunk fills it."""
-
-MOST_BATCHES = 64
-"""Largest number of batches in one call of a program. Interruptions take effect between calls."""
-
-WORKING_COPIES = 8
-"""Estimated memory of a solve, in multiples of a trajectory's, until the compiler reports the real size."""
-
-PROGRAMS = Programs()
-"""Compiled programs, kept until the process ends, so another sweep of the same shapes compiles nothing."""
+CPU_WIDTH = 128  # largest width of a batch on a CPU: amortizes the overhead of an operation
+CPU_CACHE = 2**20  # approximate bytes of a core's cache that a batch may fill
+ACCELERATOR_WIDTH = 4096  # of a batch on an accelerator: hides the latency of small operations, yet a chunk fills it
+MOST_BATCHES = 64  # in one call of a program; interruptions take effect between calls
+WORKING_COPIES = 8  # estimated memory of a solve, in trajectories, until the compiler reports the real size
+PROGRAMS = Programs()  # kept until the process ends, so another sweep of the same shapes compiles nothing
 
 
 class Lanes(NamedTuple):
@@ -107,18 +96,12 @@ class Engine:
         self._on_notice = on_notice or (lambda text: None)
         self._lock = threading.Lock()
 
-    def __repr__(self) -> str:
-        number, kind = len(self.devices), self.devices[0].device_kind
-        devices = f"{number} device{'s' if number > 1 else ''} ({kind})"
-        return f"Engine({devices}, {self.num_threads} threads, {self.memory / 2**30:.3g} GiB of each device)"
-
     @property
     def memory_per_thread(self) -> int:
         """Bytes of a device's memory that one call may use."""
         return self.memory // self.num_threads
 
     def session(self) -> "Session":
-        """A new session."""
         return Session(self)
 
     def compute_concurrently(self, lanes: Lanes) -> dict[str, np.ndarray]:
@@ -150,17 +133,14 @@ class Engine:
                 raise OutOfMemoryError(f"{text}; each thread may use {allowed}")
             size = max(size, 1)
             fitting = max(self.memory_per_thread // size, 1)
-            width = min(self._width or self._widest(size), 2 ** int(np.log2(max(fitting // WORKING_COPIES, 1))))
+            widest = int(np.clip(2 ** round(np.log2(CPU_CACHE / size)), 1, CPU_WIDTH))
+            if self.devices[0].platform != "cpu":
+                widest = ACCELERATOR_WIDTH
+            width = min(self._width or widest, 2 ** int(np.log2(max(fitting // WORKING_COPIES, 1))))
             num_batches = int(np.clip(fitting // (2 * width), 1, MOST_BATCHES))
             with self._lock:
                 self._layouts.setdefault(key, Layout(self.devices, width, num_batches))
         return self._layouts[key]
-
-    def _widest(self, size: int) -> int:
-        """Best batch width for trajectories of this size, in bytes."""
-        if self.devices[0].platform != "cpu":
-            return ACCELERATOR_WIDTH
-        return int(np.clip(2 ** round(np.log2(CPU_CACHE / size)), 1, CPU_WIDTH))
 
     def _halve(self, name: str, key: tuple[Hashable, int], layout: Layout, error: Exception) -> None:
         capacity = key[1]
@@ -184,8 +164,7 @@ class Session:
     Once stopped, by a failed job or an interruption, it computes nothing more: results are complete, or there is an exception.
     """
 
-    timings: dict[str, Timings]
-    """Timings of this session, by name of the lanes."""
+    timings: dict[str, Timings]  # by name of the lanes
 
     def __init__(self, engine: Engine) -> None:
         self.engine, self.timings = engine, {}
@@ -216,7 +195,6 @@ class Session:
     def run(self, jobs: Iterable[Callable[[], object]]) -> None:
         """Run jobs concurrently, started in order. If one fails or is interrupted, the others stop."""
         precision = jax.config.jax_enable_x64  # type: ignore[attr-defined]
-
         failures: list[BaseException] = []
 
         def in_precision(job: Callable[[], object]) -> None:
@@ -280,7 +258,6 @@ class Session:
 
 
 def _put(results: dict[str, np.ndarray], values: Mapping[str, np.ndarray], places: np.ndarray, number: int) -> None:
-    """Put values of some of `number` trajectories into the results."""
     for name, value in values.items():
         if name not in results:
             results[name] = empty((number, *value.shape[1:]), value.dtype)

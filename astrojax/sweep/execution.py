@@ -24,20 +24,17 @@ from .shapes import PROGRAM_COST, Shapes
 if TYPE_CHECKING:
     import xarray as xr
 
-MEMORY_CHUNK = 8192
-"""Largest number of trajectories of a chunk of a sweep whose results stay in memory."""
+MEMORY_CHUNK = 8192  # most trajectories of a chunk of a sweep whose results stay in memory
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sample and the axes over which it is taken.
+    """A sample (see `astrojax.sweep.programs.Sample`) and the axes over which it is taken.
 
     Arguments:
-        sample: see `Sample`.
         axes: values by axis; `num_patterns` must be a coordinate.
         largest_capacity: how many patterns there are to draw from, where that is limited.
-        program_cost: how many trajectories cost as much as compiling one more program (see `Shapes`); estimated where it is
-            `None`.
+        program_cost: how many trajectories cost as much as compiling one more program; `None` to estimate it.
     """
 
     sample: Any
@@ -72,7 +69,6 @@ class Sweep:
         refuse_idle_axes(name, self.sample, root_key, self.grid, int(self.shapes.capacities[0]))
 
     def lanes(self, name: str, root_key: RandomKey, numbers: np.ndarray) -> Lanes:
-        """Trajectories by number, to be computed."""
         coordinates = self.grid.at(numbers)
         return Lanes(name, self.sample, root_key, coordinates, self.shapes.of(coordinates[LOAD]))
 
@@ -101,7 +97,6 @@ class SweepResult:
 
     Arguments:
         observables: an array for each, by name.
-        num_trajectories: number of trajectories.
         clock: seconds of compiling and of running, of this call.
         axes: coordinates by name, by axis, in the order of the dimensions.
     """
@@ -133,19 +128,13 @@ def run_sweeps(
     """Compute every trajectory of every sweep, and keep the observables in memory.
 
     Arguments:
-        sweeps: what to compute, by name.
         root_key: the key that all random keys are derived from.
-        engine: what computes; an `Engine` with its default settings if omitted.
+        engine: one with default settings if omitted.
         lanes_per_chunk: number of trajectories that are computed as one; chosen if omitted. Results do not depend on it.
         on_chunk: called with a sweep's name and a number of trajectories whenever these are done, by one thread at a time.
 
-    Returns:
-        A result for each sweep, by name.
-
-    Raises:
-        InputError (a ValueError): for an axis without values, one that has no effect on any result, or one that is missing; and
-            for a root key of another generator than JAX's default, `threefry2x32`.
-        OutOfMemoryError: if not even one trajectory at a time fits into memory.
+    Raises `InputError` for an axis without values, without effect on any result, or missing, and for a root key of another
+    generator than `threefry2x32`; `OutOfMemoryError` if not even one trajectory at a time fits into memory.
     """
     random_key(root_key)
     engine = engine or Engine()

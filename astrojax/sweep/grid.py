@@ -14,14 +14,12 @@ Axes = Mapping[str, Values | Mapping[str, Values]]
 together, their values by name."""
 
 Block = tuple[slice, ...]
-"""A slice along each axis of a grid."""
 
 
 class Grid:
     """The cartesian product of axes. Its points, the trajectories of a sweep, are numbered, the last axis running fastest."""
 
-    axes: dict[str, dict[str, np.ndarray]]
-    """Coordinates by name, by axis."""
+    axes: dict[str, dict[str, np.ndarray]]  # coordinates by name, by axis
 
     def __init__(self, axes: Axes) -> None:
         self.axes = {}

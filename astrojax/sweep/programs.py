@@ -9,7 +9,7 @@ import time
 from collections.abc import Hashable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeGuard, runtime_checkable
+from typing import Any, Protocol
 
 import equinox as eqx
 import jax
@@ -23,13 +23,16 @@ from ..problems.task import Coordinates
 from ..solve.time_grid import can_be_refined
 
 
-@runtime_checkable
 class Sample(Protocol):
     """What a sweep takes: a pytree whose array leaves and floats are traced, so that changing a number compiles nothing.
 
     What `solve` returns must depend on every coordinate. A sample may also have `determinants(problem, coordinates)`, arrays
     that decide the outcome and cost less to trace; `memory(problem, coordinates)`, whose size is that of a trajectory;
     `num_steps`, the number of its steps; and `coordinate_names`, those of the coordinates that it can have.
+
+    If `on_grid` is true, it is solved on time grids: `first_num_steps(coordinates, capacity)` is the number of steps of the
+    first to be tried, and `attempt(problem, coordinates, num_steps)` replaces `solve`; if its `status` is `MAX_STEPS`, the
+    number is doubled, up to `max_steps`.
     """
 
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Any:
@@ -39,24 +42,8 @@ class Sample(Protocol):
         """Scalars measured in the problem, by name."""
 
 
-@runtime_checkable
-class GridSample(Sample, Protocol):
-    """A sample that can be solved on grids of time of any number of steps, the same for many problems."""
-
-    on_grid: bool
-    max_steps: int
-
-    def first_num_steps(self, coordinates: Coordinates, capacity: int) -> jax.Array:
-        """Steps of the first grid to be tried, an integer from 1 to `max_steps`."""
-
-    def attempt(self, problem: Any, coordinates: Coordinates, num_steps: Any) -> dict[str, jax.Array]:
-        """Scalars measured in the problem, by name; its `status` is `MAX_STEPS` where the grid is too coarse."""
-
-
 @dataclass(frozen=True)
 class Layout:
-    """How lanes are laid out in one call of a program."""
-
     devices: tuple[Any, ...]
     width: int  # lanes of a batch, which are solved together on one device
     num_batches: int  # most batches of a device in one call
@@ -78,9 +65,7 @@ def outputs(sample: Any, root_key: RandomKey, coordinates: Mapping[str, np.ndarr
 
 
 @eqx.filter_jit  # traced once, for the names and shapes of its results and for each loop that calls it
-def _measured(
-    sample: Sample, root_key: RandomKey, lane: Coordinates, num_steps: jax.Array | None, capacity: int
-) -> dict[str, jax.Array]:
+def _measured(sample: Any, root_key: RandomKey, lane: Coordinates, num_steps: jax.Array | None, capacity: int) -> Any:
     problem = sample.draw(root_key, lane, capacity)
     return sample.attempt(problem, lane, num_steps) if is_on_grid(sample) else sample.solve(problem, lane)
 
@@ -140,10 +125,7 @@ class Programs:
 
 
 class _Exclusive:
-    """A program that never runs concurrently with others of its kind.
-
-    On CPUs batches of LAPACK's routines share the threads that programs run on, and two of them deadlock.
-    """
+    """A program that never runs concurrently with others of its kind: on CPUs, two with batches of LAPACK's deadlock."""
 
     lock = threading.Lock()
 
@@ -193,8 +175,8 @@ def _on_all_devices(static: Any, capacity: int, layout: Layout) -> Any:
     return jax.shard_map(without_mesh, mesh=mesh, in_specs=(same, same, spread, spread), out_specs=spread, check_vma=False)
 
 
-def is_on_grid(sample: Sample) -> TypeGuard[GridSample]:
-    return isinstance(sample, GridSample) and sample.on_grid
+def is_on_grid(sample: Any) -> bool:
+    return bool(getattr(sample, "on_grid", False))
 
 
 class Packed(eqx.Module):
@@ -215,7 +197,6 @@ class Packed(eqx.Module):
         return cls(arrays, tuple((name, value.shape) for name, value in lane.items()), tuple(map(tuple, types.values())))
 
     def written(self, values: Mapping[str, jax.Array], start: jax.Array) -> "Packed":
-        """With the values of lanes from number `start` on."""
         rows = [jnp.concatenate([values[name].reshape(len(values[name]), -1) for name in group], 1) for group in self.groups]
         write = jax.lax.dynamic_update_slice_in_dim
         arrays = [write(array, row, start, 0) for array, row in zip(self.arrays, rows, strict=True)]
@@ -233,12 +214,12 @@ class Packed(eqx.Module):
 
 
 def _in_batches(
-    sample: Sample, root_key: RandomKey, coordinates: Coordinates, filled: jax.Array, capacity: int, width: int
+    sample: Any, root_key: RandomKey, coordinates: Coordinates, filled: jax.Array, capacity: int, width: int
 ) -> Packed:
     """All lanes of one device: the first `filled` of them are computed, and the others only where they share a batch."""
     number = len(next(iter(coordinates.values())))
 
-    def solve(lane: Coordinates, num_steps: jax.Array | None) -> dict[str, jax.Array]:
+    def solve(lane: Coordinates, num_steps: jax.Array | None) -> Any:
         return _measured(sample, root_key, lane, num_steps, capacity)
 
     first_lane, first_number = {name: values[0] for name, values in coordinates.items()}, filled if is_on_grid(sample) else None

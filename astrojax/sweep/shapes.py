@@ -2,12 +2,8 @@
 
 import numpy as np
 
-MULTIPLE = 8
-"""Capacities are multiples of this, which keeps batched products of patterns fast."""
-
-PROGRAM_COST = 50_000
-"""How many trajectories of the largest load cost as much as compiling one more program, unless it is given."""
-
+MULTIPLE = 8  # of which capacities are multiples, which keeps batched products of patterns fast
+PROGRAM_COST = 50_000  # default number of trajectories of the largest load that cost as much as compiling one more program
 MOST_CANDIDATES = 64
 
 
@@ -17,11 +13,8 @@ class Shapes:
     They minimize the patterns computed, padding included, plus `program_cost` trajectories of the largest load per shape.
     """
 
-    capacities: np.ndarray
-    """Rising; the last holds the largest load."""
-
-    padding: float
-    """Share of the patterns computed that is padding."""
+    capacities: np.ndarray  # rising; the last holds the largest load
+    padding: float  # share of the patterns computed that is padding
 
     def __init__(
         self, loads: np.ndarray, counts: np.ndarray, largest: int | None = None, program_cost: float | int = PROGRAM_COST

@@ -24,7 +24,6 @@ from ..solve.settings import SolveSettings
 from ..solve.time_grid import common_num_steps
 
 Observables = dict[str, jax.Array]
-"""Scalars measured in one sample, by name."""
 
 
 class RecallTrial(eqx.Module):
@@ -185,8 +184,7 @@ class DecoderTrial(eqx.Module):
 def observe(memory: AbstractMemory, target: Neurons, recall: Recall) -> Observables:
     """All observables of a recall whose target is the first pattern; NaN where its status is not `OK` or there are no gains.
 
-    `settled` is 0 where some neuron is driven toward the other sign, so a longer horizon would change the outcome. The drive
-    is x + τx dx/dt, which is x itself at a fixed point.
+    `settled` is 0 where some neuron is driven toward the other sign, so a longer horizon would change the outcome.
     """
     x, readout, log_gains = recall.state.x, memory.readout(recall.state), memory.log_gains(recall.state)
     missing = jnp.asarray(jnp.nan, readout.dtype)
