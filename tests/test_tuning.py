@@ -68,7 +68,7 @@ def test_bad_parameters_and_settings_are_named(engine):
         "did you mean 'direction'": lambda: objective(loss="directoin"),
         "weight of loss gain .* at least 0; got -1": lambda: objective(loss={"direction": 1.0, "gain": -1.0}),
         "batch_size must be even": lambda: aj.Search(objective(), key=KEY, batch_size=3),
-        r"start of tau_x must lie within \[0.001, 1000\]; got 0": lambda: search.init({"tau_x": 0.0}),
+        r"start of tau_x must lie between 0.001 and 1000; got 0": lambda: search.init({"tau_x": 0.0}),
         "equally many starts": lambda: search.init({"tau_x": [1.0, 2.0], "tau_p": [1.0, 2.0, 3.0]}),
     }
     for text, call in faults.items():

@@ -53,10 +53,9 @@ def random_search(
     All candidates meet the same problems, which are those of the first steps of a `Search` with the same key.
 
     Arguments:
-        objective: what is minimized.
         parameters: bounds and scale of each parameter.
-        key: root of all random numbers. num_solves: most trajectories. problems_per_candidate: those of each candidate.
-        engine: what computes; one for all devices if omitted.
+        num_solves: most trajectories. problems_per_candidate: those of each candidate.
+        engine: one for all devices if omitted.
 
     Raises `InputError` if the trajectories do not suffice for one candidate, and for parameters of patterns.
     """
@@ -115,7 +114,6 @@ def grid_values(parameters: Mapping[str, Parameter], fractions: np.ndarray) -> d
 
 
 def _affordable(objective: Objective, parameters: Mapping[str, Parameter], num_solves: int, num_problems: int) -> int:
-    """How many candidates the trajectories suffice for."""
     objective.check(list(parameters))
     at_least("problems_per_candidate", num_problems, 1)
     at_least("num_solves", num_solves, num_problems, LARGEST_SIZE)

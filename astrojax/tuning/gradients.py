@@ -13,10 +13,7 @@ from ..solve.retrieve import Status
 
 @pinned
 def perturbations(key: RandomKey, names: Iterable[str], num_problems: int) -> dict[str, np.ndarray]:
-    """Standard normal numbers by name, shape (num_problems,).
-
-    Consecutive problems have opposite ones: if both are the same problem, what problems differ in cancels.
-    """
+    """Standard normal numbers by name, shape (num_problems,), opposite ones for consecutive problems."""
     names = sorted(names)
     drawn = np.asarray(jax.random.normal(key, (len(names), num_problems // 2, 1), jnp.float32))
     both = (drawn * np.array([1, -1], np.float32)).reshape(len(names), -1)

@@ -15,15 +15,13 @@ from .._internal.types import Neurons, Scalar, ScalarLike
 from ..models.base import AbstractMemory
 from ..problems.observables import soft_hamming_error
 
-SILENT = 1e-6
-"""Root mean square of x below which a state has no direction."""
+SILENT = 1e-6  # root mean square of x below which a state has no direction
 
 
 def direction_loss(memory: AbstractMemory, target: Neurons, state: Any) -> Scalar:
     """(1 − cos(ξ, x))/2, in [0, 1]: the share of wrong neurons, where all |x| are equal.
 
-    Only the direction of x counts. So the loss is bounded, and yet it does not saturate with |x|, which reaches K: a neuron is
-    never so far on the wrong side that its gradient vanishes beside that of others.
+    Only the direction of x counts. So the loss is bounded, yet does not saturate with |x|, which reaches K.
     """
     scale = jnp.sqrt(jnp.mean(state.x**2) + SILENT**2)
     return (1 - jnp.mean(target * state.x) / scale) / 2
@@ -53,11 +51,8 @@ def gain_loss(memory: AbstractMemory, target: Neurons, state: Any) -> Scalar:
 
 
 LOSSES: dict[str, Callable[[AbstractMemory, Neurons, Any], Scalar]] = {
-    "direction": direction_loss,
-    "softsign": softsign_loss,
-    "logistic": logistic_loss,
-    "soft_hamming": soft_hamming_loss,
-    "gain": gain_loss,
+    loss.__name__.removesuffix("_loss"): loss
+    for loss in (direction_loss, softsign_loss, logistic_loss, soft_hamming_loss, gain_loss)
 }
 """Losses by name, as functions of the memory, the target pattern, shape (N,), and the recalled state."""
 

@@ -25,19 +25,12 @@ from ..sweep.shapes import Shapes
 from ..sweep.trials import Observables, RecallTrial
 from .losses import Loss
 
-Values = Mapping[str, Any]
-"""Parameter values: arrays by name."""
+Values = Mapping[str, Any]  # arrays by name
 
 GRADIENTS = ("auto", "forward", "reverse", "implicit")
-
-MOST_FORWARD = 4
-"""Largest count for which `auto` is forward mode: about one solve per number; reverse mode costs about five in total."""
-
-TOLERANCE = 1e-3
-"""Default relative and absolute tolerance of a search's trajectories with an adaptive solver."""
-
-SOLVES_OF_REVERSE = 5
-"""Cost of a loss and its reverse-mode gradient, in solves."""
+MOST_FORWARD = 4  # largest count for which `auto` is forward mode
+SOLVES_OF_REVERSE = 5  # cost of a loss and its reverse-mode gradient; forward mode costs about one solve per number
+TOLERANCE = 1e-3  # relative and absolute, of a search's trajectories with an adaptive solver
 
 
 class Objective(eqx.Module):
@@ -150,11 +143,6 @@ class Objective(eqx.Module):
         patterns = pool if patterns is None else patterns
         if patterns is None:
             raise InputError("patterns must be given: the problems of this objective draw new ones every time")
-        for name in given.keys() & DIMENSIONS.keys():
-            number = np.shape(given[name])[-1]
-            if np.shape(patterns)[-1:] != (number,):
-                entries = f"{name} has an entry for each of {number} patterns"
-                raise InputError(f"patterns must be the pool's, since {entries}; got an array of shape {np.shape(patterns)}")
         return self.trial.build(patterns, stored=None, **given)
 
     def mode_for(self, values: Values) -> str:
@@ -193,7 +181,6 @@ class Objective(eqx.Module):
                 raise InputError(f"{name} does not move an equilibrium, so the implicit gradient cannot find it")
 
     def trial_with(self, values: Values) -> RecallTrial:
-        """The `RecallTrial` at given values of the tuned parameters."""
         trial, scalars, per_pattern = self.trial, *_split(values)
         settings = dataclasses.replace(trial.settings, t1=scalars.pop("t1", trial.settings.t1))
         parameters, per_pattern = trial.parameters | scalars, trial.per_pattern | per_pattern
@@ -282,16 +269,14 @@ def _measure_on_grids(lanes: Lanes, engine: Engine) -> dict[str, np.ndarray]:
     """Like `compute_concurrently`, with one program per number of steps."""
     sample: LossTrial = lanes.sample
 
-    def first_num_steps(lane: Any) -> IntScalar:
-        return sample.first_num_steps(lane, int(lanes.capacities[0]))
-
     def solve(num_steps: int, places: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         coordinates = {name: values[places] for name, values in lanes.coordinates.items()}
         on_grid = dataclasses.replace(sample, num_steps=num_steps)
         found = engine.compute_concurrently(Lanes(lanes.name, on_grid, lanes.root_key, coordinates, lanes.capacities[places]))
         return found["status"], found
 
-    num_steps = np.asarray(jax.vmap(first_num_steps)(in_precision(lanes.coordinates)))
+    first_num_steps: Any = jax.vmap(lambda lane: sample.first_num_steps(lane, int(lanes.capacities[0])))
+    num_steps = np.asarray(first_num_steps(in_precision(lanes.coordinates)))
     found: dict[str, np.ndarray] = solve_on_grids(num_steps, sample.max_steps, solve)
     return found
 
@@ -299,8 +284,7 @@ def _measure_on_grids(lanes: Lanes, engine: Engine) -> dict[str, np.ndarray]:
 def aggregate(found: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean loss, Hamming error and success over the problems, each of shape (S,), in double precision.
 
-    Values are not better for failing: in a trajectory that failed all neurons count as wrong (see `Objective.recalled`), and
-    its loss as the worst that any start met. NaN where all problems of a start failed, and of errors where targets are not ±1.
+    The loss of a failed trajectory counts as the worst that any start met; NaN where all problems of a start failed.
     """
     usable = (found["status"] == Status.OK) & np.isfinite(found["loss"])
     worst = float(np.max(found["loss"], initial=0.0, where=usable))

@@ -28,7 +28,6 @@ class SearchState(NamedTuple):
     """Everything that the next step depends on, besides what the search was made with. A pytree of arrays; never changed.
 
     Arguments:
-        step: how many steps were taken.
         raw: unconstrained numbers by parameter, shape (S, …) for S starts.
         values: the values they stand for.
         optimiser_state: of optax, with a leading axis of the starts.
@@ -36,7 +35,7 @@ class SearchState(NamedTuple):
             earlier step counts. Where targets are not ±1 errors are NaN, and the loss decides.
         best_loss, best_error: loss and error there, shape (S,).
         num_checks: how many validations there were since the best, shape (S,).
-        record: what happened in the last step.
+        record: of the last step.
         best_step: after how many steps each start had its best values, shape (S,).
     """
 
@@ -69,7 +68,6 @@ class Search:
     the state alone, so a search can be stopped after any step and goes on from a stored state bit for bit.
 
     Arguments:
-        objective: what is minimized.
         key: root of all random numbers.
         parameters: how each is searched; those that are not named are searched as `PARAMETERS` says.
         optimiser: the name of one of optax's optimizers, or such an optimizer.
@@ -87,7 +85,7 @@ class Search:
         validate_every: steps between validations; there is one before the first step too, and one after the last.
         patience: validations without improvement that end the search of a start; all starts go on until all have ended.
         on_look: called with the state after each validation, also with that before the first step.
-        engine: what computes; one for all devices if omitted.
+        engine: one for all devices if omitted.
 
     Raises `InputError` for settings out of range, unknown names, and parameters that cannot be searched here.
     """
@@ -248,7 +246,7 @@ class Search:
 def tune(
     objective: Objective, start: Mapping[str, Any] | SearchState, *, key: RandomKey, **settings: Any
 ) -> Iterator[SearchState]:
-    """Search for the parameters with the lowest expected loss, step by step::
+    """Search for the parameters with the lowest expected loss, and yield the state after each step::
 
         for state in aj.tune(objective, {"temperature": 0.01, "tau_x": 1.0}, key=jax.random.key(0), num_steps=50):
             print(state.step, state.record.loss, state.values)
@@ -258,12 +256,8 @@ def tune(
     the states that follow are the same bit for bit.
 
     Arguments:
-        objective: what is minimized.
         start: values by parameter, for one start or many (see `Search.init`); or a state.
-        key, settings: as for `Search`.
-
-    Yields:
-        The state after each step; see `SearchState`.
+        objective, key, settings: as for `Search`.
 
     Raises `InputError` as `Search` and `Search.init` do, when the first state is asked for.
     """
@@ -296,7 +290,7 @@ def _as_numpy(state: SearchState) -> SearchState:
 def as_optimizer(
     optimizer: str | optax.GradientTransformation, learning_rate: float | optax.Schedule, /, **arguments: Any
 ) -> optax.GradientTransformation:
-    """An optimizer, given by name with further arguments of optax, or as an object. `InputError` for what does not fit."""
+    """An optimizer, given by name with further arguments of optax, or as an object."""
     if isinstance(optimizer, optax.GradientTransformation):
         return optimizer
     one_of("optimiser", optimizer, get_args(OptimizerName))

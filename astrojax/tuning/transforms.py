@@ -45,9 +45,7 @@ TRANSFORMS: dict[str, Transform] = {
 """Transforms by name. `logit` and `log_logit` keep values inside their bounds, on a linear or a logarithmic scale; with the
 others a step that leaves the bounds ends on them."""
 
-
-LARGEST_RAW = 15.0
-"""Largest unconstrained number of a bounded transform: beyond it the slope is lost in single precision."""
+LARGEST_RAW = 15.0  # of a bounded transform: beyond it the slope is lost in single precision
 
 
 class Parameter(eqx.Module):
@@ -57,9 +55,7 @@ class Parameter(eqx.Module):
         transform: a name from `TRANSFORMS`, whose unconstrained numbers are searched.
         low, high: bounds of the values.
 
-    Raises:
-        InputError (a ValueError): for an unknown transform, and for bounds that are out of order, not finite, or not positive
-            where the transform needs that.
+    Raises `InputError` for an unknown transform, and for bounds that are out of order, infinite, or not positive as it needs.
     """
 
     transform: str = eqx.field(static=True, default="log")
@@ -104,12 +100,11 @@ class Parameter(eqx.Module):
 
     def check(self, name: str, values: jax.typing.ArrayLike) -> None:
         """Raise `InputError` for values outside the bounds, or on a bound that the transform never reaches."""
-        given, got = np.asarray(values), shown(np.asarray(values).tolist())
-        if np.any((given < self.low) | (given > self.high) | np.isnan(given)):
-            raise InputError(f"{name} must lie within [{self.low:g}, {self.high:g}]; got {got}")
-        if TRANSFORMS[self.transform].bounded and np.any((given == self.low) | (given == self.high)):
-            never = f"which the transform {self.transform} never reaches"
-            raise InputError(f"{name} must lie between {self.low:g} and {self.high:g}, {never}; got {got}")
+        given, bounded = np.asarray(values), TRANSFORMS[self.transform].bounded
+        if np.any(~((given >= self.low) & (given <= self.high)) | (bounded & ((given == self.low) | (given == self.high)))):
+            never = f", which the transform {self.transform} never reaches" if bounded else ""
+            got = shown(given.tolist())
+            raise InputError(f"{name} must lie between {self.low:g} and {self.high:g}{never}; got {got}")
 
     def _raw_bounds(self, raw: jax.Array) -> tuple[jax.Array, jax.Array]:
         if TRANSFORMS[self.transform].bounded:
