@@ -36,8 +36,7 @@ def real(name: str, values: Any) -> jax.Array:
     raise InputError(f"{name} must be an array of real numbers; got one of type {array.dtype}")
 
 
-LARGEST_INTEGER, LARGEST_SIZE = 2**31 - 1, 2**63 - 1
-"""The largest integer of compiled programs, and the largest size in bytes."""
+LARGEST_INTEGER, LARGEST_SIZE = 2**31 - 1, 2**63 - 1  # of compiled programs, and in bytes
 
 
 def at_least(name: str, value: object, least: int, most: int = LARGEST_INTEGER) -> None:
@@ -56,7 +55,6 @@ def within(name: str, value: Any, low: float | int, high: float | int) -> None:
 
 
 def random_key(key: object) -> None:
-    """Raise `InputError` unless `key` is a single random key of the generator `GENERATOR`."""
     if not isinstance(key, jax.Array) or not jnp.issubdtype(key.dtype, jax.dtypes.prng_key) or key.shape != ():
         raise InputError(f"key must be a single key made by jax.random.key; got {shown(key)}")
     if (generator := str(jax.random.key_impl(key))) != GENERATOR:
@@ -90,40 +88,34 @@ def shaped(name: str, array: jax.Array, shape: tuple[int, ...], meaning: str) ->
 
 
 def finite(name: str, array: jax.Array) -> None:
-    """Raise `InputError` if a concrete `array` has entries that are NaN or infinite, naming the first."""
     if concrete(jnp.all(jnp.isfinite(array))) is False:
         where = tuple(int(i) for i in jnp.argwhere(~jnp.isfinite(array))[0])
         raise InputError(f"{name} must be finite; entry {where} is {array[where]}")
 
 
-REMEDY = "convert bits to signs with 2 * bits - 1"
-"""Patterns are −1 and +1. Bits of 0 and 1 would not cause an error, but wrong recalls."""
+REMEDY = "convert bits to signs with 2 * bits - 1"  # which would not cause an error, but wrong recalls
 
 
 def refuse_bits(name: str, array: Any, stored: Any = None) -> None:
-    """Raise `InputError` for booleans, and for concrete patterns that consist only of 0 and 1, or only of 0.
-
-    Only the `stored` columns count. All other real numbers are allowed: patterns may be real-valued.
-    """
+    """Raise `InputError` for booleans, and for concrete patterns whose `stored` columns hold only 0 and 1, or only 0."""
     refuse_booleans(name, array)
     if isinstance(array, jax.core.Tracer) or isinstance(stored, jax.core.Tracer):
         return
     values = np.asarray(array) if stored is None else np.asarray(array)[..., np.asarray(stored)]
-    if _only_bits(values).all() and (values == 0).any():
+    if np.isin(values, (0, 1)).all() and (values == 0).any():
         raise InputError(f"{name} must be of -1 and +1, or of other real numbers; got only 0 and 1 ({REMEDY})")
 
 
 def refuse_bit_queries(name: str, queries: Any, patterns: Any) -> None:
     """Raise `InputError` for booleans, and for concrete queries, shape (…, N), that are bits rather than erased signs.
 
-    Erased entries of a query are 0, and all others may be +1 by chance. So a query of only 0 and 1 is allowed if a stored
-    pattern has +1 wherever the query has, and also at some erased entry. Any query to real-valued patterns is allowed.
+    A query of only 0 and 1 is allowed if a stored pattern has +1 wherever the query has, and also at some erased entry (0).
     """
     refuse_booleans(name, queries)
     if isinstance(queries, jax.core.Tracer) or any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(patterns)):
         return
     rows = np.atleast_2d(np.asarray(queries))
-    rows = rows[_only_bits(rows).all(axis=1) & (rows == 1).any(axis=1) & (rows == 0).any(axis=1)]
+    rows = rows[np.isin(rows, (0, 1)).all(axis=1) & (rows == 1).any(axis=1) & (rows == 0).any(axis=1)]
     if not len(rows):
         return
     if isinstance(patterns, jax.Array | np.ndarray) and not np.isin(np.abs(np.asarray(patterns)), (0, 1)).all():
@@ -153,7 +145,3 @@ def require_signs(name: str, array: Any) -> None:
 def refuse_booleans(name: str, given: Any) -> None:
     if any(getattr(leaf, "dtype", type(leaf)) in (np.bool_, bool) for leaf in jax.tree.leaves(given)):
         raise InputError(f"{name} must be of -1 and +1, or of other real numbers; got booleans ({REMEDY})")
-
-
-def _only_bits(values: np.ndarray) -> np.ndarray:
-    return (values == 0) | (values == 1)

@@ -11,11 +11,8 @@ import numpy as np
 
 from .errors import InputError, RunError, shown_bytes
 
-CPU_SHARE, DEVICE_SHARE = 0.25, 0.6
-"""Safe shares of a machine's memory, which other processes use too, and of an accelerator's."""
-
-FALLBACK_MEMORY = 2**31
-"""Bytes assumed if the memory is unknown."""
+CPU_SHARE, DEVICE_SHARE = 0.25, 0.6  # safe shares of a machine's memory, which others use too, and of an accelerator's
+FALLBACK_MEMORY = 2**31  # if the memory is unknown
 
 
 def local_devices() -> list[jax.Device]:
@@ -33,7 +30,6 @@ class OutOfMemoryError(RunError):
 
 
 def default_budget(devices: Sequence[Any]) -> int:
-    """Bytes of each device's memory that may be used."""
     if devices[0].platform == "cpu":
         return int(CPU_SHARE * machine_memory() / len(devices))
     limits = [(device.memory_stats() or {}).get("bytes_limit") for device in devices]

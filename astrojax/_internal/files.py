@@ -15,8 +15,7 @@ from typing import Any
 
 from .errors import InputError, RunError
 
-SEAL = "sha256"
-"""Key of a JSON file that holds the SHA-256 of the file's name, its run and everything else in it."""
+SEAL = "sha256"  # key of a JSON file that holds the SHA-256 of the file's name, its run and everything else in it
 
 
 class StorageError(RunError):
@@ -25,10 +24,7 @@ class StorageError(RunError):
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A new empty file in the folder of `path`, which replaces `path` when the block ends without an error.
-
-    It has a random name and is synced before it is renamed. A link at `path` is replaced, not followed. Raises OSError.
-    """
+    """A new empty file, synced and renamed to `path` when the block ends without an error; a link there is replaced."""
     if is_special(path):
         raise FileExistsError(errno.EEXIST, "it is a device or a pipe, not a file", str(path))
     part = path.with_name(f".{secrets.token_hex(8)}.part{path.suffix}")
@@ -54,7 +50,6 @@ def is_part(name: str) -> bool:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file; see `replacing`. Raises OSError."""
     with replacing(path) as part:
         part.write_bytes(content)
 
@@ -99,7 +94,6 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_sealed_json(path: Path, *run: str) -> dict[str, Any]:
-    """Read what `write_sealed_json` wrote."""
     content = read_json(path)
     if content.pop(SEAL, None) != _seal(path, content, *run):
         which = ", belongs to another search," if run else ","
@@ -112,12 +106,11 @@ def _seal(path: Path, content: Mapping[str, Any], *run: str) -> str:
 
 
 def is_special(path: Path) -> bool:
-    """Whether a path leads to a pipe, a device or the like: something that exists and is neither a file nor a folder."""
+    """Whether a path leads to a pipe, a device or the like."""
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _find_irregular(folder: Path, *, links: bool) -> Path | None:
-    """A special file at any depth inside a folder, or `None`; with `links`, also a symbolic link. Links are not descended."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
@@ -131,8 +124,7 @@ def _find_irregular(folder: Path, *, links: bool) -> Path | None:
 def refuse_links(folder: Path) -> None:
     """Raise `InputError` if a folder to be written to holds a symbolic link, which could lead anywhere, a device or a pipe."""
     if folder.exists() and (found := _find_irregular(folder, links=True)):
-        kind = "a symbolic link" if found.is_symlink() else "a device or a pipe"
-        raise InputError(f"{found} is {kind}; a run folder must not hold one: put the file or folder itself in its place")
+        raise InputError(f"{found} is a symbolic link, a device or a pipe; a run folder must not hold one")
 
 
 def refuse_special(folder: Path) -> None:

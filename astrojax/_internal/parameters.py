@@ -4,19 +4,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 MOST_TRAJECTORIES = 100_000_000
-"""Most points of a product of axes."""
-
 MOST_THREADS = 1024
-"""Most concurrent calls of compiled programs."""
-
-MOST_STEPS = 1_000_000
-"""Most steps of a grid."""
-
-MOST_ORDER = 10_000
-"""Highest order of an interaction. Beyond a few hundred only the nearest pattern matters."""
-
-LARGEST = 10_000_000
-"""Largest memory load, number of neurons or number of flips."""
+MOST_STEPS = 1_000_000  # of a grid
+MOST_ORDER = 10_000  # of an interaction; beyond a few hundred only the nearest pattern matters
+LARGEST = 10_000_000  # memory load, number of neurons or number of flips
 
 
 @dataclass(frozen=True)
@@ -73,8 +64,6 @@ DIMENSIONS = {name: quantity.num_dims for name, quantity in QUANTITIES.items() i
 TRANSIENT = tuple(name for name, quantity in QUANTITIES.items() if quantity.is_transient)
 
 OptimizerName = Literal["adabelief", "adam", "adamax", "adamw", "amsgrad", "lion", "nadam", "radam", "rmsprop", "sgd", "yogi"]
-"""Optimizers of optax that can be named."""
-
 ScheduleName = Literal[
     "constant_schedule",
     "cosine_decay_schedule",
@@ -83,4 +72,3 @@ ScheduleName = Literal[
     "polynomial_schedule",
     "warmup_cosine_decay_schedule",
 ]
-"""Learning-rate schedules of optax that can be named."""

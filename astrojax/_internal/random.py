@@ -13,7 +13,6 @@ GENERATOR = "threefry2x32"
 """JAX's counter-based generator, in its partitionable form: what a key gives does not depend on batching or on devices."""
 
 Numbers = Int[Array, "..."] | UInt32[Array, "..."]
-"""Whole numbers from 0 to 2³² − 1."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,8 +57,7 @@ def random_order(key: Key[Array, ""], size: int) -> Int[Array, " size"]:
 def _hashed(key: Key[Array, ""], *numbers: Numbers) -> tuple[UInt32[Array, "..."], UInt32[Array, "..."]]:
     """The two words that Threefry-2x32 makes of a key and a number; they are the key for the next number.
 
-    The rounds are written out, since JAX's own loops over them on CPUs, which takes twice as long. The loop over numbers
-    compiles them once, and keeps XLA from hashing again for every bit of a word.
+    The rounds are written out: JAX's own, a loop on CPUs, takes twice as long. The loop over numbers compiles them once.
 
     Source: Salmon et al. (2011), Parallel random numbers: as easy as 1, 2, 3, doi:10.1145/2063384.2063405.
     """

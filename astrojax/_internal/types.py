@@ -23,14 +23,12 @@ PerPair = Float[Array, " pairs"]
 """One value per unordered pair of neurons, a neuron with itself included: the upper triangle of a matrix, row by row."""
 
 Couplings = Float[Array, "neurons neurons"]
-"""One value per ordered pair of neurons."""
 
 Scalar = Float[Array, ""]
 BoolScalar = Bool[Array, ""]
 IntScalar = Int[Array, ""]
 
 ScalarLike = float | int | np.number | Num[Array, ""] | Num[np.ndarray, ""]
-"""A number, or an array with no dimensions."""
 
 PositiveLike = Annotated[ScalarLike, Range(gt=0)]
 
@@ -40,7 +38,5 @@ PerPatternLike = Annotated[jax.typing.ArrayLike, PER_PATTERN]
 Count = Annotated[int, Range(ge=1, le=LARGEST)]
 
 MaskLike = jax.typing.ArrayLike | Sequence[bool]
-"""An array of booleans, or a list of them."""
 
 RandomKey = Key[Array, ""]
-"""A key made by `jax.random.key`."""

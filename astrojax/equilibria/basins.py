@@ -25,21 +25,11 @@ from .fixed_points import Equilibrium, Spectrum, equilibrium, spectrum
 if TYPE_CHECKING:
     import xarray as xr
 
-SETTLING = 30.0
-"""Default horizon, in relaxation times of the slowest variable: exp(−30) = 1e-13 of a start is left."""
-
-SETTLING_MAX_STEPS = 16**4
-"""Most steps up to that horizon, which can be thousands of times that of an ordinary retrieval."""
-
-SAME_RATES = 1e-3
-"""Largest difference of a firing rate between two copies of one equilibrium: far more than Newton's method leaves, far less
-than a flip."""
-
-NUDGE = 1e-4
-"""How far starts are moved, relative to their largest entry: far more than rounding moves them, far less than a flip."""
-
-MOVED_RATES = 0.1
-"""Most that Newton's method moves a firing rate of a settled trajectory. Beyond it may have changed basins."""
+SETTLING = 30.0  # default horizon, in relaxation times of the slowest variable: exp(−30) = 1e-13 of a start is left
+SETTLING_MAX_STEPS = 16**4  # up to that horizon, which can be thousands of times that of an ordinary retrieval
+SAME_RATES = 1e-3  # largest difference of a firing rate between copies of one equilibrium; more than Newton's method leaves
+NUDGE = 1e-4  # how far starts are moved, relative to their largest entry: far more than by rounding, far less than a flip
+MOVED_RATES = 0.1  # most that Newton's method moves a firing rate of a settled trajectory without changing basins
 
 
 class Attractors(eqx.Module):
@@ -110,7 +100,6 @@ def attractors(memory: AbstractMemory, starts: jax.typing.ArrayLike, *, t1: Scal
     on values, so `jax.jit` and `jax.vmap` do not work here.
 
     Arguments:
-        memory: the memory; see `AstrocyteMemory` and its siblings.
         starts: neuronal states x(0), one per row, shape (S, N).
         t1: horizon, positive; `SETTLING` relaxation times of the slowest variable if omitted.
 
@@ -184,9 +173,7 @@ def basin(
     Query q has its own order of the neurons, derived from `key` and q: at n flips the first n of them change sign.
 
     Arguments:
-        memory: the memory, with patterns of ±1; see `AstrocyteMemory` and its siblings.
-        key: a random key.
-        pattern: column of the stored pattern whose basin it is.
+        pattern: column of the stored pattern, of ±1, whose basin it is.
         num_flips: distances, integers between 0 and N, shape (L,).
         num_queries: queries at each distance.
         t1: horizon, positive; `SETTLING` relaxation times of the slowest variable if omitted.

@@ -14,33 +14,20 @@ from ..models.base import AbstractMemory
 from ..models.packed import CompactPatterns
 from .fixed_points import of_state, scaled_residual
 
-SILENT_RATE = 1e-4
-"""A state is silent when no firing rate is larger: x = 0, up to what float32 leaves of it."""
-
-AGREEMENT = 0.9
-"""Least agreement of signs with a memory or a mixture, in [−1, 1]: at most one neuron in 20 may differ."""
-
-ASYMMETRY = 1e-3
-"""Most by which x → −x changes equations that count as odd, in units of the state. Rounding in float32 is far below."""
-
-COPY_WEIGHT = 1e-5
-"""Weights of patterns that are not copies of each other are far larger, at least about 1/N."""
-
-SHARE = 0.5
-"""Weight relative to the leading pattern's above which a pattern takes part: closer to an equal share than to none."""
+SILENT_RATE = 1e-4  # a state is silent when no firing rate is larger: x = 0, up to what float32 leaves of it
+AGREEMENT = 0.9  # least agreement of signs with a memory or a mixture, in [−1, 1]: at most one neuron in 20 may differ
+ASYMMETRY = 1e-3  # most by which x → −x changes equations that count as odd, in units of the state; far above rounding
+COPY_WEIGHT = 1e-5  # weights of patterns that are not copies of each other are far larger, at least about 1/N
+SHARE = 0.5  # weight, relative to the leading pattern's, above which a pattern takes part
 
 
 class EquilibriumKind(IntEnum):
     """What a state recalls."""
 
-    SILENT = 0
-    """Nothing, since x = 0."""
-    MEMORY = 1
-    """One stored pattern, or its negative where the memory does not tell the two apart."""
-    MIXTURE = 2
-    """Several stored patterns at once."""
-    SPURIOUS = 3
-    """Neither close to a stored pattern nor to a mixture of a few."""
+    SILENT = 0  #: Nothing, since x = 0.
+    MEMORY = 1  #: One stored pattern, or its negative where the memory does not tell the two apart.
+    MIXTURE = 2  #: Several stored patterns at once.
+    SPURIOUS = 3  #: Neither close to a stored pattern nor to a mixture of a few.
 
 
 class Identity(Labeled):

@@ -62,16 +62,11 @@ class Equilibrium(Labeled):
 class Stability(IntEnum):
     """What small deviations from an equilibrium do."""
 
-    STABLE = 0
-    """All of them decay."""
-    SADDLE = 1
-    """Some grow."""
-    REPELLER = 2
-    """All of them grow."""
-    MARGINAL = 3
-    """The leading eigenvalue is zero within rounding, so the linearized equations do not decide."""
-    UNKNOWN = 4
-    """The Jacobian is not finite, or has complex eigenvalues, since the memory does not rest here."""
+    STABLE = 0  #: All of them decay.
+    SADDLE = 1  #: Some grow.
+    REPELLER = 2  #: All of them grow.
+    MARGINAL = 3  #: The leading eigenvalue is zero within rounding, so the linearized equations do not decide.
+    UNKNOWN = 4  #: The Jacobian is not finite, or has complex eigenvalues, since the memory does not rest here.
 
 
 class Spectrum(Labeled):
@@ -96,9 +91,8 @@ def equilibrium(memory: AbstractMemory, state: PyTree, *, max_steps: int = 64) -
     Derivatives with respect to the memory follow from the implicit function theorem; those with respect to `state` are 0.
 
     Arguments:
-        memory: the memory; see `AstrocyteMemory` and its siblings.
-        state: a state of it, such as the `state` of a `Recall`.
-        max_steps: largest number of steps.
+        state: such as the `state` of a `Recall`.
+        max_steps: of Newton's method.
 
     Raises `InputError` for something that is not a memory or a state of it, and for `max_steps` below 1.
     """
@@ -149,9 +143,7 @@ def spectrum(memory: AbstractMemory, state: PyTree) -> Spectrum:
     single precision fast directions may hide slow ones, which are `MARGINAL` then. Imaginary parts larger than about √ε, by
     which rounding splits a degenerate eigenvalue, show that the memory does not rest here: `UNKNOWN`.
 
-    Arguments: a memory and a state at which it rests, such as `equilibrium` finds.
-
-    Raises `InputError` for something that is not a memory or a state of it.
+    Arguments and errors as for `jacobian`, at a state at which the memory rests, such as `equilibrium` finds.
     """
     found = jnp.linalg.eigvals(jacobian(memory, state))
     eigenvalues, largest = jnp.sort(found.real, descending=True), jnp.max(jnp.abs(found))

@@ -39,8 +39,8 @@ def flip(key: RandomKey, pattern: Neurons, num_flips: ScalarLike) -> Neurons:
 def erase(key: RandomKey, pattern: Neurons, fraction: ScalarLike) -> Neurons:
     """Set a `fraction` of the entries of a pattern, shape (N,), to 0, chosen at random.
 
-    Their number is the whole number that is nearest to `fraction` times N; halves are rounded up, so 0.5 of 5 entries is 3.
-    Products count as halves within their rounding in single precision, in which 0.35 of 10 entries is a little less than 3.5.
+    Their number is the whole number that is nearest to `fraction` times N; halves (within rounding in single precision) are
+    rounded up, so 0.5 of 5 entries is 3.
 
     Raises `InputError` unless `fraction` lies within [0, 1], and for a pattern of 0 and 1 alone.
     """

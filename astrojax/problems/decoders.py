@@ -12,7 +12,7 @@ from .._internal.types import Neurons, Patterns, PerPattern, RandomKey, Scalar, 
 def nearest_pattern(
     key: RandomKey, patterns: Patterns, query: Neurons, *, signed: bool = True, stored: Stored | None = None
 ) -> Neurons:
-    """The stored pattern with the largest overlap with the query; ties are broken uniformly at random.
+    """The stored pattern, shape (N,), with the largest overlap with the query; ties are broken uniformly at random.
 
     Signed, it is the maximum-likelihood answer for uniform flips. Unsigned, it takes the largest |overlap|, with its sign:
     the best single pattern for a memory that cannot tell a pattern from its negative. At overlap 0 the sign is random too.
@@ -21,9 +21,6 @@ def nearest_pattern(
     Arguments:
         key: for ties, which are frequent among binary patterns; taking the first would bias the result.
         patterns: shape (N, K). query: shape (N,). stored: which columns count, shape (K,); all if omitted.
-
-    Returns:
-        A pattern, or unsigned its negative, shape (N,).
 
     Raises `InputError` for a query that does not fit the patterns, for bits in place of signs, and for a wrong key.
     """
@@ -66,9 +63,8 @@ def bayes_decoder(
         patterns: shape (N, K). query: shape (N,). stored: which columns count, shape (K,); all if omitted.
         evidence: β, such that a pattern has the likelihood exp(βm); ½ log((1−η)/η) for flips at rate η (see `Flips`).
 
-    Returns:
-        Signs, shape (N,); 0 where both signs are equally probable, which counts as half an error: where the sum above is
-        smaller than the rounding of its terms. An exponential is off by its exponent in units of rounding.
+    Returns signs, shape (N,); 0 where both are equally probable, which counts as half an error: where the sum above is smaller
+    than the rounding of its terms. An exponential is off by its exponent in units of rounding.
 
     Raises `InputError` for a query that does not fit the patterns, and for bits in place of signs.
     """

@@ -17,33 +17,26 @@ RELAXATIONS = 2.0
 """Longest step of the explicit method, in units of the shortest relaxation time. It is stable up to about 6, but close to that
 its error estimate says little, in single precision nothing but rounding."""
 
-EXPONENTIAL_SHARE = 0.1
-"""Share of the tolerance that an exponential step may use: where neurons follow the gains, errors of its steps add up."""
+EXPONENTIAL_SHARE = 0.1  # of the tolerance, for exponential steps: where neurons follow the gains, their errors add up
 
 TABLEAU = diffrax.Dopri8.tableau
 STAGES = len(TABLEAU.c) + 1
 
-NODES = np.array([(4 - 6**0.5) / 10, (4 + 6**0.5) / 10, 1.0])
-"""Radau's nodes, of which the last is the end of the step."""
+NODES = np.array([(4 - 6**0.5) / 10, (4 + 6**0.5) / 10, 1.0])  # Radau's, of which the last is the end of the step
+INTERPOLATION = np.linalg.inv(np.vander(NODES, increasing=True))  # to coefficients of a parabola, lowest power first
 
-INTERPOLATION = np.linalg.inv(np.vander(NODES, increasing=True))
-"""Coefficients, lowest power first, of the parabola through values at the nodes."""
-
-AT_START = np.poly(NODES)[::-1] / -np.prod(NODES)
-"""Coefficients of the cubic that is 1 at the start of the step and 0 at the nodes."""
+AT_START = np.poly(NODES)[::-1] / -np.prod(NODES)  # the cubic that is 1 at the start of the step and 0 at the nodes
 
 SWEEPS, CONVERGED = 24, 2e-3
 """Substitutions by which the values at the nodes are found; what the last one still changes counts as error. It must change
 less than this share of what the second one does, or the step is refused: derivatives, which converge likewise, would be
 wrong even where the values hardly move, close to a bifurcation."""
 
-LEAST_CHANGE = 64
-"""Units of rounding that a sweep may always change."""
-
-Step = tuple[PyTree, PyTree, dict[str, Any]]
-"""The state after a step, an estimate of its error, and what interpolation needs."""
+LEAST_CHANGE = 64  # units of rounding that a sweep may always change
 
 Field = Callable[[PyTree], PyTree]
+Step = tuple[PyTree, PyTree, dict[str, Any]]
+"""The state after a step, an estimate of its error, and what interpolation needs."""
 
 
 def explicit_step(field: Field, y0: PyTree, length: Scalar) -> Step:
@@ -64,10 +57,9 @@ def explicit_step(field: Field, y0: PyTree, length: Scalar) -> Step:
 
 
 def exponential_step(field: Field, rates: PyTree, y0: PyTree, length: Scalar) -> Step:
-    """A step of exponential collocation at Radau's nodes.
+    """A step of exponential collocation: the drive is a parabola through its values at Radau's nodes, found by substitution.
 
-    The drive is a parabola through its values at the nodes, found by substitution: so neurons that are much faster than the
-    gains do not lag behind, as in explicit exponential methods. The error is that of the cubic through the first drive too.
+    The error is that of the cubic through the first drive too.
     """
     *to_nodes, to_end = relaxations(rates, [*(float(node) * length for node in NODES), length], len(AT_START))
     drive = exponential_drive(field, rates)
@@ -106,8 +98,6 @@ def _largest_change(y1: PyTree, ends: PyTree, sweep: int) -> Scalar:
 
 
 class AutomaticInterpolation(diffrax.AbstractLocalInterpolation):
-    """The interpolation of the method that made the step."""
-
     t0: Any  # type: ignore[misc]
     t1: Any  # type: ignore[misc]
     stiff: BoolScalar

@@ -16,10 +16,7 @@ from jaxtyping import Array, Float, PyTree
 
 from .._internal.types import Scalar
 
-SERIES_TERMS = 18
-"""Terms of the series of a φ function: enough for float64 at |z| ≤ 1."""
-
-
+SERIES_TERMS = 18  # of a φ function: enough for float64 at |z| ≤ 1
 Drive = Callable[[PyTree], PyTree]
 Terms = tuple[PyTree, ...]
 """The drive N of a state, and the coefficients of one along a step."""
@@ -68,7 +65,7 @@ class AbstractExponentialSolver(AutonomousSolver):
 
     Arguments:
         relaxation_rates: λ as a function of `args`: a pytree like y with one positive number for each leaf, such that the drive
-            N(y) = dy/dt + λy varies slowly where λ is large. When left out, the memory that `args` then has to be says them.
+            N(y) = dy/dt + λy varies slowly where λ is large; those of `args`, a memory, if omitted.
     """
 
     relaxation_rates: Callable[[Any], PyTree] = rates_of
@@ -83,7 +80,6 @@ class AbstractExponentialSolver(AutonomousSolver):
         self, terms: Any, t0: Any, t1: Any, y0: PyTree, args: Any, solver_state: None, made_jump: Any
     ) -> tuple[PyTree, PyTree, dict[str, Any], None, Any]:
         rates, length = self.relaxation_rates(args), t1 - t0
-
         half, whole = relaxations(rates, (length / 2, length), 3)  # as many coefficients as the drive has at most
         drive_at = exponential_drive(lambda y: terms.vf(t0, y, args), rates)
         drive, difference = self.stage_drives(drive_at, y0, half, whole)
@@ -190,10 +186,7 @@ def relaxations(rates: PyTree, lengths: Sequence[Scalar], num_coefficients: int)
 
 
 def relaxed(y0: PyTree, drive: tuple[PyTree, ...], relaxation: Relaxation) -> PyTree:
-    """Exact solution after the time of the relaxation of dy/dt = −λy + Σ n_j (t/length)^j, y(0) = y0.
-
-    It is exp(z) y0 + length Σ j! φ_{j+1}(z) n_j with z = −λ length.
-    """
+    """Solution of dy/dt = −λy + Σ n_j (t/length)^j: exp(z) y0 + length Σ j! φ_{j+1}(z) n_j with z = −λ length."""
 
     def part(start: jax.Array, weights: tuple[Scalar, ...], *terms: jax.Array) -> jax.Array:
         decay, *others = weights

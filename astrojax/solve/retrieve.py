@@ -23,21 +23,15 @@ from .settings import AdaptiveSolver, SolveSettings
 from .step_size import Replay, StepControl
 from .time_grid import LARGEST_ERROR, ends_of_steps, integrate, scale_of_grid
 
-ACCURATE = {"float64": 3e-7, "float32": 3e-5}
-"""Default tolerance of `auto` by precision: docs/accuracy.md has the errors it leaves, of states and gradients."""
-
-OTHERS_TOLERANCE = 1e-4
-"""Default tolerance of solvers that are neither automatic nor exponential."""
+ACCURATE = {"float64": 3e-7, "float32": 3e-5}  # default tolerance of `auto`; docs/accuracy.md has the errors it leaves
+OTHERS_TOLERANCE = 1e-4  # of solvers that are neither automatic nor exponential
 
 TIGHTER, CONFIRMED = 100, 1e-2
 """A solution is confirmed by the automatic solver, with a tolerance tighter by this factor than both the solution's and the
 default one, if the two differ by less than this fraction of the largest |x| or by less than the absolute tolerance."""
 
-ROUNDING = 16
-"""Smallest tolerance of a confirming solve in units of rounding, below which error estimates are rounding alone."""
-
-CONVERGENCE_MAX_STEPS = 16**4
-"""Largest number of steps of the solve that looks for the convergence time, which is tighter than the one for the result."""
+ROUNDING = 16  # smallest tolerance of a confirming solve, in units of rounding
+CONVERGENCE_MAX_STEPS = 16**4  # of the solve that looks for the convergence time, which is tighter than that for the result
 
 
 def retrieve(
@@ -61,7 +55,6 @@ def retrieve(
     Precision is that of the memory's patterns.
 
     Arguments:
-        memory: the memory; see `AstrocyteMemory` and its siblings.
         query: neuronal state x(0), shape (N,), for instance a corrupted pattern.
         t1: horizon, positive, in the dimensionless time of the memory's time constants.
         ts: times at which to save states, shape (T,), increasing within [0, t1].
@@ -84,22 +77,12 @@ def retrieve(
         adjoint: how to differentiate. The default allows forward and reverse mode: the derivative is that of the steps that
             were taken. For reverse mode alone `diffrax.RecursiveCheckpointAdjoint()` is faster.
 
-    Returns:
-        A `Recall`.
-
     Raises `InputError` for a query or times that do not fit, an unknown solver, or settings out of range.
     """
     if adjoint is not None and not isinstance(adjoint, diffrax.AbstractAdjoint):
         raise InputError(f"adjoint must be a diffrax adjoint; got {adjoint!r}")
     settings = SolveSettings(
-        t1=t1,
-        rtol=rtol,
-        atol=atol,
-        convergence_speed=convergence_speed,
-        solver=solver,
-        max_steps=max_steps,
-        num_steps=num_steps,
-        confirm=confirm,
+        t1, rtol, atol, convergence_speed, solver=solver, max_steps=max_steps, num_steps=num_steps, confirm=confirm
     )
     retrieval = prepare(memory, query, settings, differentiable=True)
     times = None if ts is None else _checked_times(ts, retrieval.t1)
@@ -240,10 +223,7 @@ def _confirm(retrieval: Retrieval, state: PyTree) -> tuple[IntScalar, dict[str, 
 
 
 def _guarded(states: PyTree, status: IntScalar, prepared_status: IntScalar) -> PyTree:
-    """States of a trajectory that is `OK`. Others have no derivatives, and are NaN if their input was invalid.
-
-    So a mean over the trajectories of a batch that are `OK` has the derivative of just these, whatever the others met.
-    """
+    """States of a trajectory that is `OK`. Others have no derivatives, and are NaN if their input was invalid."""
 
     def part(leaf: jax.Array) -> jax.Array:
         failed = jnp.where(prepared_status == Status.OK, jax.lax.stop_gradient(leaf), jnp.full_like(leaf, jnp.nan))
@@ -351,33 +331,25 @@ def _solve(
 
 
 TERM = diffrax.ODETerm(lambda t, y, memory: memory.vector_field(y))
-"""The equation of a memory that is given as `args`."""
 
 
 def _convergence_time(retrieval: Retrieval, speed: Scalar, adjoint: diffrax.AbstractAdjoint | None) -> Scalar:
-    """First time at which the speed of the memory falls below `speed`; infinity if it does not, NaN if the solve fails.
-
-    Loose steps would keep the state moving about the fixed point: here one may err by a hundredth of what relaxes at `speed`.
-    """
+    """First time at which the speed of the memory falls below `speed`; infinity if it does not, NaN if the solve fails."""
 
     def excess(t: Scalar, y: PyTree, args: AbstractMemory, **kwargs: Any) -> Scalar:
         # In JAX's default precision whatever the memory's: diffrax 0.7 compares it with a plain 0.0 while it finds the root.
         return (args.speed(y) / speed - 1).astype(jnp.result_type(float))
 
     # The excess falls through zero: saying so (`flip`) spares the bisection a check that would throw inside a batch.
-    bisection: Any = optx.Bisection(  # type: ignore[call-arg]
-        rtol=1e-4, atol=1e-3, flip=True
-    )
+    bisection: Any = optx.Bisection(rtol=1e-4, atol=1e-3, flip=True)  # type: ignore[call-arg]
     event = diffrax.Event(excess, bisection, direction=False)
-    memory, dtype = retrieval.memory, retrieval.t1.dtype
-    usual = retrieval.solver
-    method: AdaptiveSolver = ETD3() if isinstance(usual, Automatic | Adams) else diffrax.Tsit5()
-    if isinstance(usual, diffrax.AbstractImplicitSolver | AbstractExponentialSolver):
-        method = usual
+    memory, dtype, method = retrieval.memory, retrieval.t1.dtype, retrieval.solver
+    if not isinstance(method, diffrax.AbstractImplicitSolver | AbstractExponentialSolver):
+        method = ETD3() if isinstance(method, Automatic | Adams) else diffrax.Tsit5()
     tightly = replace(
         retrieval,
         rtol=jnp.asarray(max(8 * float(jnp.finfo(dtype).eps), 1e-9), dtype),
-        atol=speed / (100 * memory.fastest_rate()),
+        atol=speed / (100 * memory.fastest_rate()),  # looser steps would keep the state moving about the fixed point
         solver=method,
         max_steps=CONVERGENCE_MAX_STEPS,
     )

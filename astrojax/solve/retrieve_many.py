@@ -19,9 +19,6 @@ from .retrieve import Recall, Retrieval, prepare, recall_of
 from .settings import MAX_STEPS, AdaptiveSolver, SolveSettings
 from .time_grid import solve_on_grids
 
-UNKNOWN = 0.0
-"""Similarity of queries with their targets, as if there were none, since it is unknown."""
-
 
 def retrieve_many(
     memory: AbstractMemory,
@@ -37,11 +34,10 @@ def retrieve_many(
 ) -> Recall:
     """Let one memory recall from many queries at once, within a budget of memory.
 
-    Queries are batched, so that every evaluation is a product of matrices. Results are those of `retrieve` up to rounding.
-    Meant for large memories; with `compact_patterns` a million patterns fit where floats do not.
+    Every evaluation is a product of matrices. Results are those of `retrieve` up to rounding. Meant for large memories; with
+    `compact_patterns` a million patterns fit where floats do not.
 
     Arguments:
-        memory: the memory.
         queries: shape (B, N), one query per row.
         t1, solver, rtol, atol, max_steps: as for `retrieve`, but the solver is `adams` if omitted, or `etd3` where a
             tolerance is given. Implicit ones are not taken.
@@ -51,8 +47,7 @@ def retrieve_many(
         max_bytes: memory of each device that may be used; a safe share if omitted. As many queries are recalled at a time
             as fit.
 
-    Returns:
-        A `Recall` whose arrays have a leading axis of length B, in the memory of the host (NumPy).
+    Returns a `Recall` whose arrays have a leading axis of length B, in the memory of the host (NumPy).
 
     Raises `InputError` for queries that do not fit, an implicit solver, settings out of range, or inside `jax.jit`,
     `jax.vmap` or `jax.grad`, which `retrieve` is for; and `OutOfMemoryError` if not even one query at a time fits.
@@ -66,8 +61,8 @@ def retrieve_many(
     if isinstance(settings.method, diffrax.AbstractImplicitSolver):
         raise InputError(f"solver must not be an implicit one here; got {checks.shown(solver)} (use jax.vmap over retrieve)")
     if num_steps is None and settings.on_grid:
-        # At a load of N, whatever it is: queries of memories as large as this is for are mostly close to their targets.
-        num_steps = min(round(float(memory.num_steps(memory.num_neurons, UNKNOWN))), max_steps)
+        # At a load of N and of unknown similarity: queries of memories as large as these are mostly close to their targets.
+        num_steps = min(round(float(memory.num_steps(memory.num_neurons, 0.0))), max_steps)
     retrieval = prepare(memory, array[0], settings, num_steps)
     retrieval = replace(retrieval, num_steps=jnp.asarray(retrieval.num_steps, jnp.int32))
     (patterns, *_) = jax.tree.leaves(eqx.filter(memory.patterns, eqx.is_array))

@@ -27,11 +27,8 @@ SOLVERS: dict[str, type[AdaptiveSolver]] = {
     "kvaerno3": diffrax.Kvaerno3,
     "kvaerno5": diffrax.Kvaerno5,
 }
-"""Solvers by name: the automatic one, that of a fixed grid of steps, and further adaptive ones, exponential, explicit and
-implicit, each by rising order."""
 
-MAX_STEPS = 4096
-"""Largest number of steps of a trajectory in a batch, unless given."""
+MAX_STEPS = 4096  # of a trajectory in a batch, by default
 
 
 class SolveSettings(eqx.Module):

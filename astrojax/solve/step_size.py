@@ -17,11 +17,8 @@ from .automatic import Automatic
 PROPORTIONAL, INTEGRAL, SAFETY = 0.3, 0.7, 0.8
 """Coefficients of the controller: it rejects half as many steps as an integral one with a safety of 0.9."""
 
-FIRST_STEP = 0.3
-"""The first step at a tolerance of 1, in units of the shortest time constant."""
-
-SMALLEST_FACTOR, LARGEST_FACTOR = 0.2, 10.0
-"""How much shorter or longer the next step may be. After a rejected step it is shorter."""
+FIRST_STEP = 0.3  # at a tolerance of 1, in units of the shortest time constant
+SMALLEST_FACTOR, LARGEST_FACTOR = 0.2, 10.0  # of the next step; after a rejected step it is shorter
 
 
 class Replay(diffrax.AbstractStepSizeController[IntScalar, None]):
@@ -35,7 +32,6 @@ class Replay(diffrax.AbstractStepSizeController[IntScalar, None]):
     def init(
         self, terms: Any, t0: Any, t1: Any, y0: PyTree, dt0: Any, args: Any, func: Callable[..., Any], error_order: Any
     ) -> tuple[Any, IntScalar]:
-        """The end of the first step, and how many have been taken then."""
         return self.times[0], jnp.asarray(1)
 
     def adapt_step_size(

@@ -17,16 +17,12 @@ from .._internal.types import IntScalar, Scalar, ScalarLike
 from ..models.base import AbstractMemory
 from .exponential import Adams
 
-LARGEST_ERROR = 0.5
-"""Default largest error of a step, relative to 1 + max |x|. Above it, the grid is too coarse."""
+LARGEST_ERROR = 0.5  # of a step, relative to 1 + max |x|; above it, the grid is too coarse
 
 SUDDEN = 4.0
-"""How fast neurons may change at the start, in their own sizes per time constant. Where it is faster, as for correlated
-patterns whose drives add up, the grid begins with shorter steps."""
+"""Largest change of neurons at the start, in their own sizes per time constant, at which steps need not be shorter there."""
 
-
-FEWEST_STEPS = 20
-"""Grids have 20, 24, 28, 34, 40 … steps, four values per doubling, shared by many trajectories."""
+FEWEST_STEPS = 20  # grids have 20, 24, 28, 34, 40 … steps, four values per doubling, shared by many trajectories
 
 
 def common_num_steps(number: ScalarLike, most: int) -> IntScalar:
@@ -82,12 +78,10 @@ def integrate(
     tolerances: tuple[Scalar, Scalar],
     num_steps: int | IntScalar,
 ) -> tuple[PyTree, Scalar]:
-    """The state at the horizon, and the largest error of a step in units of what `tolerances`, rtol and atol, allow.
+    """The state at the horizon, and the largest error of the neurons in a step, in units of what `tolerances` allow.
 
-    The error is that of the neurons, relative to the largest of them. Where it relaxes sooner than the query is decided, it
-    counts for the share of its step that it lasts, or of the grid's scale where steps are longer.
-
-    A static number of steps allows both modes of differentiation, a traced one only forward mode.
+    Errors that relax within a step, or within the grid's scale if that is shorter, count for the share that they last. A static
+    number of steps allows both modes of differentiation, a traced one only forward mode.
     """
     scale = scale_of_grid(memory, y0)
     rate, (rtol, atol) = memory.relaxation_rates().x, tolerances
