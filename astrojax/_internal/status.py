@@ -6,32 +6,21 @@ from enum import IntEnum
 class Status(IntEnum):
     """How a trajectory ended. Only states of an `OK` trajectory are valid. The statuses mean:"""
 
-    OK = 0
-    MAX_STEPS = 1
-    NON_FINITE = 2
-    INVALID_MEMORY = 3
-    SOLVER_FAILED = 4
-    INVALID_SETTINGS = 5
-    UNCONFIRMED = 6
+    _value_: int
+    meaning: str
 
-    @property
-    def meaning(self) -> str:
-        """What the status means, in a sentence."""
-        return MEANINGS[self]
+    def __new__(cls, value: int, meaning: str = "") -> "Status":
+        member = int.__new__(cls, value)
+        member._value_, member.meaning = value, meaning
+        return member
+
+    OK = 0, "The horizon was reached."
+    MAX_STEPS = 1, "The horizon was not reached within `max_steps` steps: increase `max_steps` or the tolerances."
+    NON_FINITE = 2, "The query or the final state contains NaN or infinity."
+    INVALID_MEMORY = 3, "A parameter is not positive and finite, patterns are not finite, or no pattern is stored."
+    SOLVER_FAILED = 4, "The solver failed, for instance at an implicit stage or a step below the precision of time."
+    INVALID_SETTINGS = 5, "The horizon or a tolerance is not positive and finite, or times to save do not increase within it."
+    UNCONFIRMED = 6, "A solution at a smaller tolerance ends in another state: the trajectory passes close to a basin boundary."
 
 
-MEANINGS = {
-    Status.OK: "The horizon was reached.",
-    Status.MAX_STEPS: "The horizon was not reached within `max_steps` steps, because the problem is stiff or the tolerances "
-    "are small: increase `max_steps` or the tolerances.",
-    Status.NON_FINITE: "The query or the final state contains NaN or infinity.",
-    Status.INVALID_MEMORY: "A parameter of the memory is not positive and finite, its patterns are not finite, or no pattern "
-    "is stored.",
-    Status.SOLVER_FAILED: "The solver failed for another reason, such as an implicit stage that did not converge, or "
-    "a step too short for the precision of time: use double precision.",
-    Status.INVALID_SETTINGS: "The horizon or a tolerance is not positive and finite, or the times to save do not increase "
-    "within the horizon.",
-    Status.UNCONFIRMED: "A solution at a smaller tolerance ends in a different state: the trajectory passes too close to the "
-    "boundary between two basins.",
-}
 Status.__doc__ = "\n".join([f"{Status.__doc__}\n", *(f"    - `{one.name}` ({one.value}): {one.meaning}" for one in Status)])
