@@ -70,10 +70,10 @@ def batch_dims(dims: Sequence[str] | None, number: int, default: str) -> tuple[s
     if dims is None:
         return (default,) if number == 1 else tuple(f"{default}_{place}" for place in range(number))
     names = tuple(dims) if isinstance(dims, Sequence) and not isinstance(dims, str) else (dims,)
-    if len(names) != number or not all(isinstance(name, str) and name for name in names):
-        raise InputError(f"dims must name the {number} leading dimensions of the batch; got {shown(dims)}")
-    if len({*names, *OWN_DIMS}) != number + len(OWN_DIMS):
-        raise InputError(f"dims must be different names other than {', '.join(OWN_DIMS)}; got {shown(dims)}")
+    are_names = len(names) == number and all(isinstance(name, str) and name for name in names)
+    if not are_names or len({*names, *OWN_DIMS}) != number + len(OWN_DIMS):
+        text = f"dims must name the {number} leading dimensions of the batch, differently and not {', '.join(OWN_DIMS)}"
+        raise InputError(f"{text}; got {shown(dims)}")
     return names
 
 

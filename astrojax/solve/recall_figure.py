@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import matplotlib as mpl
 import numpy as np
 from matplotlib.animation import FFMpegWriter, PillowWriter
-from matplotlib.colors import AsinhNorm
+from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 
 from .._internal.checks import InputError, at_least, needing, not_traced, real, shown, within
@@ -51,10 +51,10 @@ class RetrievalData:
     target_column: int | None
     picture_shape: tuple[int, int] | None
     states: np.ndarray  # shape (T, N); only that at the horizon, shape (1, N), where no times were saved
-    times: Any = None
-    gains: Any = None  # shape (T, K), or (K,) at the horizon
-    overlaps: Any = None  # likewise, relative to N
-    energies: Any = None
+    times: Any
+    panels: dict[
+        str, np.ndarray
+    ]  # gains and overlaps, shape (T, K), or (K,) at the horizon, and energies, shape (T,), by label
 
     @property
     def unit(self) -> float:
@@ -81,23 +81,21 @@ def collect(
         )
     num_neurons, has_times = recall.x.shape[-1], recall.ts is not None
     saved = recall.states if has_times else jax.tree.map(lambda leaf: leaf[None], recall.state)
-    found = {"times": recall.ts, "states": np.asarray(saved.x), "gains": recall.gains}
+    states, panels, columns = np.asarray(saved.x), {}, None
     if query is not None:
         query = _one_per_neuron("query", query, num_neurons)
     elif has_times and recall.ts[0] == 0:
-        query = found["states"][0]
-    columns = None if recall.gains is None else np.arange(recall.gains.size)
+        query = states[0]
+    if recall.gains is not None:
+        columns = np.arange(recall.gains.size)
+        panels = {"gain $p$ at the end" if has_times else "gain $p$": recall.gains}
     if memory is not None:
         check_state(memory, recall.state, "memory must be the one that recalled: the recall's state")
         columns = np.arange(memory.patterns.shape[1]) if memory.stored is None else np.flatnonzero(memory.stored)
-        was_reached = np.isfinite(found["states"]).all(axis=1)
-        found |= jax.device_get(_measure_along(memory.precompute(), saved, was_reached))
-        at = ... if has_times else 0
-        found["overlaps"] = found["overlaps"][at, columns] / num_neurons
-        found["gains"] = None if found["gains"] is None else found["gains"][at, columns]
-        found["energies"] = found["energies"] if has_times else None
+        states, patterns, energies = _measure_along(memory.precompute(), saved, np.isfinite(states).all(axis=1))
+        known = {label: np.asarray(values)[:, columns] for label, values in patterns.items() if values is not None}
+        panels = known | {"energy": energies} if has_times else {label: values[0] for label, values in known.items()}
     target, target_column = _target(target, memory, columns, num_neurons)
-    arrays = {name: np.asarray(values, float) for name, values in found.items() if values is not None}
     return RetrievalData(
         title=_title(recall, target),
         is_rate=memory is not None,
@@ -105,8 +103,14 @@ def collect(
         columns=columns,
         target_column=target_column,
         picture_shape=_checked_picture_shape(picture_shape, num_neurons),
-        **{name: np.where(np.isfinite(values), values, np.nan) for name, values in arrays.items()},
+        states=_finite(states),
+        times=None if recall.ts is None else np.asarray(recall.ts, float),
+        panels={label: _finite(values) for label, values in panels.items()},
     )
+
+
+def _finite(values: Any) -> np.ndarray:
+    return np.where(np.isfinite(values), values, np.nan).astype(float)
 
 
 @eqx.filter_jit
@@ -114,12 +118,8 @@ def _measure_along(memory: AbstractMemory, states: Any, was_reached: Any) -> Any
     """What is drawn of states with a leading axis of time; NaN for those that were not reached."""
 
     def measure(state: Any, was_reached: Any) -> Any:
-        measured = {
-            "states": memory.readout(state),
-            "gains": memory.gains(state),
-            "overlaps": memory.overlaps(state),
-            "energies": memory.energy(state),
-        }
+        patterns = {"gain $p$": memory.gains(state), "overlap $m/N$": memory.overlaps(state) / memory.num_neurons}
+        measured = memory.readout(state), patterns, memory.energy(state)
         return jax.tree.map(lambda values: jnp.where(was_reached, values, jnp.nan), measured)
 
     return jax.vmap(measure)(states, was_reached)
@@ -198,17 +198,13 @@ def draw(data: RetrievalData) -> Figure:
 
 def _divide(figure: Figure, data: RetrievalData, above: float, below: float) -> tuple[Any, list[Any]]:
     """The upper part of a figure, and the axes below it, with gains, overlaps and energy drawn."""
-    at_end = data.times is not None and np.ndim(data.gains) == 1
-    gain = "gain $p$ at the end" if at_end else "gain $p$"
-    panels = {gain: data.gains, "overlap $m/N$": data.overlaps, "energy": data.energies}
-    panels = {label: values for label, values in panels.items() if values is not None}
-    heights = (above, below) if panels else (above,)
+    heights = (above, below) if data.panels else (above,)
     figure.set_figheight(sum(heights))
     upper, *lower = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     if not lower:
         return upper, []
-    axes = list(lower[0].subplots(1, len(panels), squeeze=False)[0])
-    for ax, (label, values) in zip(axes, panels.items(), strict=True):
+    axes = list(lower[0].subplots(1, len(data.panels), squeeze=False)[0])
+    for ax, (label, values) in zip(axes, data.panels.items(), strict=True):
         (_curves if values.ndim == 2 or label == "energy" else _bars)(ax, data, values)
         ax.set_ylabel(label)
     named = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
@@ -235,7 +231,7 @@ def _scale(data: RetrievalData) -> dict[str, Any]:
         return {"vmin": -1, "vmax": 1}
     if data.unit <= WIDE:
         return {"vmin": -data.unit, "vmax": data.unit}
-    return {"norm": AsinhNorm(linear_width=1.0, vmin=-data.unit, vmax=data.unit)}
+    return {"norm": SymLogNorm(1.0, vmin=-data.unit, vmax=data.unit)}
 
 
 def _draw_picture(ax: Any, data: RetrievalData, values: np.ndarray, title: str) -> Any:
@@ -289,7 +285,7 @@ def _draw_strip(ax: Any, data: RetrievalData) -> Callable[[np.ndarray], None]:
     ax.set_xlim(-0.7, neurons.size - 0.3)
     ax.set_ylim(-1.15 * data.unit, 1.15 * data.unit)
     if data.unit > WIDE:
-        ax.set_yscale("asinh", linear_width=1.0)
+        ax.set_yscale("symlog", linthresh=1.0)
     ax.set_xlabel("neuron")
     ax.set_ylabel(data.label)
 
@@ -303,9 +299,9 @@ def _draw_strip(ax: Any, data: RetrievalData) -> Callable[[np.ndarray], None]:
     return show
 
 
-def _highlighted(data: RetrievalData, values: np.ndarray) -> dict[int, tuple[str, str]]:
-    """Labels and colors of the target and of the pattern with the largest gain (or value) that is known last, by place."""
-    decisive = np.atleast_2d(values if data.gains is None else data.gains)
+def _highlighted(data: RetrievalData) -> dict[int, tuple[str, str]]:
+    """Labels and colors of the target and of the pattern with the largest gain (or overlap) that is known last, by place."""
+    decisive = np.atleast_2d(next(iter(data.panels.values())))
     known = decisive[np.isfinite(decisive).all(axis=-1)]
     leader = int(np.argmax(np.abs(known[-1]))) if len(known) else 0
     found = {} if data.target_column is None else {int(np.searchsorted(data.columns, data.target_column)): ("target", RIGHT)}
@@ -318,7 +314,7 @@ def _curves(ax: Any, data: RetrievalData, values: np.ndarray) -> None:
     if values.ndim == 1:
         ax.plot(data.times, values, color="k")
         return
-    highlighted = _highlighted(data, values)
+    highlighted = _highlighted(data)
     others = np.setdiff1d(np.arange(values.shape[1]), list(highlighted))
     strength = np.nan_to_num(np.abs(values[:, others])).max(axis=0)
     others = others[np.argsort(-strength)[:NUM_OTHERS]]
@@ -331,7 +327,7 @@ def _curves(ax: Any, data: RetrievalData, values: np.ndarray) -> None:
 
 def _bars(ax: Any, data: RetrievalData, values: np.ndarray) -> None:
     """Bars of all patterns in order, or of the largest values where there are many."""
-    values, highlighted = np.nan_to_num(values), _highlighted(data, values)
+    values, highlighted = np.nan_to_num(values), _highlighted(data)
     has_many = values.size > NUM_BARS
     drawn = np.argsort(-np.abs(values), kind="stable")[:NUM_BARS] if has_many else np.arange(values.size)
     names, colors = zip(*(highlighted.get(int(place), ("_other", PALE)) for place in drawn), strict=True)
