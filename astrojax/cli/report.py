@@ -25,11 +25,9 @@ def show_run(
     *,
     computed: Any = None,
 ) -> None:
-    """Print the results of a run, and how and when they were computed unless that was just now.
+    """Print the results of a run, and how and when they were computed unless they are given as `computed`.
 
-    Arguments:
-        along: axes of the tables. page: write a page, to this file, or to `report.html` in the folder where it is empty.
-        drawing: how figures are drawn. computed: the results, where they were just computed.
+    A `page` is written to this file, or to `report.html` in the folder if it is empty.
     """
     from ..report.tables import print_tables, summary
 

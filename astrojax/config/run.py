@@ -69,11 +69,7 @@ class BaseConfig(Section):
         return digests
 
     def sha256(self) -> str:
-        """SHA-256 of the canonical form: JSON with sorted keys, in which the SHA-256 of its content stands for a file.
-
-        Raises:
-            InputError (a ValueError): if a file cannot be read.
-        """
+        """SHA-256 of the JSON with sorted keys in which that of its content stands for each file, which must be readable."""
         content = self.replaced({name: Path(digest) for name, digest in self.file_digests().items()})
         return json_sha256(content.model_dump(mode="json"))
 

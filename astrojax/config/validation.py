@@ -40,13 +40,9 @@ def parse_config(raw: Mapping[Any, Any], *, folder: Path | None = None) -> Confi
 
 
 def read(path: str | Path, kind: type[Kind], overrides: Sequence[str] | Mapping[str, Any] = ()) -> Kind:
-    """Read a configuration of the given kind from a YAML file, with overrides.
+    """Read a configuration from a YAML file or `example:NAME`. Raises `ConfigError` with all faults.
 
-    Overrides are words of a command line such as `["--retrieval.t1", "20", "--trials=10"]`, or values by dotted key. The path
-    `example:NAME` names a configuration that comes with the package.
-
-    Raises:
-        ConfigError (an InputError): with all faults, if the file cannot be read or is invalid.
+    Overrides are words of a command line such as `["--retrieval.t1", "20", "--trials=10"]`, or values by dotted key.
     """
     source, path = str(path), located(path)
     if path.suffix in (".npy", ".npz", ".csv") and path.is_file():

@@ -195,7 +195,14 @@ class Plan:
 
     def outline(self, engine: Engine, is_local: bool) -> Outline:
         """What a run will take, in this process or on a cluster, of whose workers nothing is known."""
-        rows = [_row(name, [part for part in self.parts if part.name == name]) for name in self.dims]
+        rows = []
+        for name in self.dims:
+            parts = [part for part in self.parts if part.name == name]
+            capacities = sorted({int(capacity) for part in parts for capacity in part.sweep.shapes.capacities})
+            number = sum(part.sweep.grid.size for part in parts)
+            padding = sum(part.sweep.shapes.padding * part.sweep.grid.size for part in parts) / number
+            programs = {key for part in parts for key in part.sweep.preparations(name, part.root_key)}
+            rows.append(Row(name, number, capacities, padding, len(programs)))
         sizes = self.problem_sizes
         stored_bytes, num_files = self.stored_size
         return Outline(
@@ -268,11 +275,3 @@ class Plan:
             inside |= {axis: slice(at, at + 1) for axis, at in part.place.items()}
             region = (first, *(inside.get(axis, slice(0, self.sizes[axis])) for axis in dims))
             yield Job(number, piece, dict.fromkeys(measured, region))
-
-
-def _row(name: str, parts: Sequence[Part]) -> Row:
-    capacities = sorted({int(capacity) for part in parts for capacity in part.sweep.shapes.capacities})
-    sizes = [part.sweep.grid.size for part in parts]
-    padding = sum(part.sweep.shapes.padding * size for part, size in zip(parts, sizes, strict=True)) / sum(sizes)
-    programs = {key for part in parts for key in part.sweep.preparations(name, part.root_key)}
-    return Row(name, sum(sizes), capacities, padding, len(programs))

@@ -195,9 +195,8 @@ def read_record(folder: Path) -> dict[str, Any]:
         raise InputError(f"{error}; {run_again(folder)} repairs it") from error
 
 
-def check_files(folder: Path, record: Mapping[str, Any], but: str = "/") -> list[str]:
-    """Raise `InputError` if a recorded file is missing or was changed; those inside the folder `but` are returned instead."""
-    tolerated = []
+def check_files(folder: Path, record: Mapping[str, Any]) -> None:
+    """Raise `InputError` if a recorded file is missing or was changed."""
     for name, digest in record.get("files", {}).items():
         try:
             fault = "" if hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest else "changed"
@@ -205,11 +204,8 @@ def check_files(folder: Path, record: Mapping[str, Any], but: str = "/") -> list
             fault = "missing"
         if fault and name == CONFIG:
             raise config_changed(folder)
-        if fault and not name.startswith(but):
-            raise InputError(f"{folder} is damaged: {folder / name} is {fault}; {run_again(folder)} repairs it")
         if fault:
-            tolerated.append(name)
-    return tolerated
+            raise InputError(f"{folder} is damaged: {folder / name} is {fault}; {run_again(folder)} repairs it")
 
 
 def config_changed(folder: Path) -> InputError:
