@@ -148,10 +148,7 @@ class _Tuning:
         return {**state.record._asdict(), **{name: state.values[name] for name in self.config.start()}}
 
     def heldout_runs(self, states: Mapping[str, SearchState]) -> dict[str, Config]:
-        """Runs on held-out problems by name, all the same: of the best values, the start, the defaults and other searches.
-
-        The best values and the loss around them are stored.
-        """
+        """Store the best values and the loss around them. Returns runs of these, the start, the defaults and other searches."""
         best, config = _best_score(states), self.config
         values = {
             name: self.results.write_array(name, value) if name in DIMENSIONS else shortest(value, config.precision)

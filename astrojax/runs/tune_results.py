@@ -101,8 +101,7 @@ class SearchResults:
     def heldout(self) -> xr.Dataset:
         """Runs on held-out problems as one dataset: the dimension `model` has `tuned`, `start` and whatever else was tried.
 
-        Raises:
-            InputError (a ValueError): if one of them is missing, unfinished or another one.
+        Raises `InputError` (a ValueError) if one of them is missing, unfinished or another one.
         """
         record, folder = read_record(self.folder), self.folder / HELDOUT
         recorded: dict[str, str] = record.get(HELDOUT, {})

@@ -37,10 +37,7 @@ class Checkpoints:
         self._turn = 0
 
     def save(self, state: Any, history: Sequence[Entry]) -> None:
-        """Write a state, a pytree with a `step`, and what happened before and at each step.
-
-        Raises `StorageError` if it cannot be written; the checkpoint before is still there then.
-        """
+        """Write a state, a pytree with a `step`, and what happened before and at each step. Raises `StorageError`."""
         arrays = {f"{STATE}{place}": leaf for place, leaf in enumerate(jax.tree.leaves(state))}
         arrays |= {f"{HISTORY}{name}": np.stack([entry[name] for entry in history]) for name in history[0]}
         content = io.BytesIO()
@@ -49,10 +46,7 @@ class Checkpoints:
         self._turn = 1 - self._turn
 
     def load(self, template: Any, on_notice: Callable[[str], None]) -> tuple[Any, list[Entry]] | None:
-        """The state, in the structure of `template`, and history of the newest checkpoint; `None` if there is none to read.
-
-        `on_notice` is called with a message about each that is damaged. Raises `RunError` if the state has another structure.
-        """
+        """The state and history of the newest intact checkpoint, if any; `RunError` if `template` has another structure."""
         found = []
         for turn, path in [(turn, path) for turn, path in enumerate(self._paths) if path.exists()]:
             try:
