@@ -1,9 +1,10 @@
-"""The configuration of the fixture `finished_run`, and functions with which tests read and alter copies of its folder."""
+"""Small configurations, that of the fixture `finished_run` first, and functions with which tests read and alter run folders."""
 
 import numpy as np
 import zarr
 
 import astrojax as aj
+from astrojax.cli import main
 from astrojax.config.validation import parse_config
 
 RAW = {
@@ -19,6 +20,28 @@ NUM_CELLS = 16
 """Chunks of 6 trajectories: 8 of the memory, 8 of the decoders."""
 
 CONFIG = parse_config(RAW)
+
+TINY = {
+    "patterns": {"num_neurons": 8},
+    "axes": {"num_patterns": [2, 3], "num_flips": [0, 1]},
+    "trials": 2,
+    "models": {"h": {"kind": "hopfield"}, "[a],b": {"kind": "hopfield", "slope": 2}},
+    "decoders": False,
+    "retrieval": {"t1": 1},
+}
+
+
+SEARCH = {"axes": {"num_patterns": 5, "num_flips": 1}, "model": {"kind": "astrocyte"}, "parameters": ["temperature"]}
+
+
+def refused(capsys, *words):
+    """What a command that is refused prints."""
+    capsys.readouterr()
+    assert main([str(word) for word in words]) == 2
+    report = capsys.readouterr().err
+    assert report.startswith("astrojax: ")
+    assert "Traceback" not in report
+    return report
 
 
 def values(folder):

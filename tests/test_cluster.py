@@ -17,6 +17,8 @@ from astrojax.config.run import Config
 from astrojax.config.validation import parse_config
 from astrojax.runs import cluster
 
+from .run_folders import refused
+
 pytestmark = pytest.mark.usefixtures("no_figures")
 
 RAW = {
@@ -109,15 +111,10 @@ def test_a_cluster_without_workers_is_told_and_given_up(config, reference, tmp_p
 @pytest.mark.slow
 def test_the_command_line_starts_workers_and_ctrl_c_keeps_what_is_stored(config, reference, tmp_path):
     folder = tmp_path / "run"
-    command = [sys.executable, "-m", "astrojax.cli", "run", str(config), "--out", str(folder), "--chunk", "4"]
+    words = ["run", str(config), "--out", str(folder), "--chunk", "4", "--cluster", "local:2"]
     # In a session of its own, as from a shell: Ctrl-C reaches every process of it.
-    process = subprocess.Popen(
-        [*command, "--cluster", "local:2"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([sys.executable, "-m", "astrojax.cli", *words], start_new_session=True, **pipes)
     done = folder / "done.zarr" / "c"
     while process.poll() is None and not (done.is_dir() and len(list(done.iterdir())) > 5):
         time.sleep(0.02)
@@ -139,8 +136,8 @@ def test_a_cluster_that_is_not_there_is_told(config, tmp_path, capsys, monkeypat
 
 def test_a_missing_extra_is_told(config, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    assert main(["run", str(config), "--out", str(tmp_path / "run"), "--cluster", "local:2"]) == 2
-    assert "python -m pip install 'astrojax-memory[cluster]'" in capsys.readouterr().err
+    report = refused(capsys, "run", config, "--out", tmp_path / "run", "--cluster", "local:2")
+    assert "python -m pip install 'astrojax-memory[cluster]'" in report
 
 
 def test_workers_that_end_while_they_start_are_told(config, tmp_path, capsys, monkeypatch):

@@ -10,15 +10,9 @@ from astrojax.cli import main
 from astrojax.config.validation import parse_config
 from astrojax.report.figures import draw_all, figures_of, file_name
 
+from .run_folders import TINY
+
 NAMES = ["$x^$", "_a", "a/b", "a:b", r"\frac", "x" * 250, "模型 память", "\u202eabc\x00"]
-TINY = {
-    "patterns": {"kind": "random", "num_neurons": 8},
-    "axes": {"num_patterns": [2, 3], "num_flips": [0, 1]},
-    "trials": 2,
-    "models": {"h": {"kind": "hopfield"}, "a,b": {"kind": "hopfield", "slope": 2}},
-    "decoders": False,
-    "retrieval": {"t1": 1},
-}
 
 
 def run_of(models=("a", "b"), trials=4, **axes) -> xr.Dataset:
@@ -101,13 +95,13 @@ def test_files_that_cannot_be_written_are_refused(tmp_path):
 
 
 def test_the_command_draws_vector_files_of_an_observable_and_some_models(run, capsys):
-    words = ["--format", "pdf,svg", "--observable", "overlap", "--models", '"a,b"', "--label", "num_flips=flipped $n$"]
+    words = ["--format", "pdf,svg", "--observable", "overlap", "--models", '"[a],b"', "--label", "num_flips=flipped $n$"]
     assert main(["show", str(run), *words, "--quiet"]) == 0
     names = {path.name for path in (run / "figures").iterdir()}
     stems = ["overlap", "overlap_along_num_flips", "overlap_along_num_patterns"]
     assert names == {f"{stem}.{format}" for stem in stems for format in ("pdf", "svg")}
     text = (run / "figures" / "overlap_along_num_flips.svg").read_text(encoding="utf-8")
-    assert "a,b</text>" in text
+    assert "[a],b</text>" in text
     assert ">h</text>" not in text
     assert "flipped" in text
 

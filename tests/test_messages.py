@@ -62,11 +62,7 @@ CASES = {
     "unfinished": unfinished,
     "changed": changed,
 }
-COMMANDS = {
-    "command": ["rnu", "mine.yaml"],
-    "file": ["run", "mien.yaml"],
-    "search given to run": ["run", "search.yaml"],
-}
+COMMANDS = {"command": ["rnu", "mine.yaml"], "file": ["run", "mien.yaml"], "search given to run": ["run", "search.yaml"]}
 
 
 def test_messages_are_those_that_were_read(run, tmp_path, monkeypatch, capsys):
@@ -82,7 +78,8 @@ def test_messages_are_those_that_were_read(run, tmp_path, monkeypatch, capsys):
             said[name] = str(error)
     for name, words in COMMANDS.items():
         assert main(words) == 2
-        said[name] = capsys.readouterr().err
+        printed, said[name] = capsys.readouterr()
+        assert printed == ""
     text = "\n\n".join(f"# {name}\n{message.strip()}" for name, message in said.items()).replace(str(tmp_path), "FOLDER") + "\n"
     if os.environ.get("ASTROJAX_MESSAGES") == "write":
         FILE.write_text(text, encoding="utf-8")

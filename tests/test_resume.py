@@ -23,7 +23,7 @@ from astrojax.cli import main
 from astrojax.storage.folder import choose_folder, is_done, locked
 from astrojax.storage.results import NOT_COMPUTED
 
-from .run_folders import CHUNK, CONFIG, NUM_CELLS, RAW, set_flags, values
+from .run_folders import CHUNK, CONFIG, NUM_CELLS, RAW, refused, set_flags, values
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -44,13 +44,16 @@ def config(tmp_path_factory):
     return path
 
 
-def again(config, folder, *more):
-    return main(["run", str(config), "--out", str(folder), "--chunk", str(CHUNK), *more])
+def run_of(config, folder, *more):
+    return ["run", str(config), "--out", str(folder), "--chunk", str(CHUNK), *more]
 
 
-def start(config, folder, *more, **popen):
-    command = [sys.executable, "-m", "astrojax.cli", "run", config, "--out", folder, "--chunk", str(CHUNK), *more]
-    return subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL, **popen)
+def again(config, folder):
+    return main(run_of(config, folder))
+
+
+def start(*given, **popen):
+    return subprocess.Popen([sys.executable, "-m", "astrojax.cli", *run_of(*given)], stdout=subprocess.DEVNULL, **popen)
 
 
 def stored(folder):
@@ -88,8 +91,8 @@ def test_ctrl_c_keeps_what_is_stored_says_how_to_continue_and_exits_130_also_whe
     folder, long = tmp_path / "run", ["--trials", "4000"]
     process = start(config, folder, *long, stderr=subprocess.PIPE, text=True)
     wait_for_chunks(folder, 3, process)
-    assert again(config, folder, *long) == 2  # two processes never compute the same folder
-    assert "is in use: another process is computing it" in capsys.readouterr().err
+    # Two processes never compute the same folder.
+    assert "is in use: another process is computing it" in refused(capsys, *run_of(config, folder, *long))
     process.send_signal(signal.SIGINT)
     _, report = process.communicate()
     assert process.returncode == 130
@@ -115,8 +118,8 @@ def test_ctrl_c_keeps_what_is_stored_says_how_to_continue_and_exits_130_also_whe
 
 
 def test_another_configuration_is_refused_and_the_difference_shown(config, finished_run, capsys):
-    assert again(config, finished_run, "--retrieval.t1", "6", "--models.h, plain.tau_x", "2", "--seed", "4") == 2
-    report = capsys.readouterr().err
+    changes = ("--retrieval.t1", "6", "--models.h, plain.tau_x", "2", "--seed", "4")
+    report = refused(capsys, *run_of(config, finished_run, *changes))
     for line in ("retrieval.t1: 3.0 there, 6.0 here", "models.h, plain.tau_x: 1.0 there, 2.0 here", "seed: 3 there, 4 here"):
         assert line in report
 
@@ -137,14 +140,13 @@ def test_a_folder_of_something_else_is_left_alone_and_one_of_a_run_killed_at_onc
 def test_a_configuration_that_no_record_identifies_is_left_alone(config, finished_run, run, capsys):
     for name in ("config.yaml", "provenance.json"):
         (run / name).write_text("{")
-    assert again(config, run, "--retrieval.t1", "6") == 2
-    assert "another configuration, which is damaged" in capsys.readouterr().err
+    report = refused(capsys, *run_of(config, run, "--retrieval.t1", "6"))
+    assert "another configuration, which is damaged" in report
     assert again(config, run) == 0  # the dataset records it too
     assert values(run) == values(finished_run)
     for name in ("config.yaml", "provenance.json", "results.zarr/zarr.json"):
         (run / name).write_text("{")
-    assert again(config, run) == 2
-    assert "holds another configuration, which is damaged" in capsys.readouterr().err
+    assert "another configuration, which is damaged" in refused(capsys, *run_of(config, run))
 
 
 def test_a_damaged_flag_costs_one_chunk(finished_run, run):

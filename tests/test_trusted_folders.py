@@ -1,5 +1,6 @@
 """A run folder can be trusted: what is read is what was written, or it is refused with a remedy; nothing outside is written."""
 
+import functools
 import json
 import os
 import re
@@ -21,18 +22,11 @@ from astrojax.storage import provenance
 from astrojax.storage.folder import locked
 from astrojax.storage.provenance import RANDOM_NUMBERS, read_record
 
-from .run_folders import CONFIG, NUM_CELLS, RAW, chunk_files, edit, flip_bit, set_flags, values
+from .run_folders import CONFIG, NUM_CELLS, RAW, chunk_files, edit, flip_bit, refused, set_flags, values
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
 READERS = (["show"], ["show", "--html"], ["export", "--format", "csv"], ["verify"])
-
-
-def refused(capsys, *words):
-    assert main([str(word) for word in words]) == 2
-    report = capsys.readouterr().err
-    assert "Traceback" not in report
-    return report
 
 
 def repaired(run):
@@ -42,15 +36,10 @@ def repaired(run):
     return "\n".join(notices)
 
 
-# The configuration.
-
-
 def test_an_edited_configuration_is_never_mixed_with_what_was_computed(finished_run, run, capsys):
     edit(run / "config.yaml", "t1: 3.0", "t1: 0.05")
     for command, *more in (*READERS, ["run"]):
-        report = refused(capsys, command, run, *more)
-        assert "config.yaml was changed after the run was started" in report
-        assert "restore it, or give another folder" in report
+        assert "config.yaml was changed after the run was started" in refused(capsys, command, run, *more)
     set_flags(run, slice(5))
     assert "config.yaml was changed after the run was started" in refused(capsys, "run", run)
     with pytest.raises(aj.InputError, match="was changed after the run was started"):
@@ -70,9 +59,6 @@ def test_a_configuration_and_a_record_that_were_both_edited_do_not_pass_off_old_
     assert all(not tally["different"] for tally in aj.verify(run, share=1.0).values())
 
 
-# The record.
-
-
 @pytest.mark.parametrize("dropped", [[], ["sha256"], ["sha256", "files"]])
 def test_an_edited_record_is_refused_and_repaired_also_without_its_seal(finished_run, run, capsys, dropped):
     record = json.loads((run / "provenance.json").read_text()) | {"seed": 2}
@@ -87,44 +73,32 @@ def test_an_edited_record_is_refused_and_repaired_also_without_its_seal(finished
     assert values(run) == values(finished_run)
 
 
-# Descriptions and coordinates.
-
-
 def truncate(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-def describe(key, change):
-    def describe(path):
-        content = json.loads(path.read_text())
-        path.write_text(json.dumps(content | {key: change(content[key])}))
-
-    return describe
+def describe(path, key, change):
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {key: change(content[key])}))
 
 
 def move_load(path):
     zarr.open_array(path.parents[1], mode="r+")[0] = 4
 
 
-TRUNCATED = (
-    "results.zarr/zarr.json",
-    "results.zarr/decoder_error/zarr.json",
-    "results.zarr/model/c/0",
-    "done.zarr/zarr.json",
-    "config.yaml",
-    "provenance.json",
-)
-DESCRIBED = (
-    describe("dimension_names", lambda old: [old[0], old[2], old[1], old[3]]),
-    describe("data_type", lambda old: "int32"),
-    describe("attributes", lambda old: old | {"units": "mV"}),
-)
+TRUNCATED = ["config.yaml", "provenance.json", "done.zarr/zarr.json"]
+TRUNCATED += [f"results.zarr/{name}" for name in ("zarr.json", "decoder_error/zarr.json", "model/c/0")]
+DESCRIBED = {
+    "dimension_names": lambda old: [old[0], old[2], old[1], old[3]],
+    "data_type": lambda old: "int32",
+    "attributes": lambda old: old | {"units": "mV"},
+}
 
 
 @pytest.mark.parametrize(
     ("name", "damage"),
     [(name, truncate) for name in TRUNCATED]
-    + [("results.zarr/energy/zarr.json", damage) for damage in DESCRIBED]
+    + [("results.zarr/energy/zarr.json", functools.partial(describe, key=key, change=DESCRIBED[key])) for key in DESCRIBED]
     + [("results.zarr/num_patterns/c/0", move_load)],
 )
 def test_damaged_descriptions_are_refused_and_repaired_and_values_are_kept(finished_run, run, monkeypatch, name, damage):
@@ -135,9 +109,6 @@ def test_damaged_descriptions_are_refused_and_repaired_and_values_are_kept(finis
     assert f"{run / name} " in repaired(run)
     assert aj.load(run).identical(aj.load(finished_run))
     assert not repaired(run)
-
-
-# Chunks and flags.
 
 
 def swap(one, other):
@@ -162,6 +133,7 @@ def test_damaged_chunks_are_refused_counted_by_verify_and_computed_again(finishe
             aj.load(run, partial=partial).load()
     for command, *more in READERS[:3]:
         assert "computes them again" in refused(capsys, command, run, *more)
+    assert not (run / "report.html").exists()
     # A damaged chunk is compared as a whole, however small the share.
     tallies = aj.verify(run, share=1e-9, seed=0)
     assert tallies[variable]["different"] > 0
@@ -169,17 +141,6 @@ def test_damaged_chunks_are_refused_counted_by_verify_and_computed_again(finishe
         assert tallies[variable]["different"] == tallies[variable]["beyond"] == aj.load(finished_run)[variable].size / 8
     assert not tallies.get("energy", {}).get("different")
     assert f"{2 if damage is swap else 1} of {NUM_CELLS} chunks were damaged, and are computed again" in repaired(run)
-    assert values(run) == values(finished_run)
-
-
-def test_a_forged_flag_does_not_pass_off_values_that_were_not_computed(finished_run, run):
-    for cell in range(2):
-        chunk_files(run, "energy")[cell].unlink()
-        set_flags(run, cell, 1)
-    for partial in (False, True):
-        with pytest.raises(aj.InputError, match=r"energy/c/.* is missing; astrojax run .* computes them again"):
-            aj.load(run, partial=partial)
-    repaired(run)
     assert values(run) == values(finished_run)
 
 
@@ -195,8 +156,6 @@ def test_a_variable_that_the_run_did_not_write_is_refused(run, capsys):
     with pytest.raises(aj.InputError, match="are not those that were computed"):
         aj.load(run)
 
-
-# Foreign content.
 
 CONTENTS = [b"", b"null", b"[" * 20_000, b'{"a": ' + b"9" * 5000 + b"}", None]
 """What a file is replaced with; `None` is a folder."""
@@ -225,9 +184,6 @@ def test_a_pipe_in_a_folder_is_refused_and_never_read(run, capsys):
         for command, *more in (*READERS, ["run"]):
             refused(capsys, command, run, *more)
         (run / "kept").replace(run / place)
-
-
-# Pattern files.
 
 
 @pytest.fixture
@@ -268,7 +224,6 @@ def test_a_run_folder_holds_its_patterns_and_can_be_moved_continued_and_verified
     assert main(["verify", str(folder), "--share", "1"]) == 0
     # Another bias is refused by its own name.
     np.save(tmp_path / "other.npy", np.zeros(5))
-    capsys.readouterr()
     report = refused(capsys, "run", folder, "--models.a.logit_bias", tmp_path / "other.npy")
     assert "models.a.logit_bias: another file there, of SHA-256" in report
     assert "patterns.path" not in report
@@ -298,7 +253,6 @@ def test_large_files_stay_where_they_are_and_are_known_by_their_content(project,
     moved = project.rename(tmp_path / "moved")
     assert main(["verify", str(moved / "runs" / "mine"), "--share", "1"]) == 0
     np.save(moved / "own.npy", -np.load(moved / "own.npy"))
-    capsys.readouterr()
     assert "patterns.path: " in refused(capsys, "verify", moved / "runs" / "mine")
     assert "patterns.path: another file there" in refused(capsys, "run", moved / "runs" / "mine")
 
@@ -337,9 +291,6 @@ def test_a_search_holds_its_patterns_in_every_folder_and_is_refused_when_it_was_
         aj.load(whole / "heldout" / "tuned")
 
 
-# Writing.
-
-
 def test_nothing_is_written_through_links_inside_a_folder_which_may_be_a_link_itself(run, tmp_path, capsys):
     outside, kept = tmp_path / "outside", tmp_path / "kept"
     (outside / "folder").mkdir(parents=True)
@@ -373,7 +324,6 @@ def test_a_file_is_written_exclusively_and_replaces_a_link_instead_of_following_
     part.symlink_to(tmp_path / "precious")
     with pytest.raises(FileExistsError):
         files.write_file(tmp_path / "new.json", b"new")
-    assert (tmp_path / "precious").read_text() == "precious"
     part.unlink(missing_ok=True)
     files.write_file(tmp_path / "new.json", b"new")
     assert (tmp_path / "new.json").read_text() == "new"
