@@ -15,10 +15,9 @@ from typing import Annotated
 
 import jax.numpy as jnp
 
-from .._internal.checks import positive
 from .._internal.parameters import Range
 from .._internal.types import PositiveLike, ScalarLike
-from .base import AbstractMemory, NeuronState, checked_patterns, checked_query, largest
+from .base import AbstractMemory, NeuronState, checked_query
 
 
 class ToyMemory(AbstractMemory):
@@ -38,10 +37,7 @@ class ToyMemory(AbstractMemory):
 
     def __init__(self, patterns, *, tau_x: PositiveLike = 1.0, slope: PositiveLike = 5.0,
                  strength: Annotated[ScalarLike, Range(gt=0, le=4)] = 1.0, stored=None):
-        self.patterns, self.stored = checked_patterns(patterns, stored)
-        dtype = self.patterns.dtype
-        self.tau_x, self.slope = positive("tau_x", tau_x, dtype), positive("slope", slope, dtype)
-        self.strength = positive("strength", strength, dtype)
+        self._set(patterns, stored, tau_x=tau_x, slope=slope, strength=strength)
 
     def initial_state(self, query):
         return NeuronState(checked_query(query, self.patterns))
@@ -52,15 +48,6 @@ class ToyMemory(AbstractMemory):
 
     def energy(self, state):
         return self.neuron_energy(state.x) - self.strength * jnp.sum(self.overlaps(state) ** 2) / self.num_neurons / 2
-
-    def energy_rate(self, state):
-        return self.neuron_dissipation(state.x, self.vector_field(state).x)
-
-    def speed(self, state):
-        return largest(self.vector_field(state).x)
-
-    def rates(self):
-        return (1 / self.tau_x,)
 '''
 
 SCORE = '''"""A cubic score."""

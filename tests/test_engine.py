@@ -1,6 +1,5 @@
 """The engine: few programs, little memory, and results that depend on neither chunks nor devices."""
 
-import json
 import logging
 import os
 import re
@@ -31,8 +30,7 @@ def decoded(**settings):
 SWEEP = """
 import sys, jax, numpy as np, equinox as eqx, astrojax as aj
 task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=13), aj.Flips())
-parameters = {"temperature": 0.01, "tau_x": 1.0, "tau_p": 1.0, "slope": 5.0}
-trial = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), parameters)
+trial = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), {})
 sweep = aj.Sweep(trial, {"num_patterns": [2, 9, 40], "num_flips": [0, 2, 5], "trial": range(11)})
 for setting in sys.argv[2:]:
     devices, threads, chunk = map(int, setting.split("-"))
@@ -76,39 +74,34 @@ def test_results_are_the_same_bit_for_bit_on_equally_many_devices_and_to_roundin
         np.testing.assert_array_equal(found["status"], reference["status"])
 
 
-def compiled_during(function):
-    """The programs of sweeps that XLA compiled, as JAX itself logs them, in whichever thread."""
-    messages = []
+@pytest.fixture
+def num_compiled(caplog):
+    """How many programs of sweeps XLA has compiled since the last call, as JAX itself logs it, in whichever thread."""
 
-    class Listener(logging.Handler):
-        def emit(self, record):
-            messages.append(record.getMessage())
+    def count():
+        messages = [record.getMessage() for record in caplog.records]
+        caplog.clear()
+        return sum(text.startswith("Finished XLA compilation of jit(one_device)") for text in messages)
 
-    listener, logger = Listener(), logging.getLogger("jax")
-    logger.addHandler(listener)
     jax.config.update("jax_log_compiles", True)
-    try:
-        function()
-    finally:
-        jax.config.update("jax_log_compiles", False)
-        logger.removeHandler(listener)
-    return [text for text in messages if text.startswith("Finished XLA compilation of jit(one_device)")]
+    with caplog.at_level(logging.WARNING):
+        yield count
+    jax.config.update("jax_log_compiles", False)
 
 
-def test_sweeping_the_temperature_compiles_as_many_programs_as_there_are_shapes():
+def test_sweeping_the_temperature_compiles_as_many_programs_as_there_are_shapes(num_compiled):
     task = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=7), aj.Flips())
-    parameters = {"temperature": 0.01, "tau_x": 1.0, "tau_p": 1.0, "slope": 5.0}
-    trial = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), parameters, t1=0.1, rtol=0.01, atol=0.01, solver="heun")
+    trial = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), {"tau_p": 1.0}, t1=0.1, rtol=0.01, atol=0.01, solver="heun")
     axes = {"num_patterns": [2, 60], "num_flips": [1], "temperature": np.geomspace(1e-3, 10, 10), "trial": range(20)}
     sweep = aj.Sweep(trial, axes, program_cost=100)
-    results = {}
-    first = compiled_during(lambda: results.update(aj.run_sweeps({"a": sweep}, jax.random.key(0))))
-    assert len(first) == results["a"].clock.num_programs == len(sweep.shapes.capacities) == 2
+    clock = aj.run_sweeps({"a": sweep}, jax.random.key(0))["a"].clock
+    assert num_compiled() == clock.num_programs == len(sweep.shapes.capacities) == 2
     # Other numbers of every kind in the sample itself compile nothing.
     numbers = {"t1": 0.2, "rtol": 0.02, "atol": 0.03}
-    other = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), parameters | {"tau_p": 3.0}, solver="heun", **numbers)
+    other = aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), {"tau_p": 3.0}, solver="heun", **numbers)
     sweep = aj.Sweep(other, axes | {"temperature": [0.5]}, program_cost=100)
-    assert compiled_during(lambda: aj.run_sweeps({"a": sweep}, jax.random.key(1))) == []
+    aj.run_sweeps({"a": sweep}, jax.random.key(1))
+    assert num_compiled() == 0
 
 
 class Graded(eqx.Module):
@@ -240,25 +233,17 @@ np.testing.assert_allclose(traces["trace"], 16, rtol=1e-3)  # the rank
 
 COLD = """
 import json, pathlib, sys, astrojax as aj
-config = aj.load_config(sys.argv[1])
-aj.run(config, sys.argv[2])
-parts = json.loads(pathlib.Path(sys.argv[2], "provenance.json").read_text())["sessions"][0]["seconds"]["parts"]
+aj.run(aj.load_config("example:first", trials=5), sys.argv[1])
+parts = json.loads(pathlib.Path(sys.argv[1], "provenance.json").read_text())["sessions"][0]["seconds"]["parts"]
 print(sum(part["compiling"] for part in parts.values()))
 """
 
 
 @pytest.mark.slow
 def test_a_second_cold_start_compiles_in_less_than_a_third_of_the_time(tmp_path):
-    raw = {
-        "patterns": {"kind": "random", "num_neurons": 9},
-        "axes": {"num_patterns": [3], "num_flips": [1]},
-        "trials": 5,
-        "models": {"a": {"kind": "astrocyte"}},
-    }
-    (tmp_path / "c.yaml").write_text(json.dumps(raw))
     environment = os.environ | {"ASTROJAX_CACHE": str(tmp_path / "programs"), "XLA_FLAGS": ""}  # compiled as users have it
     seconds = [
-        float(subprocess.check_output([sys.executable, "-c", COLD, tmp_path / "c.yaml", tmp_path / name], env=environment))
+        float(subprocess.check_output([sys.executable, "-c", COLD, tmp_path / name], env=environment))
         for name in ("first", "second")
     ]
     assert any(Path(tmp_path, "programs").rglob("*"))

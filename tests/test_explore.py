@@ -9,7 +9,6 @@ import math
 import re
 import socket
 import sys
-from concurrent.futures import Future
 from dataclasses import replace
 
 import jax
@@ -24,7 +23,7 @@ from astrojax.config.validation import parse_config
 from astrojax.explore import app, compute, serve
 from astrojax.explore.compute import answer, make_problem, read_upload
 from astrojax.explore.presentation import course_of, explain, pictures_of, readout
-from astrojax.explore.settings import OPTIONS, SCORES, SOURCES, Settings, spread
+from astrojax.explore.settings import OPTIONS, SCORES, SOURCES, Settings
 from astrojax.models import memories
 from astrojax.problems.corruption import corruptions
 
@@ -54,16 +53,8 @@ def test_no_slider_compiles_anything(caplog):
             answer(settings, problem)
         return sum("Compiling jit(_solve)" in record.getMessage() for record in caplog.records)
 
-    moved = {
-        "num_patterns": 7,
-        "target": 6,
-        "level": 1,
-        "temperature": 3.0,
-        "tau_x": 0.1,
-        "tau_p": 20.0,
-        "slope": 1.0,
-        "t1": 70.0,
-    }
+    numbers = {"temperature": 3.0, "tau_x": 0.1, "tau_p": 20.0, "slope": 1.0, "t1": 70.0}
+    moved = {"num_patterns": 7, "target": 6, "level": 1} | numbers
     settings = [START, *(START.change(**{name: value}) for name, value in moved.items())]
     problems = [make_problem(one, UPLOADED) for one in settings]
     assert [compiled(*pair) for pair in zip(settings, problems, strict=True)] == [1] + [0] * len(moved)
@@ -95,14 +86,6 @@ def test_the_python_text_recalls_what_is_shown(tmp_path, monkeypatch):
     hopfield = aj.retrieve(aj.HopfieldMemory(patterns), query, t1=settings.values["t1"])
     np.testing.assert_array_equal(found.signs["hopfield"], jnp.sign(hopfield.x))
     assert float(found.errors["hopfield"]) == aj.hamming_error(target, hopfield.x)
-
-
-def test_energy_falls_and_gains_add_up_to_one_where_all_are_shown():
-    found = solved(START.change(num_patterns=4))
-    assert np.all(np.diff(found.energy) <= 1e-3)
-    there = found.shown >= 0
-    assert there.sum() == 4
-    np.testing.assert_allclose(found.gains[:, there].sum(axis=1), 1, atol=1e-5)
 
 
 def test_pictures_keep_the_sign_of_every_rate():
@@ -292,27 +275,22 @@ def test_an_upload_is_read_as_a_pattern_file():
 
 
 def test_what_cannot_be_served_is_refused(tmp_path, monkeypatch):
-    refused = {"address": ("::1", ""), "port": (-1, 70000)}
-    for name, value in [(name, value) for name, values in refused.items() for value in values]:
-        with pytest.raises(aj.InputError, match=f"{name} must be .*; got {value!r}"):
-            serve(**{name: value})
-    with pytest.raises(aj.InputError, match=r"no\.npy cannot be read: No such file"):
-        serve(patterns=tmp_path / "no.npy")
-    with monkeypatch.context() as without:
-        without.setattr(app, "server_of", lambda *_: pytest.fail("it is served"))
-        np.save(tmp_path / "grey.npy", np.arange(6).reshape(2, 3))
-        with pytest.raises(aj.InputError, match=r"grey\.npy"):
-            serve(patterns=tmp_path / "grey.npy")
-        with pytest.raises(aj.InputError, match="threshold must be"):
-            serve(patterns=tmp_path / "grey.npy", threshold=math.nan)
-    with pytest.raises(aj.InputError, match="is not a file"):
-        serve(patterns="/dev/zero")
+    grey = tmp_path / "grey.npy"
+    np.save(grey, np.arange(6).reshape(2, 3))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(aj.InputError, match=f"port {port}: Address already in use .*, or 0 for any free one"):
-            serve(port=port, show=False)
-    with pytest.raises(aj.InputError, match=r"cannot listen on address '192\.0\.2\.1', port 0: Cannot assign"):
-        serve(address="192.0.2.1", port=0, show=False)
+        for given, message in [
+            *(({"address": address}, f"address must be .*; got {address!r}") for address in ("::1", "")),
+            *(({"port": number}, f"port must be .*; got {number}") for number in (-1, 70000)),
+            ({"patterns": tmp_path / "no.npy"}, r"no\.npy cannot be read: No such file"),
+            ({"patterns": grey}, r"grey\.npy"),
+            ({"patterns": grey, "threshold": math.nan}, "threshold must be"),
+            ({"patterns": "/dev/zero"}, "is not a file"),
+            ({"port": port}, f"port {port}: Address already in use .*, or 0 for any free one"),
+            ({"address": "192.0.2.1", "port": 0}, r"cannot listen on address '192\.0\.2\.1', port 0: Cannot assign"),
+        ]:
+            with pytest.raises(aj.InputError, match=message):
+                serve(show=False, **given)
     monkeypatch.setitem(sys.modules, "panel", None)
     with pytest.raises(aj.InputError, match=r"pip install 'astrojax-memory\[explore\]'"):
         serve()
@@ -344,19 +322,3 @@ def test_programs_that_failed_or_were_dropped_are_compiled_again(monkeypatch):
     assert compute.program(other, make_problem(other, UPLOADED)).exception() is None
     assert list(compute._programs) == [("hopfield", UPLOADED.shape)]  # and the first was dropped
     assert compute.program(START, problem) is not first
-
-
-@pytest.mark.filterwarnings("ignore:Widget.name:PendingDeprecationWarning")
-def test_a_failure_is_shown_until_the_next_answer(monkeypatch):
-    monkeypatch.setattr(app.Explorer, "_changed", lambda *_: None)
-    monkeypatch.setattr(app.Explorer, "_later", lambda _, show: show())
-    explorer, failed = app.Explorer(), Future()
-    failed.set_exception(MemoryError("too much"))
-    explorer._compiled(failed)
-    assert explorer.message.object == '<div role="alert">No answer: too much</div>'
-    explorer._show(START, make_problem(START, UPLOADED), solved(START), "", 0)
-    assert explorer.message.object == ""
-
-
-def test_slow_neurons_can_be_given_a_long_horizon():
-    assert spread("t1")[-1] == 1e4

@@ -195,14 +195,3 @@ def test_a_sweep_becomes_a_dataset_with_an_axis_for_each_dimension():
     assert found.hamming_error.dims == ("num_patterns", "both")
     assert found.hamming_error.sel(num_patterns=9).values.tolist() == [3, 4, 5]
     assert found.tau_p.dims == ("both",)
-
-
-def test_frames_begin_and_end_with_the_retrieval_and_dwell_where_it_moves():
-    states = np.zeros((100, 3))
-    states[30:40] = np.linspace(0, 1, 10)[:, None]
-    states[40:] = 1
-    places = recall_figure.frames(states, 20)
-    assert (places[0], places[-1]) == (0, 99)
-    assert len(places) <= 20
-    assert sum(30 <= place < 40 for place in places) > len(places) / 3
-    assert recall_figure.frames(np.zeros((5, 2)), 10) == [0, 1, 2, 3, 4]

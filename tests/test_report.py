@@ -10,33 +10,28 @@ from astrojax.report.figures import curves, difference, draw_all, figures_of
 from astrojax.report.statistics import mean_interval
 from astrojax.report.tables import print_tables, summary
 
+from .test_figures import run_of
+
 LOADS, FLIPS, TRIALS = [2, 5, 9, 12], [0, 1, 2], 40
 
 
 @pytest.fixture
 def results() -> xr.Dataset:
-    rng = np.random.default_rng(0)
-    axes = ("num_patterns", "num_flips", "trial")
-    errors = rng.integers(0, 9, (2, 4, 3, TRIALS)).astype(np.float32)
+    results = run_of(num_patterns=LOADS, num_flips=FLIPS, trials=TRIALS)
+    errors = results.hamming_error.values
     errors[0, 0, 0, :5] = np.nan
     errors[1, :, 2] = errors[0, :, 2] + 1
-    return xr.Dataset(
-        {
-            "hamming_error": (("model", *axes), errors, {"units": "neurons"}),
-            "success": (("model", *axes), np.where(np.isnan(errors), np.nan, errors == 0)),
-            "settled": (("model", *axes), np.ones_like(errors)),
-            "status": (("model", *axes), np.where(np.isnan(errors), 2, 0)),
-            "decoder_error": (("decoder", *axes), rng.integers(0, 9, (2, 4, 3, TRIALS)).astype(np.float32)),
-        },
-        {
-            "model": ["a", "b"],
-            "swept_axes": ("model", ['["num_patterns", "num_flips", "trial"]'] * 2),
-            "num_patterns": LOADS,
-            "num_flips": FLIPS,
-            "trial": range(TRIALS),
-            "decoder": ["bayes_signed", "bayes_unsigned"],
-        },
-    )
+    decoded = np.random.default_rng(1).integers(0, 9, errors.shape).astype(np.float32)
+    failed = results.hamming_error.isnull()
+    observables = {
+        "success": (results.hamming_error == 0).where(~failed),
+        "settled": xr.ones_like(results.hamming_error),
+        "status": 2 * failed.astype(int),
+        "decoder_error": (("decoder", *results.hamming_error.dims[1:]), decoded),
+    }
+    decoders = ["bayes_signed", "bayes_unsigned"]
+    swept = ("model", ['["num_patterns", "num_flips", "trial"]'] * 2)
+    return results.drop_vars("num_steps").assign(observables).assign_coords(decoder=decoders, swept_axes=swept)
 
 
 def test_the_difference_map_is_signed_and_pale_where_it_is_not_certain(results):

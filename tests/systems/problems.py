@@ -23,18 +23,8 @@ MODELS = FAMILY | {
     "modern-hopfield": aj.ModernHopfieldMemory,
     "neuron-astrocyte": aj.NeuronAstrocyteMemory,
 }
-KINDS = [
-    "squared-dynamic",
-    "squared-adiabatic",
-    "squared-frozen",
-    "linear-dynamic",
-    "power-dynamic",
-    "power6-adiabatic",
-    "hopfield-zero-diagonal",
-    "dense-3",
-    "dense-4",
-    "neuron-astrocyte",
-]
+KINDS = ["squared-dynamic", "squared-adiabatic", "squared-frozen", "linear-dynamic", "power-dynamic", "power6-adiabatic"]
+KINDS += ["hopfield-zero-diagonal", "dense-3", "dense-4", "neuron-astrocyte"]
 """Kinds of memory, with every score and gain regime once: for what costs more than a formula."""
 
 PARAMETERS = {
@@ -73,17 +63,13 @@ def draw(name: str, seed: int, number: int, num_neurons: int, capacity: int) -> 
     return Problems(patterns, np.arange(capacity) < loads[:, None], query, parameters)
 
 
-def build(name: str, patterns, stored, parameters):
-    """The memory of that name; call it inside `jax.vmap`."""
-    return MODELS[name](patterns, stored=stored, **parameters)
-
-
 def batched(name: str, function):
     """`jit(vmap(...))` of a function of a memory and a query, as a function of `Problems`."""
 
     @jax.jit
+    @jax.vmap
     def run(patterns, stored, query, parameters):
-        return jax.vmap(lambda *one: function(build(name, one[0], one[1], one[3]), one[2]))(patterns, stored, query, parameters)
+        return function(MODELS[name](patterns, stored=stored, **parameters), query)
 
     def call(problems: Problems, dtype=jnp.float64):
         patterns, query = (jnp.asarray(array, dtype) for array in (problems.patterns, problems.query))
