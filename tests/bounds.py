@@ -33,13 +33,11 @@ show runs/tuned
 
 
 def requirements() -> list[str]:
-    """What the package needs, with its extras for users."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return project["dependencies"] + [need for extra in EXTRAS for need in project["optional-dependencies"][extra]]
 
 
 def lowest() -> list[str]:
-    """The same, each at its lower bound."""
     return [re.sub(r">=([\w.]+).*", r"==\1", need) for need in requirements()]
 
 

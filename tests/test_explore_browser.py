@@ -11,8 +11,7 @@ api = pytest.importorskip("playwright.sync_api", reason="Playwright is not insta
 pytest.importorskip("panel", reason="Panel is not installed")
 
 SERVE = "from astrojax.explore import serve; serve(port=0, show=False)"
-TIMEOUT = 120_000
-"""Milliseconds: the first program may be compiled on a busy machine."""
+TIMEOUT = 120_000  # milliseconds: the first program may be compiled on a busy machine
 
 pytestmark = pytest.mark.slow
 
@@ -151,9 +150,9 @@ def test_a_bad_upload_says_what_is_wrong_and_the_page_lives_on(visit, tmp_path):
     api.expect(page.get_by_role("region", name="Course of the retrieval")).to_be_visible()
 
 
-def test_two_sessions_do_not_meet_and_the_page_fits_a_phone_in_the_dark(visit):
-    desk = visit(viewport={"width": 1280, "height": 900}, color_scheme="light")
-    phone = visit(viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True)
+def test_two_sessions_do_not_meet_and_the_page_fits_a_phone(visit):
+    desk = visit(viewport={"width": 1280, "height": 900})
+    phone = visit(viewport={"width": 390, "height": 844}, has_touch=True)
     phone.get_by_role("button", name="Next target").tap()
     shows(phone, "patterns[:, 1]")
     phone.get_by_role("grid", name="Query").tap(position={"x": 5, "y": 5})
@@ -166,10 +165,3 @@ def test_two_sessions_do_not_meet_and_the_page_fits_a_phone_in_the_dark(visit):
     shows(phone, "jax.random.key(0), target")
     for page, width in ((desk, 1280), (phone, 390)):
         assert page.evaluate("document.documentElement.scrollWidth") == width
-    curves, controls = (
-        phone.get_by_role("region", name=name).bounding_box() for name in ("Course of the retrieval", "Settings")
-    )
-    assert curves["y"] < controls["y"]
-    ground = "getComputedStyle(document.body).backgroundColor"
-    assert desk.evaluate(ground) == "rgb(245, 246, 247)"
-    assert phone.evaluate(ground) == "rgb(20, 23, 26)"

@@ -130,13 +130,8 @@ for number in range(int(sys.argv[1])):
 
 @pytest.mark.slow
 def test_planning_what_is_extreme_ends_with_a_plan_or_a_refusal_within_bounded_memory():
-    done = subprocess.run(
-        [sys.executable, "-c", PLANS, str(5 * FILES)],
-        cwd=Path(__file__).parents[1],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-c", PLANS, str(5 * FILES)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "Traceback" not in done.stderr
 

@@ -7,14 +7,7 @@ import pytest
 from scipy import stats
 
 import astrojax as aj
-from astrojax.report.statistics import (
-    fdr_significant,
-    mean_interval,
-    paired_p_values,
-    quantiles,
-    share_interval,
-    with_interval,
-)
+from astrojax.report.statistics import fdr_significant, mean_interval, paired_p_values, quantiles, share_interval, with_interval
 from experiments.intervals import bootstrap_interval, lead, median_interval
 
 CLAIMED = 0.93

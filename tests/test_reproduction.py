@@ -117,7 +117,7 @@ def test_cells_won_and_lost_are_those_whose_interval_excludes_zero(experiments):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_figures")
-def test_the_main_job_says_what_it_measured_in_few_lines_and_suggests_a_command_that_works(experiments, capsys, monkeypatch):
+def test_the_main_job_says_what_it_measured_and_suggests_a_command_that_works(experiments, capsys, monkeypatch):
     fig4, digits = experiments("fig4"), experiments("digits")
     small = {
         fig4: ["--axes.num_patterns", "[4, 40]", "--axes.num_flips", "[3, 5]", "--trials", "20"],
@@ -127,9 +127,7 @@ def test_the_main_job_says_what_it_measured_in_few_lines_and_suggests_a_command_
         monkeypatch.setattr(module, "main", functools.partial(module.main, overrides))
     experiments("main_job").main()
     printed = capsys.readouterr().out
-    *lines, command = printed.splitlines()
-    assert len(lines) < 38
-    assert max(map(len, lines)) <= 100
+    command = printed.splitlines()[-1]
     words = " ".join(printed.split())
     errors = aj.load("runs/fig4").hamming_error.sel(model="astrocyte", num_patterns=40).mean("trial")
     for flips in (3, 5):
