@@ -73,6 +73,15 @@ def test_an_edited_record_is_refused_and_repaired_also_without_its_seal(finished
     assert values(run) == values(finished_run)
 
 
+def test_a_folder_of_a_version_without_seals_is_neither_trusted_nor_overwritten(run, capsys):
+    record = json.loads((run / "provenance.json").read_text())
+    (run / "provenance.json").write_text(json.dumps({key: record[key] for key in ("seed", "versions", "config_sha256")}))
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    for command, *more in (*READERS, ["run"]):
+        assert "was started by a version before the first release" in refused(capsys, command, run, *more)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
 def truncate(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 

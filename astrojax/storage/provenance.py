@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .._internal import version as _version
 from .._internal.errors import InputError, RunError, shown
 from .._internal.files import (
+    SEAL,
     file_sha256,
     read_json,
     read_sealed_json,
@@ -57,6 +58,7 @@ class Record:
         self.previous: dict[str, Any] = {}
         """What the record held before this session."""
         if not self.is_new:
+            _refuse_unsealed(folder)
             try:
                 self.previous = read_record(folder)
             except InputError:
@@ -189,10 +191,22 @@ def versions() -> dict[str, str]:
 
 def read_record(folder: Path) -> dict[str, Any]:
     """What `provenance.json` holds; `InputError` (a ValueError) if it is missing, damaged or was changed."""
+    _refuse_unsealed(folder)
     try:
         return read_sealed_json(folder / PROVENANCE)
     except InputError as error:
         raise InputError(f"{error}; {run_again(folder)} repairs it") from error
+
+
+def _refuse_unsealed(folder: Path) -> None:
+    """Raise `InputError` for a folder of a version whose records had no seal, so that it is neither trusted nor overwritten."""
+    try:
+        keys = read_json(folder / PROVENANCE).keys()
+    except InputError:  # of a damaged or missing record, which is repaired
+        return
+    if keys.isdisjoint((SEAL, "files", "trajectories_per_chunk")):
+        text = "was started by a version before the first release, and cannot be checked or continued; give another folder"
+        raise InputError(f"{folder} {text}. Its results can still be read: xarray.open_zarr({str(folder / RESULTS)!r})")
 
 
 def check_files(folder: Path, record: Mapping[str, Any]) -> None:
@@ -273,7 +287,10 @@ def _write(folder: Path, config: "BaseConfig") -> "BaseConfig":
     stored = config.replaced(copies)
     write_text(folder / CONFIG, as_yaml(stored, beside=folder))
     for key, target in copies.items():
-        write_bytes(target, config.files()[key].read_bytes())
+        content = config.files()[key].read_bytes()
+        if hashlib.sha256(content).hexdigest() != digests[key]:
+            raise InputError(f"{key}: {config.files()[key]} was changed while it was read")
+        write_bytes(target, content)
     return stored
 
 
