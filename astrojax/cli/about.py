@@ -62,7 +62,10 @@ def _info(options: argparse.Namespace) -> int:
         cache = content["programs"]
         lines["programs"] = "not cached (ASTROJAX_CACHE)"
         if cache["folder"] is not None:
-            lines["programs"] = f"{cache['number']:,} ({shown_bytes(cache['bytes'])}) cached in {cache['folder']}"
+            works = (
+                "and found again" if cache["found_again"] else f"but not found again: {cache['reason'] or 'JAX caches none'}"
+            )
+            lines["programs"] = f"{cache['number']:,} ({shown_bytes(cache['bytes'])}) cached in {cache['folder']}, {works}"
 
     def show(console: Any) -> None:
         for name, text in lines.items():
