@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import scipy.io
 
 import astrojax as aj
 from astrojax._internal.arrays import MAX_BYTES, MAX_LINE, read_array
@@ -131,9 +132,17 @@ def test_what_is_no_file_is_refused_before_it_is_read(tmp_path):
         read_array(tmp_path / ("long" * 100 + ".npy"))
 
 
-def test_other_kinds_of_files_are_refused(tmp_path, monkeypatch):
+def test_other_kinds_of_files_are_refused_with_the_line_that_converts_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "d.foo").touch()
+    scipy.io.savemat("a.mat", {"NAME": TABLE})
+    np.savetxt("b.txt", TABLE)
+    TABLE.dump("c.pkl")
+    for name in ("a.mat", "b.txt", "c.pkl"):
+        with pytest.raises(aj.InputError, match=r"must end in \.npy, \.npz or \.csv; make one with: ") as refused:
+            read_array(name)
+        exec(str(refused.value).partition("with: ")[2], {})
+        np.testing.assert_array_equal(read_array(f"{name[0]}.npy"), TABLE)
     for name in ("d.foo", "d", ""):
-        with pytest.raises(aj.InputError, match=r"must end in \.npy, \.npz or \.csv|is not a file|does not exist"):
+        (tmp_path / "d").with_suffix(".foo").touch()
+        with pytest.raises(aj.InputError, match=r"must end in|is not a file|does not exist"):
             read_array(name)

@@ -116,7 +116,7 @@ def test_all_faults_are_reported_at_once(config):
     ("name", "content", "expected"),
     [
         ("own.npy", np.array([[1.0, np.nan, 1.0], [1.0, 1.0, -1.0]]), "row 1, column 2"),
-        ("own.npy", np.where(np.tri(2, 3) > 0, 1, -1), "if its columns are, transpose it"),
+        ("own.npy", np.where(np.tri(2, 3) > 0, 1, -1), "if its columns are, np.save("),
         ("own.npy", np.array([[1.0, -1.0], [1.0, 1.0]]), "there are 2 patterns"),
         ("bias.npy", b"", "cannot be read"),
         ("bias.csv", b"1,2\n3,4\n", "must hold 4 numbers, one per pattern"),

@@ -203,9 +203,24 @@ def test_arrays_that_are_no_patterns_are_refused_saying_where(array, words, save
         aj.load_patterns(saved(array))
 
 
-def test_transposing_is_proposed_only_where_it_would_help(saved):
-    with pytest.raises(aj.InputError, match=r"if its columns are the patterns, transpose it$"):
-        aj.load_patterns(saved(np.asarray(aj.random_patterns(KEY, num_neurons=40, num_patterns=4))))
+@pytest.mark.parametrize("suffix", ["npy", "npz", "csv"])
+def test_the_proposed_line_transposes_patterns(suffix, tmp_path):
+    signs = np.asarray(aj.random_patterns(KEY, num_neurons=40, num_patterns=4))
+    path, array = tmp_path / f"wrong.{suffix}", "a" if suffix == "npz" else None
+    match suffix:
+        case "npy":
+            np.save(path, signs)
+        case "npz":
+            np.savez(path, a=signs, b=signs)
+        case "csv":
+            np.savetxt(path, signs, delimiter=";", header="a;b;c;d", comments="")
+    with pytest.raises(aj.InputError, match=r"if its columns are the patterns: np\.save") as refused:
+        aj.load_patterns(path, array=array)
+    exec(str(refused.value).partition("patterns: ")[2], {"np": np, "aj": aj})
+    np.testing.assert_array_equal(aj.load_patterns(tmp_path / "wrong.npy"), signs)
+
+
+def test_no_transposing_is_proposed_where_it_would_not_help(saved):
     with pytest.raises(aj.InputError, match=r"max_duplicates\); the first is row 2, the same as row 1$"):
         aj.load_patterns(saved(np.ones((3, 3))))
     np.testing.assert_array_equal(aj.load_patterns(saved(np.ones((3, 3))), max_duplicates=2), np.ones((3, 3)))

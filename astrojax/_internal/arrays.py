@@ -4,6 +4,7 @@ import array
 import csv
 import io
 import itertools
+import json
 import math
 import os
 import zipfile
@@ -17,6 +18,21 @@ from .errors import InputError, shown
 
 MAX_BYTES, MAX_TEXT_BYTES, MAX_LINE, MAX_HEADER = 2**32, 2**28, 2**24, 10_000
 """Sizes of an array in double precision, of a text file, of one of its lines, and of the header of an array."""
+
+CONVERSIONS = {
+    ".mat": ("scipy.io", 'scipy.io.loadmat({})["NAME"]'),
+    ".pt": ("torch", "torch.load({}).numpy()"),
+    ".xlsx": ("pandas", "pandas.read_excel({}, header=None).to_numpy()"),
+    ".parquet": ("pandas", "pandas.read_parquet({}).to_numpy()"),
+    ".tsv": ("pandas", "pandas.read_table({}, header=None).to_numpy()"),
+    **dict.fromkeys((".h5", ".hdf5"), ("h5py", 'h5py.File({})["NAME"][:]')),
+    **dict.fromkeys((".pkl", ".pickle"), ("pathlib, pickle", "pickle.loads(pathlib.Path({}).read_bytes())")),
+    **dict.fromkeys((".txt", ".dat"), ("numpy", "np.loadtxt({})")),
+} | {
+    suffix: ("glob, PIL.Image", f"np.stack([PIL.Image.open(p).convert('L') for p in sorted(glob.glob('*{suffix}'))])")
+    for suffix in (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff")
+}
+"""Modules and a Python expression that read other kinds of files."""
 
 
 def read_array(path: str | os.PathLike[str], name: str | None = None) -> np.ndarray:
@@ -39,7 +55,12 @@ def parse_array(
     """Like `read_array`, from an open file of `size` bytes; arrays of more than `max_bytes` in double precision are refused."""
     suffix = Path(path).suffix.lower()
     if suffix not in (".npy", ".npz", ".csv"):
-        raise InputError(f"{path} must end in .npy, .npz or .csv; read it in Python and write it with numpy.save")
+        hint = ""
+        if suffix in CONVERSIONS:
+            modules, expression = CONVERSIONS[suffix]
+            old, new = json.dumps(path), json.dumps(str(Path(path).with_suffix(".npy")))
+            hint = f"; make one with: import {modules}, numpy as np; np.save({new}, {expression.format(old)})"
+        raise InputError(f"{path} must end in .npy, .npz or .csv{hint}")
     try:
         start = file.read(6)
         file.seek(0)
@@ -53,6 +74,14 @@ def parse_array(
     except Exception as error:  # of any kind: NumPy, zipfile and zlib raise many for damaged files
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise InputError(f"{path} cannot be read: {reason}") from error
+
+
+def transposition(path: str, array: str | None = None, threshold: object = None) -> str:
+    """A line of Python that writes the transpose of the array in a file."""
+    old, new = json.dumps(path), json.dumps(str(Path(path).with_suffix(".npy")))
+    if Path(path).suffix.lower() == ".csv":
+        return f"np.save({new}, aj.load_patterns({old}, threshold={threshold}, binary=False, max_duplicates=10**9))"
+    return f"np.save({new}, np.load({old}){'' if array is None else f'[{json.dumps(array)}]'}.T)"
 
 
 def _parse_npy(file: io.BufferedIOBase | IO[bytes], size: int, max_bytes: int) -> np.ndarray:

@@ -117,7 +117,7 @@ def read_upload(
             f"patterns in {name} must have at most {MOST_ENTRIES:,} entries, in rows of at most {MOST_NEURONS:,}; "
             f"got an array of shape {rows.shape}"
         )
-    patterns = as_patterns(rows, name, threshold=threshold, max_duplicates=max_duplicates)
+    patterns = as_patterns(rows, name, array=array, threshold=threshold, max_duplicates=max_duplicates)
     return np.asarray(patterns, np.float32)
 
 

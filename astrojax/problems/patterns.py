@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from .._internal.arrays import read_array
+from .._internal.arrays import read_array, transposition
 from .._internal.checks import InputError, at_least, random_key, refuse_bits, shown, within
 from .._internal.parameters import LARGEST, Range
 from .._internal.random import folded, pinned, random_order, random_words
@@ -26,21 +26,28 @@ from .._internal.types import Count, Patterns, RandomKey, ScalarLike
 DIGITS = Path(__file__).with_name("digits.csv.gz")
 """The test set of the source of `digits`, CC BY 4.0: 64 pixels and the digit in each line."""
 
+WORD = 32
+"""Bits of a random word."""
+
 
 @pinned
 def random_patterns(key: RandomKey, *, num_neurons: Count, num_patterns: int) -> Patterns:
     """Independent random patterns, each entry −1 or +1 with equal probability.
 
     Arguments:
+        key: a key from `jax.random.key`.
         num_neurons: number of neurons N, at least 1.
         num_patterns: memory load K, at least 1.
 
-    Returns ±1, shape (N, K). Raises `InputError` for sizes below 1.
+    Returns:
+        Patterns, shape (N, K), ±1.
+
+    Raises `InputError` for sizes below 1.
     """
     _check(key, num_neurons, num_patterns)
     # Every bit of a random word is a sign: drawing a word for each would take a third of the time of a sweep.
-    words = random_words(key, jnp.arange(num_patterns), jnp.arange(-(-num_neurons // 32))[:, None])
-    bits = words[:, None] >> jnp.arange(32, dtype=jnp.uint32)[None, :, None]
+    words = random_words(key, jnp.arange(num_patterns), jnp.arange(-(-num_neurons // WORD))[:, None])
+    bits = words[:, None] >> jnp.arange(WORD, dtype=jnp.uint32)[None, :, None]
     return _signs(bits.reshape(-1, num_patterns)[:num_neurons] % 2 == 1)
 
 
@@ -134,8 +141,10 @@ def digits(*, threshold: Annotated[ScalarLike, Range(ge=0, le=15)] = 7) -> Patte
     Arguments:
         threshold: gray levels above it become +1.
 
-    Returns the distinct patterns of the test set, in its order, shape (64, 1750) at the default threshold, ±1. Raises
-    `InputError` for a threshold outside [0, 15], which would leave no pixel or no difference.
+    Returns:
+        The distinct patterns of the test set, in its order, shape (64, 1750) at the default threshold, ±1.
+
+    Raises `InputError` for a threshold outside [0, 15], which would leave no pixel or no difference.
 
     Source: Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, doi:10.24432/C50P49.
     """
@@ -165,17 +174,21 @@ def load_patterns(
         binary: whether every entry must be −1 or +1.
         max_duplicates: how many rows may repeat an earlier one.
 
-    Returns patterns as columns, shape (N, K). Raises `InputError` for a file that is missing or cannot be read, and for rows
-    that are not numbers, not finite, not ±1, or too often the same; the message names file, row and column.
+    Returns:
+        Patterns as columns, shape (N, K).
+
+    Raises `InputError` for a file that is missing or cannot be read, and for rows that are not numbers, not finite, not ±1, or
+    too often the same; the message names file, row and column.
     """
     rows = read_array(path, array)
-    return as_patterns(rows, str(path), threshold=threshold, binary=binary, max_duplicates=max_duplicates)
+    return as_patterns(rows, str(path), array=array, threshold=threshold, binary=binary, max_duplicates=max_duplicates)
 
 
 def as_patterns(
     rows: np.ndarray,
     path: str,
     *,
+    array: str | None = None,
     threshold: ScalarLike | None = None,
     binary: bool = True,
     max_duplicates: int = 0,
@@ -196,11 +209,14 @@ def as_patterns(
     if np.isin(rows, (0, 1)).all() and (rows == 0).any():
         raise InputError(f"{where} must be of -1 and +1; got 0 and 1 alone: give a threshold of 0.5 (threshold: 0.5)")
     if binary:
-        _refuse_entries(where, rows, np.abs(rows) != 1, "must be -1 or +1", "; give a threshold to make them binary")
+        middle = (rows.min() + rows.max()) / 2
+        hint = f"; give a threshold, for instance {middle:g}, to make them binary" if rows.min() < rows.max() else ""
+        _refuse_entries(where, rows, np.abs(rows) != 1, "must be -1 or +1", hint)
     repeats, originals = _repeats(rows)
     if len(repeats) > max_duplicates:
-        is_turned = len(rows) > rows.shape[1] and len(_repeats(rows.T)[0]) <= max_duplicates
-        hint = "; if its columns are the patterns, transpose it" if is_turned else ""
+        hint = ""
+        if len(rows) > rows.shape[1] and len(_repeats(rows.T)[0]) <= max_duplicates:
+            hint = f"; if its columns are the patterns: {transposition(path, array, threshold)}"
         raise InputError(
             f"{where}: {len(repeats)} rows repeat an earlier one, at most {max_duplicates} may (max_duplicates); "
             f"the first is row {repeats[0] + 1}, the same as row {originals[repeats[0]] + 1}{hint}"

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import ValidationError
 
-from .._internal.arrays import read_array
+from .._internal.arrays import read_array, transposition
 from .._internal.checks import InputError
 from .._internal.errors import shown_bytes
 from .._internal.random import seed_key
@@ -194,7 +194,8 @@ def _check_pool(config: Config | TuneConfig, pool: jax.Array) -> None:
     loads, flips = max(named["num_patterns"]), max(named.get(LEVELS["flips"], [0]))
     faults, hint = [], ""
     if config.patterns.kind == "file" and loads <= num_neurons and flips <= size:
-        hint = "; rows of the file are patterns: if its columns are, transpose it"
+        line = transposition(str(config.patterns.path), config.patterns.array, config.patterns.threshold)
+        hint = f"; rows of the file are patterns: if its columns are, {line}"
     if loads > size:
         faults.append(("axes.num_patterns", f"got {loads}; there are {size} patterns to draw from{hint}"))
     if flips > num_neurons:
