@@ -14,8 +14,8 @@ if TYPE_CHECKING:  # several names a line, which isort would not do
     from ._internal.errors import InputError as InputError, RunError as RunError
     from .equilibria.basins import Attractors as Attractors, Basin as Basin, attractors as attractors, basin as basin
     from .equilibria.classification import EquilibriumKind as EquilibriumKind, Identity as Identity, identify as identify
-    from .equilibria.fixed_points import Equilibrium as Equilibrium, Spectrum as Spectrum, Stability as Stability
-    from .equilibria.fixed_points import equilibrium as equilibrium, jacobian as jacobian, spectrum as spectrum
+    from .equilibria.fixed_points import Equilibrium as Equilibrium, equilibrium as equilibrium
+    from .equilibria.stability import Spectrum as Spectrum, Stability as Stability, jacobian as jacobian, spectrum as spectrum
     from .models.activations import activation as activation, lagrangian as lagrangian
     from .models.astrocyte import AstrocyteMemory as AstrocyteMemory, AstrocyteState as AstrocyteState
     from .models.astrocyte import ModernHopfieldMemory as ModernHopfieldMemory

@@ -20,7 +20,8 @@ from ..problems.corruption import flip
 from ..problems.observables import hamming_error
 from ..solve.retrieve import Status, retrieve
 from .classification import Identity, identify, pattern_array
-from .fixed_points import Equilibrium, Spectrum, equilibrium, spectrum
+from .fixed_points import Equilibrium, equilibrium
+from .stability import Spectrum, spectrum
 
 if TYPE_CHECKING:
     import xarray as xr
