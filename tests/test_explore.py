@@ -311,14 +311,13 @@ def test_the_verdict_names_what_was_recalled_or_the_status():
 def test_programs_that_failed_or_were_dropped_are_compiled_again(monkeypatch):
     monkeypatch.setattr(compute, "_programs", {})
     monkeypatch.setattr(compute, "MOST_PROGRAMS", 1)
-    problem = make_problem(START, UPLOADED)
+    settings = START.change(memory="hopfield")
+    problem = make_problem(settings, UPLOADED)
     with monkeypatch.context() as broken:
         broken.setattr(compute, "_solve", lambda *_, **__: 1 / 0)
-        assert isinstance(compute.program(START, problem).exception(), ZeroDivisionError)
-    first = compute.program(START, problem)
+        assert isinstance(compute.program(settings, problem).exception(), ZeroDivisionError)
+    first = compute.program(settings, problem)
     assert first.exception() is None
-    assert compute.program(START.change(temperature=1.0), problem) is first
-    other = START.change(memory="hopfield")
-    assert compute.program(other, make_problem(other, UPLOADED)).exception() is None
-    assert list(compute._programs) == [("hopfield", UPLOADED.shape)]  # and the first was dropped
-    assert compute.program(START, problem) is not first
+    assert compute.program(settings.change(slope=1.0), problem) is first
+    assert compute.program(START, make_problem(START, UPLOADED)).exception() is None
+    assert compute.program(settings, problem) is not first  # which was dropped
