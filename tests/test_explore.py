@@ -321,3 +321,14 @@ def test_programs_that_failed_or_were_dropped_are_compiled_again(monkeypatch):
     assert compute.program(settings.change(slope=1.0), problem) is first
     assert compute.program(START, make_problem(START, UPLOADED)).exception() is None
     assert compute.program(settings, problem) is not first  # which was dropped
+
+
+def test_a_failure_is_shown_until_the_next_answer(monkeypatch):
+    monkeypatch.setattr(app.Explorer, "_changed", lambda *_: None)
+    monkeypatch.setattr(app.Explorer, "_later", lambda _, show: show())
+    explorer, failed = app.Explorer(), Future()
+    failed.set_exception(MemoryError("too much"))
+    explorer._compiled(failed)
+    assert explorer.message.object == '<div role="alert">No answer: too much</div>'
+    explorer._show(START, make_problem(START, UPLOADED), solved(START), "", 0)
+    assert explorer.message.object == ""
