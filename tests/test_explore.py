@@ -323,6 +323,7 @@ def test_programs_that_failed_or_were_dropped_are_compiled_again(monkeypatch):
     assert compute.program(settings, problem) is not first  # which was dropped
 
 
+@pytest.mark.filterwarnings("ignore:Widget.name:PendingDeprecationWarning")
 def test_a_failure_is_shown_until_the_next_answer(monkeypatch):
     monkeypatch.setattr(app.Explorer, "_changed", lambda *_: None)
     monkeypatch.setattr(app.Explorer, "_later", lambda _, show: show())
