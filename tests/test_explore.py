@@ -9,6 +9,7 @@ import math
 import re
 import socket
 import sys
+from concurrent.futures import Future
 from dataclasses import replace
 
 import jax
