@@ -7,6 +7,7 @@ import pytest
 
 import astrojax as aj
 from astrojax.config.tune import TuneConfig
+from astrojax.config.validation import parse
 
 from .systems import equations
 
@@ -109,8 +110,8 @@ def test_a_coupling_that_is_a_number_can_be_batched_and_differentiated():
 
 def test_a_search_for_the_coupling_starts_from_a_number():
     search = {"axes": {"num_patterns": 3, "num_flips": 1}, "parameters": ["coupling"]}
-    config = TuneConfig(model={"kind": "astrocyte", "coupling": 4}, **search)
+    config = parse({"model": {"kind": "astrocyte", "coupling": 4}, **search}, TuneConfig)
     assert config.start() == {"coupling": 4.0}
     for coupling, shown in (("N", "N"), (None, "left out")):
         with pytest.raises(ValueError, match=rf"parameters\.coupling: starts from a number; model\.coupling is {shown}"):
-            TuneConfig(model={"kind": "astrocyte", "coupling": coupling}, **search)
+            parse({"model": {"kind": "astrocyte", "coupling": coupling}, **search}, TuneConfig)

@@ -234,7 +234,7 @@ def test_memories_of_a_pool_store_all_of_it_and_refuse_other_patterns():
     np.testing.assert_array_equal(memory.patterns, pool)
     np.testing.assert_array_equal(memory.logit_bias, np.arange(6.0))
     assert (memory.tau_x, memory.tau_p) == (0.25, 2.0)
-    with pytest.raises(aj.InputError, match=r"logit_bias has an entry for each of 6 .* shape \(10, 5\)"):
+    with pytest.raises(aj.InputError, match=r"logit_bias must have shape \(5,\).*; got \(6,\)"):
         aim.memory(found, pool[:, :5])
     np.testing.assert_array_equal(aim.memory({"patterns": pool[:, ::-1]}).patterns, pool[:, ::-1])
 
