@@ -114,6 +114,8 @@ def test_damaged_descriptions_are_refused_and_repaired_and_values_are_kept(finis
     damage(run / name)
     with pytest.raises(aj.InputError, match=rf"{re.escape(name)}.*(astrojax run .* repairs it|restore it)"):
         aj.load(run)
+    if "energy" in name or "num_patterns" in name:
+        assert aj.verify(run, seed=0)[name.split("/")[1]]["beyond"] > 0
     monkeypatch.setattr("astrojax.sweep.engine.Session.compute", lambda *given: pytest.fail("computed again"))
     assert f"{run / name} " in repaired(run)
     assert aj.load(run).identical(aj.load(finished_run))

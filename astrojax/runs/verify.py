@@ -4,7 +4,7 @@ import contextlib
 import functools
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
@@ -16,7 +16,7 @@ from .._internal.files import StorageError
 from ..config.validation import read_config
 from ..storage import folder as store
 from ..storage.provenance import check_files, read_record
-from ..storage.results import Results
+from ..storage.results import RESULTS, Results
 from ..sweep.engine import Engine
 from .build import build
 from .plan import Job, Plan
@@ -39,8 +39,8 @@ def verify(
 ) -> dict[str, dict[str, float | int]]:
     """Recompute a random share of a run's stored trajectories and compare.
 
-    All finished chunks are checked, whatever the share; damaged ones are compared completely, and unreadable values count as
-    different.
+    All finished chunks are checked, whatever the share; damaged ones are compared completely. Unreadable values, all values of
+    a variable whose description was changed, and changed coordinates count as different.
 
     Arguments:
         run: a run folder; if unfinished, its finished chunks.
@@ -55,8 +55,8 @@ def verify(
         `largest`, the largest difference relative to max(1, |value|).
 
     Raises:
-        InputError (a ValueError): if the folder holds no run, or one whose configuration, patterns, coordinates or descriptions
-            of variables have changed since, or for a share or a seed out of range.
+        InputError (a ValueError): if the folder holds no run, or one whose configuration or patterns have changed since, or
+            for a share or a seed out of range.
         StorageError (a RunError): if the dataset or its flags cannot be opened.
     """
     engine = Engine(**execution.engine_settings())  # first, since checking numbers starts JAX
@@ -67,7 +67,7 @@ def verify(
         raise InputError("execution: a run is verified in this process, not on a cluster")
     folder = store.find_run(run)
     record = read_record(folder)
-    check_files(folder, record)
+    changed = list(dict.fromkeys(name.split("/")[1] for name in check_files(folder, record, but=f"{RESULTS}/")))
     config = read_config(folder / store.CONFIG)
     for name, digest in config.file_digests().items():
         if record["input_files"].get(name) != digest:
@@ -78,7 +78,7 @@ def verify(
         plan = build(config).in_chunks(record["trajectories_per_chunk"]).refined(record["grids"])
         session, jobs = engine.session(), plan.jobs
         results = Results(folder, plan.coordinates, plan.variables, record["config_sha256"])
-        results.open_for_reading()
+        results.open_for_reading(without=changed)
         flags = results.done()
         done = np.array([index for index, job in enumerate(jobs) if results.is_done(job.regions, flags)], int)
         if not done.size:
@@ -90,7 +90,8 @@ def verify(
             counts[rng.choice(done.size, p=sizes / sizes.sum())] = 1
         intact = [results.is_intact(jobs[index].regions, flags) for index in done]
         counts = np.where(intact, counts, sizes)
-        found: dict[str, dict[str, float | int]] = {}
+        variables = jobs[0].regions.keys() | jobs[-1].regions.keys()
+        found = {name: _all_different(1) for name in changed if name not in variables}
         lock = threading.Lock()
 
         def check(index: int, count: int) -> None:
@@ -98,7 +99,7 @@ def verify(
             rng = np.random.default_rng([entropy, index])
             chosen = np.sort(rng.choice(job.num_trajectories, count, replace=False))
             again = session.compute(plan.lanes(job, chosen))
-            compared = _compare(results, plan, job, chosen, again)
+            compared = _compare(results, plan, job, chosen, again, changed)
             with lock:
                 for name, tally in compared.items():
                     before = found.get(name, dict.fromkeys(tally, 0))
@@ -116,9 +117,9 @@ def verify(
 
 
 def _compare(
-    results: Results, plan: Plan, job: Job, chosen: np.ndarray, again: dict[str, np.ndarray]
+    results: Results, plan: Plan, job: Job, chosen: np.ndarray, again: dict[str, np.ndarray], changed: Sequence[str]
 ) -> dict[str, dict[str, float | int]]:
-    """Tallies by stored variable, for the chosen lanes of a job; unreadable values count as different."""
+    """Tallies by stored variable, for the chosen lanes of a job; changed and unreadable values count as different."""
     size = job.num_trajectories
     full = {name: np.zeros(size, value.dtype) for name, value in again.items()}
     for name, value in again.items():
@@ -130,11 +131,15 @@ def _compare(
     for name, region in job.regions.items():
         shape = [part.stop - part.start for part in region]
         at = np.broadcast_to(masks[name], shape)
-        number = int(at.sum())
-        tallies[name] = {"compared": number, "different": number, "beyond": number, "largest": math.inf}
-        with contextlib.suppress(StorageError):
-            tallies[name] = _tally(name, results.read(name, region)[at], np.broadcast_to(values[name], shape)[at])
+        tallies[name] = _all_different(int(at.sum()))
+        if name not in changed:
+            with contextlib.suppress(StorageError):
+                tallies[name] = _tally(name, results.read(name, region)[at], np.broadcast_to(values[name], shape)[at])
     return tallies
+
+
+def _all_different(number: int) -> dict[str, float | int]:
+    return {"compared": number, "different": number, "beyond": number, "largest": math.inf}
 
 
 def _tally(name: str, one: np.ndarray, other: np.ndarray) -> dict[str, float | int]:

@@ -209,8 +209,9 @@ def _refuse_unsealed(folder: Path) -> None:
         raise InputError(f"{folder} {text}. Its results can still be read: xarray.open_zarr({str(folder / RESULTS)!r})")
 
 
-def check_files(folder: Path, record: Mapping[str, Any]) -> None:
-    """Raise `InputError` if a recorded file is missing or was changed."""
+def check_files(folder: Path, record: Mapping[str, Any], but: str = "/") -> list[str]:
+    """Raise `InputError` if a recorded file is missing or was changed; those inside the folder `but` are returned instead."""
+    tolerated = []
     for name, digest in record.get("files", {}).items():
         try:
             fault = "" if hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest else "changed"
@@ -218,8 +219,11 @@ def check_files(folder: Path, record: Mapping[str, Any]) -> None:
             fault = "missing"
         if fault and name == CONFIG:
             raise config_changed(folder)
-        if fault:
+        if fault and not name.startswith(but):
             raise InputError(f"{folder} is damaged: {folder / name} is {fault}; {run_again(folder)} repairs it")
+        if fault:
+            tolerated.append(name)
+    return tolerated
 
 
 def config_changed(folder: Path) -> InputError:

@@ -153,21 +153,21 @@ class Results:
                     what = "is damaged, or differs from what this version writes" if path.is_file() else "is missing"
                     notice(f"{path} {what}; it is rewritten, and values are kept")
                 write_bytes(path, content)
-            self._open(LocalStore(self.path), "r+")
+            self._open(LocalStore(self.path), list(self._variables), "r+")
         return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
-    def open_for_reading(self) -> None:
-        """Open read-only. Raises `StorageError` if something is missing or damaged."""
+    def open_for_reading(self, without: Sequence[str] = ()) -> None:
+        """Open read-only, `without` some variables. Raises `StorageError` if something is missing or damaged."""
         again = run_again(self._folder)
         store = CheckedStore(self.path, list(self._variables), frozenset(), f"{again} computes them again")
         try:
-            self._open(store, "r")
+            self._open(store, [name for name in self._variables if name not in without], "r")
         except StorageError as error:
             raise StorageError(f"{error}; {again} repairs it") from error
 
-    def _open(self, store: LocalStore, mode: str) -> None:
+    def _open(self, store: LocalStore, names: Sequence[str], mode: str) -> None:
         self._done = _opened(LocalStore(self._folder / DONE), self._flags, mode)
-        self._arrays = {name: _opened(store, variable, mode) for name, variable in self._variables.items()}
+        self._arrays = {name: _opened(store, self._variables[name], mode) for name in names}
 
     def write(self, regions: Mapping[str, Region], values: Mapping[str, np.ndarray]) -> None:
         """Write a job: each variable into its region of whole chunks, then the job's flags."""
