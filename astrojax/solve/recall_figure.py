@@ -344,7 +344,11 @@ def _time_axis(ax: Any, times: np.ndarray) -> None:
         ax.set_xlim(float(times[0]), float(times[-1]))
     steps = np.diff(times)
     if times.size > 2 and steps.max() > 3 * steps.min():
-        ax.set_xscale("symlog", linthresh=float(times[1]))
+        linear = float(times[1])
+        ax.set_xscale("symlog", linthresh=linear)
+        powers = 10.0 ** np.arange(math.ceil(math.log10(linear)), math.floor(math.log10(times[-1])) + 1)
+        ax.set_xticks([0.0, *powers] if times[0] == 0 else powers)
+        ax.minorticks_off()
 
 
 def write_animation(data: RetrievalData, path: str | os.PathLike[str], num_frames: int, fps: ScalarLike) -> Path:
