@@ -93,7 +93,7 @@ def finite(name: str, array: jax.Array) -> None:
         raise InputError(f"{name} must be finite; entry {where} is {array[where]}")
 
 
-REMEDY = "convert bits to signs with 2 * bits - 1"  # which would not cause an error, but wrong recalls
+REMEDY = "convert bits to signs with 2 * bits - 1"  # bits would cause no error, but wrong recalls
 
 
 def refuse_bits(name: str, array: Any, stored: Any = None) -> None:

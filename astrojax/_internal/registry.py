@@ -20,7 +20,7 @@ def find_named(folder: str, ending: str) -> dict[str, Any]:
 
 
 def kind_of(item: Any, ending: str = "") -> str:
-    """Its attribute `kind`, or its name in snake case without the ending (by default that of the abstract base of a class)."""
+    """A class's or function's `kind`, or its name in snake case without the ending (by default that of its abstract base)."""
     if isinstance(item, type) and not ending:
         ending = next(base.__name__ for base in item.__mro__ if base.__name__.startswith("Abstract")).removeprefix("Abstract")
     name = item.__name__.removesuffix(ending)

@@ -52,10 +52,11 @@ def run_folder(folder: str | Path, command: str = "run") -> Path:
     refuse_special(path)
     if not (path / CONFIG).is_file():
         raise InputError(f"{path} is not a run folder: it holds no {CONFIG}{run_folders(path)}")
-    if is_search(path) and command == "run":
+    holds_search = is_search(path)
+    if holds_search and command == "run":
         runs = f"astrojax run {shlex.quote(str(path / 'tuned.yaml'))} runs what it found{run_folders(path / 'heldout')}"
         raise InputError(f"{path} is the folder of a search: {run_again(path)} continues it; {runs}")
-    if not is_search(path) and command == "tune":
+    if not holds_search and command == "tune":
         raise InputError(f"{path} is not the folder of a search; it holds a run, which {run_again(path)} continues")
     return path
 

@@ -28,7 +28,7 @@ from .base import DEFAULT_TOLERANCE, LARGEST_TOLERANCE, NUM_STEPS, AbstractMemor
 from .packed import CompactPatterns
 from .scores import COUPLINGS, AbstractScore, LinearScore, SquaredScore, as_score
 
-CLEAR_SIMILARITY = 0.65  # with its target, above which a query is clear: 3 flips of 20 entries leave 0.7
+CLEAR_SIMILARITY = 0.65  # cosine with its target above which a query is clear: 3 flips of 20 entries leave 0.7
 GAIN_REGIMES = ("dynamic", "adiabatic", "frozen")
 
 

@@ -16,7 +16,7 @@ from .activations import activation, activation_slope, lagrangian
 from .base import AbstractMemory, NeuronState, checked_query
 from .packed import CompactPatterns
 
-CLEAR_SIMILARITY = 0.85  # with its target, above which a query is clear
+CLEAR_SIMILARITY = 0.85  # cosine with its target above which a query is clear
 SLOW_RATIO = 1.05  # processes are slow if τa is longer than the shorter of τx and τs by more than this factor
 CLIP = 1e-6  # how far arguments of artanh in the initial state are kept inside (−1, 1)
 

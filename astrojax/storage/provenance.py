@@ -58,10 +58,10 @@ class Record:
         self.previous: dict[str, Any] = {}
         """What the record held before this session."""
         if not self.is_new:
-            _refuse_unsealed(folder)
             try:
                 self.previous = read_record(folder)
             except InputError:
+                _refuse_unsealed(folder)
                 if (folder / PROVENANCE).exists():
                     notice(f"{folder / PROVENANCE} is damaged; it is rewritten")
         self.config: Any = _write(folder, config) if self.is_new else self._continue(config)
@@ -74,7 +74,7 @@ class Record:
         from ..config.validation import read
 
         folder, previous = self._folder, self.previous
-        known = previous.get("config_sha256") or sha256_in_results(folder)
+        known, wanted = previous.get("config_sha256") or sha256_in_results(folder), config.sha256()
         stored = sha256 = None
         fault = ""
         try:
@@ -82,8 +82,8 @@ class Record:
             sha256 = stored.sha256()
         except InputError as error:
             fault = f" {error}"
-        if (known or sha256) == config.sha256():
-            if stored is not None and sha256 == config.sha256():
+        if (known or sha256) == wanted:
+            if stored is not None and sha256 == wanted:
                 return stored
             self._notice(f"{folder / CONFIG} or a file that it names was damaged or changed; they are rewritten")
             return _write(folder, config)
@@ -191,10 +191,10 @@ def versions() -> dict[str, str]:
 
 def read_record(folder: Path) -> dict[str, Any]:
     """What `provenance.json` holds; `InputError` (a ValueError) if it is missing, damaged or was changed."""
-    _refuse_unsealed(folder)
     try:
         return read_sealed_json(folder / PROVENANCE)
     except InputError as error:
+        _refuse_unsealed(folder)
         raise InputError(f"{error}; {run_again(folder)} repairs it") from error
 
 
@@ -280,8 +280,8 @@ def _relative(path: Path, folder: Path) -> Path:
 def _write(folder: Path, config: "BaseConfig") -> "BaseConfig":
     """Write the configuration and copies of its files. Returns the configuration that names the copies."""
     digests, taken, copies = config.file_digests(), dict[str, str](), dict[str, Path]()
-    inside = _files_inside(config, folder)
-    for key, source in config.files().items():
+    files, inside = config.files(), _files_inside(config, folder)
+    for key, source in files.items():
         if source in inside or source.stat().st_size > MAX_COPY_BYTES:
             continue
         name, number = source.name, 2
@@ -291,9 +291,9 @@ def _write(folder: Path, config: "BaseConfig") -> "BaseConfig":
     stored = config.replaced(copies)
     write_text(folder / CONFIG, as_yaml(stored, beside=folder))
     for key, target in copies.items():
-        content = config.files()[key].read_bytes()
+        content = files[key].read_bytes()
         if hashlib.sha256(content).hexdigest() != digests[key]:
-            raise InputError(f"{key}: {config.files()[key]} was changed while it was read")
+            raise InputError(f"{key}: {files[key]} was changed while it was read")
         write_bytes(target, content)
     return stored
 

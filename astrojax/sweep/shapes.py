@@ -2,7 +2,7 @@
 
 import numpy as np
 
-MULTIPLE = 8  # of which capacities are multiples, which keeps batched products of patterns fast
+MULTIPLE = 8  # capacities are multiples of it, which keeps batched products of patterns fast
 PROGRAM_COST = 50_000  # default number of trajectories of the largest load that cost as much as compiling one more program
 MOST_CANDIDATES = 64
 
