@@ -1,36 +1,107 @@
-"""Find the memories, scores, corruptions and so on in the package's files, so that no list of them is needed."""
+"""Everything that can be chosen by name: found in the package's files, among installed plugins, or in code of a user's own.
+
+Each kind of thing is a `Role`. No list of the package's own members is kept: they are found by their base class, by the ending of
+their name, or by their parameters.
+"""
 
 import functools
 import importlib
+import inspect
 import pkgutil
 import re
-from typing import Any
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, NamedTuple
+
+from .errors import InputError, one_of
+
+PLUGINS = "astrojax.plugins"
+"""Entry points of other packages, named `ROLE.KIND`: `score.cubic = "theirlab.scores:CubicScore"`."""
 
 
-def find_classes(folder: str, base: type) -> dict[str, Any]:
-    """Find the concrete subclasses of `base` in the files of a folder of the package, by kind (see `kind_of`)."""
-    classes = (item for _, item in _members(folder) if isinstance(item, type) and issubclass(item, base) and item is not base)
-    return {kind_of(item): item for item in classes}
+class Role(NamedTuple):
+    """Where the members of a role are in the package, and how they are recognized."""
+
+    place: str
+    """A folder or module of the package."""
+    base: str = ""
+    """Name of the abstract class of which they are subclasses."""
+    ending: str = ""
+    """Of the names of classes and functions, where there is no base."""
+    takes: tuple[str, ...] = ()
+    """Parameters that they have, where they are functions."""
 
 
-def find_named(folder: str, ending: str) -> dict[str, Any]:
-    """Find the public classes and functions with a given name ending in the files of a folder, by kind (see `kind_of`)."""
-    named = (item for name, item in _members(folder) if name.endswith(ending) and callable(item))
-    return {kind_of(item, ending): item for item in named if not item.__name__.startswith("Abstract")}
+ROLES = {
+    "memory": Role("models", ending="Memory"),
+    "score": Role("models", base="AbstractScore"),
+    "gain_map": Role("models", base="AbstractGainMap"),
+    "activation": Role("models", base="AbstractActivation"),
+    "patterns": Role("problems", ending="_patterns", takes=("key", "num_neurons", "num_patterns")),
+    "corruption": Role("problems", base="AbstractCorruption"),
+    "decoder": Role("problems.decoders", takes=("problem", "evidence")),
+    "observable": Role("sweep.observables", takes=("memory", "target", "recall")),
+    "loss": Role("tuning.losses", ending="_loss", takes=("memory", "target", "state")),
+}
 
 
-def kind_of(item: Any, ending: str = "") -> str:
-    """A class's or function's `kind`, or its name in snake case without the ending (by default that of its abstract base)."""
-    if isinstance(item, type) and not ending:
-        ending = next(base.__name__ for base in item.__mro__ if base.__name__.startswith("Abstract")).removeprefix("Abstract")
+@functools.cache
+def members(role: str) -> dict[str, Any]:
+    """The package's own members of a role by kind (see `kind_of`)."""
+    place, base, ending, takes = ROLES[role]
+
+    def belongs(name: str, item: Any) -> bool:
+        if base:
+            return isinstance(item, type) and not item.__name__.startswith("Abstract") and base in _bases(item)
+        if not callable(item) or not name.endswith(ending) or item.__name__.startswith("Abstract"):
+            return False
+        return set(takes) <= inspect.signature(item).parameters.keys()
+
+    return {
+        kind_of(item, ending or base.removeprefix("Abstract")): item for name, item in _public(place) if belongs(name, item)
+    }
+
+
+def names(role: str) -> list[str]:
+    """The names of the package's own members of a role, and of those that plugins have registered."""
+    return [*members(role), *(name for name in _plugins(role) if name not in members(role))]
+
+
+def find(role: str, name: str) -> Any:
+    """A member of a role by its name. Raises `InputError` for a name that neither the package nor a plugin has."""
+    own = members(role)
+    if name in own:
+        return own[name]
+    one_of(role.replace("_", " "), name, names(role))
+    entry = _plugins(role)[name]
+    try:
+        return entry.load()
+    except Exception as error:  # of any kind: it is another package's code
+        text = f"{role} {name!r} of the package {entry.dist and entry.dist.name} cannot be imported"
+        raise InputError(f"{text}: {type(error).__name__}: {error}") from error
+
+
+@functools.cache
+def _plugins(role: str) -> dict[str, EntryPoint]:
+    found = entry_points(group=PLUGINS)
+    return {entry.name.partition(".")[2]: entry for entry in found if entry.name.partition(".")[0] == role}
+
+
+def kind_of(item: Any, ending: str) -> str:
+    """A class's or function's `kind`, or its name in snake case without the ending."""
     name = item.__name__.removesuffix(ending)
     return getattr(item, "kind", None) or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
+def _bases(item: type) -> set[str]:
+    return {base.__name__ for base in item.__mro__}
+
+
 @functools.cache
-def _members(folder: str) -> list[tuple[str, Any]]:
-    """Names and values that the modules of a folder of the package define."""
-    package = importlib.import_module(f"{__name__.partition('.')[0]}.{folder}")
-    modules = [importlib.import_module(f"{package.__name__}.{found.name}") for found in pkgutil.iter_modules(package.__path__)]
+def _public(place: str) -> list[tuple[str, Any]]:
+    """Names and values that a module of the package, or the modules of a folder, define."""
+    package = importlib.import_module(f"{__name__.partition('.')[0]}.{place}")
+    path = getattr(package, "__path__", None)
+    found = [f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(path)] if path else [package.__name__]
+    modules = [importlib.import_module(name) for name in found]
     public = [(name, item, module) for module in modules for name, item in vars(module).items() if not name.startswith("_")]
     return [(name, item) for name, item, module in public if getattr(item, "__module__", None) == module.__name__]

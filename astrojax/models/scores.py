@@ -8,9 +8,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._internal.checks import InputError, at_least, one_of
+from .._internal.checks import InputError, at_least
 from .._internal.parameters import MOST_ORDER, Range
-from .._internal.registry import find_classes
+from .._internal.registry import find, members
 from .._internal.types import PerPattern, Scalar
 
 
@@ -93,12 +93,12 @@ score's own."""
 
 def scores() -> dict[str, type[AbstractScore]]:
     """The scores of the package by name: `squared`, `linear`, `power`, and any other `…Score` in a file of this folder."""
-    return find_classes("models", AbstractScore)
+    return members("score")
 
 
 def as_score(score: str | AbstractScore) -> AbstractScore:
     """A score given by name (`squared`, `linear`, `power`) or as an object; `InputError` for any other name."""
     if isinstance(score, AbstractScore):
         return score
-    one_of("score", score, scores())
-    return scores()[score]()
+    found: AbstractScore = find("score", score)()
+    return found

@@ -11,7 +11,7 @@ from jaxtyping import Array, Num
 from .._internal.checks import InputError, concrete, random_key, real, refuse_bits, refuse_booleans, within
 from .._internal.parameters import LARGEST, Range
 from .._internal.random import pinned, random_order
-from .._internal.registry import find_classes
+from .._internal.registry import members
 from .._internal.types import Neurons, RandomKey, Scalar, ScalarLike
 
 Level = Num[Array, ""]
@@ -144,7 +144,7 @@ class GaussianNoise(AbstractCorruption):
 
 def corruptions() -> dict[str, type[AbstractCorruption]]:
     """The corruptions of the package by kind, any in a file of this folder: `flips`, `erasures`, `noise`, …"""
-    return find_classes("problems", AbstractCorruption)
+    return members("corruption")
 
 
 def _checked(key: RandomKey, pattern: Neurons) -> Neurons:

@@ -4,7 +4,6 @@ Pattern number μ is drawn from a key of its own, derived from the given key and
 patterns that the same key gives, whatever the padding, the batch or the floating-point precision.
 """
 
-import inspect
 import math
 import os
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from .._internal.arrays import read_array, transposition
 from .._internal.checks import InputError, at_least, random_key, refuse_bits, shown, within
 from .._internal.parameters import LARGEST, Range
 from .._internal.random import folded, pinned, random_order, random_words
-from .._internal.registry import find_named
+from .._internal.registry import members
 from .._internal.types import Count, Patterns, RandomKey, ScalarLike
 
 DIGITS = Path(__file__).with_name("digits.csv.gz")
@@ -131,8 +130,7 @@ def pooled_columns(key: RandomKey, *, size: int, num_patterns: int) -> Int[Array
 
 def ensembles() -> dict[str, Callable[..., Patterns]]:
     """The ensembles of the package by kind: any `…_patterns(key, *, num_neurons, num_patterns, …)` in a file of this folder."""
-    named = find_named("problems", "_patterns")
-    return {kind: draw for kind, draw in named.items() if "num_neurons" in inspect.signature(draw).parameters}
+    return members("patterns")
 
 
 def digits(*, threshold: Annotated[ScalarLike, Range(ge=0, le=15)] = 7) -> Patterns:
