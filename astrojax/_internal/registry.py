@@ -1,7 +1,7 @@
 """Everything that can be chosen by name: found in the package's files, among installed plugins, or in code of a user's own.
 
-Each kind of thing is a `Role`. No list of the package's own members is kept: they are found by their base class, by the ending of
-their name, or by their parameters.
+Each kind of thing is a `Role`. No list of the package's own members is kept: they are found by their base class, by the ending
+of their name, or by their parameters.
 """
 
 import functools
@@ -78,6 +78,11 @@ def find(role: str, name: str) -> Any:
     except Exception as error:  # of any kind: it is another package's code
         text = f"{role} {name!r} of the package {entry.dist and entry.dist.name} cannot be imported"
         raise InputError(f"{text}: {type(error).__name__}: {error}") from error
+
+
+def as_part(role: str, base: type[Any], given: Any) -> Any:
+    """An object of a class of a role, given as such or by name; `InputError` for anything else."""
+    return given if isinstance(given, base) else find(role, given)()
 
 
 @functools.cache

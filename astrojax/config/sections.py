@@ -208,7 +208,7 @@ def score_parameters(score: str | None) -> dict[str, Parameter]:
 
 
 def _memory_section(kind: str, build: Callable[..., Any]) -> type[MemorySection]:
-    parameters = parameters_of(build, leave_out=("patterns", "stored"))
+    parameters = parameters_of(build, leave_out=("patterns", "stored", "gain_map", "activation"))
     fields, score_fields = {}, []
     for parameter in parameters:
         fields[parameter.name] = parameter.field()

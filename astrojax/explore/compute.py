@@ -241,7 +241,7 @@ def _solve(
     if isinstance(memory, AstrocyteMemory):
         query_scores = memory.scores(memory.initial_state(query))
         if memory.gain_regime == "dynamic":
-            settled = jax.nn.softmax(memory.scores(recall.state) / memory.temperature, where=stored)
+            settled = memory.gain_map.gains(memory.scores(recall.state) / memory.temperature, stored)
             residual = jnp.maximum(residual, jnp.max(jnp.abs(last - settled)))
 
     hopfield = retrieve(HopfieldMemory(patterns, stored=stored, tau_x=memory.tau_x, slope=memory.slope), query, **ways)

@@ -1,12 +1,13 @@
-"""The firing rate and its Lagrangian, and the softmax of the gains."""
+"""Activations: the firing rate of a neuronal state, and the Lagrangian it comes from."""
 
-import functools
+from abc import abstractmethod
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._internal.types import PerPattern, Scalar, Stored
+from .._internal.types import Neurons, Scalar
 
 
 def activation(x: Float[Array, "*shape"], slope: Scalar) -> Float[Array, "*shape"]:
@@ -34,31 +35,50 @@ def activation_slope(x: Float[Array, "*shape"], slope: Scalar) -> Float[Array, "
     return slope * (1 - activation(x, slope) ** 2)
 
 
-def softmax(logits: PerPattern, stored: Stored | None = None) -> PerPattern:
-    """Softmax of the stored entries, shape (K,); 0 for the others."""
-    weights, total, _ = _exponentials(logits, stored)
-    return weights / total
+class AbstractActivation(eqx.Module):
+    """Firing rates φ(x) of all neurons: the gradient of a convex Lagrangian L(x), with the slope σ if they have one.
+
+    An activation of your own defines `__call__` and `lagrangian`.
+
+    Source: Krotov and Hopfield (2021), arXiv:2008.06996.
+    """
+
+    @abstractmethod
+    def __call__(self, x: Neurons, slope: Scalar) -> Neurons:
+        """Firing rates φ(x) of a neuronal state x, shape (N,)."""
+
+    @abstractmethod
+    def lagrangian(self, x: Neurons, slope: Scalar) -> Scalar:
+        """The Lagrangian L(x) of all neurons, whose gradient is φ(x)."""
+
+    def energy(self, x: Neurons, slope: Scalar) -> Scalar:
+        """⟨x, φ(x)⟩ − L(x), which is part of the energy of every memory."""
+        return jnp.sum(x * self(x, slope)) - self.lagrangian(x, slope)
+
+    def dissipation(self, x: Neurons, slope: Scalar, dx: Neurons) -> Scalar:
+        """⟨dx, ∇²L(x) dx⟩ for a direction dx, shape (N,): dx times the derivative of φ along it."""
+        _, change = jax.jvp(lambda x: self(x, slope), (x,), (dx,))
+        return jnp.sum(dx * change)
 
 
-def log_partition(logits: PerPattern, stored: Stored | None = None) -> Scalar:
-    """log Σ exp of the stored entries, with the exponentials of `softmax`: the logits minus it are the log of their softmax."""
-    _, total, largest = _exponentials(logits, stored)
-    return largest + jnp.log(total)
+class TanhActivation(AbstractActivation):
+    """The activation of this project.
+
+    φ(x) = tanh(σx),  L(x) = Σ log cosh(σx)/σ
+    """
+
+    def __call__(self, x: Neurons, slope: Scalar) -> Neurons:
+        return activation(x, slope)
+
+    def lagrangian(self, x: Neurons, slope: Scalar) -> Scalar:
+        return jnp.sum(lagrangian(x, slope))
+
+    def energy(self, x: Neurons, slope: Scalar) -> Scalar:
+        """Summed neuron by neuron: both terms may be large."""
+        return jnp.sum(x * activation(x, slope) - lagrangian(x, slope))
+
+    def dissipation(self, x: Neurons, slope: Scalar, dx: Neurons) -> Scalar:
+        return jnp.sum(activation_slope(x, slope) * dx**2)
 
 
-def _exponentials(logits: PerPattern, stored: Stored | None) -> tuple[PerPattern, Scalar, Scalar]:
-    """Exponentials of logits less the largest, their sum, and the largest."""
-    if stored is not None:
-        # Its exponential is 0, and it is no infinity, which would spoil gradients.
-        logits = jnp.where(stored, logits, jnp.finfo(logits.dtype).min)
-    # As products and split maxima: compilers keep the order of a reduction, and would take one entry at a time.
-    largest = jax.lax.stop_gradient(largest_entry(logits))
-    weights = jnp.exp(logits - largest)
-    return weights, jnp.matmul(weights, jnp.ones_like(weights), precision=jax.lax.Precision.HIGHEST), largest
-
-
-def largest_entry(values: Float[Array, "*shape"]) -> Scalar:
-    """The largest of the entries; NaN if one is."""
-    values = values.ravel()
-    parts = next(number for number in range(8, 0, -1) if values.size % number == 0)  # which are searched concurrently
-    return jnp.max(functools.reduce(jnp.maximum, jnp.split(values, parts)))
+TANH: AbstractActivation = TanhActivation()

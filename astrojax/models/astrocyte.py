@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from .._internal.checks import finite, one_of, positive, real, shaped
 from .._internal.datasets import labeled
 from .._internal.parameters import OneOf, Range
+from .._internal.registry import as_part
 from .._internal.types import (
     BoolScalar,
     MaskLike,
@@ -23,10 +24,11 @@ from .._internal.types import (
     ScalarLike,
     Stored,
 )
-from .activations import log_partition, softmax
+from .activations import AbstractActivation
 from .base import DEFAULT_TOLERANCE, LARGEST_TOLERANCE, NUM_STEPS, AbstractMemory, NeuronState, checked_query, largest
+from .gain_maps import AbstractGainMap, masked
 from .packed import CompactPatterns
-from .scores import COUPLINGS, AbstractScore, LinearScore, SquaredScore, as_score
+from .scores import COUPLINGS, AbstractScore, LinearScore, SquaredScore
 
 CLEAR_SIMILARITY = 0.65  # cosine with its target above which a query is clear: 3 flips of 20 entries leave 0.7
 GAIN_REGIMES = ("dynamic", "adiabatic", "frozen")
@@ -60,6 +62,9 @@ class AstrocyteMemory(AbstractMemory):
 
     whose second term is there only in the dynamic regime.
 
+    With another gain map, p = ∇Ω*(z) for a regularizer Ω, the energy has cT Ω(p) for cT⟨p, log p⟩, and its rate
+    −c τp ⟨dz/dt, ∇²Ω*(z) dz/dt⟩ for −(c/τp) Var_p(F). With another activation, φ = ∇L, the rate has −τx⟨dx/dt, ∇²L(x) dx/dt⟩.
+
     Arguments:
         patterns: stored patterns as columns, shape (N, K), ±1 in the paper, or `compact_patterns`; their precision is that of
             the whole computation.
@@ -70,6 +75,8 @@ class AstrocyteMemory(AbstractMemory):
         slope: σ of the firing rate tanh(σx), positive. 5 throughout this project, since the paper does not say.
         score: how an overlap feeds the gain of its pattern: `squared` (the paper), `linear` or `power`. Or a score object such
             as `PowerScore(6)`.
+        gain_map: how gains follow from logits: `softmax` (the paper), or an object.
+        activation: firing rate φ: `tanh`, or an object.
         gain_regime: how gains follow their scores: `dynamic`, by their equation; `adiabatic`, at once (τp = 0); `frozen`, not
             at all (τp = ∞). Adiabatic gains are p = softmax(g(m)/T) at every instant; frozen ones stay at their start, and with
             uniform gains and the squared score this is the classical Hopfield network.
@@ -96,6 +103,8 @@ class AstrocyteMemory(AbstractMemory):
     logit_bias: PerPattern | None
     coupling: Scalar | None  # c where it was given as a number
     score: AbstractScore
+    gain_map: AbstractGainMap
+    activation: AbstractActivation
     gain_regime: str = eqx.field(static=True)
     coupling_name: str | None = eqx.field(static=True)  # `K`, `N` or `1` where the coupling was given by name
 
@@ -116,6 +125,8 @@ class AstrocyteMemory(AbstractMemory):
         tau_p: PositiveLike = 1.0,
         slope: PositiveLike = 5.0,
         score: str | AbstractScore = "squared",
+        gain_map: str | AbstractGainMap = "softmax",
+        activation: str | AbstractActivation = "tanh",
         gain_regime: Annotated[str, OneOf(GAIN_REGIMES)] = "dynamic",
         coupling: Annotated[ScalarLike | str | None, Range(gt=0), OneOf(tuple(COUPLINGS))] = None,
         stored: MaskLike | None = None,
@@ -124,7 +135,9 @@ class AstrocyteMemory(AbstractMemory):
     ) -> None:
         self._set(patterns, stored, temperature=temperature, tau_x=tau_x, tau_p=tau_p, slope=slope)
         dtype = self.patterns.dtype
-        self.score = as_score(score)
+        self.score = as_part("score", AbstractScore, score)
+        self.gain_map = as_part("gain_map", AbstractGainMap, gain_map)
+        self.activation = as_part("activation", AbstractActivation, activation)
         one_of("gain_regime", gain_regime, GAIN_REGIMES)
         self.gain_regime = gain_regime
         self.coupling_name = coupling if isinstance(coupling, str) else None
@@ -141,7 +154,7 @@ class AstrocyteMemory(AbstractMemory):
     def vector_field(self, state: AstrocyteState) -> AstrocyteState:
         scores, score_slopes = self.score.with_derivative(self.overlaps(state), self.num_neurons)
         scores = self._biased(scores)
-        gains = softmax(self._logits(state, scores), self.stored)
+        gains = self.gain_map.gains(self._logits(state, scores), self.stored)
         drive = self.coupling_constant() * (self.patterns @ (gains * score_slopes))
         dx = (drive - state.x) / self.tau_x
         if state.gain_logits is None:
@@ -149,12 +162,10 @@ class AstrocyteMemory(AbstractMemory):
         return AstrocyteState(dx, (scores - self.temperature * state.gain_logits) / self.tau_p)
 
     def gains(self, state: AstrocyteState) -> PerPattern:
-        return softmax(self._logits(state, self.scores(state)), self.stored)
+        return self.gain_map.gains(self._logits(state, self.scores(state)), self.stored)
 
     def log_gains(self, state: AstrocyteState) -> PerPattern:
-        logits = self._logits(state, self.scores(state))
-        log_gains = logits - log_partition(logits, self.stored)
-        return log_gains if self.stored is None else jnp.where(self.stored, log_gains, -jnp.inf)
+        return self.gain_map.log_gains(self._logits(state, self.scores(state)), self.stored)
 
     def scores(self, state: AstrocyteState) -> PerPattern:
         """Scores g(m) of the patterns with their bias, shape (K,)."""
@@ -163,21 +174,18 @@ class AstrocyteMemory(AbstractMemory):
     def energy(self, state: AstrocyteState) -> Scalar:
         scores = self.scores(state)
         logits = self._logits(state, scores)
-        gains = softmax(logits, self.stored)
-        # ⟨p, log p⟩ from the logits: no logarithm of a gain that has underflowed, and no −inf from columns not stored.
-        negative_entropy = gains @ logits - log_partition(logits, self.stored)
-        free_energy = self.temperature * negative_entropy - gains @ scores
+        gains = self.gain_map.gains(logits, self.stored)
+        free_energy = self.temperature * self.gain_map.regularizer_of(gains, logits, self.stored) - gains @ scores
         return self.coupling_constant() * free_energy + self.neuron_energy(state.x)
 
     def energy_rate(self, state: AstrocyteState) -> Scalar:
-        """−(1/τx) Σ φ′(x) (τx dx/dt)² − (c/τp) Var_p(F); the second term only in the dynamic regime."""
+        """−(1/τx) Σ φ′(x) (τx dx/dt)² − c τp ⟨dz/dt, ∇²Ω*(z) dz/dt⟩; the second term only in the dynamic regime."""
         derivative = self.vector_field(state)
         rate = self.neuron_dissipation(state.x, derivative.x)
-        if derivative.gain_logits is None:
+        if state.gain_logits is None or derivative.gain_logits is None:
             return rate
-        # F differs from τp dz/dt by a constant, which the variance ignores.
-        gains, dz = self.gains(state), derivative.gain_logits
-        return rate - self.coupling_constant() * self.tau_p * (gains @ (dz - gains @ dz) ** 2)
+        dissipation = self.gain_map.dissipation(masked(state.gain_logits, self.stored), derivative.gain_logits)
+        return rate - self.coupling_constant() * self.tau_p * dissipation
 
     def speed(self, state: AstrocyteState) -> Scalar:
         """Largest of |dx/dt|∞ and |dp/dt|∞: logits drift long after the gains have settled."""

@@ -14,7 +14,7 @@ from .._internal import checks
 from .._internal.checks import InputError
 from .._internal.datasets import labeled
 from .._internal.types import BoolScalar, MaskLike, Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
-from .activations import activation, activation_slope, lagrangian
+from .activations import TANH
 from .packed import CompactPatterns
 
 NUM_STEPS = 40  # of a grid, by default
@@ -41,6 +41,8 @@ class AbstractMemory(eqx.Module):
     stored: eqx.AbstractVar[Stored | None]
     tau_x: eqx.AbstractVar[Scalar]
     slope: eqx.AbstractVar[Scalar]
+
+    activation = TANH  # of memories without a field of this name
 
     positive_parameters: ClassVar[tuple[str, ...]] = ("tau_x", "slope")
     """Names of the parameters that must be positive: the dynamical parameters a sweep may vary."""
@@ -133,8 +135,8 @@ class AbstractMemory(eqx.Module):
         return None
 
     def readout(self, state: Any) -> Neurons:
-        """Firing rates φ(x) in (−1, 1), shape (N,)."""
-        return activation(state.x, self.slope)
+        """Firing rates φ(x), shape (N,): in (−1, 1) unless the memory has another activation."""
+        return self.activation(state.x, self.slope)
 
     def overlaps(self, state: Any) -> PerPattern:
         """Unnormalized overlaps m = Ξᵀφ(x) in [−N, N], shape (K,)."""
@@ -162,11 +164,11 @@ class AbstractMemory(eqx.Module):
 
     def neuron_energy(self, x: Neurons) -> Scalar:
         """The neurons' contribution to every energy, Σ xφ(x) − L(x)."""
-        return jnp.sum(x * activation(x, self.slope) - lagrangian(x, self.slope))
+        return self.activation.energy(x, self.slope)
 
     def neuron_dissipation(self, x: Neurons, dx: Neurons) -> Scalar:
         """The neurons' contribution to the energy rate, −τx Σ φ′(x) (dx/dt)²."""
-        return -self.tau_x * jnp.sum(activation_slope(x, self.slope) * dx**2)
+        return -self.tau_x * self.activation.dissipation(x, self.slope, dx)
 
 
 def check_memory(memory: object) -> None:

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 
 from .._internal.checks import at_least
 from .._internal.parameters import MOST_ORDER, Range
+from .._internal.registry import as_part
 from .._internal.types import MaskLike, Patterns, PositiveLike, Scalar, Stored
+from .activations import AbstractActivation
 from .base import AbstractMemory, NeuronState
 from .packed import CompactPatterns
 
@@ -29,6 +31,7 @@ class DenseMemory(AbstractMemory):
             equivalent.
         tau_x: τx, time constant of the neurons, positive, dimensionless.
         slope: σ of the firing rate tanh(σx), positive.
+        activation: firing rate φ: `tanh`, or an object.
         stored: which columns are stored, shape (K,), boolean; all of them if omitted.
 
     Raises `InputError` for a parameter out of range, or arrays of inconsistent shapes.
@@ -40,6 +43,7 @@ class DenseMemory(AbstractMemory):
     tau_x: Scalar
     slope: Scalar
     stored: Stored | None
+    activation: AbstractActivation
     order: int = eqx.field(static=True)
 
     def __init__(
@@ -49,10 +53,12 @@ class DenseMemory(AbstractMemory):
         order: Annotated[int, Range(ge=2, le=MOST_ORDER)] = 4,
         tau_x: PositiveLike = 1.0,
         slope: PositiveLike = 5.0,
+        activation: str | AbstractActivation = "tanh",
         stored: MaskLike | None = None,
     ) -> None:
         at_least("order", order, 2, MOST_ORDER)
         self._set(patterns, stored, tau_x=tau_x, slope=slope)
+        self.activation = as_part("activation", AbstractActivation, activation)
         self.order = order
 
     def vector_field(self, state: NeuronState) -> NeuronState:

@@ -5,7 +5,9 @@ import jax
 import jax.numpy as jnp
 
 from .._internal.checks import InputError
+from .._internal.registry import as_part
 from .._internal.types import MaskLike, Neurons, Patterns, PositiveLike, Scalar, Stored
+from .activations import AbstractActivation
 from .base import AbstractMemory, NeuronState
 from .packed import CompactPatterns
 
@@ -24,6 +26,7 @@ class HopfieldMemory(AbstractMemory):
         patterns: stored patterns as columns, shape (N, K), or `compact_patterns`.
         tau_x: τx, time constant of the neurons, positive, dimensionless.
         slope: σ of the firing rate tanh(σx), positive.
+        activation: firing rate φ: `tanh`, or an object.
         zero_diagonal: leave out the self-couplings W_ii = K/N. The paper keeps them; at K ≫ N they freeze every neuron in
             its starting sign, so that a fair comparison shows both.
         stored: which columns are stored, shape (K,), boolean; all of them if omitted.
@@ -37,6 +40,7 @@ class HopfieldMemory(AbstractMemory):
     tau_x: Scalar
     slope: Scalar
     stored: Stored | None
+    activation: AbstractActivation
     zero_diagonal: bool = eqx.field(static=True)
 
     def __init__(
@@ -45,10 +49,12 @@ class HopfieldMemory(AbstractMemory):
         *,
         tau_x: PositiveLike = 1.0,
         slope: PositiveLike = 5.0,
+        activation: str | AbstractActivation = "tanh",
         zero_diagonal: bool = False,
         stored: MaskLike | None = None,
     ) -> None:
         self._set(patterns, stored, tau_x=tau_x, slope=slope)
+        self.activation = as_part("activation", AbstractActivation, activation)
         if not isinstance(zero_diagonal, bool):
             raise InputError(f"zero_diagonal must be True or False; got {zero_diagonal!r}")
         self.zero_diagonal = zero_diagonal

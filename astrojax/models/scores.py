@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from .._internal.checks import InputError, at_least
 from .._internal.parameters import MOST_ORDER, Range
-from .._internal.registry import find, members
+from .._internal.registry import members
 from .._internal.types import PerPattern, Scalar
 
 
@@ -94,11 +94,3 @@ score's own."""
 def scores() -> dict[str, type[AbstractScore]]:
     """The scores of the package by name: `squared`, `linear`, `power`, and any other `…Score` in a file of this folder."""
     return members("score")
-
-
-def as_score(score: str | AbstractScore) -> AbstractScore:
-    """A score given by name (`squared`, `linear`, `power`) or as an object; `InputError` for any other name."""
-    if isinstance(score, AbstractScore):
-        return score
-    found: AbstractScore = find("score", score)()
-    return found

@@ -11,7 +11,7 @@ import optimistix as optx
 from jaxtyping import Array, Float, PyTree
 
 from .._internal.types import BoolScalar, IntScalar, Scalar
-from ..models.activations import largest_entry
+from ..models.gain_maps import largest_entry
 from .automatic import Automatic
 
 PROPORTIONAL, INTEGRAL, SAFETY = 0.3, 0.7, 0.8

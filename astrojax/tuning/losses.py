@@ -43,7 +43,10 @@ def soft_hamming_loss(memory: AbstractMemory, target: Neurons, state: Any) -> Sc
 
 
 def gain_loss(memory: AbstractMemory, target: Neurons, state: Any) -> Scalar:
-    """−log p of the target, the first pattern: the cross-entropy of the gains. It does not see the neurons."""
+    """−log p of the target, the first pattern: the cross-entropy of the gains. It does not see the neurons.
+
+    Infinite, without a gradient, where that gain is exactly 0, as gain maps other than softmax allow.
+    """
     log_gains = memory.log_gains(state)
     if log_gains is None:
         raise InputError(f"loss gain needs a memory with gains; {type(memory).__name__} has none")
