@@ -32,6 +32,7 @@ assert_type(query, jax.Array)
 assert_type(aj.erase(key, query, fraction=0.5), jax.Array)
 assert_type(aj.add_noise(key, query, scale=0.5), jax.Array)
 assert_type(aj.Flips()(key, query, jnp.asarray(2)), jax.Array)
+corruptions: list[aj.AbstractCorruption] = [aj.Flips()]
 assert_type(aj.Erasures().level_name, str)
 assert_type(aj.GaussianNoise(), aj.GaussianNoise)
 
@@ -40,6 +41,8 @@ assert_type(memory, aj.AstrocyteMemory)
 assert_type(aj.AstrocyteMemory(patterns, score=aj.PowerScore(6), stored=[True] * 100).score, aj.AbstractScore)
 assert_type(aj.SquaredScore().coupling(memory.num_patterns), jax.Array)
 assert_type(aj.LinearScore()(jnp.ones(3), 30), jax.Array)
+assert_type(aj.AstrocyteMemory(patterns, gain_map=aj.SoftmaxGainMap()).gain_map, aj.AbstractGainMap)
+assert_type(aj.HopfieldMemory(patterns, activation=aj.TanhActivation()).activation, aj.AbstractActivation)
 assert_type(aj.ModernHopfieldMemory(patterns, temperature=0.1), aj.AstrocyteMemory)
 hopfield = aj.HopfieldMemory(aj.compact_patterns(patterns), zero_diagonal=True)
 memories: list[aj.AbstractMemory] = [memory, hopfield, aj.DenseMemory(patterns, order=3), aj.NeuronAstrocyteMemory(patterns)]
