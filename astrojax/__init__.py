@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # several names a line, which isort would not do
     # isort: off
+    from . import testing as testing
     from ._internal.devices import OutOfMemoryError as OutOfMemoryError
     from ._internal.errors import InputError as InputError, RunError as RunError
     from .equilibria.basins import Attractors as Attractors, Basin as Basin, attractors as attractors, basin as basin
@@ -76,7 +77,7 @@ def __getattr__(name: str) -> object:
         return version()
     if name in _HOME:
         module = _import_module(f".{_HOME[name]}", __name__)
-        value = getattr(module, name, None) or _import_module(f".{_HOME[name]}.{name}", __name__)
+        value = vars(module).get(name) or _import_module(f"{module.__name__}.{name}")
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

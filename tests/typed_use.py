@@ -45,6 +45,7 @@ assert_type(aj.AstrocyteMemory(patterns, gain_map=aj.SoftmaxGainMap()).gain_map,
 assert_type(aj.HopfieldMemory(patterns, activation=aj.TanhActivation()).activation, aj.AbstractActivation)
 assert_type(aj.ModernHopfieldMemory(patterns, temperature=0.1), aj.AstrocyteMemory)
 hopfield = aj.HopfieldMemory(aj.compact_patterns(patterns), zero_diagonal=True)
+aj.testing.check_memory(aj.HopfieldMemory)
 memories: list[aj.AbstractMemory] = [memory, hopfield, aj.DenseMemory(patterns, order=3), aj.NeuronAstrocyteMemory(patterns)]
 state = memory.initial_state(query)
 assert_type(state, aj.AstrocyteState)
