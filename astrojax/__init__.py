@@ -55,6 +55,7 @@ if TYPE_CHECKING:  # several names a line, which isort would not do
     from .storage.folder import load as load
     from .sweep.engine import Engine as Engine
     from .sweep.execution import Sweep as Sweep, SweepResult as SweepResult, run_sweeps as run_sweeps
+    from .sweep.observables import observable as observable
     from .sweep.trials import DecoderTrial as DecoderTrial, RecallTrial as RecallTrial
     from .tuning.baselines import grid_search as grid_search, random_search as random_search
     from .tuning.losses import Loss as Loss

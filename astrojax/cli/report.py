@@ -44,7 +44,7 @@ def show_run(
             output.print_line(f"{folder}: started {provenance['started']}, {versions}, {provenance['backend']}")
             known = f"seed {provenance['seed']}, configuration SHA-256 {provenance['config_sha256'][:16]}"
             output.print_line(f"{known}, solver {results.attrs['solver']}")
-    content = summary(results, along) | {"grids": provenance["grids"]}
+    content = summary(results, along, (drawing or {}).get("observable")) | {"grids": provenance["grids"]}
 
     def draw(**chosen: Any) -> Any:
         from ..report.figures import figures_of

@@ -1,33 +1,29 @@
 """What is stored: units and definition of every variable."""
 
+from collections.abc import Iterable
+from typing import Any
+
+from .._internal.registry import members
+from ..sweep.observables import HOW, meaning_of
+
+OBSERVABLES = {name: meaning_of(function) for name, function in members("observable").items()}
+
 DEFINITIONS = {
-    "hamming_error": ("neurons", "half the sum of |target - sign(x)|; sign(0) counts as half an error"),
-    "soft_hamming_error": ("neurons", "half the sum of |target - tanh(slope x)|"),
-    "overlap": ("1", "mean of target times tanh(slope x)"),
-    "success": ("1", "1 where the Hamming error is 0"),
-    "perplexity": ("patterns", "exponential of the entropy of the gains; NaN for memories without gains"),
-    "log_target_gain": ("1", "logarithm of the target's gain; NaN for memories without gains"),
-    "energy": ("dimensionless energy", "Lyapunov function of the final state; differs from memory to memory"),
-    "energy_rate": ("dimensionless energy per time", "its exact time derivative at the final state; minus the dissipation"),
-    "settled": ("1", "0 where a neuron is still driven towards the other sign, so that a longer horizon changes the outcome"),
-    "convergence_time": (
-        "dimensionless time",
-        "first time at which all moves below the stated speed; inf: not within the horizon",
-    ),
-    "num_steps": ("steps", "accepted steps of the solver"),
-    "refined": ("1", "1 where the first grid of time steps was too coarse, and a finer one was taken"),
-    "tolerance": ("1", "relative tolerance of a step of the solver; on a grid, its largest error beyond which it is refined"),
-    "status": (
-        "1",
-        "0 ok, 1 max_steps, 2 non_finite, 3 invalid_memory, 4 solver_failed, 5 invalid_settings, "
-        "6 unconfirmed, -1 not computed yet; failed samples are NaN",
-    ),
+    **OBSERVABLES,
+    **HOW,
     "decoder_error": ("neurons", "Hamming error of a decoder on the same problem, for reference"),
 }
-"""Units and definition of every stored variable."""
+"""Units and definition of every variable of the package."""
 
 
-def attributes(name: str) -> dict[str, str]:
-    """Units and definition of a variable."""
-    units, definition = DEFINITIONS[name]
+def ordered(names: Iterable[str]) -> list[str]:
+    """Names of variables in the order in which they are stored: the package's observables, a user's, all others."""
+    names = set(names)
+    others = [name for name in DEFINITIONS if name not in OBSERVABLES]
+    return [name for name in [*OBSERVABLES, *sorted(names - DEFINITIONS.keys()), *others] if name in names]
+
+
+def attributes(name: str, observable: Any = None) -> dict[str, str]:
+    """Units and definition of a variable, which a user's `observable` measures if it is none of the package's."""
+    units, definition = DEFINITIONS[name] if observable is None else meaning_of(observable)
     return {"units": units, "long_name": name.replace("_", " "), "definition": definition}

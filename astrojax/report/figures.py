@@ -32,7 +32,16 @@ from .drawing import (
     observable_label,
     set_axis,
 )
-from .tables import VALUES_IN_MEMORY, axes_of, long_axes, mean_and_interval, pieces
+from .tables import (
+    VALUES_IN_MEMORY,
+    axes_of,
+    default_observable,
+    long_axes,
+    mean_and_interval,
+    observables_of,
+    pieces,
+    values_of,
+)
 
 REFERENCES = {"bayes_signed": "--", "bayes_unsigned": ":"}
 """Decoders shown as references, the first in maps and all along an axis, and their line styles."""
@@ -91,12 +100,13 @@ def draw_all(draw: Callable[[], Mapping[str, Figure]], folder: Path, formats: Se
 
 def figures_of(
     results: xr.Dataset,
-    observable: str = "hamming_error",
+    observable: str | None = None,
     models: Sequence[str] | None = None,
     labels: Labels = None,
 ) -> dict[str, Figure]:
     """All figures that the axes of a run allow, by name; arguments as for `curves`."""
-    names = [str(name) for name in _checked(results, observable, models, labels).model.values]
+    checked, observable = _checked(results, observable, models, labels)
+    names = [str(name) for name in checked.model.values]
     shown: dict[str, Any] = {"observable": observable, "labels": labels}
     which = "" if observable == "hamming_error" else f"{observable}_"
     figures: dict[str, Figure] = {}
@@ -115,7 +125,7 @@ def figures_of(
 
 def heat_map(
     results: xr.Dataset,
-    observable: str = "hamming_error",
+    observable: str | None = None,
     vertical: str | None = None,
     horizontal: str | None = None,
     *,
@@ -127,7 +137,7 @@ def heat_map(
 
     Arguments:
         results: of a run, from `load`, or a part of them, such as `results.sel(num_patterns=[10])`.
-        observable: a variable of the results.
+        observable: a variable of the results; the Hamming error if omitted, or the first that was measured.
         vertical, horizontal: the axes, by default the first two with several values. The mean is over all others.
         models: names of models, and of Hamming errors `bayes_signed` and `bayes_unsigned` where the decoders were run; all
             models and the first decoder by default.
@@ -140,10 +150,10 @@ def heat_map(
     Raises:
         InputError (a ValueError): for unknown names, and if there is not one of `Axes` per panel.
     """
-    results = _checked(results, observable, models, labels)
+    results, observable = _checked(results, observable, models, labels)
     vertical, horizontal = _axes(results, observable, [vertical, horizontal])
     names = [str(name) for name in results.model.values]
-    panels = [(model_label(name, labels), _values(results, observable, name)) for name in names]
+    panels = [(model_label(name, labels), values_of(results, observable, name)) for name in names]
     references = _references(results, observable, models, vertical, horizontal)
     for decoder in references if models else references[:1]:
         panels.append((axis_label(decoder, labels), results.decoder_error.sel(decoder=decoder)))
@@ -164,7 +174,7 @@ def difference(
     results: xr.Dataset,
     model: str,
     other: str,
-    observable: str = "hamming_error",
+    observable: str | None = None,
     vertical: str | None = None,
     horizontal: str | None = None,
     *,
@@ -185,9 +195,9 @@ def difference(
     Raises:
         InputError (a ValueError): for unknown names, and for several `Axes`.
     """
-    results = _checked(results, observable, [model, other], labels)
+    results, observable = _checked(results, observable, [model, other], labels)
     vertical, horizontal = _axes(results, observable, [vertical, horizontal])
-    one, two = (_values(results, observable, name) for name in (model, other))
+    one, two = (values_of(results, observable, name) for name in (model, other))
     mean, low, high = mean_and_interval(one, [vertical, horizontal], minus=two)
     certain = (low > 0) | (high < 0)
     figure, axes = make_panels(ax, 1, (5.0, 4.0))
@@ -209,7 +219,7 @@ def difference(
 
 def curves(
     results: xr.Dataset,
-    observable: str = "hamming_error",
+    observable: str | None = None,
     along: str | None = None,
     *,
     models: Sequence[str] | None = None,
@@ -234,8 +244,8 @@ def curves(
     Raises:
         InputError (a ValueError): for unknown names, and results without an axis with several values.
     """
-    every = [str(name) for name in _checked(results, observable, None, labels).model.values]
-    results = _checked(results, observable, models, labels)
+    every = [str(name) for name in _checked(results, observable, None, labels)[0].model.values]
+    results, observable = _checked(results, observable, models, labels)
     (along,) = _axes(results, observable, [along])
     across = next((dim for dim in long_axes(results, observable) if dim != along), None)
     number = 3 if ax is None else np.size(ax)
@@ -249,7 +259,7 @@ def curves(
         for name in map(str, results.model.values):
             at = every.index(name)
             color, marker = COLORS[at % len(COLORS)], MARKERS[at % len(MARKERS)]
-            values = _values(chosen, observable, name)
+            values = values_of(chosen, observable, name)
             interval = mean_and_interval(values, [along], (0, 1)) if is_share else _mean_and_quartiles(values, along)
             mean, low, high = interval
             if not np.isfinite(mean).any():  # nothing is computed yet
@@ -271,13 +281,15 @@ def curves(
     return figure
 
 
-def _checked(results: xr.Dataset, observable: str, models: Sequence[str] | None, labels: Labels) -> xr.Dataset:
-    """The results of the chosen models, with dimensions of models and trials."""
+def _checked(
+    results: xr.Dataset, observable: str | None, models: Sequence[str] | None, labels: Labels
+) -> tuple[xr.Dataset, str]:
+    """The results of the chosen models, with dimensions of models and trials; and the observable to be drawn."""
     if not isinstance(results, xr.Dataset) or "model" not in results.coords:
         raise InputError(f"results must be those of a run, as astrojax.load returns them; got {shown(results)}")
     results = results.expand_dims([dim for dim in ("model", "trial") if dim not in results.dims])
-    observables = [str(name) for name, values in results.data_vars.items() if "model" in values.dims and name != "status"]
-    observables = [name for name in observables if name != "decoder_error"]
+    observables = observables_of(results)
+    observable = default_observable(results) if observable is None else observable
     one_of("observable", observable, observables)
     known = [str(name) for name in results.model.values]
     chosen = known if models is None else [models] if isinstance(models, str) else list(models) or [""]
@@ -290,7 +302,7 @@ def _checked(results: xr.Dataset, observable: str, models: Sequence[str] | None,
                 MathTextParser("path").parse(label)
             except ValueError as error:
                 raise InputError(f"labels must have mathematics that matplotlib can read; got {shown(label)}") from error
-    return results.sel(model=[name for name in chosen if name in known])
+    return results.sel(model=[name for name in chosen if name in known]), observable
 
 
 def _axes(results: xr.Dataset, observable: str, given: Sequence[str | None]) -> list[str]:
@@ -304,13 +316,6 @@ def _axes(results: xr.Dataset, observable: str, given: Sequence[str | None]) -> 
     if "" in axes or len(set(axes)) < len(axes):
         raise InputError(f"the figure takes {len(given)} different axes of several values; got {', '.join(known)}")
     return axes
-
-
-def _values(results: xr.Dataset, observable: str, model: str) -> xr.DataArray:
-    """An observable of a model. Counts, which cannot be NaN, are invalid where a trajectory failed or is not computed."""
-    one = results.sel(model=model, drop=True)
-    values = one[observable]
-    return values if values.dtype.kind == "f" else values.where(one.status == 0)
 
 
 def _references(results: xr.Dataset, observable: str, models: Sequence[str] | None, *axes: str) -> list[str]:

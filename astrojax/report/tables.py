@@ -27,25 +27,28 @@ VALUES_IN_MEMORY = 2**19
 """Number of values that are read at a time."""
 
 
-def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str, Any]:
-    """Plain data of the printed tables: mean Hamming errors and their 95% intervals, [low, high], by model and decoder.
+def summary(results: xr.Dataset, along: Sequence[str] | None = None, observable: str | None = None) -> dict[str, Any]:
+    """Plain data of the printed tables: means of an observable and their 95% intervals, [low, high], by model and decoder.
 
     They run along at most two axes of the sweep, the given ones or the first with several values, and are means over all
-    others. Raises `InputError` for more than two axes, or an unknown one.
+    others. The observable is the Hamming error if omitted, or the first that is stored. Its tables are under its name.
+    Raises `InputError` for an observable that is not stored, for more than two axes, or an unknown one.
     """
-    axes = list(along or long_axes(results)[:2] or ["num_patterns"])
+    observable = observable or default_observable(results)
+    one_of("observable", observable, observables_of(results))
+    axes = list(along or long_axes(results, observable)[:2] or ["num_patterns"])
     if len(set(axes)) < len(axes) or len(axes) > 2:
         raise InputError(f"--along takes one or two different axes; got {', '.join(axes)}")
     for axis in axes:
-        one_of("--along", axis, axes_of(results))
+        one_of("--along", axis, axes_of(results, observable))
     places = {dim: _spread(results.sizes[dim], limit) for dim, limit in zip(axes, (MAX_ROWS, MAX_COLUMNS), strict=False)}
     tables = {}
-    for name, errors in _errors(results).items():
+    for name, errors in _means_of(results, observable).items():
         # The error of a decoder is the same everywhere along an axis that does not matter to it.
         repeated = {dim: places[dim].size for dim in axes if dim not in errors.dims}
         shown = errors.isel(places, missing_dims="ignore").expand_dims(repeated)
-        found = mean_and_interval(shown, axes, bounds_of(results, "hamming_error"))
-        tables[name] = {"mean_hamming_error": _plain(found[0]), "interval": _plain(np.moveaxis(found[1:], 0, -1))}
+        found = mean_and_interval(shown, axes, bounds_of(results, observable))
+        tables[name] = {f"mean_{observable}": _plain(found[0]), "interval": _plain(np.moveaxis(found[1:], 0, -1))}
     names = [str(name) for name in results.model.values]
     status, success, settled, refined = (
         {name: _counts(computed(results[variable].sel(model=name))) for name in names if variable in results}
@@ -55,11 +58,11 @@ def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str
         name: {Status(int(value)).name.lower(): count for value, count in found.items() if value > 0}
         for name, found in status.items()
     }
-    return {
+    content = {
+        "observable": observable,
         "axes": {dim: results[dim].values[places[dim]].tolist() for dim in axes},
-        "averaged_over": [dim for dim in long_axes(results) if dim not in axes],
+        "averaged_over": [dim for dim in long_axes(results, observable) if dim not in axes],
         "zipped": {dim: zipped(results, dim) for dim in axes},
-        "hamming_error": tables,
         "success": {name: round(found[1.0] / found.total(), 6) if found else None for name, found in success.items()},
         "failed": {name: sum(reasons.values()) for name, reasons in failures.items()},
         "failures": failures,
@@ -68,25 +71,37 @@ def summary(results: xr.Dataset, along: Sequence[str] | None = None) -> dict[str
         "trajectories": sum(count for found in status.values() for value, count in found.items() if value >= 0),
         "not_computed": sum(found[-1.0] for found in status.values()),
     }
+    return content | {f"mean_{observable}" if observable in content else observable: tables}
+
+
+def tables_of(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables of a `summary` by model and decoder; under `mean_…` where the observable's name means something else there."""
+    observable = content["observable"]
+    tables: dict[str, Any] = content.get(f"mean_{observable}") or content[observable]
+    return tables
 
 
 def print_tables(console: Console, content: dict[str, Any]) -> None:
     """Print the tables of a `summary`: one for each model and decoder, or a single one where they run along one axis."""
-    means = {name: table["mean_hamming_error"] for name, table in content["hamming_error"].items()}
+    observable = content["observable"]
+    label = "mean " + observable.replace("_", " ").replace("hamming", "Hamming")
+    means = {name: table[f"mean_{observable}"] for name, table in tables_of(content).items()}
+    form = ".2f" if observable == "hamming_error" else ".4g"
     *vertical, (columns, values) = content["axes"].items()
-    tables = {"mean Hamming error": means}
+    tables = {label: means}
     for rows, row_values in vertical:
         tables = {
-            f"{name}: mean Hamming error, {rows} down, {columns} across": dict(zip(distinct(row_values), lines, strict=True))
+            f"{name}: {label}, {rows} down, {columns} across": dict(zip(distinct(row_values), lines, strict=True))
             for name, lines in means.items()
         }
     for title, lines in tables.items():
-        cells = ([name, *("-" if mean is None else f"{mean:.2f}" for mean in line)] for name, line in lines.items())
+        cells = ([name, *("-" if mean is None else f"{mean:{form}}" for mean in line)] for name, line in lines.items())
         console.print(make_table(["" if vertical else columns, *distinct(values)], cells, title, first="right"))
     gaps = _largest_gaps(content)
     if gaps is not None:
         console.print(
-            f"95% intervals reach up to {gaps[0]:.2f} below and {gaps[1]:.2f} above these means; --html and --json list them"
+            f"95% intervals reach up to {gaps[0]:{form}} below and {gaps[1]:{form}} above these means; "
+            "--html and --json list them"
         )
     if content["averaged_over"]:
         console.print(f"means are also over {', '.join(content['averaged_over'])}")
@@ -212,12 +227,22 @@ def mean_and_interval(
     return np.array([means, *whole.interval(bounds)])
 
 
-def axes_of(results: xr.Dataset, observable: str = "hamming_error", least: int = 1) -> list[str]:
+def observables_of(results: xr.Dataset) -> list[str]:
+    """What a run measured of its models, in the order in which it is stored."""
+    return [str(name) for name, values in results.data_vars.items() if "model" in values.dims and name != "status"]
+
+
+def default_observable(results: xr.Dataset) -> str:
+    """What is shown of a run: Hamming errors, or the first observable where they were not measured."""
+    return "hamming_error" if "hamming_error" in results else next(iter(observables_of(results)), "hamming_error")
+
+
+def axes_of(results: xr.Dataset, observable: str, least: int = 1) -> list[str]:
     """The axes of a sweep with `least` values or more, without trials."""
     return [str(dim) for dim in results[observable].dims if dim not in ("model", "trial") and results.sizes[dim] >= least]
 
 
-def long_axes(results: xr.Dataset, observable: str = "hamming_error") -> list[str]:
+def long_axes(results: xr.Dataset, observable: str) -> list[str]:
     """The axes of a sweep with several values, without trials."""
     return axes_of(results, observable, 2)
 
@@ -267,18 +292,26 @@ def distinct(values: Sequence[float | int]) -> list[str]:
     return short if len(set(short)) == len(short) else [str(value) for value in values]
 
 
-def _errors(results: xr.Dataset) -> dict[str, xr.DataArray]:
-    errors = {str(name): results.hamming_error.sel(model=name, drop=True) for name in results.model.values}
-    if "decoder_error" in results:
+def _means_of(results: xr.Dataset, observable: str) -> dict[str, xr.DataArray]:
+    """The values to be averaged, by model; Hamming errors by decoder too."""
+    values = {str(name): values_of(results, observable, str(name)) for name in results.model.values}
+    if observable == "hamming_error" and "decoder_error" in results:
         for name in results.decoder.values:
-            errors[f"decoder {name}".replace("_", " ")] = results.decoder_error.sel(decoder=name, drop=True)
-    return errors
+            values[f"decoder {name}".replace("_", " ")] = results.decoder_error.sel(decoder=name, drop=True)
+    return values
+
+
+def values_of(results: xr.Dataset, observable: str, model: str) -> xr.DataArray:
+    """An observable of a model. Counts, which cannot be NaN, are invalid where a trajectory failed or is not computed."""
+    one = results.sel(model=model, drop=True)
+    values = one[observable]
+    return values if values.dtype.kind == "f" else values.where(one.status == 0)
 
 
 def _largest_gaps(content: dict[str, Any]) -> np.ndarray | None:
     """Largest distances of the intervals' ends below and above their means; `None` where there is no interval."""
-    tables = content["hamming_error"].values()
-    means = np.concatenate([np.asarray(table["mean_hamming_error"], float).ravel() for table in tables])
+    tables = tables_of(content).values()
+    means = np.concatenate([np.asarray(table[f"mean_{content['observable']}"], float).ravel() for table in tables])
     ends = np.concatenate([np.asarray(table["interval"], float).reshape(-1, 2) for table in tables])
     known = np.isfinite(means)
     gaps = np.where(np.isnan(ends), np.inf, np.abs(ends - means[:, None]))[known]

@@ -101,7 +101,7 @@ def tune_figures(
     figures = {"search": plot_history(history, best)}
     if landscape is not None:
         figures["landscape"] = plot_landscape(history, landscape, best)
-    axes = long_axes(heldout)
+    axes = long_axes(heldout, "hamming_error")
     if len(axes) >= 2:
         figures["before_and_after"] = heat_map(heldout)
         figures["difference"] = difference(heldout, "tuned", "start")

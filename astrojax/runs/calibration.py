@@ -21,6 +21,9 @@ FINER = 8
 FINEST = 32
 """Largest refinement."""
 
+COMPARED = ("hamming_error", "overlap")
+"""The observables of pilot problems, whatever a run stores."""
+
 LAST_TRIAL = 2**31 - 1
 """Pilot problems count down from the last possible trial."""
 
@@ -52,7 +55,7 @@ def _compare(parts: Sequence[Part], session: Session, refinement: float) -> dict
     each = -(-NUM_PILOTS // len(parts))
     outcomes = [_pair(part, session, each, refinement) for part in parts]
     (errors, overlaps), (finer_errors, finer_overlaps) = (
-        [np.concatenate([pair[i][name] for pair in outcomes]) for name in ("hamming_error", "overlap")] for i in (0, 1)
+        [np.concatenate([pair[i][name] for pair in outcomes]) for name in COMPARED] for i in (0, 1)
     )
     known = np.isfinite(errors) & np.isfinite(finer_errors)
     differ = known & (errors != finer_errors)
@@ -66,6 +69,8 @@ def _compare(parts: Sequence[Part], session: Session, refinement: float) -> dict
 
 def _pair(part: Part, session: Session, number: int, refinement: float) -> tuple[dict[str, Any], dict[str, Any]]:
     sample = dataclasses.replace(part.sweep.sample, refinement=refinement)
+    if not set(COMPARED) <= part.outputs.keys():
+        sample = dataclasses.replace(sample, observables=COMPARED)
     own = _outcomes(part, session, number, sample)
     # Finer grids may have more steps than those of a run, unless it is only a few pilots that need so many.
     usual = np.quantile(own["num_steps"], 0.99)

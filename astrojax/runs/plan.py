@@ -10,12 +10,14 @@ import jax
 import numpy as np
 import xarray as xr
 
+from .._internal.errors import InputError
 from ..config.run import Config
-from ..config.variables import DEFINITIONS, attributes
+from ..config.variables import attributes, ordered
 from ..storage.results import Grid, Region, Variable, coordinates_of
 from ..sweep.engine import Engine, Lanes
 from ..sweep.execution import Sweep
 from ..sweep.grid import Block, blocks, chunk_shape, grown
+from ..sweep.observables import name_of
 from ..sweep.programs import outputs
 from ..sweep.trials import RecallTrial
 
@@ -165,7 +167,11 @@ class Plan:
         measured = {name: dtype for part in self.parts if part.name != DECODERS for name, dtype in part.outputs.items()}
         lengths = self._chunk_lengths(list(self.sizes))
         grid = Grid(("model", *self.sizes), (len(self.config.models), *self.sizes.values()), (1, *lengths))
-        stored = [Variable(name, grid, measured[name], attributes(name)) for name in DEFINITIONS if name in measured]
+        samples = [part.sweep.sample for part in self.parts if part.name != DECODERS]
+        observables = {name_of(item): item for sample in samples for item in sample.observables}
+        if taken := [name for name in observables if name in self.coordinates.coords]:
+            raise InputError(f"an observable must have a name of its own; got {taken[0]!r}, which is that of a coordinate")
+        stored = [Variable(name, grid, measured[name], attributes(name, observables.get(name))) for name in ordered(measured)]
         if decoders := self._decoders:
             own, number = self.dims[DECODERS], len(decoders)
             sizes = (number, *(self.sizes[axis] for axis in own))

@@ -79,7 +79,7 @@ def _tables(results: xr.Dataset) -> Iterator["pd.DataFrame"]:
     if "decoder_error" in results:
         errors = {f"decoder_{name}": results.decoder_error.sel(decoder=name, drop=True) for name in results.decoder.values}
         results = results.drop_dims("decoder").assign(errors)
-    dims = list(results.hamming_error.dims)
+    dims = list(results.status.dims)
     first = dims[1]
     rows = int(np.prod([results.sizes[dim] for dim in dims[2:]]))
     step = max(ROWS_AT_A_TIME // max(rows, 1), 1)

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from .._internal.errors import InputError
 from .._internal.files import is_part, refuse_links
 from ..config.files import CONFIG, run_again, run_folder
-from ..config.variables import DEFINITIONS
+from ..config.variables import ordered
 from .provenance import check_files, read_record
 from .results import DONE, RESULTS, Cells, CheckedStore, stored_grid
 
@@ -118,8 +118,9 @@ def load(run: str | Path, *, partial: bool = False) -> xr.Dataset:
     if not partial and not flags.all():
         text = f"{np.count_nonzero(flags)} of {flags.size} chunks are computed; {again} continues it"
         raise InputError(f"{folder} is unfinished: {text}")
-    names = [name for name in DEFINITIONS if name in written]
-    cells = Cells(folder / RESULTS, record["config_sha256"], {name: stored_grid(folder, name) for name in names})
+    grids = {name: stored_grid(folder, name) for name in written}
+    names = ordered(name for name, grid in grids.items() if len(grid.dims) > 1)  # coordinates have one dimension
+    cells = Cells(folder / RESULTS, record["config_sha256"], {name: grids[name] for name in names})
     if flags.size != cells.size:
         text = f"it has {flags.size} flags for {cells.size} chunks"
         raise InputError(f"{folder / DONE} is damaged: {text}; {again} repairs it")

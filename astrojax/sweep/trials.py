@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,11 +17,12 @@ from .._internal.random import seed_key
 from .._internal.types import IntScalar, Neurons, RandomKey, Scalar, ScalarLike
 from ..models.base import AbstractMemory
 from ..problems.decoders import bayes_decoder, nearest_pattern
-from ..problems.observables import hamming_error, overlap, perplexity, soft_hamming_error, success
+from ..problems.observables import hamming_error
 from ..problems.task import Coordinates, Problem, Task
 from ..solve.retrieve import Recall, Status, prepare, recall_of
 from ..solve.settings import SolveSettings
 from ..solve.time_grid import common_num_steps
+from .observables import checked_number, chosen_observables, name_of
 
 Observables = dict[str, jax.Array]
 
@@ -39,6 +40,11 @@ class RecallTrial(eqx.Module):
             given. Grids of `adams` have a number of steps that suits each problem, times `refinement`, or `num_steps` for all;
             if it is too small, a sweep doubles it, up to `max_steps`.
         settings: all of them in one object, which `given` overrides.
+        observables: what is measured, in this order: names of the package's or of plugins, or functions of your own,
+            `function(memory, target, recall)`, that return one real number (see `observable`); all of the package's if omitted.
+            A function is stored under its name; a partial function or an `equinox.Module` may have an attribute `name`.
+
+    Raises `InputError` for settings out of range, and for observables that are unknown, or have no name or the same one.
     """
 
     task: Task
@@ -46,6 +52,7 @@ class RecallTrial(eqx.Module):
     parameters: dict[str, ScalarLike]
     per_pattern: dict[str, Float[Array, "... pool"]]
     settings: SolveSettings
+    observables: tuple[Any, ...]
 
     def __init__(
         self,
@@ -56,10 +63,12 @@ class RecallTrial(eqx.Module):
         *,
         per_pattern: Mapping[str, Float[Array, "... pool"]] | None = None,
         settings: SolveSettings | None = None,
+        observables: Sequence[Any] | None = None,
         **given: Any,
     ) -> None:
         self.task, self.build = task, build
         self.parameters, self.per_pattern = dict(parameters or {}), dict(per_pattern or {})
+        self.observables = chosen_observables(observables)
         given |= {} if t1 is None else {"t1": t1}
         self.settings = SolveSettings(**given) if settings is None else replace(settings, **given)
 
@@ -95,7 +104,8 @@ class RecallTrial(eqx.Module):
     def attempt(self, problem: Problem, coordinates: Coordinates, num_steps: IntScalar | None) -> Observables:
         """Observables of a recall on a grid of `num_steps` steps."""
         memory = self.memory(problem, coordinates)
-        measured = observe(memory, problem.target, self.recall(memory, problem, diffrax.ForwardMode(), num_steps))
+        recall = self.recall(memory, problem, diffrax.ForwardMode(), num_steps)
+        measured = observe(memory, problem.target, recall, self.observables)
         if num_steps is None:
             return measured
         first = self.first_num_steps(coordinates, problem.stored.size)
@@ -181,27 +191,19 @@ class DecoderTrial(eqx.Module):
         return {name: hamming_error(problem.target, answer) for name, answer in answers.items()}
 
 
-def observe(memory: AbstractMemory, target: Neurons, recall: Recall) -> Observables:
-    """All observables of a recall whose target is the first pattern; NaN where its status is not `OK` or there are no gains.
+def observe(memory: AbstractMemory, target: Neurons, recall: Recall, observables: Sequence[Any] | None = None) -> Observables:
+    """Observables of a recall, all of the package's if none are given, and how it was computed.
 
-    `settled` is 0 where some neuron is driven toward the other sign, so a longer horizon would change the outcome.
+    Observables are NaN where the status is not `OK`. Raises `InputError` for one that does not return a real number.
     """
-    x, readout, log_gains = recall.state.x, memory.readout(recall.state), memory.log_gains(recall.state)
-    missing = jnp.asarray(jnp.nan, readout.dtype)
-    drive = x + memory.tau_x * memory.vector_field(recall.state).x
-    measured: dict[str, Scalar] = {
-        "hamming_error": hamming_error(target, x),
-        "soft_hamming_error": soft_hamming_error(target, readout),
-        "overlap": overlap(target, readout),
-        "success": success(target, x),
-        "perplexity": missing if log_gains is None else perplexity(log_gains),
-        "log_target_gain": missing if log_gains is None else log_gains[0],
-        "energy": memory.energy(recall.state),
-        "energy_rate": memory.energy_rate(recall.state),
-        "settled": jnp.all(jnp.sign(drive) == jnp.sign(x)).astype(readout.dtype),
-    }
+    dtype = recall.state.x.dtype
+    measured: dict[str, Scalar] = {}
+    for item in chosen_observables(observables):
+        name = name_of(item)
+        measured[name] = checked_number(f"observable {name}", item(memory, target, recall), dtype)
     if recall.convergence_time is not None:
         measured["convergence_time"] = recall.convergence_time
+    missing = jnp.asarray(jnp.nan, dtype)
     measured = {name: jnp.where(recall.status == Status.OK, value, missing) for name, value in measured.items()}
     how = {"num_steps": recall.stats["num_accepted_steps"], "tolerance": recall.rtol, "status": recall.status}
     return measured | how

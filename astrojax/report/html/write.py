@@ -12,13 +12,14 @@ from ..._internal.checks import InputError
 from ..._internal.files import write_text
 from ..._internal.status import Status
 from ...config.files import is_search
+from ...config.variables import DEFINITIONS
 from ...runs.tune_results import TUNED, load_search
 from ...storage import folder as store
 from ...storage.provenance import read_record
 from ...tuning.record import ranked
 from ..figures import figures_of
 from ..statistics import with_interval
-from ..tables import bounds_of, computed, describe_grids, mean_and_interval, summary, zipped
+from ..tables import bounds_of, computed, describe_grids, mean_and_interval, observables_of, summary, tables_of, zipped
 from ..tune import NAMES, count_gradients, describe, describe_gradients, error_cells, last_step, tune_figures, tune_summary
 from .render import Picture, inline_markdown, render, short
 
@@ -35,10 +36,10 @@ QUANTITIES = {
 """Observables that are averaged over a whole run, and their labels."""
 
 RUN_CAPTIONS = {
-    "hamming": "Mean Hamming error of every model over two axes, beside the Bayes decoder's where it was run.",
-    "difference": "Mean Hamming error of one model minus that of another, on the same problems.",
-    "along": "Hamming error along an axis: means, and bands between the quartiles.",
+    "difference": "Mean {} of one model minus that of another, on the same problems.",
+    "along": "{} along an axis: means, and bands between the quartiles.",
 }
+MAP_CAPTION = "Mean {} of every model over two axes, beside the Bayes decoder's where it was run."
 TUNE_CAPTIONS = {
     "search": "The loss, and each parameter, over the steps: one line per start, one color per score.",
     "landscape": "The loss on a plane of two parameters, the others at their best values, and the path over it.",
@@ -95,6 +96,14 @@ def run_content(results: xr.Dataset, provenance: Mapping[str, Any], num_done: in
     """What `run.html` shows of a run that has done `num_done` of its chunks; what is not computed yet has the status −1."""
     content = summary(results)
     quantities = {name: label for name, label in QUANTITIES.items() if name in results}
+    quantities |= {name: _label(results, name) for name in observables_of(results) if name not in DEFINITIONS}
+    observable = _label(results, content["observable"])
+    prefix = f"{content['observable']}_"  # of names of figures, but not of Hamming errors
+
+    def caption(name: str) -> str:
+        text = RUN_CAPTIONS.get(name.removeprefix(prefix).partition("_")[0], MAP_CAPTION)
+        return text.format(observable.partition(" (")[0])
+
     statuses = {str(name): computed(results.status.sel(model=name)) for name in results.model.values}
 
     def overview(model: str) -> Iterator[str]:
@@ -105,13 +114,17 @@ def run_content(results: xr.Dataset, provenance: Mapping[str, Any], num_done: in
     return {
         "provenance": provenance,
         "summary": content,
+        "observable": observable,
+        "tables": {
+            name: (table[f"mean_{content['observable']}"], table["interval"]) for name, table in tables_of(content).items()
+        },
         "num_done": num_done,
         "num_chunks": num_chunks,
         "quantities": list(quantities.values()),
         "overview": {name: list(overview(name)) for name in statuses},
         "grids": describe_grids(provenance.get("grids", {}), content["refined"]),
         "figures": [
-            (Picture.of(figure), RUN_CAPTIONS[name.partition("_")[0]])
+            (Picture.of(figure), caption(name))
             for name, figure in (figures_of(results) if content["trajectories"] else {}).items()
         ],
         "meanings": {status.name.lower(): inline_markdown(status.meaning) for status in Status},
@@ -121,6 +134,12 @@ def run_content(results: xr.Dataset, provenance: Mapping[str, Any], num_done: in
         "solver": results.attrs.get("solver"),
         "variables": {str(name): values.attrs for name, values in results.data_vars.items()},
     }
+
+
+def _label(results: xr.Dataset, name: str) -> str:
+    """An observable and its units, in words."""
+    units = results[name].attrs.get("units", "1")
+    return name.replace("_", " ").replace("hamming", "Hamming") + (f" ({units})" if units != "1" else "")
 
 
 def _failed_at(status: xr.DataArray) -> tuple[list[list[str]], list[str], list[list[str]]]:

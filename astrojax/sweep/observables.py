@@ -1,0 +1,151 @@
+"""Observables of a recall: functions `observable(memory, target, recall)` that return a number.
+
+Those of the package are the public functions below that have these parameters, in the order in which they are stored.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from .._internal.errors import InputError, shown
+from .._internal.registry import find, kind_of, members
+from .._internal.types import Neurons, Scalar
+from ..models.base import AbstractMemory
+from ..problems import observables as formulas
+from ..solve.recall import Recall
+
+HOW = {
+    "convergence_time": (
+        "dimensionless time",
+        "first time at which all moves below the stated speed; inf: not within the horizon",
+    ),
+    "num_steps": ("steps", "accepted steps of the solver"),
+    "refined": ("1", "1 where the first grid of time steps was too coarse, and a finer one was taken"),
+    "tolerance": ("1", "relative tolerance of a step of the solver; on a grid, its largest error beyond which it is refined"),
+    "status": (
+        "1",
+        "0 ok, 1 max_steps, 2 non_finite, 3 invalid_memory, 4 solver_failed, 5 invalid_settings, "
+        "6 unconfirmed, -1 not computed yet; failed samples are NaN",
+    ),
+}
+"""Units and definition of what is recorded of how a recall was computed, whatever the observables."""
+
+
+def observable(*, units: str = "1", definition: str | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: say in which units a function `observable(memory, target, recall)` measures, and what.
+
+    Both are stored with the values. Without it units are "1", and the definition is the first line of the docstring.
+    """
+
+    def describe(function: Callable[..., Any]) -> Callable[..., Any]:
+        vars(function).update({"units": units} | ({} if definition is None else {"definition": definition}))
+        return function
+
+    return describe
+
+
+@observable(units="neurons", definition="half the sum of |target - sign(x)|; sign(0) counts as half an error")
+def hamming_error(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
+    return formulas.hamming_error(target, recall.state.x)
+
+
+@observable(units="neurons", definition="half the sum of |target - tanh(slope x)|")
+def soft_hamming_error(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
+    return formulas.soft_hamming_error(target, memory.readout(recall.state))
+
+
+@observable(definition="mean of target times tanh(slope x)")
+def overlap(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
+    return formulas.overlap(target, memory.readout(recall.state))
+
+
+@observable(definition="1 where the Hamming error is 0")
+def success(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
+    return formulas.success(target, recall.state.x)
+
+
+@observable(units="patterns", definition="exponential of the entropy of the gains; NaN for memories without gains")
+def perplexity(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
+    log_gains = memory.log_gains(recall.state)
+    return jnp.asarray(jnp.nan, target.dtype) if log_gains is None else formulas.perplexity(log_gains)
+
+
+@observable(definition="logarithm of the target's gain; NaN for memories without gains")
+def log_target_gain(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
+    log_gains = memory.log_gains(recall.state)
+    return jnp.asarray(jnp.nan, target.dtype) if log_gains is None else log_gains[0]  # the target is the first pattern
+
+
+@observable(units="dimensionless energy", definition="Lyapunov function of the final state; differs from memory to memory")
+def energy(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
+    return memory.energy(recall.state)
+
+
+@observable(
+    units="dimensionless energy per time",
+    definition="its exact time derivative at the final state; minus the dissipation",
+)
+def energy_rate(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
+    return memory.energy_rate(recall.state)
+
+
+@observable(definition="0 where a neuron is still driven towards the other sign, so that a longer horizon changes the outcome")
+def settled(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
+    x = recall.state.x
+    drive = x + memory.tau_x * memory.vector_field(recall.state).x
+    return jnp.all(jnp.sign(drive) == jnp.sign(x)).astype(x.dtype)
+
+
+def chosen_observables(given: Sequence[Any] | None) -> tuple[Any, ...]:
+    """Observables given by name or as functions, as functions; those of the package if `None`.
+
+    Raises `InputError` for an unknown name, for something that cannot be called or has no name, and for a name used twice.
+    """
+    if given is None:
+        return tuple(members("observable").values())
+    if isinstance(given, str) or not isinstance(given, Sequence) or not given:
+        raise InputError(f"observables must be a list of names or functions, at least one; got {shown(given)}")
+    found = tuple(find("observable", item) if isinstance(item, str) else item for item in given)
+    names: set[str] = set()
+    for item in found:
+        if not callable(item):
+            raise InputError(f"observables must be names or functions of memory, target and recall; got {shown(item)}")
+        name = name_of(item)
+        if not name.isidentifier() or name in HOW:
+            raise InputError(f"an observable must have a name of letters, digits and _ that is not in use; got {name!r}")
+        if name in names:
+            raise InputError(f"observables must have different names; got {name!r} twice")
+        names.add(name)
+    return found
+
+
+def name_of(item: Any) -> str:
+    """The name under which an observable is stored: its attribute `name`, or that of the function or class."""
+    name = getattr(item, "name", None) or getattr(item, "__name__", None)
+    if name is not None:
+        return str(name)
+    if isinstance(item, functools.partial | eqx.Partial):
+        return name_of(item.func)
+    return kind_of(type(item), "")
+
+
+def meaning_of(item: Any) -> tuple[str, str]:
+    """Units and definition of an observable."""
+    if isinstance(item, functools.partial | eqx.Partial):
+        return meaning_of(item.func)
+    lines = (getattr(item, "__doc__", None) or "").strip().splitlines()
+    return getattr(item, "units", "1"), getattr(item, "definition", None) or (lines[0] if lines else "")
+
+
+def checked_number(name: str, value: Any, dtype: Any) -> Scalar:
+    """What the function `name` returned, as a number of this precision. Raises `InputError` if it is not one real number."""
+    try:
+        array = jnp.asarray(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must return one real number; got {shown(value)}") from None
+    if array.shape != () or jnp.iscomplexobj(array):
+        raise InputError(f"{name} must return one real number; got shape {array.shape} of type {array.dtype}")
+    return array.astype(dtype)

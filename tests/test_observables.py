@@ -1,0 +1,99 @@
+"""Observables, decoders and losses of a user's own are measured, stored and shown like those of the package."""
+
+import dataclasses
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import astrojax as aj
+from astrojax.config.run import Config
+from astrojax.config.variables import ordered
+from astrojax.report.figures import figures_of
+from astrojax.report.html.write import run_content
+from astrojax.report.tables import summary
+from astrojax.runs import build as builder
+
+TASK = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=12), aj.Flips())
+AXES = {"num_patterns": [2, 8], "num_flips": [1, 3], "trial": range(6)}
+
+
+@aj.observable(units="rad", definition="angle between target and state")
+def angle(memory, target, recall):
+    x = recall.state.x
+    return jnp.arccos(target @ x / jnp.linalg.norm(x) / jnp.sqrt(target.size))
+
+
+class Level(eqx.Module):
+    level: float
+
+    def __call__(self, memory, target, recall):
+        return jnp.mean(jnp.abs(recall.state.x) > self.level)
+
+
+def swept(trial):
+    return aj.run_sweeps({"a": aj.Sweep(trial, AXES)}, jax.random.key(0))["a"].observables
+
+
+def test_chosen_observables_are_measured_as_by_retrieve():
+    trial = aj.RecallTrial(TASK, aj.AstrocyteMemory, observables=["overlap", angle, Level(0.5)])
+    found, usual = swept(trial), swept(dataclasses.replace(trial, observables=None))
+    assert set(found) == {"overlap", "angle", "level", "num_steps", "tolerance", "status", "refined"}
+    np.testing.assert_array_equal(found["overlap"], usual["overlap"])
+    lane = {name: jnp.asarray(values[1]) for name, values in AXES.items()}
+    problem = trial.draw(jax.random.key(0), lane, 8)
+    recall = trial.recall(trial.memory(problem, lane), problem, None, 40)
+    x, target = np.asarray(recall.state.x, float), np.asarray(problem.target, float)
+    measured = {name: value.reshape(2, 2, 6)[1, 1, 1] for name, value in found.items()}
+    assert measured["angle"] == pytest.approx(np.arccos(target @ x / np.linalg.norm(x) / np.sqrt(12)), abs=2e-2)
+    assert measured["level"] == np.mean(np.abs(x) > 0.5)
+
+
+@pytest.mark.parametrize(
+    ("observables", "text"),
+    [
+        (["overlap", "overlap"], "'overlap' twice"),
+        (["overlop"], "did you mean 'overlap'"),
+        ([lambda memory, target, recall: 0.0], "<lambda>"),
+        ([3], "got 3"),
+        ("overlap", "list"),
+    ],
+)
+def test_bad_observables_are_refused(observables, text):
+    with pytest.raises(aj.InputError, match=text):
+        aj.RecallTrial(TASK, aj.AstrocyteMemory, observables=observables)
+
+
+def test_an_observable_that_is_no_number_is_refused():
+    def states(memory, target, recall):
+        return recall.state.x
+
+    with pytest.raises(aj.InputError, match=r"observable states must return one real number; got shape \(12,\)"):
+        swept(aj.RecallTrial(TASK, aj.AstrocyteMemory, observables=[states]))
+
+
+def test_a_run_that_stores_a_users_observable_is_loaded_and_shown(tmp_path, monkeypatch):
+    def trial(*args, **given):
+        return aj.RecallTrial(*args, **given, observables=("overlap", angle))
+
+    monkeypatch.setattr(builder, "RecallTrial", trial)  # not yet a field of a configuration
+    raw = {
+        "models": {"a": {"kind": "astrocyte"}, "h": {"kind": "hopfield"}},
+        "patterns": {"kind": "random", "num_neurons": 12},
+        "axes": {"num_patterns": [2, 8], "num_flips": [1, 3]},
+        "trials": 4,
+    }
+    results = aj.run(Config.model_validate(raw), tmp_path / "run")
+    assert list(results)[:2] == ["overlap", "angle"]
+    assert results.angle.attrs == {"units": "rad", "long_name": "angle", "definition": "angle between target and state"}
+    assert set(ordered(results)) == set(results)
+    found = summary(results, observable="angle")["angle"]["a"]["mean_angle"]
+    np.testing.assert_allclose(found, results.angle.sel(model="a").mean("trial"), atol=1e-5)
+    assert list(summary(results)["overlap"]) == ["a", "h"]
+    assert set(figures_of(results)) >= {"overlap", "overlap_difference_a_h"}
+    assert "angle (rad)" in run_content(results, {}, 1, 1)["quantities"]
+    assert aj.write_run_page(tmp_path / "run", tmp_path / "page.html").read_text().count("angle") > 1
+    assert aj.verify(tmp_path / "run", share=1.0)["angle"]["beyond"] == 0
+    assert "angle" in aj.export(tmp_path / "run", "csv").read_text().splitlines()[0].split(",")
