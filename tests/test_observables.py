@@ -11,6 +11,7 @@ import pytest
 import astrojax as aj
 from astrojax.config.run import Config
 from astrojax.config.variables import ordered
+from astrojax.problems.corruption import AbstractCorruption
 from astrojax.report.figures import figures_of
 from astrojax.report.html.write import run_content
 from astrojax.report.tables import summary
@@ -97,3 +98,43 @@ def test_a_run_that_stores_a_users_observable_is_loaded_and_shown(tmp_path, monk
     assert aj.write_run_page(tmp_path / "run", tmp_path / "page.html").read_text().count("angle") > 1
     assert aj.verify(tmp_path / "run", share=1.0)["angle"]["beyond"] == 0
     assert "angle" in aj.export(tmp_path / "run", "csv").read_text().splitlines()[0].split(",")
+
+
+def test_decoders_can_be_chosen_and_bayes_is_left_out_where_the_corruption_says_nothing():
+    class SaltAndPepper(AbstractCorruption):
+        level_name = "share"
+
+        def __call__(self, key, pattern, level):
+            where, signs = jax.random.split(key)
+            return jnp.where(
+                jax.random.uniform(where, pattern.shape) < level,
+                jax.random.rademacher(signs, pattern.shape, pattern.dtype),
+                pattern,
+            )
+
+    def query_itself(problem, evidence):
+        return problem.query
+
+    task = aj.Task(TASK.ensemble, SaltAndPepper())
+    axes = {"num_patterns": [3], "share": [0.5], "trial": range(20)}
+    run = lambda trial, axes: aj.run_sweeps({"a": aj.Sweep(trial, axes)}, jax.random.key(0))["a"].observables  # noqa: E731
+    assert set(run(aj.DecoderTrial(task), axes)) == {"nearest_signed", "nearest_unsigned"}
+    found = run(aj.DecoderTrial(TASK, ["bayes_signed", query_itself]), AXES)
+    assert np.all(found["query_itself"] == np.array([1, 3])[:, None])
+    with pytest.raises(aj.InputError, match="can decode"):
+        run(aj.DecoderTrial(task, ["bayes_signed"]), axes)
+
+
+def test_a_loss_of_a_users_own_is_weighted_like_others():
+    def cubic_loss(memory, target, state):
+        return jnp.mean(jnp.abs(target - state.x) ** 3)
+
+    memory = aj.HopfieldMemory(jnp.ones((12, 2)).at[::2, 1].set(-1))
+    state, target = memory.initial_state(jnp.linspace(-1, 1, 12)), memory.patterns[:, 1]
+    loss = aj.Loss({cubic_loss: 2.0, "softsign": 0.5})
+    expected = 2 * cubic_loss(memory, target, state) + aj.Loss({"softsign": 0.5})(memory, target, state)
+    assert float(loss(memory, target, state)) == pytest.approx(float(expected), rel=1e-6)
+    with pytest.raises(aj.InputError, match="loss <lambda> must return one real number; got shape"):
+        aj.Loss({lambda memory, target, state: state.x: 1.0})(memory, target, state)
+    with pytest.raises(aj.InputError, match="did you mean 'softsign'"):
+        aj.Loss({"softsing": 1.0})

@@ -39,6 +39,17 @@ def real(name: str, values: Any) -> jax.Array:
 LARGEST_INTEGER, LARGEST_SIZE = 2**31 - 1, 2**63 - 1  # of compiled programs, and in bytes
 
 
+def real_number(name: str, value: Any, dtype: Any) -> jax.Array:
+    """What the function `name` returned, as a number of this precision. Raises `InputError` if it is not one real number."""
+    try:
+        array = jnp.asarray(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must return one real number; got {shown(value)}") from None
+    if array.shape != () or jnp.iscomplexobj(array):
+        raise InputError(f"{name} must return one real number; got shape {array.shape} of type {array.dtype}")
+    return array.astype(dtype)
+
+
 def at_least(name: str, value: object, least: int, most: int = LARGEST_INTEGER) -> None:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise InputError(f"{name} must be an integer of at least {least}; got {shown(value)}")

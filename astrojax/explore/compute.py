@@ -147,7 +147,8 @@ def make_problem(settings: Settings, uploaded: np.ndarray | None) -> Problem:
         corruption, level = Flips(), jnp.float32(len(settings.flipped))
     else:
         query = np.asarray(corruption(seed_key(settings.query_seed), jnp.asarray(target), level), np.float32)
-    return Problem(patterns, target, query, float(corruption.evidence(level, len(target))))
+    evidence = corruption.evidence(level, len(target))
+    return Problem(patterns, target, query, math.nan if evidence is None else float(evidence))
 
 
 workers = ThreadPoolExecutor(16, thread_name_prefix="explore")

@@ -80,9 +80,12 @@ class AbstractCorruption(eqx.Module):
     def __call__(self, key: RandomKey, pattern: Neurons, level: Level) -> Neurons:
         """Query of shape (N,) from a pattern of shape (N,)."""
 
-    @abstractmethod
-    def evidence(self, level: Level, num_neurons: int) -> Scalar:
-        """The β for which a pattern ξ has the likelihood exp(β⟨ξ, query⟩), up to a constant; for `bayes_decoder`."""
+    def evidence(self, level: Level, num_neurons: int) -> Scalar | None:
+        """The β for which a pattern ξ has the likelihood exp(β⟨ξ, query⟩), up to a constant; for `bayes_decoder`.
+
+        `None`, the default, where there is no such number: the Bayes decoders are left out then.
+        """
+        return None
 
     def similarity(self, level: Level, num_neurons: int) -> ScalarLike:
         """Expected cosine similarity of a query with its pattern of ±1, or less: memories are given more time steps then."""

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from .._internal.checks import finite, random_key, refuse_bit_queries, refuse_bits, shaped
 from .._internal.random import pinned, random_words
 from .._internal.types import Neurons, Patterns, PerPattern, RandomKey, Scalar, ScalarLike, Stored
+from .task import Problem
 
 
 @pinned
@@ -80,6 +81,26 @@ def bayes_decoder(
     # sinh scaled by its largest term: the sign is the same, and nothing overflows.
     weights = jnp.sign(exponents) * jnp.exp(size - jnp.max(size)) * -jnp.expm1(-2 * size)
     return _signs_of(patterns, weights, units)
+
+
+def nearest_signed(problem: Problem, evidence: ScalarLike | None) -> Neurons:
+    return nearest_pattern(problem.tie_key, problem.patterns, problem.query, signed=True, stored=problem.stored)
+
+
+def nearest_unsigned(problem: Problem, evidence: ScalarLike | None) -> Neurons:
+    return nearest_pattern(problem.tie_key, problem.patterns, problem.query, signed=False, stored=problem.stored)
+
+
+def bayes_signed(problem: Problem, evidence: ScalarLike | None) -> Neurons | None:
+    if evidence is None:
+        return None
+    return bayes_decoder(problem.patterns, problem.query, evidence, signed=True, stored=problem.stored)
+
+
+def bayes_unsigned(problem: Problem, evidence: ScalarLike | None) -> Neurons | None:
+    if evidence is None:
+        return None
+    return bayes_decoder(problem.patterns, problem.query, evidence, signed=False, stored=problem.stored)
 
 
 def _signs_of(patterns: Patterns, weights: PerPattern, units: Scalar) -> Neurons:

@@ -11,7 +11,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from .._internal.errors import InputError, shown
-from .._internal.registry import find, kind_of, members
+from .._internal.registry import ROLES, find, kind_of, members
 from .._internal.types import Neurons, Scalar
 from ..models.base import AbstractMemory
 from ..problems import observables as formulas
@@ -99,31 +99,31 @@ def settled(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     return jnp.all(jnp.sign(drive) == jnp.sign(x)).astype(x.dtype)
 
 
-def chosen_observables(given: Sequence[Any] | None) -> tuple[Any, ...]:
-    """Observables given by name or as functions, as functions; those of the package if `None`.
+def chosen_functions(role: str, given: Sequence[Any] | None) -> tuple[Any, ...]:
+    """Observables or decoders, given by name or as functions, as functions; those of the package if `None`.
 
     Raises `InputError` for an unknown name, for something that cannot be called or has no name, and for a name used twice.
     """
     if given is None:
-        return tuple(members("observable").values())
+        return tuple(members(role).values())
     if isinstance(given, str) or not isinstance(given, Sequence) or not given:
-        raise InputError(f"observables must be a list of names or functions, at least one; got {shown(given)}")
-    found = tuple(find("observable", item) if isinstance(item, str) else item for item in given)
+        raise InputError(f"{role}s must be a list of names or functions, at least one; got {shown(given)}")
+    found = tuple(find(role, item) if isinstance(item, str) else item for item in given)
     names: set[str] = set()
     for item in found:
         if not callable(item):
-            raise InputError(f"observables must be names or functions of memory, target and recall; got {shown(item)}")
+            raise InputError(f"{role}s must be names or functions of {', '.join(ROLES[role].takes)}; got {shown(item)}")
         name = name_of(item)
         if not name.isidentifier() or name in HOW:
-            raise InputError(f"an observable must have a name of letters, digits and _ that is not in use; got {name!r}")
+            raise InputError(f"{role}s must have names of letters, digits and _ that are not in use; got {name!r}")
         if name in names:
-            raise InputError(f"observables must have different names; got {name!r} twice")
+            raise InputError(f"{role}s must have different names; got {name!r} twice")
         names.add(name)
     return found
 
 
 def name_of(item: Any) -> str:
-    """The name under which an observable is stored: its attribute `name`, or that of the function or class."""
+    """The name under which a function's result is stored: its attribute `name`, or that of the function or class."""
     name = getattr(item, "name", None) or getattr(item, "__name__", None)
     if name is not None:
         return str(name)
@@ -138,14 +138,3 @@ def meaning_of(item: Any) -> tuple[str, str]:
         return meaning_of(item.func)
     lines = (getattr(item, "__doc__", None) or "").strip().splitlines()
     return getattr(item, "units", "1"), getattr(item, "definition", None) or (lines[0] if lines else "")
-
-
-def checked_number(name: str, value: Any, dtype: Any) -> Scalar:
-    """What the function `name` returned, as a number of this precision. Raises `InputError` if it is not one real number."""
-    try:
-        array = jnp.asarray(value)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} must return one real number; got {shown(value)}") from None
-    if array.shape != () or jnp.iscomplexobj(array):
-        raise InputError(f"{name} must return one real number; got shape {array.shape} of type {array.dtype}")
-    return array.astype(dtype)

@@ -12,17 +12,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._internal.checks import InputError, did_you_mean
+from .._internal.checks import InputError, did_you_mean, real_number, shaped, shown
 from .._internal.random import seed_key
 from .._internal.types import IntScalar, Neurons, RandomKey, Scalar, ScalarLike
 from ..models.base import AbstractMemory
-from ..problems.decoders import bayes_decoder, nearest_pattern
 from ..problems.observables import hamming_error
 from ..problems.task import Coordinates, Problem, Task
 from ..solve.retrieve import Recall, Status, prepare, recall_of
 from ..solve.settings import SolveSettings
 from ..solve.time_grid import common_num_steps
-from .observables import checked_number, chosen_observables, name_of
+from .observables import chosen_functions, name_of
 
 Observables = dict[str, jax.Array]
 
@@ -68,7 +67,7 @@ class RecallTrial(eqx.Module):
     ) -> None:
         self.task, self.build = task, build
         self.parameters, self.per_pattern = dict(parameters or {}), dict(per_pattern or {})
-        self.observables = chosen_observables(observables)
+        self.observables = chosen_functions("observable", observables)
         given |= {} if t1 is None else {"t1": t1}
         self.settings = SolveSettings(**given) if settings is None else replace(settings, **given)
 
@@ -166,9 +165,23 @@ class RecallTrial(eqx.Module):
 
 
 class DecoderTrial(eqx.Module):
-    """Hamming errors of the four decoders, by name, on the problems of `RecallTrial` at the same coordinates."""
+    """Hamming errors of decoders, by name, on the problems of `RecallTrial` at the same coordinates.
+
+    Arguments:
+        task: the distribution of problems.
+        decoders: names of the package's or of plugins, or functions of your own, `function(problem, evidence)`, which return
+            the signs that they take for the target's, shape (N,), or `None` where they cannot decode: their error is left out.
+            `evidence` is that of the corruption at its level, or `None` where it gives none, and Bayes decoders return
+            `None` then. All of the package's if omitted.
+
+    Raises `InputError` for decoders that are unknown, or have no name or the same one; and if none of them can decode.
+    """
 
     task: Task
+    decoders: tuple[Any, ...]
+
+    def __init__(self, task: Task, decoders: Sequence[Any] | None = None) -> None:
+        self.task, self.decoders = task, chosen_functions("decoder", decoders)
 
     @property
     def coordinate_names(self) -> tuple[str, ...]:
@@ -181,14 +194,13 @@ class DecoderTrial(eqx.Module):
     def solve(self, problem: Problem, coordinates: Coordinates) -> Observables:
         level = coordinates[self.task.corruption.level_name]
         evidence = self.task.corruption.evidence(level, problem.query.shape[0])
-        given = (problem.patterns, problem.query)
-        answers = {
-            "nearest_signed": nearest_pattern(problem.tie_key, *given, signed=True, stored=problem.stored),
-            "nearest_unsigned": nearest_pattern(problem.tie_key, *given, signed=False, stored=problem.stored),
-            "bayes_signed": bayes_decoder(*given, evidence, signed=True, stored=problem.stored),
-            "bayes_unsigned": bayes_decoder(*given, evidence, signed=False, stored=problem.stored),
-        }
-        return {name: hamming_error(problem.target, answer) for name, answer in answers.items()}
+        answers = {name_of(decoder): decoder(problem, evidence) for decoder in self.decoders}
+        known = {name: answer for name, answer in answers.items() if answer is not None}
+        if not known:
+            raise InputError(f"decoders must be ones that can decode {shown(self.task.corruption)}; got {', '.join(answers)}")
+        for name, answer in known.items():
+            shaped(f"what decoder {name} returns", answer, problem.target.shape, "one entry per neuron")
+        return {name: hamming_error(problem.target, answer) for name, answer in known.items()}
 
 
 def observe(memory: AbstractMemory, target: Neurons, recall: Recall, observables: Sequence[Any] | None = None) -> Observables:
@@ -198,9 +210,9 @@ def observe(memory: AbstractMemory, target: Neurons, recall: Recall, observables
     """
     dtype = recall.state.x.dtype
     measured: dict[str, Scalar] = {}
-    for item in chosen_observables(observables):
+    for item in chosen_functions("observable", observables):
         name = name_of(item)
-        measured[name] = checked_number(f"observable {name}", item(memory, target, recall), dtype)
+        measured[name] = real_number(f"observable {name}", item(memory, target, recall), dtype)
     if recall.convergence_time is not None:
         measured["convergence_time"] = recall.convergence_time
     missing = jnp.asarray(jnp.nan, dtype)

@@ -3,14 +3,15 @@
 The Hamming error counts signs and has no gradient, so it is reported and never optimized. docs/guides/tuning.md compares these.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._internal.checks import InputError, concrete, one_of, real
+from .._internal.checks import InputError, concrete, real, real_number, shown
+from .._internal.registry import find, kind_of, members
 from .._internal.types import Neurons, Scalar, ScalarLike
 from ..models.base import AbstractMemory
 from ..problems.observables import soft_hamming_error
@@ -53,34 +54,42 @@ def gain_loss(memory: AbstractMemory, target: Neurons, state: Any) -> Scalar:
     return -log_gains[0]
 
 
-LOSSES: dict[str, Callable[[AbstractMemory, Neurons, Any], Scalar]] = {
-    loss.__name__.removesuffix("_loss"): loss
-    for loss in (direction_loss, softsign_loss, logistic_loss, soft_hamming_loss, gain_loss)
-}
-"""Losses by name, as functions of the memory, the target pattern, shape (N,), and the recalled state."""
-
-
 class Loss(eqx.Module):
     """A weighted sum of losses.
 
     Arguments:
-        weights: the weight of each, by name from `LOSSES`.
+        weights: the weight of each loss. A loss is a name of the package's or of a plugin's, or a function of your own,
+            `function(memory, target, state)`, which returns one real number and can be differentiated: `target` is the target
+            pattern, shape (N,), and `state` the recalled state. Its name is that of the function, without `_loss`.
 
-    Raises `InputError` for an unknown name, for weights that are negative or not finite, and for none.
+    Raises `InputError` for an unknown name or two of the same, for weights that are negative or not finite, and for none; and
+    when it is called, for a loss that does not return one real number.
     """
 
     weights: dict[str, ScalarLike]
+    functions: dict[str, Callable[..., Any]]
 
-    def __check_init__(self) -> None:
-        if not self.weights:
+    def __init__(self, weights: Mapping[str | Callable[..., Any], ScalarLike]) -> None:
+        if not weights:
             raise InputError("loss must have at least one term; got none")
-        for name, weight in self.weights.items():
-            one_of("loss", name, LOSSES)
+        self.weights, self.functions = {}, {}
+        for item, weight in weights.items():
+            if not isinstance(item, str) and not callable(item):
+                raise InputError(f"a loss must be a name or a function of memory, target and state; got {shown(item)}")
+            function = find("loss", item) if isinstance(item, str) else item
+            name = item if isinstance(item, str) else kind_of(item if hasattr(item, "__name__") else type(item), "_loss")
+            if name in self.weights:
+                raise InputError(f"losses must have different names; got {name!r} twice")
             value = real(f"the weight of loss {name}", weight)
             if value.shape != () or concrete((value >= 0) & jnp.isfinite(value)) is False:
                 raise InputError(f"the weight of loss {name} must be a finite number of at least 0; got {weight}")
+            self.weights[name], self.functions[name] = weight, function
 
     def __call__(self, memory: AbstractMemory, target: Neurons, state: Any) -> Scalar:
         weights = {name: jnp.asarray(weight, target.dtype) for name, weight in self.weights.items()}
-        terms = [weight * LOSSES[name](memory, target, state) for name, weight in weights.items()]
+        values = {name: function(memory, target, state) for name, function in self.functions.items()}
+        terms = [weight * real_number(f"loss {name}", values[name], target.dtype) for name, weight in weights.items()]
         return sum(terms[1:], terms[0])
+
+
+LOSSES = members("loss")

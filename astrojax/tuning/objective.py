@@ -45,7 +45,7 @@ class Objective(eqx.Module):
             or `None` where all patterns are stored.
         num_patterns: memory loads K.
         levels: levels of corruption, such as numbers of flips.
-        loss: a name from `LOSSES`, weights of several such names, or a `Loss`.
+        loss: a name or function, weights of several of them, or a `Loss`, which says what these may be.
         gradient: `forward`, for few parameters; `reverse`, with checkpoints, for many; `implicit`: that of the equilibrium to
             which the trajectory leads, by the implicit function theorem. `auto` is one of the first two, by their number.
         t1: horizon. parameters: values of parameters that are not tuned, by name.
@@ -68,7 +68,7 @@ class Objective(eqx.Module):
         *,
         num_patterns: Sequence[int],
         levels: Sequence[float | int],
-        loss: str | Mapping[str, ScalarLike] | Loss = "softsign",
+        loss: str | Callable[..., Any] | Mapping[Any, ScalarLike] | Loss = "softsign",
         gradient: str = "auto",
         t1: ScalarLike = 10.0,
         parameters: Mapping[str, ScalarLike] | None = None,
@@ -79,7 +79,7 @@ class Objective(eqx.Module):
         if not how.on_grid:
             rtol, atol = (TOLERANCE if given is None else given for given in (how.rtol, how.atol))
             self.trial = dataclasses.replace(self.trial, settings=dataclasses.replace(how, rtol=rtol, atol=atol))
-        self.loss = loss if isinstance(loss, Loss) else Loss({loss: 1.0} if isinstance(loss, str) else dict(loss))
+        self.loss = loss if isinstance(loss, Loss) else Loss(loss if isinstance(loss, Mapping) else {loss: 1.0})
         for name, values in {"num_patterns": num_patterns, "levels": levels}.items():
             if not isinstance(values, Sequence | np.ndarray) or len(values) == 0:
                 raise InputError(f"{name} must be a list of at least one value; got {shown(values)}")
