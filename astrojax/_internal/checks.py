@@ -75,15 +75,16 @@ def random_key(key: object) -> None:
         )
 
 
-def positive(name: str, value: Any, dtype: jnp.dtype) -> jax.Array:
-    """`value` as a scalar of type `dtype`; `InputError` unless it is a positive, finite number."""
+def positive(name: str, value: Any, dtype: jnp.dtype, num_neurons: int | None = None) -> jax.Array:
+    """`value` as a scalar of type `dtype`, or as one number per neuron; `InputError` unless it is positive and finite."""
     try:
         array = real(name, None if isinstance(value, bool) else value).astype(dtype)
     except InputError as error:
         raise InputError(f"{name} must be a positive number; got {shown(value)}") from error
-    if array.shape != ():
-        raise InputError(f"{name} must be a single number; got shape {array.shape} (build one memory per value with jax.vmap)")
-    if concrete((array > 0) & jnp.isfinite(array)) is False:
+    if array.shape not in ((), (num_neurons,)):
+        allowed = "a single number" if num_neurons is None else f"a single number, or {num_neurons}, one per neuron"
+        raise InputError(f"{name} must be {allowed}; got shape {array.shape} (build one memory per value with jax.vmap)")
+    if concrete(jnp.all((array > 0) & jnp.isfinite(array)) if array.ndim else (array > 0) & jnp.isfinite(array)) is False:
         raise InputError(f"{name} must be a positive, finite number in {array.dtype}; got {value}")
     return array
 

@@ -25,12 +25,17 @@ PerPair = Float[Array, " pairs"]
 Couplings = Float[Array, "neurons neurons"]
 
 Scalar = Float[Array, ""]
+ScalarOrNeurons = Float[Array, ""] | Float[Array, " neurons"]
 BoolScalar = Bool[Array, ""]
 IntScalar = Int[Array, ""]
 
 ScalarLike = float | int | np.number | Num[Array, ""] | Num[np.ndarray, ""]
 
 PositiveLike = Annotated[ScalarLike, Range(gt=0)]
+
+PER_NEURON = "one number per neuron"
+PerNeuronLike = Annotated[ScalarLike | Float[Array, " neurons"] | Float[np.ndarray, " neurons"], Range(gt=0), PER_NEURON]
+"""One number for all neurons, or one for each."""
 
 PER_PATTERN = "one number per pattern"
 PerPatternLike = Annotated[jax.typing.ArrayLike, PER_PATTERN]

@@ -15,7 +15,7 @@ from .._internal.checks import InputError
 from .._internal.datasets import dataset, labeled, variables
 from .._internal.random import pinned, seed_key
 from .._internal.types import BoolScalar, IntScalar, Neurons, RandomKey, Scalar, ScalarLike
-from ..models.base import AbstractMemory, check_memory, checked_query
+from ..models.base import AbstractMemory, check_memory, checked_query, joined
 from ..problems.corruption import flip
 from ..problems.observables import hamming_error
 from ..solve.retrieve import Status, retrieve
@@ -218,5 +218,5 @@ def _returns(
 def _horizon(memory: AbstractMemory, t1: ScalarLike | None) -> Scalar:
     check_memory(memory)
     if t1 is None:
-        return SETTLING / jnp.min(jnp.stack(memory.rates()))
+        return SETTLING / jnp.min(joined(memory.rates()))
     return checks.positive("t1", t1, memory.patterns.dtype)

@@ -87,7 +87,7 @@ def equilibrium(memory: AbstractMemory, state: PyTree, *, max_steps: int = 64) -
 def scaled_residual(state: PyTree, memory: AbstractMemory) -> PyTree:
     """The vector field in units of the state: drive − variable, relative to 1 + the largest |variable| of its kind."""
 
-    def part(derivative: jax.Array, rate: Scalar, values: jax.Array) -> jax.Array:
+    def part(derivative: jax.Array, rate: jax.Array, values: jax.Array) -> jax.Array:
         return derivative / (rate * jax.lax.stop_gradient(1 + jnp.max(jnp.abs(values))))
 
     return jax.tree.map(part, memory.vector_field(state), memory.relaxation_rates(), state)

@@ -17,11 +17,13 @@ from .._internal.types import (
     MaskLike,
     Neurons,
     Patterns,
+    PerNeuronLike,
     PerPattern,
     PerPatternLike,
     PositiveLike,
     Scalar,
     ScalarLike,
+    ScalarOrNeurons,
     Stored,
 )
 from .activations import AbstractActivation
@@ -71,8 +73,11 @@ class AstrocyteMemory(AbstractMemory):
         temperature: T, entropic regularization of the gains, positive. At the paper's 0.01 one gain wins; at 10 and above the
             gains stay nearly uniform.
         tau_x: τx, time constant of the neurons, positive, dimensionless. Larger values wait for the gains to decide.
+            A number, or one per neuron, shape (N,). T and τp are single numbers: the energy falls because they are the same
+            for all patterns.
         tau_p: τp, time constant of the gains, positive, dimensionless. It has an effect in the regime `dynamic` alone.
         slope: σ of the firing rate tanh(σx), positive. 5 throughout this project, since the paper does not say.
+            A number, or one per neuron, shape (N,).
         score: how an overlap feeds the gain of its pattern: `squared` (the paper), `linear` or `power`. Or a score object such
             as `PowerScore(6)`.
         gain_map: how gains follow from logits: `softmax` (the paper), or an object.
@@ -95,9 +100,9 @@ class AstrocyteMemory(AbstractMemory):
 
     patterns: Patterns | CompactPatterns
     temperature: Scalar
-    tau_x: Scalar
+    tau_x: ScalarOrNeurons
     tau_p: Scalar
-    slope: Scalar
+    slope: ScalarOrNeurons
     stored: Stored | None
     initial_gain_logits: PerPattern | None
     logit_bias: PerPattern | None
@@ -121,9 +126,9 @@ class AstrocyteMemory(AbstractMemory):
         patterns: jax.typing.ArrayLike | CompactPatterns,
         *,
         temperature: PositiveLike = 0.01,
-        tau_x: PositiveLike = 1.0,
+        tau_x: PerNeuronLike = 1.0,
         tau_p: PositiveLike = 1.0,
-        slope: PositiveLike = 5.0,
+        slope: PerNeuronLike = 5.0,
         score: str | AbstractScore = "squared",
         gain_map: str | AbstractGainMap = "softmax",
         activation: str | AbstractActivation = "tanh",
@@ -193,26 +198,26 @@ class AstrocyteMemory(AbstractMemory):
         _, dp = jax.jvp(self.gains, (state,), (derivative,))
         return largest(derivative.x, dp)
 
-    def rates(self) -> tuple[Scalar, ...]:
+    def rates(self) -> tuple[ScalarOrNeurons, ...]:
         neurons = 1 / self.tau_x
         return (neurons, self.temperature / self.tau_p) if self.gain_regime == "dynamic" else (neurons,)
 
     def shortest_time(self) -> Scalar:
         """τx alone unless the gains are dynamic."""
-        return super().shortest_time() if self.gain_regime == "dynamic" else self.tau_x
+        return super().shortest_time() if self.gain_regime == "dynamic" else jnp.min(self.tau_x)
 
     def tolerance(self, t1: Scalar) -> Scalar:
         """Looser where neurons are faster than gains and horizon: they follow the gains, and their errors decay."""
         if self.gain_regime != "dynamic":
             return super().tolerance(t1)
-        following = jnp.minimum(t1, 100 * self.tau_p) / (10 * self.tau_x)
+        following = jnp.minimum(t1, 100 * self.tau_p) / (10 * jnp.max(self.tau_x))
         return jnp.clip(DEFAULT_TOLERANCE * following, DEFAULT_TOLERANCE, LARGEST_TOLERANCE)
 
     def time_scale(self) -> Scalar:
         """τp, less where neurons are faster, and more where the temperature delays the decision."""
         if self.gain_regime != "dynamic":
             return super().time_scale()
-        return jnp.minimum(self.tau_p, jnp.sqrt(self.tau_x * self.tau_p)) * jnp.clip(1 + self.temperature, 1, 3)
+        return jnp.minimum(self.tau_p, jnp.sqrt(jnp.min(self.tau_x) * self.tau_p)) * jnp.clip(1 + self.temperature, 1, 3)
 
     def num_steps(self, num_patterns: ScalarLike, similarity: ScalarLike) -> ScalarLike:
         """Twice as many for each factor of 10 by which neurons are faster than gains. Fewer for a clear query (unless the score
@@ -223,7 +228,7 @@ class AstrocyteMemory(AbstractMemory):
         clear = jnp.where(load > 1, 28 * jnp.sqrt(jnp.clip(load / 10, 1, 4)), 20)
         unclear = NUM_STEPS * jnp.sqrt(jnp.clip(load / 5, 1, 8))
         is_clear = jnp.asarray(similarity) > (CLEAR_SIMILARITY if isinstance(self.score, SquaredScore | LinearScore) else 1)
-        return jnp.where(is_clear, clear, unclear) * jnp.maximum(1, self.tau_p / self.tau_x) ** math.log10(2)
+        return jnp.where(is_clear, clear, unclear) * jnp.maximum(1, self.tau_p / jnp.min(self.tau_x)) ** math.log10(2)
 
     def is_valid(self) -> BoolScalar:
         valid = super().is_valid()
@@ -264,8 +269,8 @@ def ModernHopfieldMemory(  # noqa: N802 (named like the other memories, of which
     patterns: jax.typing.ArrayLike | CompactPatterns,
     *,
     temperature: PositiveLike = 0.01,
-    tau_x: PositiveLike = 1.0,
-    slope: PositiveLike = 5.0,
+    tau_x: PerNeuronLike = 1.0,
+    slope: PerNeuronLike = 5.0,
     stored: MaskLike | None = None,
 ) -> AstrocyteMemory:
     """The modern Hopfield network: softmax attention as a dynamical system.

@@ -13,7 +13,18 @@ from jaxtyping import PyTree
 from .._internal import checks
 from .._internal.checks import InputError
 from .._internal.datasets import labeled
-from .._internal.types import BoolScalar, MaskLike, Neurons, Patterns, PerPattern, Scalar, ScalarLike, Stored
+from .._internal.types import (
+    BoolScalar,
+    MaskLike,
+    Neurons,
+    Patterns,
+    PerNeuronLike,
+    PerPattern,
+    Scalar,
+    ScalarLike,
+    ScalarOrNeurons,
+    Stored,
+)
 from .activations import TANH
 from .packed import CompactPatterns
 
@@ -39,22 +50,33 @@ class AbstractMemory(eqx.Module):
 
     patterns: eqx.AbstractVar[Patterns | CompactPatterns]
     stored: eqx.AbstractVar[Stored | None]
-    tau_x: eqx.AbstractVar[Scalar]
-    slope: eqx.AbstractVar[Scalar]
+    tau_x: eqx.AbstractVar[ScalarOrNeurons]
+    slope: eqx.AbstractVar[ScalarOrNeurons]
 
     activation = TANH  # of memories without a field of this name
 
     positive_parameters: ClassVar[tuple[str, ...]] = ("tau_x", "slope")
     """Names of the parameters that must be positive: the dynamical parameters a sweep may vary."""
 
+    per_neuron_parameters: ClassVar[tuple[str, ...]] = ("tau_x", "slope")
+    """Names of those that may be one number for each neuron, shape (N,)."""
+
     needs: ClassVar[Mapping[str, Mapping[str, tuple[str, ...]]]] = {}
     """For parameters with an effect only at certain settings: the values needed, by parameter and setting."""
 
-    def _set(self, patterns: jax.typing.ArrayLike | CompactPatterns, stored: MaskLike | None, **positives: ScalarLike) -> None:
+    def _set(
+        self, patterns: jax.typing.ArrayLike | CompactPatterns, stored: MaskLike | None, **positives: PerNeuronLike
+    ) -> None:
         """Check and set the patterns, the mask and positive parameters by name."""
         self.patterns, self.stored = checked_patterns(patterns, stored)
         for name, value in positives.items():
-            setattr(self, name, checks.positive(name, value, self.patterns.dtype))
+            entries = self.num_neurons if name in self.per_neuron_parameters else None
+            setattr(self, name, checks.positive(name, value, self.patterns.dtype, entries))
+
+    def __check_init__(self) -> None:
+        if jnp.ndim(self.tau_x) and self.activation.couples_neurons:
+            kind = type(self.activation).__name__
+            raise InputError(f"tau_x must be a single number with {kind}, which couples neurons; got shape {self.tau_x.shape}")
 
     def initial_state(self, query: Neurons) -> NeuronState:
         """State at time 0 for a query given as neuronal state x(0), shape (N,)."""
@@ -79,8 +101,9 @@ class AbstractMemory(eqx.Module):
         """Largest absolute rate of change of any variable."""
         return largest(*jax.tree.leaves(self.vector_field(state)))
 
-    def rates(self) -> tuple[Scalar, ...]:
-        """Rates λ of the linear relaxation −λy, per unit of time: a positive number for each part of the state, in order.
+    def rates(self) -> tuple[ScalarOrNeurons, ...]:
+        """Rates λ of the linear relaxation −λy, per unit of time: a positive number for each part of the state, in order, or an
+        array like it.
 
         The vector field is this relaxation plus a bounded drive. Exponential solvers treat the relaxation exactly.
         """
@@ -104,11 +127,11 @@ class AbstractMemory(eqx.Module):
 
     def fastest_rate(self) -> Scalar:
         """The fastest of the `rates`: at rest it limits the step of an explicit solver."""
-        return jnp.max(jnp.stack(self.rates()))
+        return jnp.max(joined(self.rates()))
 
     def shortest_time(self) -> Scalar:
         """The shortest of the time constants."""
-        return jnp.min(jnp.stack([getattr(self, name) for name in self.positive_parameters if name.startswith("tau_")]))
+        return jnp.min(joined([getattr(self, name) for name in self.positive_parameters if name.startswith("tau_")]))
 
     def tolerance(self, t1: Scalar) -> Scalar:
         """Default tolerance, relative and absolute, of the exponential solvers (docs/accuracy.md)."""
@@ -156,7 +179,7 @@ class AbstractMemory(eqx.Module):
 
     def is_valid(self) -> BoolScalar:
         """Whether all parameters and patterns are in range: the only check of traced values."""
-        parameters = jnp.stack([getattr(self, name) for name in self.positive_parameters])
+        parameters = joined([getattr(self, name) for name in self.positive_parameters])
         valid = jnp.all((parameters > 0) & jnp.isfinite(parameters))
         if not isinstance(self.patterns, CompactPatterns):
             valid &= jnp.all(jnp.isfinite(self.patterns))
@@ -168,6 +191,8 @@ class AbstractMemory(eqx.Module):
 
     def neuron_dissipation(self, x: Neurons, dx: Neurons) -> Scalar:
         """The neurons' contribution to the energy rate, −τx Σ φ′(x) (dx/dt)²."""
+        if self.tau_x.ndim:
+            return -self.activation.dissipation(x, self.slope, jnp.sqrt(self.tau_x) * dx)
         return -self.tau_x * self.activation.dissipation(x, self.slope, dx)
 
 
@@ -226,6 +251,11 @@ def checked_query(
     checks.finite(name, array)
     checks.refuse_bit_queries(name, array, patterns)
     return array
+
+
+def joined(values: Sequence[jax.Array]) -> jax.Array:
+    """Numbers and vectors as one vector."""
+    return jnp.concatenate([value if value.ndim else jnp.expand_dims(value, 0) for value in values])
 
 
 def largest(*arrays: jax.Array) -> jax.Array:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from .._internal.checks import at_least
 from .._internal.parameters import MOST_ORDER, Range
 from .._internal.registry import as_part
-from .._internal.types import MaskLike, Patterns, PositiveLike, Scalar, Stored
+from .._internal.types import MaskLike, Patterns, PerNeuronLike, Scalar, ScalarOrNeurons, Stored
 from .activations import AbstractActivation
 from .base import AbstractMemory, NeuronState
 from .packed import CompactPatterns
@@ -29,8 +29,8 @@ class DenseMemory(AbstractMemory):
         patterns: stored patterns as columns, shape (N, K), or `compact_patterns`.
         order: a, order of the interaction, an integer of at least 2. At odd orders a pattern and its negative are not
             equivalent.
-        tau_x: τx, time constant of the neurons, positive, dimensionless.
-        slope: σ of the firing rate tanh(σx), positive.
+        tau_x: τx, time constant of the neurons, positive, dimensionless. A number, or one per neuron, shape (N,).
+        slope: σ of the firing rate tanh(σx), positive. A number, or one per neuron, shape (N,).
         activation: firing rate φ: `tanh`, or an object.
         stored: which columns are stored, shape (K,), boolean; all of them if omitted.
 
@@ -40,8 +40,8 @@ class DenseMemory(AbstractMemory):
     """
 
     patterns: Patterns | CompactPatterns
-    tau_x: Scalar
-    slope: Scalar
+    tau_x: ScalarOrNeurons
+    slope: ScalarOrNeurons
     stored: Stored | None
     activation: AbstractActivation
     order: int = eqx.field(static=True)
@@ -51,8 +51,8 @@ class DenseMemory(AbstractMemory):
         patterns: jax.typing.ArrayLike | CompactPatterns,
         *,
         order: Annotated[int, Range(ge=2, le=MOST_ORDER)] = 4,
-        tau_x: PositiveLike = 1.0,
-        slope: PositiveLike = 5.0,
+        tau_x: PerNeuronLike = 1.0,
+        slope: PerNeuronLike = 5.0,
         activation: str | AbstractActivation = "tanh",
         stored: MaskLike | None = None,
     ) -> None:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from .._internal.checks import InputError
 from .._internal.registry import as_part
-from .._internal.types import MaskLike, Neurons, Patterns, PositiveLike, Scalar, Stored
+from .._internal.types import MaskLike, Neurons, Patterns, PerNeuronLike, Scalar, ScalarOrNeurons, Stored
 from .activations import AbstractActivation
 from .base import AbstractMemory, NeuronState
 from .packed import CompactPatterns
@@ -24,8 +24,8 @@ class HopfieldMemory(AbstractMemory):
 
     Arguments:
         patterns: stored patterns as columns, shape (N, K), or `compact_patterns`.
-        tau_x: τx, time constant of the neurons, positive, dimensionless.
-        slope: σ of the firing rate tanh(σx), positive.
+        tau_x: τx, time constant of the neurons, positive, dimensionless. A number, or one per neuron, shape (N,).
+        slope: σ of the firing rate tanh(σx), positive. A number, or one per neuron, shape (N,).
         activation: firing rate φ: `tanh`, or an object.
         zero_diagonal: leave out the self-couplings W_ii = K/N. The paper keeps them; at K ≫ N they freeze every neuron in
             its starting sign, so that a fair comparison shows both.
@@ -37,8 +37,8 @@ class HopfieldMemory(AbstractMemory):
     """
 
     patterns: Patterns | CompactPatterns
-    tau_x: Scalar
-    slope: Scalar
+    tau_x: ScalarOrNeurons
+    slope: ScalarOrNeurons
     stored: Stored | None
     activation: AbstractActivation
     zero_diagonal: bool = eqx.field(static=True)
@@ -47,8 +47,8 @@ class HopfieldMemory(AbstractMemory):
         self,
         patterns: jax.typing.ArrayLike | CompactPatterns,
         *,
-        tau_x: PositiveLike = 1.0,
-        slope: PositiveLike = 5.0,
+        tau_x: PerNeuronLike = 1.0,
+        slope: PerNeuronLike = 5.0,
         activation: str | AbstractActivation = "tanh",
         zero_diagonal: bool = False,
         stored: MaskLike | None = None,

@@ -11,7 +11,19 @@ from jaxtyping import Array, Float
 
 from .._internal.checks import InputError
 from .._internal.datasets import labeled
-from .._internal.types import Couplings, MaskLike, Neurons, Patterns, PerPair, PositiveLike, Scalar, ScalarLike, Stored
+from .._internal.types import (
+    Couplings,
+    MaskLike,
+    Neurons,
+    Patterns,
+    PerNeuronLike,
+    PerPair,
+    PositiveLike,
+    Scalar,
+    ScalarLike,
+    ScalarOrNeurons,
+    Stored,
+)
 from .activations import activation, activation_slope, lagrangian
 from .base import AbstractMemory, NeuronState, checked_query
 from .packed import CompactPatterns
@@ -51,7 +63,7 @@ class NeuronAstrocyteMemory(AbstractMemory):
 
     Arguments:
         patterns: stored patterns as columns, shape (N, K); an array, since products of their entries are formed.
-        tau_x: τx, time constant of the neurons, positive, dimensionless.
+        tau_x: τx, time constant of the neurons, positive, dimensionless. A number, or one per neuron, shape (N,).
         tau_s: τs, time constant of the synapses, positive, dimensionless.
         tau_a: τa, time constant of the astrocyte processes, positive, dimensionless.
         slope: β of the activation tanh(βx), positive. 5 in the published tutorial.
@@ -63,7 +75,7 @@ class NeuronAstrocyteMemory(AbstractMemory):
     """
 
     patterns: Patterns
-    tau_x: Scalar
+    tau_x: ScalarOrNeurons
     tau_s: Scalar
     tau_a: Scalar
     slope: Scalar
@@ -71,12 +83,13 @@ class NeuronAstrocyteMemory(AbstractMemory):
     pair_products: Float[Array, "pairs patterns"] | None
 
     positive_parameters: ClassVar[tuple[str, ...]] = ("tau_x", "tau_s", "tau_a", "slope")
+    per_neuron_parameters: ClassVar[tuple[str, ...]] = ("tau_x",)
 
     def __init__(
         self,
         patterns: jax.typing.ArrayLike | CompactPatterns,
         *,
-        tau_x: PositiveLike = 1.0,
+        tau_x: PerNeuronLike = 1.0,
         tau_s: PositiveLike = 1.0,
         tau_a: PositiveLike = 1.0,
         slope: PositiveLike = 5.0,
@@ -125,7 +138,7 @@ class NeuronAstrocyteMemory(AbstractMemory):
         processes = self._total(activation_slope(state.processes, self.slope) * derivative.processes**2)
         return self.neuron_dissipation(state.x, derivative.x) - (self.tau_s * synapses + self.tau_a * processes) / 2
 
-    def rates(self) -> tuple[Scalar, ...]:
+    def rates(self) -> tuple[ScalarOrNeurons, ...]:
         return 1 / self.tau_x, 1 / self.tau_s, 1 / self.tau_a
 
     def time_scale(self) -> Scalar:
@@ -134,7 +147,7 @@ class NeuronAstrocyteMemory(AbstractMemory):
     def num_steps(self, num_patterns: ScalarLike, similarity: ScalarLike) -> ScalarLike:
         """More than for other memories, since trajectories pass saddles, each at its own time; up to twice as many for slow
         processes. Otherwise fewer for a clear query, and fewer the more patterns there are beyond 4 per neuron."""
-        slow = self.tau_a / jnp.minimum(self.tau_x, self.tau_s)
+        slow = self.tau_a / jnp.minimum(jnp.min(self.tau_x), self.tau_s)
         excess = jnp.maximum(jnp.asarray(num_patterns, self.tau_a.dtype) / (4 * self.num_neurons), 1)
         level = jnp.where(similarity > CLEAR_SIMILARITY, 28, jnp.maximum(96 / excess**1.5, 28))
         return jnp.where(slow > SLOW_RATIO, 96 * jnp.clip(slow, 1, 2), level)

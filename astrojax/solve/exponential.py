@@ -1,6 +1,6 @@
 """Exponential Runge-Kutta solvers: the linear relaxation of every variable is solved exactly, whatever its rate.
 
-For dy/dt = −λy + N(y), with one rate λ for each part of the state, the drive N is taken as a polynomial in time along a step,
+For dy/dt = −λy + N(y), with rates λ of each part of the state, the drive N is taken as a polynomial in time along a step,
 and the linear equation that is left is solved in closed form. So a step need not be short because λ is large.
 """
 
@@ -12,9 +12,11 @@ from typing import Any, ClassVar, NamedTuple
 import diffrax
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from .._internal.types import Scalar
+from ..models.base import joined
 
 SERIES_TERMS = 18  # of a φ function: enough for float64 at |z| ≤ 1
 Drive = Callable[[PyTree], PyTree]
@@ -64,8 +66,8 @@ class AbstractExponentialSolver(AutonomousSolver):
     """An exponential Runge-Kutta method for autonomous equations, integrated forward in time.
 
     Arguments:
-        relaxation_rates: λ as a function of `args`: a pytree like y with one positive number for each leaf, such that the drive
-            N(y) = dy/dt + λy varies slowly where λ is large; those of `args`, a memory, if omitted.
+        relaxation_rates: λ as a function of `args`: a pytree like y with one positive number for each leaf, or an array like
+            it, such that the drive N(y) = dy/dt + λy varies slowly where λ is large; those of `args`, a memory, if omitted.
     """
 
     relaxation_rates: Callable[[Any], PyTree] = rates_of
@@ -176,11 +178,13 @@ class Relaxation(NamedTuple):
 def relaxations(rates: PyTree, lengths: Sequence[Scalar], num_coefficients: int) -> list[Relaxation]:
     """A `Relaxation` for each time; all as one array, since one by one such small operations take most of a step."""
     leaves, structure = jax.tree.flatten(rates)
-    together = jnp.stack(leaves)
+    together = joined(leaves)
+    ends = np.cumsum([leaf.size for leaf in leaves])
+    places = [slice(end - leaf.size, end) if leaf.ndim else end - 1 for leaf, end in zip(leaves, ends, strict=True)]
     times = jnp.stack([jnp.asarray(length, together.dtype) for length in lengths])
     values = phi(-times[:, None] * together[None], num_coefficients)
     return [
-        Relaxation(time, jax.tree.unflatten(structure, [tuple(value[i, j] for value in values) for j in range(len(leaves))]))
+        Relaxation(time, jax.tree.unflatten(structure, [tuple(value[i, place] for value in values) for place in places]))
         for i, time in enumerate(times)
     ]
 
@@ -188,7 +192,7 @@ def relaxations(rates: PyTree, lengths: Sequence[Scalar], num_coefficients: int)
 def relaxed(y0: PyTree, drive: tuple[PyTree, ...], relaxation: Relaxation) -> PyTree:
     """Solution of dy/dt = −λy + Σ n_j (t/length)^j: exp(z) y0 + length Σ j! φ_{j+1}(z) n_j with z = −λ length."""
 
-    def part(start: jax.Array, weights: tuple[Scalar, ...], *terms: jax.Array) -> jax.Array:
+    def part(start: jax.Array, weights: tuple[jax.Array, ...], *terms: jax.Array) -> jax.Array:
         decay, *others = weights
         assert len(terms) <= len(others), "a drive of more coefficients than the relaxation has weights for"
         sums = [math.factorial(j) * weight * term for j, (weight, term) in enumerate(zip(others, terms, strict=False))]

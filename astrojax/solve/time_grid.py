@@ -56,7 +56,7 @@ def solve_on_grids(
 def scale_of_grid(memory: AbstractMemory, y0: PyTree) -> Scalar:
     """Time up to which steps are nearly uniform."""
     neurons = jnp.max(jnp.abs(y0.x))
-    change = memory.tau_x * jnp.max(jnp.abs(memory.vector_field(y0).x))
+    change = jnp.max(jnp.abs(memory.tau_x * memory.vector_field(y0).x))
     return jax.lax.stop_gradient(memory.time_scale() * jnp.minimum(1, SUDDEN * neurons / jnp.maximum(change, neurons)))
 
 
@@ -84,7 +84,7 @@ def integrate(
     number of steps allows both modes of differentiation, a traced one only forward mode.
     """
     scale = scale_of_grid(memory, y0)
-    rate, (rtol, atol) = memory.relaxation_rates().x, tolerances
+    rate, (rtol, atol) = jnp.min(memory.relaxation_rates().x), tolerances
 
     def step(number: IntScalar, state: tuple[PyTree, Any, Scalar]) -> tuple[PyTree, Any, Scalar]:
         y, solver_state, largest = state
