@@ -255,7 +255,9 @@ def checked_query(
 
 def joined(values: Sequence[jax.Array]) -> jax.Array:
     """Numbers and vectors as one vector."""
-    return jnp.concatenate([value if value.ndim else jnp.expand_dims(value, 0) for value in values])
+    if not any(value.ndim for value in values):
+        return jnp.stack(values)
+    return jnp.concatenate([jnp.atleast_1d(value) for value in values])
 
 
 def largest(*arrays: jax.Array) -> jax.Array:
