@@ -51,6 +51,8 @@ if TYPE_CHECKING:  # several names a line, which isort would not do
     from .solve.exponential import ETD2 as ETD2, ETD3 as ETD3
     from .solve.recall import Recall as Recall, Status as Status, animate as animate
     from .solve.retrieve import retrieve as retrieve
+    from .solve.running import AbstractRunningObservable as AbstractRunningObservable
+    from .solve.running import FirstPassage as FirstPassage, Maximum as Maximum
     from .storage.export import export as export
     from .storage.folder import load as load
     from .sweep.engine import Engine as Engine

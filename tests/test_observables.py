@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from astrojax.report.figures import figures_of
 from astrojax.report.html.write import run_content
 from astrojax.report.tables import summary
 from astrojax.runs import build as builder
+from astrojax.solve.retrieve import _solve, prepare
 
 TASK = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=12), aj.Flips())
 AXES = {"num_patterns": [2, 8], "num_flips": [1, 3], "trial": range(6)}
@@ -50,6 +52,107 @@ def test_chosen_observables_are_measured_as_by_retrieve():
     measured = {name: value.reshape(2, 2, 6)[1, 1, 1] for name, value in found.items()}
     assert measured["angle"] == pytest.approx(np.arccos(target @ x / np.linalg.norm(x) / np.sqrt(12)), abs=2e-2)
     assert measured["level"] == np.mean(np.abs(x) > 0.5)
+
+
+class PeakNorm(aj.Maximum):
+    def value(self, memory, target, state):
+        return jnp.sum(state.x**2) - jnp.sum(state.x) ** 2
+
+
+class Arrival(aj.FirstPassage):
+    """Time at which most neurons are right."""
+
+    def value(self, memory, target, state):
+        return jnp.mean(target * memory.readout(state))
+
+
+class Steps(aj.AbstractRunningObservable):
+    """Number of steps."""
+
+    def init(self, memory, target, state):
+        return 0
+
+    def update(self, carry, memory, target, t, state):
+        return carry + 1
+
+    def result(self, carry):
+        return carry
+
+
+PEAK, ARRIVAL = PeakNorm(), Arrival(0.9)
+
+
+def one(trial, place):
+    lane = {name: jnp.asarray(values[i]) for (name, values), i in zip(AXES.items(), place, strict=True)}
+    problem = trial.draw(jax.random.key(0), lane, 8)
+    return trial.memory(problem, lane), problem
+
+
+@pytest.mark.parametrize("settings", [{}, {"solver": "etd3"}, {"solver": "auto"}, {"solver": diffrax.Kvaerno3(), "rtol": 1e-5}])
+def test_running_observables_are_those_of_the_states_at_the_ends_of_steps(settings):
+    trial = aj.RecallTrial(TASK, aj.AstrocyteMemory, observables=[PEAK, ARRIVAL, Steps], t1=6.0, **settings)
+    found = swept(trial)
+    np.testing.assert_array_equal(found["steps"], found["num_steps"])
+    assert 0 < np.isinf(found["arrival"]).sum() < found["arrival"].size
+    for place in ((0, 0, 0), (1, 1, 0), (1, 1, 3), (1, 1, 5)):
+        memory, problem = one(trial, place)
+        steps = int(found["num_steps"][place])
+        saved = diffrax.SubSaveAt(t0=True, steps=True, fn=lambda t, y, args: None)
+        how = {"num_steps": steps} if trial.on_grid else {}
+        solution = _solve(prepare(memory, problem.query, trial.settings, **how), None, diffrax.DirectAdjoint(), steps=saved)
+        ts = np.asarray(solution.ts["steps"])[: steps + 1]
+        recall = aj.retrieve(memory, problem.query, t1=6.0, ts=ts, **{"solver": "adams"} | how | settings)
+        values = jax.vmap(lambda state: ARRIVAL.value(memory, problem.target, state))(recall.states)  # noqa: B023
+        peak = jnp.max(jax.vmap(lambda state: PEAK.value(memory, problem.target, state))(recall.states))  # noqa: B023
+        assert found["peak_norm"][place] == pytest.approx(float(peak), rel=1e-3)
+        crossing = (
+            np.interp(0.9, *(part[i : i + 2] for part in (values, ts))) if (i := np.argmax(values >= 0.9) - 1) >= 0 else np.inf
+        )
+        assert found["arrival"][place] == pytest.approx(crossing, rel=1e-3)
+
+
+def test_rejected_steps_and_failed_recalls_do_not_count():
+    trial = aj.RecallTrial(TASK, aj.AstrocyteMemory, observables=[Steps, PEAK, Arrival(-2.0)], solver="etd3", rtol=1e-6)
+    memory, problem = one(trial, (1, 1, 0))
+    recall = trial.recall(memory, problem, diffrax.ForwardMode())
+    assert recall.stats["num_rejected_steps"] > 0
+    assert recall.running["steps"] == recall.stats["num_accepted_steps"]
+    assert recall.running["arrival"] == 0
+    failed = swept(dataclasses.replace(trial, settings=dataclasses.replace(trial.settings, max_steps=5)))
+    assert np.all(failed["status"] == aj.Status.MAX_STEPS)
+    assert np.isnan(failed["peak_norm"]).all()
+
+
+@pytest.mark.parametrize("solver", ["adams", "auto"])
+def test_running_observables_have_derivatives(solver):
+    trial = aj.RecallTrial(TASK, aj.AstrocyteMemory, observables=[PEAK], t1=1.0, solver=solver)
+    memory, problem = one(trial, (1, 1, 3))
+
+    def peak(scale):
+        scaled = dataclasses.replace(problem, query=scale * problem.query)
+        return trial.recall(memory, scaled, None).running["peak_norm"]
+
+    expected = (peak(1.01) - peak(0.99)) / 0.02
+    assert expected != 0
+    for derivative in (jax.jacfwd, jax.grad):
+        assert derivative(peak)(1.0) == pytest.approx(float(expected), rel=2e-2)
+
+
+def test_running_observables_that_change_shape_or_are_no_number_are_refused():
+    class Growing(Steps):
+        def update(self, carry, memory, target, t, state):
+            return state.x
+
+    class Vector(aj.Maximum):
+        def value(self, memory, target, state):
+            return state.x
+
+    for item, text in (
+        (Growing(), r"update of observable growing must return arrays of the shapes"),
+        (Vector(), "value of Vector"),
+    ):
+        with pytest.raises(aj.InputError, match=text):
+            swept(aj.RecallTrial(TASK, aj.AstrocyteMemory, observables=[item]))
 
 
 @pytest.mark.parametrize(

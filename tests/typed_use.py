@@ -96,6 +96,25 @@ sweeps = {"mine": aj.Sweep(trial, axes), "decoders": aj.Sweep(aj.DecoderTrial(ta
 results = aj.run_sweeps(sweeps, key, engine=aj.Engine(num_threads=1))
 assert_type(results, dict[str, aj.SweepResult])
 assert_type(results["mine"].observables, dict[str, np.ndarray])
+
+
+@aj.observable(units="1", definition="largest neuron")
+def largest(memory: aj.AbstractMemory, target: jax.Array, recall: aj.Recall) -> jax.Array:
+    return jnp.max(jnp.abs(recall.state.x))
+
+
+class Peak(aj.Maximum):
+    def value(self, memory: aj.AbstractMemory, target: jax.Array, state: Any) -> jax.Array:
+        return jnp.max(jnp.abs(state.x))
+
+
+class Arrival(aj.FirstPassage):
+    def value(self, memory: aj.AbstractMemory, target: jax.Array, state: Any) -> jax.Array:
+        return jnp.mean(target * memory.readout(state))
+
+
+running: list[aj.AbstractRunningObservable[Any]] = [Peak(), Arrival(0.9)]
+aj.RecallTrial(task, eqx.Partial(aj.AstrocyteMemory), observables=["overlap", largest, *running])
 assert_type(results["mine"].to_xarray(), xr.Dataset)
 
 config = aj.load_config("config.yaml", trials=5)

@@ -34,6 +34,7 @@ class Recall(eqx.Module):
             within the horizon; NaN if the solve that looks for it failed; `None` if no speed was given.
         rtol, atol: the tolerances that were used.
         solver: the solver that was used, by name if it has one.
+        running: results of running observables by name, or `None` where there are none.
     """
 
     state: Any
@@ -48,6 +49,7 @@ class Recall(eqx.Module):
     rtol: Scalar = labeled("relative tolerance of a step")
     atol: Scalar = labeled("absolute tolerance of a step")
     solver: str = eqx.field(static=True)  # type: ignore[misc]
+    running: dict[str, Scalar] | None = None
 
     @property
     def x(self) -> Float[Array | np.ndarray, "*batch neurons"]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import diffrax
 import equinox as eqx
@@ -19,6 +19,7 @@ from .automatic import Automatic
 from .exponential import ETD3, AbstractExponentialSolver, Adams
 from .recall import Recall as Recall
 from .recall import Status as Status
+from .running import RunningObservables, RunningSolver
 from .settings import AdaptiveSolver, SolveSettings
 from .step_size import Replay, StepControl
 from .time_grid import LARGEST_ERROR, ends_of_steps, integrate, scale_of_grid
@@ -104,6 +105,7 @@ class Retrieval(eqx.Module):
     max_steps: int = eqx.field(static=True)
     num_steps: int | IntScalar
     confirm: bool = eqx.field(static=True)
+    running: RunningObservables
 
 
 def prepare(
@@ -113,6 +115,7 @@ def prepare(
     num_steps: int | IntScalar | None = None,
     *,
     differentiable: bool = False,
+    running: RunningObservables | None = None,
 ) -> Retrieval:
     """Check the input of a solve; errors as for `retrieve`. `num_steps` takes the place of that of the settings."""
     check_memory(memory)
@@ -151,6 +154,7 @@ def prepare(
         max_steps=int(settings.max_steps),
         num_steps=num_steps,
         confirm=settings.confirm,
+        running=running or RunningObservables(),
     )
 
 
@@ -203,6 +207,7 @@ def recall_of(
         rtol=retrieval.rtol,
         atol=retrieval.atol,
         solver=retrieval.solver_name,
+        running=states["running"] or None,
     )
 
 
@@ -211,8 +216,8 @@ def _confirm(retrieval: Retrieval, state: PyTree) -> tuple[IntScalar, dict[str, 
     least = ROUNDING * float(jnp.finfo(retrieval.rtol.dtype).eps)
     usual = jnp.minimum(retrieval.rtol, ACCURATE[retrieval.rtol.dtype.name])
     rtol, atol = jnp.maximum(usual / TIGHTER, least), jnp.full_like(retrieval.atol, _least(retrieval.atol.dtype))
-    tighter = jax.lax.stop_gradient(replace(retrieval, solver=Automatic(), rtol=rtol, atol=atol))
-    others, status, stats = _states(tighter, None, diffrax.ForwardMode())
+    tighter = replace(retrieval, solver=Automatic(), rtol=rtol, atol=atol, running=RunningObservables())
+    others, status, stats = _states(jax.lax.stop_gradient(tighter), None, diffrax.ForwardMode())
     # Below the absolute tolerance, where a memory falls silent, two ends do not differ.
     is_grid = isinstance(retrieval.solver, Adams)  # which has none
     margin = jnp.maximum(CONFIRMED * jnp.max(jnp.abs(state.x)), usual if is_grid else retrieval.atol)
@@ -235,15 +240,15 @@ def _guarded(states: PyTree, status: IntScalar, prepared_status: IntScalar) -> P
 def _states(
     retrieval: Retrieval, ts: Float[Array, " times"] | None, adjoint: diffrax.AbstractAdjoint | None
 ) -> tuple[dict[str, Any], IntScalar, dict[str, IntScalar]]:
-    """States `end` and, where times are given, `along`; the status; and numbers of steps."""
+    """States `end` and, where times are given, `along`, with what is `running`; the status; and numbers of steps."""
     if isinstance(retrieval.solver, Adams):
         states, result, stats = _on_grid(retrieval, retrieval.solver)
         if ts is not None:
-            states |= _solved(_solve(retrieval, ts, adjoint or diffrax.DirectAdjoint()))[0]
+            states |= _solved(retrieval, _solve(retrieval, ts, adjoint or diffrax.DirectAdjoint()))[0]
     elif adjoint is None and not isinstance(retrieval.solver, diffrax.AbstractImplicitSolver):
         states, result, stats = _states_in_both_modes(retrieval, ts)
     else:  # steps of implicit solvers need the tolerances of step control
-        states, result, stats = _solved(_solve(retrieval, ts, adjoint or diffrax.DirectAdjoint()))
+        states, result, stats = _solved(retrieval, _solve(retrieval, ts, adjoint or diffrax.DirectAdjoint()))
     end = jax.tree.map(lambda leaf: leaf[0], states["end"])
     is_finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(end)]))
     status = jnp.where(result == diffrax.RESULTS.successful, Status.OK, Status.SOLVER_FAILED)
@@ -253,17 +258,18 @@ def _states(
 
 
 Solved = tuple[dict[str, Any], Any, dict[str, IntScalar]]
-"""States with a leading axis of times, diffrax's result, and numbers of steps."""
+"""States with a leading axis of times and results of running observables, diffrax's result, and numbers of steps."""
 
 
 def _on_grid(retrieval: Retrieval, solver: Adams) -> Solved:
-    tolerances = retrieval.rtol, retrieval.atol
-    y1, error = integrate(solver, TERM, retrieval.memory, retrieval.y0, retrieval.t1, tolerances, retrieval.num_steps)
+    memory, running, tolerances = retrieval.memory, retrieval.running, (retrieval.rtol, retrieval.atol)
+    y1, error, carries = integrate(solver, TERM, memory, retrieval.y0, retrieval.t1, tolerances, retrieval.num_steps, running)
     results = diffrax.RESULTS
     result = results.where(error <= 1, results.successful, results.max_steps_reached)
     steps = jnp.asarray(retrieval.num_steps, jnp.int32)
     stats = {"num_accepted_steps": steps, "num_rejected_steps": jnp.zeros_like(steps)}
-    return {"end": jax.tree.map(lambda leaf: leaf[None], y1)}, result, stats
+    found = running.results(carries, retrieval.t1.dtype)
+    return {"end": jax.tree.map(lambda leaf: leaf[None], y1), "running": found}, result, stats
 
 
 @eqx.filter_custom_jvp
@@ -273,7 +279,7 @@ def _states_in_both_modes(retrieval: Retrieval, ts: Float[Array, " times"] | Non
     diffrax's `DirectAdjoint` allows both modes too, but in reverse mode computes the steps once more, and where an error
     estimate is close to the tolerance may then take others than before: derivatives were wrong by up to 10%.
     """
-    return _solved(_solve(retrieval, ts, diffrax.ForwardMode()))
+    return _solved(retrieval, _solve(retrieval, ts, diffrax.ForwardMode()))
 
 
 @_states_in_both_modes.def_jvp  # type: ignore[untyped-decorator]
@@ -285,18 +291,20 @@ def _derivative(primals: Any, tangents: Any) -> tuple[Any, Any]:
     replay = Replay(jax.lax.stop_gradient(jnp.where(times < retrieval.t1, times, jnp.inf)))
 
     def replayed(retrieval: Retrieval, ts: Float[Array, " times"] | None) -> Any:
-        return _solve(retrieval, ts, diffrax.DirectAdjoint(), control=replay).ys
+        return _solved(retrieval, _solve(retrieval, ts, diffrax.DirectAdjoint(), control=replay))[0]
 
-    states, result, stats = _solved(solution)
+    states, result, stats = _solved(retrieval, solution)
     del states["steps"]
     _, derivative = eqx.filter_jvp(replayed, primals, tangents)
     return (states, result, stats), (derivative, *jax.tree.map(lambda _: None, (result, stats)))
 
 
-def _solved(solution: diffrax.Solution) -> Solved:
+def _solved(retrieval: Retrieval, solution: diffrax.Solution) -> Solved:
     stats = {name: solution.stats[name] for name in ("num_accepted_steps", "num_rejected_steps")}
     states: Any = solution.ys
-    return dict(states), solution.result, stats
+    running, kept = retrieval.running, cast(Any, solution.solver_state)
+    found = running.results(kept[1], retrieval.t1.dtype) if running.observables else {}
+    return states | {"running": found}, solution.result, stats
 
 
 def _solve(
@@ -312,15 +320,18 @@ def _solve(
         scale = scale_of_grid(retrieval.memory, retrieval.y0)
         ends = ends_of_steps(jnp.arange(retrieval.num_steps + 1), retrieval.num_steps, scale, retrieval.t1)
         control = diffrax.StepTo(ends)
+    running = retrieval.running
     solution: diffrax.Solution = diffrax.diffeqsolve(
         TERM,
-        retrieval.solver,
+        RunningSolver(retrieval.solver, running) if running.observables else retrieval.solver,
         t0=jnp.zeros_like(retrieval.t1),
         t1=retrieval.t1,
         dt0=None,
         y0=retrieval.y0,
         args=retrieval.memory,
-        saveat=diffrax.SaveAt(subs={"end": diffrax.SubSaveAt(t1=True), **along, **others}),
+        saveat=diffrax.SaveAt(
+            subs={"end": diffrax.SubSaveAt(t1=True), **along, **others}, solver_state=bool(running.observables)
+        ),
         stepsize_controller=control or StepControl(retrieval.rtol, retrieval.atol, solver=retrieval.solver),
         adjoint=adjoint,
         event=event,
@@ -352,6 +363,7 @@ def _convergence_time(retrieval: Retrieval, speed: Scalar, adjoint: diffrax.Abst
         atol=speed / (100 * memory.fastest_rate()),  # looser steps would keep the state moving about the fixed point
         solver=method,
         max_steps=CONVERGENCE_MAX_STEPS,
+        running=RunningObservables(),
     )
     solution: Any = _solve(tightly, None, adjoint or diffrax.DirectAdjoint(), event)
     never = jnp.where(solution.result == diffrax.RESULTS.successful, jnp.inf, jnp.nan)

@@ -16,6 +16,7 @@ from .._internal.status import Status
 from .._internal.types import IntScalar, Scalar, ScalarLike
 from ..models.base import AbstractMemory
 from .exponential import Adams
+from .running import RunningObservables
 
 LARGEST_ERROR = 0.5  # of a step, relative to 1 + max |x|; above it, the grid is too coarse
 
@@ -77,8 +78,10 @@ def integrate(
     t1: Scalar,
     tolerances: tuple[Scalar, Scalar],
     num_steps: int | IntScalar,
-) -> tuple[PyTree, Scalar]:
-    """The state at the horizon, and the largest error of the neurons in a step, in units of what `tolerances` allow.
+    running: RunningObservables,
+) -> tuple[PyTree, Scalar, dict[str, Any]]:
+    """The state at the horizon; the largest error of the neurons in a step, in units of what `tolerances` allow; and the
+    carries of running observables.
 
     Errors that relax within a step, or within the grid's scale if that is shorter, count for the share that they last. A static
     number of steps allows both modes of differentiation, a traced one only forward mode.
@@ -86,17 +89,18 @@ def integrate(
     scale = scale_of_grid(memory, y0)
     rate, (rtol, atol) = jnp.min(memory.relaxation_rates().x), tolerances
 
-    def step(number: IntScalar, state: tuple[PyTree, Any, Scalar]) -> tuple[PyTree, Any, Scalar]:
-        y, solver_state, largest = state
+    def step(number: IntScalar, state: tuple[PyTree, Any, Scalar, Any]) -> tuple[PyTree, Any, Scalar, Any]:
+        y, solver_state, largest, carries = state
         start, end = (ends_of_steps(number + i, num_steps, scale, t1) for i in (0, 1))
         y, error, _, solver_state, _ = solver.step(term, start, end, y, memory, solver_state, made_jump=False)
         lasting = jnp.max(jnp.abs(error.x)) / (1 + rate * jnp.minimum(end - start, scale))
         size = lasting / (atol + rtol * jnp.max(jnp.abs(y.x)))
-        return y, solver_state, jnp.maximum(largest, jax.lax.stop_gradient(size))
+        return y, solver_state, jnp.maximum(largest, jax.lax.stop_gradient(size)), running.update(carries, memory, end, y)
 
-    state = y0, solver.init(term, jnp.zeros_like(t1), t1, y0, memory), jnp.zeros_like(t1)
+    started = solver.init(term, jnp.zeros_like(t1), t1, y0, memory)
+    state = y0, started, jnp.zeros_like(t1), running.init(memory, y0)
     if isinstance(num_steps, int):
         state, _ = jax.lax.scan(lambda state, number: (step(number, state), None), state, jnp.arange(num_steps))
     else:
         state = jax.lax.fori_loop(jnp.zeros_like(num_steps), num_steps, step, state)
-    return state[0], state[2]
+    return state[0], state[2], state[3]

@@ -16,6 +16,7 @@ from .._internal.types import Neurons, Scalar
 from ..models.base import AbstractMemory
 from ..problems import observables as formulas
 from ..solve.recall import Recall
+from ..solve.running import AbstractRunningObservable
 
 HOW = {
     "convergence_time": (
@@ -109,9 +110,10 @@ def chosen_functions(role: str, given: Sequence[Any] | None) -> tuple[Any, ...]:
     if isinstance(given, str) or not isinstance(given, Sequence) or not given:
         raise InputError(f"{role}s must be a list of names or functions, at least one; got {shown(given)}")
     found = tuple(find(role, item) if isinstance(item, str) else item for item in given)
+    found = tuple(item() if isinstance(item, type) and issubclass(item, AbstractRunningObservable) else item for item in found)
     names: set[str] = set()
     for item in found:
-        if not callable(item):
+        if not callable(item) and not isinstance(item, AbstractRunningObservable):
             raise InputError(f"{role}s must be names or functions of {', '.join(ROLES[role].takes)}; got {shown(item)}")
         name = name_of(item)
         if not name.isidentifier() or name in HOW:

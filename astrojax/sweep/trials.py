@@ -19,6 +19,7 @@ from ..models.base import AbstractMemory
 from ..problems.observables import hamming_error
 from ..problems.task import Coordinates, Problem, Task
 from ..solve.retrieve import Recall, Status, prepare, recall_of
+from ..solve.running import AbstractRunningObservable, RunningObservables
 from ..solve.settings import SolveSettings
 from ..solve.time_grid import common_num_steps
 from .observables import chosen_functions, name_of
@@ -42,6 +43,8 @@ class RecallTrial(eqx.Module):
         observables: what is measured, in this order: names of the package's or of plugins, or functions of your own,
             `function(memory, target, recall)`, that return one real number (see `observable`); all of the package's if omitted.
             A function is stored under its name; a partial function or an `equinox.Module` may have an attribute `name`.
+            What happens along the way is measured by running observables, such as subclasses of `Maximum` and `FirstPassage`,
+            which are stored under the name of their class in snake case.
 
     Raises `InputError` for settings out of range, and for observables that are unknown, or have no name or the same one.
     """
@@ -124,7 +127,10 @@ class RecallTrial(eqx.Module):
         differentiable: bool = False,
     ) -> Recall:
         """Recall from the problem's query with these settings, on a grid of `num_steps` steps if the solver uses one."""
-        return recall_of(prepare(memory, problem.query, self.settings, num_steps, differentiable=differentiable), adjoint)
+        running = {name_of(item): item for item in self.observables if isinstance(item, AbstractRunningObservable)}
+        along = RunningObservables(running, problem.target) if running else None
+        retrieval = prepare(memory, problem.query, self.settings, num_steps, differentiable=differentiable, running=along)
+        return recall_of(retrieval, adjoint)
 
     def determinants(self, problem: Problem, coordinates: Coordinates) -> Any:
         """What determines the outcome: problem, initial state, its rate and energy. Idle coordinates change none of these."""
@@ -212,7 +218,8 @@ def observe(memory: AbstractMemory, target: Neurons, recall: Recall, observables
     measured: dict[str, Scalar] = {}
     for item in chosen_functions("observable", observables):
         name = name_of(item)
-        measured[name] = real_number(f"observable {name}", item(memory, target, recall), dtype)
+        value = (recall.running or {})[name] if isinstance(item, AbstractRunningObservable) else item(memory, target, recall)
+        measured[name] = real_number(f"observable {name}", value, dtype)
     if recall.convergence_time is not None:
         measured["convergence_time"] = recall.convergence_time
     missing = jnp.asarray(jnp.nan, dtype)
