@@ -60,6 +60,12 @@ class Parser(argparse.ArgumentParser):
         self.description = "\n\n".join([self.description or "", *map(fill, paragraphs)])
 
 
+def add_trust(parser: Parser) -> None:
+    """Declare whether code of a user's own may run."""
+    text = "let code run that the configuration names, such as mine.py:Name; remembered until it changes"
+    parser.add_argument("--trust", action="store_true", help=text)
+
+
 def add_output(parser: Parser, *, quiet: bool = False) -> None:
     """Declare how the outcome is printed."""
     parser.describe(JSON)
@@ -83,6 +89,7 @@ def add_configuration(parser: Parser, text: str) -> None:
     )
     config: Any = parser.add_argument("config", metavar="CONFIG", type=file_name, help=text)
     config.completer = configurations
+    add_trust(parser)
     text = "the run folder, continued if it is unfinished; runs/NAME if omitted"
     parser.option("--out", "DIR", text, type=file_name)
     parser.option("--memory", "SIZE", "how much of a device's memory may be used, such as 2GiB", type=_bytes)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .._internal.errors import InputError
 from .output import Output
-from .parser import Parser, add_output, add_run_folder, integer
+from .parser import Parser, add_output, add_run_folder, add_trust, integer
 
 
 def show(parser: Parser) -> None:
@@ -77,6 +77,7 @@ def verify(parser: Parser) -> None:
     add_run_folder(parser, "a run folder, finished or not")
     parser.option("--share", "SHARE", "which share, 0.01 if omitted", type=float, default=0.01)
     parser.option("--seed", "N", "seed of the random choice; a new one every time if omitted", type=integer)
+    add_trust(parser)
     add_output(parser, quiet=True)
     parser.set_defaults(execute=_verify)
 
@@ -89,7 +90,9 @@ def _verify(options: argparse.Namespace) -> int:
     output = Output.of(options)
     with Progress(output) as progress:
         progress.begin()
-        found = verify(options.run, share=options.share, seed=options.seed, on_chunk=progress.add_trajectories)
+        found = verify(
+            options.run, share=options.share, seed=options.seed, trust=options.trust, on_chunk=progress.add_trajectories
+        )
     content = {"folder": Path(options.run), "repeats": repeats(found), "variables": found}
     output.print_outcome(content, lambda console: print_comparison(console, found))
     return 0 if repeats(found) else 1

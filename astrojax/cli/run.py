@@ -32,7 +32,8 @@ def _run(options: argparse.Namespace) -> int:
 
         # The accelerators of this machine are left to workers on it.
         jax.config.update("jax_platforms", "cpu")
-    run_config(options.config, options.overrides, options.out, options.dry_run, Output.of(options), **execution_of(options))
+    how = {"trust": options.trust, **execution_of(options)}
+    run_config(options.config, options.overrides, options.out, options.dry_run, Output.of(options), **how)
     return 0
 
 
@@ -42,13 +43,15 @@ def run_config(
     out: str | Path | None = None,
     dry_run: bool = False,
     output: Output | None = None,
+    trust: bool = False,
     **execution: Any,
 ) -> tuple[Path, Any]:
     """Run a configuration as `astrojax run` does: plan, progress, tables, figures. Returns the run folder and the results.
 
     Arguments:
         path: a configuration, `example:NAME`, or a run folder to be continued. overrides: words of a command line.
-        out: the run folder, chosen if omitted. dry_run: print the plan and stop. output: where to print.
+        out: the run folder, chosen if omitted. dry_run: print the plan and stop. output: where to print. trust: whether
+            code that it names may run.
         execution: arguments of `Execution`.
     """
     from ..config.files import CONFIG, run_folder
@@ -58,7 +61,7 @@ def run_config(
     if Path(path).is_dir():  # a run folder, to be continued
         out = out or path
         path = run_folder(path) / CONFIG
-    config = read_config(path, overrides)
+    config = read_config(path, overrides, trust=trust)
     folder, is_finished = find_folder(output, config, out)
     from ..storage import folder as store
     from .report import show_run

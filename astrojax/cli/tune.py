@@ -31,7 +31,7 @@ def _tune(options: argparse.Namespace) -> int:
     path, out = Path(options.config), options.out
     if path.is_dir():  # a run folder, to be continued
         out, path = out or path, run_folder(path, "tune") / CONFIG
-    config = read(path, TuneConfig, options.overrides)  # refused before anything heavy is imported
+    config = read(path, TuneConfig, options.overrides, trust=options.trust)  # refused before anything heavy is imported
     from .report import show_search
 
     output = Output.of(options)

@@ -1,7 +1,7 @@
 """Axes of a sweep: numbers, lists and ranges."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, create_model, model_validator
@@ -19,7 +19,7 @@ LEVELS = {kind: corruption.level_name for kind, corruption in corruptions().item
 COUNTS = ("num_patterns", *(corruption.level_name for corruption in corruptions().values() if corruption.is_count))
 """Integer-valued axes."""
 
-SECTIONS = ("patterns", "models", "retrieval")
+SECTIONS = ("patterns", "models", "retrieval", "corruption")
 """Sections whose numeric fields may be axes; so may `seed`."""
 
 
@@ -136,12 +136,16 @@ def _cast(name: str, values: Sequence[float | int]) -> list[float | int]:
     return [float(value) for value in values] if is_traced(name) else list(values)
 
 
-def is_traced(coordinate: str) -> bool:
-    """Whether a coordinate is a number inside one compiled program, rather than a field of several configurations."""
-    return coordinate in {"num_patterns", "trial", *LEVELS.values(), *PARAMETERS}
+def is_traced(coordinate: str, own: Container[str] = ()) -> bool:
+    """Whether a coordinate is a number inside one compiled program, rather than a field of several configurations.
+
+    `own` are such coordinates of memories and corruptions of a user's own.
+    """
+    return coordinate in {"num_patterns", "trial", *LEVELS.values(), *PARAMETERS} or coordinate in own
 
 
-def _axis(limits: Range | None, description: str, *, of_integers: bool = False) -> Any:
+def axis_field(limits: Range | None, description: str, *, of_integers: bool = False) -> Any:
+    """Annotation and default of an axis."""
     values, given = (Integer, AsIntegers) if of_integers else (Real, AsValues)
     bounds = Field(**(limits or Range()).bounds())
     axis = Annotated[list[Annotated[values, bounds]], Field(min_length=1), given]  # type: ignore[valid-type]
@@ -152,14 +156,14 @@ Axes: Any = create_model(
     "Axes",
     __base__=_Axes,
     __doc__=_Axes.__doc__,
-    num_patterns=_axis(Range(ge=1, le=LARGEST), "memory loads K", of_integers=True),
+    num_patterns=axis_field(Range(ge=1, le=LARGEST), "memory loads K", of_integers=True),
     **{
-        corruption.level_name: _axis(
+        corruption.level_name: axis_field(
             corruption.level_range, f"{corruption.level_meaning}, for corruption: {kind}", of_integers=corruption.is_count
         )
         for kind, corruption in corruptions().items()
     },
-    **{name: _axis(parameter.first(Range), parameter.meaning) for name, parameter in PARAMETERS.items()},
+    **{name: axis_field(parameter.first(Range), parameter.meaning) for name, parameter in PARAMETERS.items()},
     zipped=(
         dict[AxisName, Annotated[dict[str, Numbers], Field(min_length=1)]],
         Field({}, description="axes along which several coordinates run together: name: {coordinate: values, …}"),

@@ -1,19 +1,33 @@
 """The configuration of a run: what may stand in a YAML file, checked all at once."""
 
 import abc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from .._internal import own_code
 from .._internal.errors import InputError, did_you_mean, shown
 from .._internal.files import file_sha256, json_sha256
-from .._internal.parameters import MOST_TRAJECTORIES
-from ..problems.corruption import corruptions
-from .axes import LEVELS, SECTIONS, Axes, Name, is_traced, leaves
-from .sections import PARAMETERS, PATTERNS, POOLS, Integer, Memory, Patterns, Retrieval, Section, flatten
+from .._internal.parameters import MOST_TRAJECTORIES, Range
+from .axes import LEVELS, SECTIONS, Axes, Name, axis_field, is_traced, leaves
+from .sections import (
+    PARAMETERS,
+    PATTERNS,
+    POOLS,
+    Choice,
+    Integer,
+    Memory,
+    Patterns,
+    Retrieval,
+    Section,
+    Unread,
+    chosen,
+    flatten,
+    section_of,
+)
 from .variables import DEFINITIONS
 
 Fault = tuple[str, str]
@@ -47,7 +61,9 @@ class BaseConfig(Section):
     precision: Literal["float32", "float64"] = Field("float32", description="of patterns, dynamics and results")
     name: Name
     patterns: Patterns = Field(PATTERNS["random"](), description="where patterns come from")
-    corruption: Literal[tuple(corruptions())] = Field("flips", description="how a query differs from its pattern")  # type: ignore[valid-type]
+    corruption: chosen("corruption") = Field(  # type: ignore[valid-type]
+        section_of("corruption", "flips")(kind="flips"), description="how a query differs from its pattern"
+    )
 
     @classmethod
     @abc.abstractmethod
@@ -57,6 +73,16 @@ class BaseConfig(Section):
     def files(self) -> dict[str, Path]:
         """Files that values are read from, by dotted key."""
         return {name: leaf for name, leaf in leaves(self.model_dump()).items() if isinstance(leaf, Path)}
+
+    def code(self) -> list[own_code.Code]:
+        """Files and packages of a user's own code that it names. Raises `InputError` if one cannot be read."""
+        return own_code.code_in(self.model_dump(mode="json"))
+
+    def with_code(self, change: Callable[[Path], Any]) -> Any:
+        """The same configuration with `change` applied to each file of code."""
+        if not any(code.text for code in self.code()):
+            return self
+        return type(self).model_validate(own_code.map_files(self.model_dump(), change))
 
     def file_digests(self) -> dict[str, str]:
         """SHA-256 of the content of the files, by dotted key; `InputError` if one cannot be read."""
@@ -70,8 +96,8 @@ class BaseConfig(Section):
 
     def sha256(self) -> str:
         """SHA-256 of the JSON with sorted keys in which that of its content stands for each file, which must be readable."""
-        content = self.replaced({name: Path(digest) for name, digest in self.file_digests().items()})
-        return json_sha256(content.model_dump(mode="json"))
+        content = self.replaced({name: Path(digest) for name, digest in self.file_digests().items()}).model_dump(mode="json")
+        return json_sha256(own_code.map_files(content, lambda path: f"{file_sha256(path)}.py"))
 
 
 class Config(BaseConfig):
@@ -83,7 +109,15 @@ class Config(BaseConfig):
     models: dict[ModelName, Memory] = Field(
         min_length=1, max_length=1000, description="memories that meet the same problems, under names of your own"
     )
-    decoders: bool = Field(True, description="whether the decoders are computed on the same problems")
+    decoders: Annotated[bool | list[chosen("decoder")], Field(union_mode="left_to_right")] = Field(  # type: ignore[valid-type]
+        True, description="whether the decoders are computed on the same problems, or a choice of them"
+    )
+    observables: list[chosen("observable")] | None = Field(  # type: ignore[valid-type]
+        None,
+        min_length=1,
+        description="what is measured; all that the package has if omitted",
+        exclude_if=lambda given: given is None,
+    )
     retrieval: Retrieval = Field(Retrieval(), description="how trajectories are integrated")
 
     @classmethod
@@ -93,6 +127,8 @@ class Config(BaseConfig):
             return
         if "corruption" in sections:
             yield from _level_faults(axes, sections["corruption"])
+        if any(isinstance(one, Unread) for one in (sections.get("corruption"), *(sections.get("models") or {}).values())):
+            return  # which axes there are is written in code
         yield from _axis_faults(axes, sections)
         if patterns is not None:
             yield from _pool_faults(sections.get("models") or {}, patterns)
@@ -101,23 +137,46 @@ class Config(BaseConfig):
             for name in ("models", "axes", "retrieval"):
                 yield from _precision_faults(name, sections.get(name))
 
+    def own_axes(self) -> dict[str, Any]:
+        """See `own_axes`."""
+        return own_axes(self.corruption, self.models.values())
+
     def swept_axes(self) -> dict[str, Mapping[str, Sequence[float | int]]]:
         """Values by coordinate, by axis, in the order of the results' dimensions, `trial` last."""
         return self.axes.coordinates() | {"trial": {"trial": range(self.trials)}}
 
 
-def _level_faults(axes: Axes, corruption: str) -> Iterator[Fault]:
-    for kind, level in LEVELS.items():
-        if corruption == kind and level not in axes.values():
-            yield f"axes.{level}", f"is missing; corruption: {kind} needs it"
-        if corruption != kind and level in axes.values():
-            yield f"axes.{level}", f"belongs to corruption: {kind}; the corruption is {corruption}"
+def level_of(corruption: Any) -> str:
+    """The axis that belongs to a corruption."""
+    return str(corruption.build.level_name)
+
+
+def own_axes(corruption: Any, models: Iterable[Any]) -> dict[str, Any]:
+    """Types of the axes over numbers that only code of a user's own has, by name: its level of corruption and parameters."""
+    found: dict[str, Any] = {}
+    if isinstance(corruption, Choice) and level_of(corruption) not in LEVELS.values():
+        own = corruption.build
+        found[level_of(corruption)] = axis_field(own.level_range, own.level_meaning, of_integers=own.is_count)
+    for section in (*models, corruption):
+        numbers = section.every_number() if isinstance(section, Choice) else {}
+        found |= {name: axis_field(one.first(Range), one.meaning) for name, one in numbers.items() if name not in PARAMETERS}
+    return {name: Annotated[annotation, field] for name, (annotation, field) in found.items()}
+
+
+def _level_faults(axes: Axes, corruption: Any) -> Iterator[Fault]:
+    own = None if isinstance(corruption, Unread) else level_of(corruption)
+    if own and own not in axes.values():
+        yield f"axes.{own}", f"is missing; corruption: {corruption.kind} needs it"
+    for kind, level in LEVELS.items() if own else ():
+        if own != level and level in axes.values():
+            yield f"axes.{level}", f"belongs to corruption: {kind}; the corruption is {corruption.kind}"
 
 
 def _axis_faults(axes: Axes, sections: dict[str, Any]) -> Iterator[Fault]:
     """Faults of lengths and repetitions, of coordinates, and of zipped values, which no field has checked."""
     lanes, outer, seen = sections.get("trials") or 1, 1, dict[str, str]()
     fields, models = _numeric_fields(sections), sections.get("models")
+    own = own_axes(sections.get("corruption"), (models or {}).values())
     for axis, coordinates in axes.coordinates().items():
         is_zipped = axis in axes.zipped
         place = f"axes.zipped.{axis}" if is_zipped else f"axes.{axis}"
@@ -130,7 +189,7 @@ def _axis_faults(axes: Axes, sections: dict[str, Any]) -> Iterator[Fault]:
         if is_zipped and axis in {*Axes.model_fields, *RESERVED}:
             yield place, "is the name of something else in the results; zipped axes need another"
         lanes *= len(points)
-        outer *= 1 if all(is_traced(name) for name in coordinates) else len(points)
+        outer *= 1 if all(is_traced(name, own) for name in coordinates) else len(points)
         for name, values in coordinates.items():
             path = f"{place}.{name}" if is_zipped else place
             if name in seen:
@@ -141,6 +200,8 @@ def _axis_faults(axes: Axes, sections: dict[str, Any]) -> Iterator[Fault]:
             if name in PARAMETERS and models:
                 if not any(name in type(model).model_fields for model in models.values()):
                     yield path, "is a parameter of none of the models"
+            elif name in own:
+                yield from _value_faults(path, own[name], values)
             elif name in fields:
                 yield from _value_faults(path, fields[name], values, one_by_one=True)
             elif not is_traced(name) and (name.partition(".")[0] not in SECTIONS or sections.get(name.partition(".")[0])):
@@ -160,8 +221,9 @@ def _axis_faults(axes: Axes, sections: dict[str, Any]) -> Iterator[Fault]:
 
 def _numeric_fields(sections: dict[str, Any]) -> dict[str, FieldInfo]:
     """Numbers of the configuration that may be axes, by dotted path, besides those that the section `axes` names."""
-    places: dict[str, Any] = {name: sections[name] for name in ("patterns", "retrieval") if name in sections}
+    places: dict[str, Any] = {name: sections[name] for name in ("patterns", "retrieval", "corruption") if name in sections}
     places |= {f"models.{name}": model for name, model in (sections.get("models") or {}).items()}
+    places |= {f"{path}.{name}": part for path, one in places.items() for name, part in one if isinstance(part, Choice)}
     return {"seed": BaseConfig.model_fields["seed"]} | {
         f"{path}.{name}": field
         for path, section in places.items()
@@ -170,8 +232,8 @@ def _numeric_fields(sections: dict[str, Any]) -> dict[str, FieldInfo]:
     }
 
 
-def _value_faults(path: str, field: FieldInfo, values: list[Any], one_by_one: bool = False) -> Iterator[Fault]:
-    declared: Any = Annotated[field.annotation, field]
+def _value_faults(path: str, field: Any, values: list[Any], one_by_one: bool = False) -> Iterator[Fault]:
+    declared: Any = Annotated[field.annotation, field] if isinstance(field, FieldInfo) else field
     try:
         TypeAdapter(list[declared] if one_by_one else declared).validate_python(values)
     except ValidationError as error:
@@ -190,7 +252,9 @@ def _pool_faults(models: Mapping[str, Any], patterns: Any) -> Iterator[Fault]:
     """Parameters of single patterns make sense where these are the same in every problem."""
     text = f"belongs to patterns of a pool (kind digits or file); of kind {patterns.kind} new ones are drawn for every problem"
     for model, section in models.items() if patterns.kind not in POOLS else ():
-        yield from ((f"models.{model}.{name}", text) for name in section.files if getattr(section, name) is not None)
+        yield from (
+            (f"models.{model}.{name}", text) for name in getattr(section, "files", ()) if getattr(section, name) is not None
+        )
 
 
 def _flip_faults(axes: Axes, patterns: Any) -> Iterator[Fault]:

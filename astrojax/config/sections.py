@@ -12,11 +12,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    create_model,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
+from .._internal import own_code
+from .._internal.errors import InputError, did_you_mean
 from .._internal.parameters import MOST_STEPS, QUANTITIES, OneOf, Range
+from .._internal.registry import ROLES, find, members, names
 from .._internal.types import PER_PATTERN
 from ..models import memories
+from ..models.activations import AbstractActivation
+from ..models.gain_maps import AbstractGainMap
 from ..models.scores import AbstractScore, scores
 from ..problems.patterns import digits, ensembles, load_patterns
 
@@ -42,7 +58,7 @@ def _replaced(section: Any, path: list[str], value: Any) -> Any:
         return section | {first: value}
     if rest:
         return section.model_copy(update={first: value})
-    return type(section).model_validate(section.model_dump() | {first: value})
+    return type(section).model_validate(dict(section) | {first: value})
 
 
 def as_number(value: Any) -> int | float:
@@ -73,8 +89,8 @@ PerPatternFile = Annotated[Path | None, Field(exclude_if=lambda path: path is No
 
 RELATIVE = "relative paths start in the configuration's folder"
 
-SCORES = tuple(scores())
-"""Scores that can be named."""
+PARTS = {AbstractScore: "score", AbstractGainMap: "gain_map", AbstractActivation: "activation"}
+"""Roles of the parts of a memory, by the class in the annotation of its parameter."""
 
 DEFAULTS = {"num_neurons": 20}
 """Defaults in configurations of parameters without a default in Python."""
@@ -94,6 +110,11 @@ class Parameter(NamedTuple):
         """Whether it may be a real number."""
         return bool({float, np.number} & self.types) and PER_PATTERN not in self.metadata
 
+    @property
+    def part(self) -> str | None:
+        """The role of the part that it takes, such as `score`, if it takes one."""
+        return next((role for base, role in PARTS.items() if base in self.types), None)
+
     def first(self, kind: type) -> Any:
         """The first of its metadata of some type, or `None`."""
         return next((item for item in self.metadata if isinstance(item, kind)), None)
@@ -105,8 +126,10 @@ class Parameter(NamedTuple):
         if PER_PATTERN in self.metadata:
             annotation: Any = PerPatternFile
             meaning = f"file of the {meaning}; {RELATIVE}"
-        elif AbstractScore in self.types:
-            annotation = Literal[SCORES]
+        elif self.part:
+            annotation, default = chosen(self.part), self.default
+            more |= {} if self.part == "score" else {"exclude_if": lambda value: value.kind == default}
+            return annotation, Field(section_of(self.part, default)(kind=default), description=meaning, **more)
         elif names and self.takes_numbers:
             annotation, limits, more = _named_number(names.names), None, {"exclude_if": lambda value: value is None}
         elif names:
@@ -132,12 +155,18 @@ def parameters_of(build: Callable[..., Any], leave_out: Iterable[str] = ()) -> l
     texts = _arguments_in(inspect.getdoc(build) or "")
     found = []
     for name, parameter in inspect.signature(build, eval_str=True).parameters.items():
-        if name not in leave_out:
-            types, metadata = flatten(parameter.annotation)
+        if name not in leave_out and parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            has_none = parameter.annotation is parameter.empty
+            types, metadata = flatten(_type_of_default(parameter.default) if has_none else parameter.annotation)
             known = f"{QUANTITIES[name].symbol}, {QUANTITIES[name].meaning}" if name in QUANTITIES else ""
             meaning = texts.get(name, known)
             found.append(Parameter(name, parameter.default, types, metadata, meaning))
     return found
+
+
+def _type_of_default(default: Any) -> type:
+    """The type of a parameter without an annotation: a number, unless its default is something else."""
+    return type(default) if isinstance(default, bool | int | str) else float
 
 
 def flatten(annotation: Any) -> tuple[set[Any], list[Any]]:
@@ -176,14 +205,42 @@ def _named_number(names: tuple[str, ...]) -> Any:
     return Annotated[Literal[words] | Real | None, BeforeValidator(check)]
 
 
-class MemorySection(Section):
-    """Base of the sections of memories."""
+class Choice(Section):
+    """Base of what is chosen by its `kind`: a name of the package or of a plugin, or code of a user's own; with its fields."""
 
     if TYPE_CHECKING:
         kind: str
 
+    build: ClassVar[Any] = None
+    """The class or function of that kind."""
+
     numbers: ClassVar[tuple[str, ...]] = ()
     """Real numbers: they are traced, so that one program serves all values, and may be axes of a sweep."""
+
+    def own_fields(self) -> dict[str, Any]:
+        """All fields but the kind, by name."""
+        return {name: value for name, value in self if name != "kind"}
+
+    def every_number(self) -> dict[str, Parameter]:
+        """The `numbers` and those of its parts, as they are declared, by name."""
+        own = {one.name: one for one in parameters_of(self.build) if one.name in self.numbers}
+        return own | {name: one for _, value in self if isinstance(value, Choice) for name, one in value.every_number().items()}
+
+
+class PartSection(Choice):
+    """Base of the sections of scores, corruptions and others that a name alone can stand for."""
+
+    @model_serializer(mode="wrap")
+    def _name_alone(self, handler: Any) -> Any:
+        content = handler(self)
+        return self.kind if content.keys() == {"kind"} else content
+
+
+class MemorySection(Choice):
+    """Base of the sections of memories."""
+
+    if TYPE_CHECKING:
+        score: PartSection
 
     files: ClassVar[tuple[str, ...]] = ()
     """Parameters with a number for each pattern, which are read from files."""
@@ -193,26 +250,27 @@ class MemorySection(Section):
 
     @model_validator(mode="after")
     def _fields_belong_to_the_score(self) -> Any:
-        own = score_parameters(getattr(self, "score", None))
+        own = score_parameters(getattr(getattr(self, "score", None), "kind", None))
         for name in self.score_fields:
             if name not in own and getattr(self, name) is not None:
                 owners = [score for score in scores() if name in score_parameters(score)]
-                raise ValueError(f"{name} is for the score {' or '.join(owners)}; the score is {getattr(self, 'score', None)}")
+                raise ValueError(f"{name} is for the score {' or '.join(owners)}; the score is {self.score.kind}")
         return self
 
 
 @functools.cache
 def score_parameters(score: str | None) -> dict[str, Parameter]:
     """The parameters of a score of the package, by name."""
-    return {} if score is None else {parameter.name: parameter for parameter in parameters_of(scores()[score])}
+    return {parameter.name: parameter for parameter in parameters_of(scores()[score])} if score in scores() else {}
 
 
 def _memory_section(kind: str, build: Callable[..., Any]) -> type[MemorySection]:
-    parameters = parameters_of(build, leave_out=("patterns", "stored", "gain_map", "activation"))
+    first = next(iter(inspect.signature(build).parameters), "")
+    parameters = parameters_of(build, leave_out=(first, "stored"))
     fields, score_fields = {}, []
     for parameter in parameters:
         fields[parameter.name] = parameter.field()
-        if AbstractScore in parameter.types:
+        if parameter.part == "score":
             for score in scores():
                 for name, own in score_parameters(score).items():
                     text = f"{name} of the {score} score, {own.default} if omitted"
@@ -229,15 +287,125 @@ def _section(kind: str, build: Any, ending: str, fields: dict[str, Any], base: t
     name = "".join(word.title() for word in kind.removesuffix("s").split("_")) + ending
     about = (inspect.getdoc(build) or "").partition("\n")[0]
     tag: Any = (Literal[kind], "random" if kind == "random" else ...)
-    return create_model(name, __base__=base, __doc__=about, kind=tag, **fields)
+    if own_code.is_reference(kind):
+        name, tag = own_code.short_name(kind), (str, ...)  # a copy of the file is another kind of the same content
+    section: Any = create_model(name, __base__=base, __doc__=about, kind=tag, **fields)
+    section.build = staticmethod(build)
+    return section
 
 
 def _pattern_section(kind: str, source: Any) -> type[Section]:
     parameters = parameters_of(source, leave_out=("key", "num_patterns", "binary"))
-    return _section(kind, source, "Patterns", {one.name: one.field() for one in parameters}, Section)
+    return _section(kind, source, "Patterns", {one.name: one.field() for one in parameters}, Choice)
 
 
-MEMORIES = {kind: _memory_section(kind, build) for kind, build in memories().items()}
+def _part_section(kind: str, item: Any) -> type[Choice]:
+    is_flat = kind in scores() and item is scores()[kind]  # whose fields are those of the memory
+    parameters = parameters_of(item) if isinstance(item, type) and not is_flat else []
+    section = _section(kind, item, "", {one.name: one.field() for one in parameters}, PartSection)
+    section.numbers = tuple(one.name for one in parameters if one.takes_numbers and one.default is not None)
+    return section
+
+
+EXPECTED = {
+    "memory": "a subclass of AbstractMemory, or a function that builds one from patterns",
+    "score": "a subclass of AbstractScore",
+    "gain_map": "a subclass of AbstractGainMap",
+    "activation": "a subclass of AbstractActivation",
+    "patterns": "a function of key and num_patterns",
+    "corruption": "a subclass of AbstractCorruption",
+    "decoder": "a function of problem and evidence",
+    "observable": "a function of memory, target and recall",
+    "loss": "a function of memory, target and state",
+}
+"""What code of a user's own must be in each role."""
+
+
+def named(role: str, kind: str) -> Any:
+    """What a kind stands for, whoever wrote it. Raises `InputError` if there is none, or code that does not fit the role."""
+    if not own_code.is_reference(kind):
+        return find(role, kind)
+    item, base, takes = own_code.load(kind), ROLES[role].base, ROLES[role].takes
+    if role == "memory":
+        base = "AbstractMemory" if isinstance(item, type) else ""
+    elif role == "patterns":
+        takes = ("key", "num_patterns")
+    is_class = isinstance(item, type) and base in {one.__name__ for one in item.__mro__}
+    is_function = callable(item) and not isinstance(item, type) and set(takes) <= inspect.signature(item).parameters.keys()
+    if not (is_class if base else is_function):
+        raise InputError(f"{kind} is no {role.replace('_', ' ')}: it must be {EXPECTED[role]}; got {item!r}")
+    return item
+
+
+def section_of(role: str, kind: str) -> type[Any]:
+    """The section of a kind. Raises `InputError` as `named` does, and for parameters that no configuration can give."""
+    if role == "patterns" and kind in PATTERNS:
+        return PATTERNS[kind]
+    return _section_of(role, kind, named(role, kind))
+
+
+@functools.cache
+def _section_of(role: str, kind: str, item: Any) -> type[Any]:
+    make = {"memory": _memory_section, "patterns": _pattern_section}.get(role, _part_section)
+    with own_code.pointing_at_own_code():
+        return make(kind, item)
+
+
+class Unread(Section):
+    """What names code that is not to be imported, as it was written."""
+
+    model_config = ConfigDict(extra="allow")
+    kind: str
+    score_fields: ClassVar[tuple[str, ...]] = ()
+
+
+UNREAD = {"unread": True}
+"""Context of validation in which no code of a user's own is imported."""
+
+
+def chosen(role: str, known: Any = None) -> Any:
+    """The type of a field whose value is a section of a role, chosen by its kind; parts may be named by their kind alone.
+
+    `known` are the sections of the package's own members, for the JSON Schema.
+    """
+
+    def validate(given: Any, info: ValidationInfo) -> Any:
+        if isinstance(given, Section):
+            return given
+        content = {"kind": given} if isinstance(given, str) and known is None else given
+        if not isinstance(content, Mapping):
+            return content
+        if "kind" not in content:
+            raise _fault_of_kind("missing", "is missing", given)
+        kind = content["kind"]
+        if own_code.is_reference(kind) and (info.context or {}).get("unread"):
+            return Unread.model_validate(content)
+        try:
+            section = section_of(role, kind)
+        except InputError as error:
+            allowed = [*PATTERNS, *names(role)] if role == "patterns" else names(role)
+            allowed = list(dict.fromkeys(allowed))
+            text = f"must be one of {', '.join(allowed)}; got {kind!r}{did_you_mean(kind, allowed)}"
+            raise _fault_of_kind("kind", str(error) if own_code.is_reference(kind) else text, given) from error
+        return section.model_validate(dict(content), context=info.context)
+
+    schema = known if known is not None else Literal[tuple(members(role))] | dict[str, Any]
+    return Annotated[SerializeAsAny[Section], BeforeValidator(validate, json_schema_input_type=schema), Chosen(role)]
+
+
+class Chosen(NamedTuple):
+    """Marks a field whose value is a section of a role."""
+
+    role: str
+
+
+def _fault_of_kind(name: str, text: str, content: Any) -> ValidationError:
+    fault = PydanticCustomError(f"{name}_of_choice", text.replace("{", "{{").replace("}", "}}"))
+    loc = () if isinstance(content, str) else ("kind",)
+    return ValidationError.from_exception_data("kind", [InitErrorDetails(type=fault, loc=loc, input=content)])
+
+
+MEMORIES = {kind: _section_of("memory", kind, build) for kind, build in memories().items()}
 """Sections of memories, by kind."""
 
 PATTERNS = {
@@ -248,8 +416,10 @@ PATTERNS = {
 POOLS = ("digits", "file")
 """Kinds of patterns that are the same in every problem, which draws some of them."""
 
-Memory: Any = Annotated[functools.reduce(operator.or_, MEMORIES.values()), Field(discriminator="kind")]
-Patterns: Any = Annotated[functools.reduce(operator.or_, PATTERNS.values()), Field(discriminator="kind")]
+_KNOWN_MEMORIES: Any = Annotated[functools.reduce(operator.or_, MEMORIES.values()), Field(discriminator="kind")]
+_KNOWN_PATTERNS: Any = Annotated[functools.reduce(operator.or_, PATTERNS.values()), Field(discriminator="kind")]
+Memory = chosen("memory", _KNOWN_MEMORIES)
+Patterns = chosen("patterns", _KNOWN_PATTERNS)
 
 _NUMBERS = {
     parameter.name: parameter

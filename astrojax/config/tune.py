@@ -3,18 +3,47 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationInfo
 
+from .._internal import own_code
 from .._internal.errors import InputError, did_you_mean
 from .._internal.parameters import DIMENSIONS, MOST_TRAJECTORIES, QUANTITIES, TRANSIENT, OptimizerName, Range, ScheduleName
-from ..models import AbstractMemory, memory_class
-from ..tuning.losses import LOSSES
+from .._internal.registry import members
+from ..models import AbstractMemory, memory_class_of
 from ..tuning.transforms import TRANSFORMS, Parameter
-from .axes import LEVELS, Axes, Name
-from .run import BaseConfig, Config, Fault
-from .sections import PARAMETERS, POOLS, SCORES, Integer, Memory, Number, Positive, Real, Retrieval, Section, score_parameters
+from .axes import Axes, Name
+from .run import BaseConfig, Config, Fault, level_of, own_axes
+from .sections import (
+    PARAMETERS,
+    POOLS,
+    Choice,
+    Integer,
+    Memory,
+    Number,
+    Positive,
+    Real,
+    Retrieval,
+    Section,
+    Unread,
+    chosen,
+    named,
+    score_parameters,
+)
 
-LossName: Any = Literal[tuple(LOSSES)]
+
+def _loss(given: Any, info: ValidationInfo) -> Any:
+    """A loss alone has the weight 1; each must be one of the package, or code of a user's own."""
+    weights = {given: 1.0} if isinstance(given, str) else given
+    for name in weights if isinstance(weights, dict) else ():
+        if not (own_code.is_reference(name) and (info.context or {}).get("unread")):
+            try:
+                named("loss", name)
+            except InputError as error:
+                raise ValueError(str(error)) from error
+    return weights
+
+
+LossName: Any = Literal[tuple(members("loss"))] | str
 
 
 class Searched(Section):
@@ -103,18 +132,15 @@ class TuneConfig(BaseConfig):
     name: Name = Field("tune", description="names the run folder; the file's name if omitted")
     axes: Axes = Field(description="memory loads and levels of corruption; problems of all pairs are equally frequent")
     model: Memory = Field(description="the memory; its values are where the search starts")
-    scores: list[Literal[SCORES]] = Field(  # type: ignore[valid-type]
+    scores: list[chosen("score")] = Field(  # type: ignore[valid-type]
         [], description="scores that are searched one after the other; the one with the lowest validation error is taken"
     )
     parameters: Annotated[dict[str, Searched], BeforeValidator(_searched, json_schema_input_type=Any)] = Field(
         min_length=1, description="what is searched: names, with transform and bounds where others than usual are wanted"
     )
     loss: Annotated[
-        dict[LossName, Annotated[Real, Field(ge=0)]],
-        BeforeValidator(
-            lambda given: {given: 1.0} if isinstance(given, str) else given,
-            json_schema_input_type=LossName | dict[LossName, float],
-        ),
+        dict[str, Annotated[Real, Field(ge=0)]],
+        BeforeValidator(_loss, json_schema_input_type=LossName | dict[LossName, float]),
     ] = Field({"softsign": 1.0}, min_length=1, description="a loss, or weights of several")
     gradient: Literal["auto", "forward", "reverse", "implicit"] = Field("auto", description="how gradients are found")
     optimiser: Optimizer = Optimizer()
@@ -127,7 +153,11 @@ class TuneConfig(BaseConfig):
     @classmethod
     def cross_field_errors(cls, sections: dict[str, Any]) -> Iterator[Fault]:
         model, axes, retrieval = (sections.get(name) for name in ("model", "axes", "retrieval"))
-        others = [name for name in axes.coordinates() if name not in ("num_patterns", *LEVELS.values())] if axes else []
+        corruption = sections.get("corruption")
+        if isinstance(model, Unread) or isinstance(corruption, Unread):
+            return  # what there is to be searched is written in code
+        level = level_of(corruption) if corruption else None
+        others = [name for name in axes.coordinates() if name not in ("num_patterns", level)] if axes and level else []
         for name in others:
             text = "is not an axis of a search: its problems differ in num_patterns and the level of corruption alone"
             yield f"axes.{name}", text
@@ -141,7 +171,7 @@ class TuneConfig(BaseConfig):
         tuned = sections.get("scores") or []
         if tuned and not hasattr(model, "score"):
             yield "scores", f"belong to memories with a score; the kind {model.kind} has none"
-        if len(set(tuned)) < len(tuned):
+        if len({own_code.short_name(score.kind) for score in tuned}) < len(tuned):
             yield "scores", "list a score twice"
         yield from _faults_of_loss(sections.get("loss") or {}, model)
         yield from _faults_of_size(sections)
@@ -153,15 +183,22 @@ class TuneConfig(BaseConfig):
             except InputError as error:
                 yield f"parameters.{name}", str(error)
 
+    def own_axes(self) -> dict[str, Any]:
+        """See `run.own_axes`."""
+        return own_axes(self.corruption, [])
+
     def start(self) -> dict[str, float]:
         """The values of single numbers among the parameters where the search starts."""
         return {name: _start(self.model, self.retrieval, name) for name in self.parameters if name not in DIMENSIONS}
 
     def models(self) -> dict[str, Any]:
         """The memories that are searched, by score; a memory without one by its kind."""
-        others = {score: dict.fromkeys(set(self.model.score_fields) - set(score_parameters(score))) for score in self.scores}
-        models = {score: self.model.replaced(unused | {"score": score}) for score, unused in others.items()}
-        return models or {getattr(self.model, "score", self.model.kind): self.model}
+        models = {}
+        for score in self.scores:
+            unused = dict.fromkeys(set(self.model.score_fields) - set(score_parameters(score.kind)))
+            models[own_code.short_name(score.kind)] = self.model.replaced(unused | {"score": score})
+        named_by = getattr(self.model, "score", self.model)
+        return models or {own_code.short_name(named_by.kind): self.model}
 
     def heldout(self, name: str, model: Any, values: Mapping[str, Any], *, decoders: bool = False) -> Config:
         """A run of a memory with values of parameters on held-out problems, which are those of any run with the same seed."""
@@ -169,17 +206,31 @@ class TuneConfig(BaseConfig):
         given |= {"name": name, "trials": self.heldout_trials, "axes": self.axes, "decoders": decoders}
         values = dict(values)
         retrieval = self.retrieval.replaced({"t1": values.pop("t1", self.retrieval.t1)})
-        return Config(**given, models={name: model.replaced(values)}, retrieval=retrieval)
+        return Config(**given, models={name: _with_values(model, values)}, retrieval=retrieval)
+
+
+def _with_values(model: Any, values: Mapping[str, Any]) -> Any:
+    """A memory with other values of parameters of its own, or of its parts."""
+    return model.replaced({_path(model, name): value for name, value in values.items()})
+
+
+def _path(model: Any, name: str) -> str:
+    """The path of a parameter within a memory: its own, or that of the part that has it."""
+    parts = [part for part, section in model if isinstance(section, Choice) and name in section.numbers]
+    return f"{parts[0]}.{name}" if parts else name
 
 
 def _start(model: Any, retrieval: Any, name: str) -> float:
-    return float(retrieval.t1 if name == "t1" else getattr(model, name))
+    if name == "t1":
+        return float(retrieval.t1)
+    part, _, own = _path(model, name).rpartition(".")
+    return float(getattr(getattr(model, part) if part else model, own))
 
 
 def _faults_of_loss(loss: Mapping[str, float], model: Any) -> Iterator[Fault]:
     if loss and not any(loss.values()):
         yield "loss", "needs a weight above 0"
-    if "gain" in loss and memory_class(model.kind).log_gains is AbstractMemory.log_gains:
+    if "gain" in loss and memory_class_of(model.build).log_gains is AbstractMemory.log_gains:
         yield "loss", f"gain needs a memory with gains; the kind {model.kind} has none"
     if "gain" in loss and getattr(model, "gain_regime", None) == "frozen":
         yield "loss", "gain is the same whatever is recalled in the gain regime frozen"
@@ -207,7 +258,8 @@ def _faults_of_size(sections: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _check_parameter(name: str, how: Searched, model: Any, sections: Mapping[str, Any]) -> None:
     """Raise `InputError` for what is wrong with a parameter, if anything."""
-    allowed = [field for field in type(model).model_fields if field in (*QUANTITIES, *model.numbers)] + ["t1"]
+    allowed = [field for field in type(model).model_fields if field in (*QUANTITIES, *model.numbers)]
+    allowed = [*dict.fromkeys([*allowed, *model.every_number(), "t1"])]
     patterns = sections.get("patterns")
     if name not in allowed:
         raise InputError(
@@ -218,8 +270,8 @@ def _check_parameter(name: str, how: Searched, model: Any, sections: Mapping[str
         raise InputError(f"needs a positive low; got {how.low:g}")
     if sections.get("gradient") == "implicit" and name in TRANSIENT:
         raise InputError("does not move an equilibrium, so that gradient: implicit cannot find it")
-    for setting, values in memory_class(model.kind).needs.get(name, {}).items():
-        if getattr(model, setting) not in values:
+    for setting, values in memory_class_of(model.build).needs.get(name, {}).items():
+        if getattr(model, setting, values[0]) not in values:
             raise InputError(f"has no effect in the {setting.replace('_', ' ')} {getattr(model, setting)}")
     if name in DIMENSIONS:
         if patterns is not None and patterns.kind not in POOLS:

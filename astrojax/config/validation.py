@@ -9,11 +9,12 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from .._internal import own_code
 from .._internal.errors import InputError, did_you_mean, shown
 from .axes import NAME
 from .files import MAX_DEPTH, MAX_VALUES, command_of, located, parse_yaml, read_yaml
 from .run import BaseConfig, Config, Fault, rule_of
-from .sections import flatten
+from .sections import UNREAD, Chosen, flatten, section_of
 
 
 class ConfigError(InputError):
@@ -29,9 +30,9 @@ class ConfigError(InputError):
 Kind = TypeVar("Kind", bound=BaseConfig)
 
 
-def read_config(path: str | Path, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Config:
+def read_config(path: str | Path, overrides: Sequence[str] | Mapping[str, Any] = (), *, trust: bool = False) -> Config:
     """Read the configuration of a run from a YAML file, with overrides; see `read`."""
-    return read(path, Config, overrides)
+    return read(path, Config, overrides, trust=trust)
 
 
 def parse_config(raw: Mapping[Any, Any], *, folder: Path | None = None) -> Config:
@@ -39,8 +40,12 @@ def parse_config(raw: Mapping[Any, Any], *, folder: Path | None = None) -> Confi
     return parse(raw, Config, folder=folder)
 
 
-def read(path: str | Path, kind: type[Kind], overrides: Sequence[str] | Mapping[str, Any] = ()) -> Kind:
+def read(
+    path: str | Path, kind: type[Kind], overrides: Sequence[str] | Mapping[str, Any] = (), *, trust: bool | None = False
+) -> Kind:
     """Read a configuration from a YAML file or `example:NAME`. Raises `ConfigError` with all faults.
+
+    `trust` says whether code that it names may be imported; `None`: it is not imported, and its sections stay as written.
 
     Overrides are words of a command line such as `["--retrieval.t1", "20", "--trials=10"]`, or values by dotted key.
     """
@@ -63,7 +68,7 @@ def read(path: str | Path, kind: type[Kind], overrides: Sequence[str] | Mapping[
     faults: list[Fault] = []
     pairs = overrides if isinstance(overrides, Mapping) else _pairs(overrides, faults)
     _apply(raw, pairs, faults)
-    return parse(raw, kind, source=source, folder=path.parent, faults=faults)
+    return parse(raw, kind, source=source, folder=path.parent, faults=faults, trust=trust)
 
 
 def find_faults(content: Any) -> list[tuple[str, str]]:
@@ -105,20 +110,41 @@ def parse(
     source: str = "configuration",
     folder: Path | None = None,
     faults: Sequence[Fault] = (),
+    trust: bool | None = False,
 ) -> Kind:
     """Parse a configuration from a mapping; paths in it are relative to `folder`. Raises `ConfigError` with all faults."""
     if unreadable := find_faults(raw):
         raise ConfigError(source, [*faults, *unreadable])
     if isinstance(raw.get("patterns"), dict):
         raw = {**raw, "patterns": {"kind": "random"} | raw["patterns"]}
-    found = [*faults, *_faults(raw, kind)]
+    place = folder or Path()
+    raw = own_code.map_files(raw, lambda path: (place / path).resolve())
+    if trust is not None and (code := own_code.code_in(raw)):
+        own_code.require_trust(code, source, place, trust=trust)
+    context = UNREAD if trust is None else None
+    found = [*faults, *_faults(raw, kind, context)]
     if found:
         raise ConfigError(source, found)
-    config = kind.model_validate(raw)
+    config = _with_own_axes(kind.model_validate(raw, context=context))
     return config.replaced({name: ((folder or Path()) / path).resolve() for name, path in config.files().items()})
 
 
-def _faults(raw: Mapping[Any, Any], kind: type[BaseConfig]) -> Iterator[Fault]:
+def _with_own_axes(config: Any) -> Any:
+    """A configuration whose axes over numbers of a user's own code are lists of numbers of the type that the code says."""
+    axes = config.axes
+    for name, declared in config.own_axes().items():
+        check = TypeAdapter(declared).validate_python
+        if hasattr(axes, name):
+            axes = axes.model_copy(update={name: check(getattr(axes, name))})
+        zipped = {
+            axis: {one: check(given) if one == name else given for one, given in named.items()}
+            for axis, named in axes.zipped.items()
+        }
+        axes = axes.model_copy(update={"zipped": zipped})
+    return config.model_copy(update={"axes": axes})
+
+
+def _faults(raw: Mapping[Any, Any], kind: type[BaseConfig], context: Any) -> Iterator[Fault]:
     """Find the faults of single fields, and the contradictions between sections that are valid on their own."""
     sections: dict[str, Any] = {}
     for name in raw:
@@ -128,9 +154,9 @@ def _faults(raw: Mapping[Any, Any], kind: type[BaseConfig]) -> Iterator[Fault]:
         if name in raw:
             try:
                 declared: Any = Annotated[field.annotation, field]
-                sections[name] = TypeAdapter(declared).validate_python(raw[name])
+                sections[name] = TypeAdapter(declared).validate_python(raw[name], context=context)
             except ValidationError as error:
-                yield from (_described(name, fault, kind) for fault in error.errors())
+                yield from (_described(name, fault, kind, raw) for fault in error.errors())
         elif field.is_required():
             yield name, "is missing"
         else:
@@ -138,20 +164,16 @@ def _faults(raw: Mapping[Any, Any], kind: type[BaseConfig]) -> Iterator[Fault]:
     yield from kind.cross_field_errors(sections)
 
 
-def _described(section: str, fault: Any, kind: type[BaseConfig]) -> Fault:
-    path, parent = _walk((section, *fault["loc"]), kind)
+def _described(section: str, fault: Any, kind: type[BaseConfig], raw: Any) -> Fault:
+    path, parent = _walk((section, *fault["loc"]), kind, raw)
     given = f"got {shown(fault['input'])}"
     match fault["type"]:
         case "extra_forbidden":
             return path, "unknown key" + _hint(fault["loc"][-1], parent)
-        case "missing" | "union_tag_not_found":
-            field = "" if fault["type"] == "missing" else ".kind"
-            return path + field, "is missing"
-        case "union_tag_invalid":
-            expected = fault["ctx"]["expected_tags"].replace("'", "")
-            return f"{path}.kind", f"must be one of {expected}; got {fault['ctx']['tag']!r}" + did_you_mean(
-                fault["ctx"]["tag"], expected.split(", ")
-            )
+        case "missing":
+            return path, "is missing"
+        case "kind_of_choice" | "missing_of_choice":
+            return path, fault["msg"]
         case "literal_error":
             expected = fault["ctx"]["expected"]
             names = [name.strip("' ") for name in expected.replace(" or ", ", ").split(",")]
@@ -160,28 +182,41 @@ def _described(section: str, fault: Any, kind: type[BaseConfig]) -> Fault:
             return path, f"{rule_of(fault)}; {given}"
 
 
-def _walk(loc: Sequence[Any], kind: type[BaseConfig]) -> tuple[str, type[BaseModel] | None]:
-    """Find the path of a field as the user wrote it, and the section that contains it.
-
-    Pydantic's locations include the kind of a pattern or a model, which is not part of the path that the user wrote.
-    """
-    path, parent = "", None
-    sections: list[type[BaseModel]] = [kind]
-    in_mapping = False
+def _walk(loc: Sequence[Any], kind: type[BaseConfig], raw: Any) -> tuple[str, type[BaseModel] | None]:
+    """The path of a field as the user wrote it, and the section that contains it."""
+    path = ""
+    parent: Any = None
+    section: Any = kind
+    given = raw
     for part in loc:
-        if len(sections) > 1 and not in_mapping:
-            sections = [section for section in sections if part in get_args(section.model_fields["kind"].annotation)]
-            continue
         path += f"[{part}]" if isinstance(part, int) else f".{part}"
-        if in_mapping:
-            in_mapping = False
-            continue
-        parent = sections[0] if sections else None
-        field = parent.model_fields.get(part) if parent else None
-        in_mapping = field is not None and get_origin(field.annotation) is dict
-        types = flatten(field.annotation)[0] if field else ()
-        sections = [section for section in types if isinstance(section, type) and issubclass(section, BaseModel)]
+        is_section = isinstance(section, type) and issubclass(section, BaseModel)
+        parent = section if is_section else None
+        field = section.model_fields.get(part) if is_section else None
+        declared = field.annotation if field else (*get_args(section), None)[-1]
+        marks = [*flatten(declared)[1], *(field.metadata if field else ())] if declared else []
+        is_index = isinstance(given, list) and isinstance(part, int)
+        given = given[part] if is_index else given.get(part) if isinstance(given, dict) else None
+        section = declared
+        if get_origin(declared) not in (dict, list):
+            role = next((one.role for one in marks if isinstance(one, Chosen)), None)
+            section = _section_given(role, given) if role else _section_in(declared)
     return path.removeprefix(".").removesuffix(".[key]"), parent
+
+
+def _section_given(role: str, given: Any) -> type[BaseModel] | None:
+    """The section of what was chosen for a role, if there is one."""
+    try:
+        found: type[BaseModel] = section_of(role, given.get("kind", "") if isinstance(given, dict) else given)
+    except (InputError, TypeError):
+        return None
+    return found
+
+
+def _section_in(declared: Any) -> type[BaseModel] | None:
+    """The section that an annotation names, if any."""
+    types = flatten(declared)[0] if declared else ()
+    return next((one for one in types if isinstance(one, type) and issubclass(one, BaseModel)), None)
 
 
 def _hint(key: object, section: type[BaseModel] | None) -> str:

@@ -24,7 +24,7 @@ from tornado.web import ErrorHandler
 from .._internal.checks import InputError
 from .._internal.compilation_cache import keep_compiled_programs
 from ..config.sections import MEMORIES
-from ..models import memories, memory_class
+from ..models import memories, memory_class_of
 from ..problems.corruption import corruptions
 from .components import COPY, HERE, STYLED, WIDE, Pictures, Slider, Upload, button, fit, markup, side_by_side
 from .compute import NUM_SHOWN, Answer, Problem, answer, make_problem, program, read_upload, workers
@@ -248,7 +248,7 @@ class Explorer:
         self._quiet = True
         fit(self.target, 0, int(self.load.value) - 1)
         kind = self.memory.value
-        own, needs = MEMORIES[kind].model_fields, memory_class(kind).needs
+        own, needs = MEMORIES[kind].model_fields, memory_class_of(memories()[kind]).needs
         for name, control in {**self.numbers, **self.options}.items():
             control.visible = name in own or name == "t1"
             control.disabled = any(

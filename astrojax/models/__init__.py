@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 
-from .._internal.registry import find, members
+from .._internal.registry import members
 from .base import AbstractMemory as AbstractMemory
 
 
@@ -12,7 +12,9 @@ def memories() -> dict[str, Callable[..., AbstractMemory]]:
     return members("memory")
 
 
-def memory_class(kind: str) -> type[AbstractMemory]:
-    """The class of the memories of a kind, whether a class or a function makes them."""
-    build = find("memory", kind)
-    return build if isinstance(build, type) else inspect.signature(build, eval_str=True).return_annotation
+def memory_class_of(build: Callable[..., AbstractMemory]) -> type[AbstractMemory]:
+    """The class of the memories that a class or a function builds; the abstract one where a function does not say."""
+    if isinstance(build, type):
+        return build
+    found = inspect.signature(build, eval_str=True).return_annotation
+    return found if isinstance(found, type) and issubclass(found, AbstractMemory) else AbstractMemory

@@ -1,6 +1,7 @@
 """From a configuration to objects: memories, tasks, and the plan of a run."""
 
 import functools
+import inspect
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,15 +17,14 @@ from .._internal.arrays import read_array, transposition
 from .._internal.checks import InputError
 from .._internal.errors import shown_bytes
 from .._internal.random import seed_key
+from .._internal.registry import members
 from ..config.axes import LEVELS, is_traced
-from ..config.run import Config
-from ..config.sections import PARAMETERS, POOLS, MemorySection
+from ..config.run import Config, level_of
+from ..config.sections import PARAMETERS, POOLS, Choice, MemorySection
 from ..config.tune import TuneConfig
 from ..config.validation import ConfigError
-from ..models import AbstractMemory, memories
-from ..models.scores import scores
-from ..problems.corruption import corruptions
-from ..problems.patterns import digits, ensembles, load_patterns, pooled_patterns
+from ..models import AbstractMemory
+from ..problems.patterns import digits, load_patterns, pooled_patterns
 from ..problems.task import Task
 from ..sweep.effective_axes import effective_coordinates
 from ..sweep.execution import Sweep
@@ -39,7 +39,8 @@ def build(config: Config, memory: int | None = None) -> Plan:
     together, for axes without effect on any model, and if one trajectory takes more than `memory` bytes, if that is given.
     """
     axes = config.swept_axes()
-    outer = [axis for axis, named in axes.items() if not all(is_traced(name) for name in named)]
+    own = config.own_axes()
+    outer = [axis for axis, named in axes.items() if not all(is_traced(name, own) for name in named)]
     dims = {
         name: [axis for axis, named in axes.items() if any(_matters(config, coordinate, name) for coordinate in named)]
         for name in [*config.models, *([DECODERS] if config.decoders else [])]
@@ -57,30 +58,36 @@ def _parts(
 ) -> Iterator[Part]:
     axes = {axis: named for axis, named in config.swept_axes().items() if axis in dims}
     inner = {axis: named for axis, named in axes.items() if axis not in outer}
+    own = config.own_axes()
     steps = {axis: range(len(next(iter(named.values())))) for axis, named in axes.items() if axis in outer}
     for positions in itertools.product(*steps.values()):
         place = dict(zip(steps, positions, strict=True))
         point = {key: values[at] for axis, at in place.items() for key, values in axes[axis].items()}
-        fields = {key: value for key, value in point.items() if not is_traced(key) and _matters(config, key, name)}
+        fields = {key: value for key, value in point.items() if not is_traced(key, own) and _matters(config, key, name)}
         seed = fields.pop("seed", config.seed)
         variant = _variant(config, fields)
         task, num_neurons = task_of(variant, load)
-        sample: Any = DecoderTrial(task)
+        chosen = config.decoders
+        sample: Any = DecoderTrial(task, None if isinstance(chosen, bool) else [member_of(one) for one in chosen])
         if name != DECODERS:
             make, parameters, per_pattern = memory_of(variant.models[name], f"models.{name}", task, config.name)
-            sample = RecallTrial(task, make, parameters, per_pattern=per_pattern, **variant.retrieval.settings())
+            observables = None if config.observables is None else [member_of(one) for one in config.observables]
+            solve = variant.retrieval.settings()
+            sample = RecallTrial(task, make, parameters, per_pattern=per_pattern, observables=observables, **solve)
         # A coordinate that runs along with a field is an axis of one value within the part.
-        within = {key: [value] for key, value in point.items() if is_traced(key)}
+        within = {key: [value] for key, value in point.items() if is_traced(key, own)}
         sweep = Sweep(sample, {**inner, **within}, task.pool_size, program_cost=None)
         yield Part(name, sweep, place, seed_key(int(seed)), num_neurons)
 
 
 def _matters(config: Config, coordinate: str, name: str) -> bool:
     """Whether a coordinate changes anything about a model or the decoders."""
-    if coordinate in PARAMETERS:
-        return name != DECODERS and coordinate in type(config.models[name]).model_fields
+    if coordinate in numbers_of(config):
+        return name != DECODERS and (
+            coordinate in type(config.models[name]).model_fields or coordinate in config.models[name].every_number()
+        )
     match coordinate.split("."):
-        case ["models", model, _]:
+        case ["models", model, *_]:
             return model == name
         case ["retrieval", _]:
             return name != DECODERS
@@ -88,9 +95,15 @@ def _matters(config: Config, coordinate: str, name: str) -> bool:
             return True
 
 
+def numbers_of(config: Config) -> set[str]:
+    """Numbers that memories may have: the package's, and those of a user's own code."""
+    return {*PARAMETERS, *config.own_axes()} - {level_of(config.corruption)}
+
+
 def _refuse_idle_parameters(config: Config, parts: Sequence[Part]) -> None:
     """Raise `ConfigError` for axes over parameters that have no effect on the models they are of."""
-    swept = [name for named in config.swept_axes().values() for name in named if name.split(".")[-1] in PARAMETERS]
+    numbers = numbers_of(config)
+    swept = [name for named in config.swept_axes().values() for name in named if name.split(".")[-1] in numbers]
     idle = set(swept)
     for part in parts:
         ours = {name: name.split(".")[-1] for name in idle if _matters(config, name, part.name)}
@@ -142,11 +155,25 @@ def memory_of(
 
     Raises `ConfigError` of the `source` for a file of parameters that cannot be used, with the dotted `path` of the section.
     """
-    settings = model.model_dump(exclude={"kind", *model.files, *model.score_fields})
+    left_out = {*model.files, *model.score_fields}
+    settings = {name: value for name, value in model.own_fields().items() if name not in left_out}
     # Every real number is traced, so that memories that differ in them share a program.
     parameters = {name: settings.pop(name) for name, value in list(settings.items()) if isinstance(value, float)}
-    if own := {name: value for name in model.score_fields if (value := getattr(model, name)) is not None}:
-        settings["score"] = scores()[settings["score"]](**own)
+    own_of_score = {name: value for name in model.score_fields if (value := getattr(model, name)) is not None}
+    parts: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
+    for name, section in settings.items():
+        if isinstance(section, Choice):
+            own = section.own_fields() | (own_of_score if name == "score" else {})
+            numbers = {field: own.pop(field) for field in section.numbers}
+            if taken := numbers.keys() & (parameters.keys() | settings.keys()):
+                text = f"has a parameter {min(taken)}, as the memory or another of its parts has; rename it"
+                raise ConfigError(source, [(f"{path}.{name}", text)])
+            if numbers:
+                parts[name] = eqx.Partial(section.build, **own), tuple(numbers)
+                parameters |= numbers
+            else:
+                settings[name] = section.kind if not own and section.kind in members(name) else section.build(**own)
+    settings = {name: value for name, value in settings.items() if name not in parts}
     files = {name: getattr(model, name) for name in model.files}
     num_neurons, size = (0, 0) if task.pool is None else task.pool.shape
     per_pattern = {
@@ -154,7 +181,37 @@ def memory_of(
         for name, file in files.items()
         if file is not None
     }
-    return eqx.Partial(memories()[model.kind], **settings), parameters, per_pattern
+    build = eqx.Partial(model.build, **settings)
+    return Assembled(build, parts) if parts else build, parameters, per_pattern
+
+
+class Assembled(eqx.Module):
+    """Builds a memory with parts that are built from numbers among its parameters, such as a score with a sharpness."""
+
+    build: Callable[..., AbstractMemory]
+    parts: dict[str, tuple[Callable[..., Any], tuple[str, ...]]]
+    """By the parameter that takes it: how a part is built, and names of its numbers."""
+
+    def __call__(self, patterns: Any, **parameters: Any) -> AbstractMemory:
+        made = {}
+        for name, (make, numbers) in self.parts.items():
+            made[name] = make(**{number: parameters.pop(number) for number in numbers})
+        return self.build(patterns, **made, **parameters)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        known = self.build
+        signature = inspect.signature(functools.partial(known.func, **known.keywords))  # type: ignore[attr-defined]
+        given = {*self.parts, *known.keywords}  # type: ignore[attr-defined]
+        own = [one for name, one in signature.parameters.items() if name not in given]
+        numbers = [number for _, numbers in self.parts.values() for number in numbers]
+        more = [inspect.Parameter(number, inspect.Parameter.KEYWORD_ONLY, default=0.0) for number in numbers]
+        return inspect.Signature([*own, *more])
+
+
+def member_of(section: Choice) -> Any:
+    """What a section of an observable or a decoder stands for: a function, or an object with the fields given."""
+    return section.build(**section.own_fields()) if isinstance(section.build, type) else section.build
 
 
 def _one_per_pattern(file: Path, num_neurons: int, size: int, path: str, source: str) -> jax.Array:
@@ -178,14 +235,18 @@ def _one_per_pattern(file: Path, num_neurons: int, size: int, path: str, source:
 
 def task_of(config: Config | TuneConfig, load: Callable[[Any, str, str], jax.Array]) -> tuple[Task, int]:
     """Where problems come from, and how many neurons they have."""
-    corruption = corruptions()[config.corruption]()
+    corruption = config.corruption.build(**config.corruption.own_fields())
     patterns = config.patterns
     if patterns.kind in POOLS:
         pool = load(patterns, config.name, config.precision)
         _check_pool(config, pool)
         return Task(eqx.Partial(pooled_patterns, pool=pool), corruption), pool.shape[0]
-    ensemble = eqx.Partial(ensembles()[patterns.kind], **patterns.model_dump(exclude={"kind"}))
-    return Task(ensemble, corruption), patterns.num_neurons
+    ensemble = eqx.Partial(patterns.build, **patterns.own_fields())
+    drawn = jax.eval_shape(lambda: ensemble(seed_key(0), num_patterns=2))
+    if getattr(drawn, "ndim", None) != 2 or drawn.shape[1] != 2:
+        text = f"must return patterns as columns, shape (num_neurons, num_patterns); got {getattr(drawn, 'shape', drawn)} for 2"
+        raise ConfigError(config.name, [("patterns.kind", f"{patterns.kind} {text}")])
+    return Task(ensemble, corruption), drawn.shape[0]
 
 
 def _check_pool(config: Config | TuneConfig, pool: jax.Array) -> None:

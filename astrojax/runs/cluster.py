@@ -23,6 +23,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from .._internal import own_code
 from .._internal.checks import InputError, RunError, needing
 from .._internal.compilation_cache import keep_compiled_programs
 from ..config.run import Config
@@ -157,7 +158,9 @@ def compute_on_cluster(
     """
     from distributed import KilledWorker
 
-    given = plan.config.model_dump_json(), plan.config.file_digests(), plan.chunk_length, plan.grids, dict(engine_settings)
+    config = plan.config
+    code = {one.place: one.text for one in config.code()}
+    given = config.model_dump(mode="json"), code, config.file_digests(), plan.chunk_length, plan.grids, dict(engine_settings)
     task = json.dumps(given, allow_nan=False)
     waiting, attempts = list(reversed(pending)), dict.fromkeys(pending, 0)
     futures: dict[Any, int] = {}
@@ -230,8 +233,10 @@ def _compute(task: str, index: int) -> Computed:
 @functools.lru_cache(maxsize=1)
 def _prepare(task: str) -> tuple[Plan, Engine]:
     """Plan and engine, made once by each worker from the configuration and the files it names."""
-    given, digests, chunk, grids, engine_settings = json.loads(task)
-    config = Config.model_validate_json(given)
+    given, code, digests, chunk, grids, engine_settings = json.loads(task)
+    given = own_code.map_files(given, lambda path: own_code.unpacked(path.name, code[str(path)]))
+    own_code.trust_here(own_code.code_in(given))
+    config = Config.model_validate(given)
     here = config.file_digests()
     for name, digest in digests.items():
         if here[name] != digest:

@@ -18,6 +18,7 @@ from .._internal.checks import LARGEST_SIZE, InputError, at_least
 from .._internal.compilation_cache import keep_compiled_programs
 from .._internal.devices import machine_memory
 from .._internal.errors import shown_bytes
+from .._internal.own_code import pointing_at_own_code
 from .._internal.parameters import MOST_TRAJECTORIES
 from ..config.run import Config
 from ..config.validation import read_config
@@ -31,13 +32,15 @@ from .calibration import calibrate
 from .plan import Job, Outline, Plan
 
 
-def load_config(path: str | Path, **overrides: Any) -> Config:
+def load_config(path: str | Path, *, trust: bool = False, **overrides: Any) -> Config:
     """The configuration in a YAML file, with overrides by dotted key: `load_config(path, **{"retrieval.t1": 20})`.
+
+    `trust` lets code that it names run, such as `mine.py:Name`; that is remembered for its folder until the code changes.
 
     Raises:
         ConfigError (an InputError and a ValueError): with everything that is wrong, at once.
     """
-    return read_config(path, overrides)
+    return read_config(path, overrides, trust=trust)
 
 
 LEAST_MEMORY = 2**20
@@ -93,7 +96,7 @@ class Execution:
 
 def outline_of(config: Config, execution: Execution, out: str | Path = "runs") -> Outline:
     """What a run into a folder will take, before anything is computed. Raises as `run` does for patterns and settings."""
-    with jax.enable_x64(config.precision == "float64"):
+    with pointing_at_own_code(), jax.enable_x64(config.precision == "float64"):
         engine = Engine(**execution.engine_settings())
         return _plan(config, execution, engine, Path(out)).outline(engine, execution.cluster is None)
 
@@ -149,6 +152,7 @@ def run(
     folder, notice = Path(out), on_notice or (lambda text: None)
     keep_compiled_programs()
     with contextlib.ExitStack() as stack:
+        stack.enter_context(pointing_at_own_code())
         stack.enter_context(jax.enable_x64(config.precision == "float64"))
         client, engine = None, Engine(**execution.engine_settings(), on_notice=notice)
         plan = _plan(config, execution, engine, folder)

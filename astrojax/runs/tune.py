@@ -13,6 +13,7 @@ import numpy as np
 from .._internal.checks import InputError, RunError
 from .._internal.compilation_cache import keep_compiled_programs
 from .._internal.files import write_text
+from .._internal.own_code import pointing_at_own_code
 from .._internal.parameters import DIMENSIONS
 from .._internal.random import seed_key
 from ..config.run import Config
@@ -30,13 +31,15 @@ from .run import Execution, run
 from .tune_results import COMPARISON, HELDOUT, HISTORY, LANDSCAPE, TUNED, SearchResults, objective_of, shortest
 
 
-def load_search_config(path: str | Path, **overrides: Any) -> TuneConfig:
+def load_search_config(path: str | Path, *, trust: bool = False, **overrides: Any) -> TuneConfig:
     """The configuration of a search in a YAML file, with overrides by dotted key: `load_search_config(path, seed=1)`.
+
+    `trust` lets code that it names run; see `load_config`.
 
     Raises:
         ConfigError (an InputError and a ValueError): with everything that is wrong, at once.
     """
-    return read(path, TuneConfig, overrides)
+    return read(path, TuneConfig, overrides, trust=trust)
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def run_search(
         raise InputError("cluster: a search runs in one process; its runs on held-out problems can be repeated on a cluster")
     keep_compiled_programs()
     with contextlib.ExitStack() as stack:
+        stack.enter_context(pointing_at_own_code())
         stack.enter_context(jax.enable_x64(config.precision == "float64"))
         engine = Engine(**execution.engine_settings(), on_notice=progress.on_notice)
         tuning = _build(config, engine, SearchResults(folder), progress)

@@ -14,9 +14,11 @@ import xarray as xr
 from .._internal.arrays import read_array
 from .._internal.errors import InputError
 from .._internal.files import read_sealed_json, storing, write_bytes, write_sealed_json
+from .._internal.own_code import is_reference
 from .._internal.parameters import DIMENSIONS
-from ..config.axes import LEVELS
 from ..config.files import CONFIG, run_again, run_folder
+from ..config.run import level_of
+from ..config.sections import named
 from ..config.tune import TuneConfig
 from ..config.validation import ConfigError, read
 from ..models.base import AbstractMemory
@@ -71,7 +73,8 @@ class SearchResults:
 
     @property
     def best(self) -> Best:
-        """What the search chose, by its history. `InputError` where `history` raises it, or if a file cannot be used."""
+        """What the search chose, by its history. `InputError` where `history` raises it, for a file that cannot be used, or for
+        code that is not trusted."""
         history, config = self.history, read(self.folder / CONFIG, TuneConfig)
         place = best_entry(history)
         entry = history.isel(place)
@@ -96,7 +99,7 @@ class SearchResults:
 
     def scalars(self) -> list[str]:
         """Names of the tuned parameters that are single numbers."""
-        return list(read(self.folder / CONFIG, TuneConfig).start())
+        return [name for name in read(self.folder / CONFIG, TuneConfig, trust=None).parameters if name not in DIMENSIONS]
 
     def heldout(self) -> xr.Dataset:
         """Runs on held-out problems as one dataset: the dimension `model` has `tuned`, `start` and whatever else was tried.
@@ -198,7 +201,7 @@ def objective_of(config: TuneConfig, score: str, memory: int | None = None) -> O
     task, num_neurons = task_of(config, load_pool)
     loads = [int(load) for load in config.axes.values()["num_patterns"]]
     build, parameters, per_pattern = memory_of(config.models()[score], "model", task, config.name)
-    level = LEVELS[config.corruption]
+    level = level_of(config.corruption)
     levels = config.axes.values()[level]
     settings = config.retrieval.settings()
     settings.pop("convergence_speed")  # which a search does not ask for
@@ -207,7 +210,7 @@ def objective_of(config: TuneConfig, score: str, memory: int | None = None) -> O
         build,
         num_patterns=loads,
         levels=levels,
-        loss={str(name): weight for name, weight in config.loss.items()},
+        loss={named("loss", name) if is_reference(name) else name: weight for name, weight in config.loss.items()},
         gradient=config.gradient,
         parameters=parameters,
         per_pattern=per_pattern,

@@ -13,9 +13,10 @@ import numpy as np
 from .._internal.checks import InputError, at_least, within
 from .._internal.compilation_cache import keep_compiled_programs
 from .._internal.files import StorageError
+from .._internal.own_code import pointing_at_own_code
 from ..config.validation import read_config
 from ..storage import folder as store
-from ..storage.provenance import check_files, read_record
+from ..storage.provenance import check_files, read_record, refuse_changed_code
 from ..storage.results import RESULTS, Results
 from ..sweep.engine import Engine
 from .build import build
@@ -34,6 +35,7 @@ def verify(
     *,
     share: float = 0.01,
     seed: int | None = None,
+    trust: bool = False,
     execution: Execution = Execution(),  # noqa: B008 (frozen)
     on_chunk: Callable[[str, int], None] | None = None,
 ) -> dict[str, dict[str, float | int]]:
@@ -46,6 +48,7 @@ def verify(
         run: a run folder; if unfinished, its finished chunks.
         share: proportion in (0, 1]; at least one trajectory.
         seed: of the random choice, an integer of at least 0; different every time if omitted.
+        trust: let code of a user's own run that the configuration names; see `load_config`.
         execution: how to compute.
         on_chunk: as for `run`.
 
@@ -68,13 +71,14 @@ def verify(
     folder = store.find_run(run)
     record = read_record(folder)
     changed = list(dict.fromkeys(name.split("/")[1] for name in check_files(folder, record, but=f"{RESULTS}/")))
-    config = read_config(folder / store.CONFIG)
+    refuse_changed_code(folder, record)
+    config = read_config(folder / store.CONFIG, trust=trust)
     for name, digest in config.file_digests().items():
         if record["input_files"].get(name) != digest:
             raise InputError(f"{name}: {config.files()[name]} has changed since the run was started; restore it")
     keep_compiled_programs()
     entropy = int(np.random.default_rng(seed).integers(2**32))
-    with jax.enable_x64(config.precision == "float64"):
+    with pointing_at_own_code(), jax.enable_x64(config.precision == "float64"):
         plan = build(config).in_chunks(record["trajectories_per_chunk"]).refined(record["grids"])
         session, jobs = engine.session(), plan.jobs
         results = Results(folder, plan.coordinates, plan.variables, record["config_sha256"])

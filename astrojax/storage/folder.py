@@ -14,7 +14,7 @@ from .._internal.errors import InputError
 from .._internal.files import is_part, refuse_links
 from ..config.files import CONFIG, run_again, run_folder
 from ..config.variables import ordered
-from .provenance import check_files, read_record
+from .provenance import INPUTS, check_files, read_record
 from .results import DONE, RESULTS, Cells, CheckedStore, stored_grid
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def locked(folder: Path) -> Iterator[None]:
     lock = FileLock(folder / LOCK)
     try:
         names = {path.name for path in folder.iterdir()} if folder.exists() else set()
-        if not {CONFIG, RESULTS} & names and any(not is_part(name) for name in names - {LOCK, FIGURES}):
+        if not {CONFIG, RESULTS} & names and any(not is_part(name) for name in names - {LOCK, FIGURES, INPUTS}):
             raise InputError(
                 f"--out: {folder} exists already, is not a run folder, and is never overwritten; give another folder"
             )

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._internal import own_code
 from .._internal import version as _version
 from .._internal.errors import InputError, RunError, shown
 from .._internal.files import (
@@ -77,11 +78,14 @@ class Record:
         known, wanted = previous.get("config_sha256") or sha256_in_results(folder), config.sha256()
         stored = sha256 = None
         fault = ""
-        try:
-            stored = read(folder / CONFIG, type(config))
-            sha256 = stored.sha256()
-        except InputError as error:
-            fault = f" {error}"
+        refuse_changed_code(folder, previous)
+        for trust in (False, None):  # without its code, if that is not the code of the given one
+            try:
+                stored = read(folder / CONFIG, type(config), trust=trust)
+                sha256 = stored.sha256()
+                break
+            except InputError as error:
+                fault = f" {error}"
         if (known or sha256) == wanted:
             if stored is not None and sha256 == wanted:
                 return stored
@@ -93,6 +97,9 @@ class Record:
             raise config_changed(folder)
         different = differences(stored, config, previous.get("input_files") or stored.file_digests())
         text = "holds the run of another configuration; give another folder, or the same values"
+        recorded, given = previous.get("code", {}), {Path(one.place).name: one.text for one in config.code() if one.text}
+        if changes := own_code.changes({Path(name).name: text for name, text in recorded.items()}, given):
+            different += changes
         raise InputError("\n  ".join([f"--out: {folder} {text}:", *different]))
 
     def begin(self, files: Mapping[str, str] | None = None, **more: Any) -> None:
@@ -116,6 +123,7 @@ class Record:
             "precision": self.config.precision,
             "config_sha256": self.config_sha256,
             "input_files": self.config.file_digests(),
+            **_code(self.config, self._folder),
             **more,
             "files": own | dict(files or {}),
         }
@@ -163,6 +171,27 @@ class Record:
 
     def _save(self) -> None:
         write_sealed_json(self._folder / PROVENANCE, self._content)
+
+
+def _code(config: "BaseConfig", folder: Path) -> dict[str, Any]:
+    """The source of a user's own code by path in the folder, and versions of packages; nothing if there is none."""
+    codes = config.code()
+    own_code.remember(folder, codes)
+    sources = {_relative(Path(code.place), folder.resolve()).as_posix(): code.text for code in codes if code.text is not None}
+    packages = {code.place: code.identity for code in codes if code.text is None}
+    return {name: found for name, found in {"code": sources, "packages": packages}.items() if found}
+
+
+def refuse_changed_code(folder: Path, record: Mapping[str, Any]) -> None:
+    """Raise `InputError`, with the changes, if a user's own code in a run folder is not what was computed with."""
+    recorded = record.get("code", {})
+    now = {}
+    for name in recorded:
+        with contextlib.suppress(OSError):
+            now[name] = (folder / name).read_bytes().decode("utf-8", "backslashreplace")
+    if now and (changes := own_code.changes({name: recorded[name] for name in now}, now)):
+        text = "has changed since the run was started, so it is not what was computed with; restore it, or give another folder"
+        raise InputError("\n  ".join([f"{folder}: its code {text}:", *changes]))
 
 
 def environment() -> dict[str, Any]:
@@ -250,7 +279,8 @@ def differences(there: "BaseConfig", here: "BaseConfig", recorded: Mapping[str, 
     digests = here.file_digests()
     there = there.replaced({name: Path(recorded.get(name, str(path))) for name, path in there.files().items()})
     here = here.replaced({name: Path(digest) for name, digest in digests.items()})
-    first, second = (leaves(config.model_dump(mode="json")) for config in (there, here))
+    dumps = (own_code.map_files(config.model_dump(mode="json"), lambda path: path.name) for config in (there, here))
+    first, second = map(leaves, dumps)
 
     def line(path: str) -> str:
         if path in digests and path in recorded:
@@ -267,7 +297,10 @@ def as_yaml(config: "BaseConfig", beside: Path | None = None) -> str:
     """A configuration as YAML with every value. Paths are relative to the folder `beside`, if given."""
     if beside is not None:
         config = config.replaced({name: _relative(path, beside.resolve()) for name, path in config.files().items()})
-    return dump_yaml(config.model_dump(mode="json"))
+    content = config.model_dump(mode="json")
+    if beside is not None:
+        content = own_code.map_files(content, lambda path: _relative(path, beside.resolve()).as_posix())
+    return dump_yaml(content)
 
 
 def _relative(path: Path, folder: Path) -> Path:
@@ -278,23 +311,27 @@ def _relative(path: Path, folder: Path) -> Path:
 
 
 def _write(folder: Path, config: "BaseConfig") -> "BaseConfig":
-    """Write the configuration and copies of its files. Returns the configuration that names the copies."""
+    """Write copies of the files that a configuration names, code included, and then the configuration, which names the copies
+    from now on: it is returned."""
+    code = {one.place: one for one in config.code() if one.text is not None}
     digests, taken, copies = config.file_digests(), dict[str, str](), dict[str, Path]()
-    files, inside = config.files(), _files_inside(config, folder)
+    files = config.files() | {place: Path(place) for place in code}
+    digests |= {place: one.identity for place, one in code.items()}
     for key, source in files.items():
-        if source in inside or source.stat().st_size > MAX_COPY_BYTES:
+        if source.is_relative_to(folder.resolve()) or (key not in code and source.stat().st_size > MAX_COPY_BYTES):
             continue
         name, number = source.name, 2
         while taken.setdefault(name, digests[key]) != digests[key]:
             name, number = f"{number}-{source.name}", number + 1
         copies[key] = folder.resolve() / INPUTS / name
-    stored = config.replaced(copies)
-    write_text(folder / CONFIG, as_yaml(stored, beside=folder))
     for key, target in copies.items():
         content = files[key].read_bytes()
         if hashlib.sha256(content).hexdigest() != digests[key]:
             raise InputError(f"{key}: {files[key]} was changed while it was read")
         write_bytes(target, content)
+    stored = config.replaced({key: target for key, target in copies.items() if key not in code})
+    stored = stored.with_code(lambda path: copies.get(str(path), path))
+    write_text(folder / CONFIG, as_yaml(stored, beside=folder))
     return stored
 
 

@@ -1,0 +1,260 @@
+"""Code of a user's own that a configuration names: `mine.py:Name`, a file beside it, or `package.module:Name`.
+
+Naming code is asking to run it. Nothing is imported before its content is trusted: by the caller, for this process, or because
+it was trusted before in the same folder. What is executed are the bytes whose SHA-256 was trusted.
+"""
+
+import hashlib
+import importlib
+import importlib.machinery
+import re
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from .errors import InputError, did_you_mean
+from .files import read_json, write_json
+
+PLACES = ("kind", "score", "scores", "gain_map", "activation", "corruption", "observables", "decoders", "loss")
+"""Keys of a configuration under which code may be named; under `loss` it may also be a key."""
+
+FILE, MODULE = re.compile(r"(.+\.py):([A-Za-z_]\w*)"), re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
+
+PREFIX = "astrojax_own_"  # of the names of modules made from files
+LARGEST_FILE = 2**22  # bytes of a file of code
+
+_trusted: set[str] = set()
+_modules: dict[str, ModuleType] = {}
+_lock = threading.RLock()
+
+
+class Code(NamedTuple):
+    """A file, or a top-level package, that would run."""
+
+    place: str
+    """Path of the file, or name of the package."""
+    identity: str
+    """SHA-256 of the file; name and version of the package, or the SHA-256 of its first file if it has no version."""
+    text: str | None
+    """What the file holds; `None` for a package."""
+
+
+def is_reference(text: Any) -> bool:
+    """Whether a text names code of a user's own."""
+    return isinstance(text, str) and bool(FILE.fullmatch(text) or MODULE.fullmatch(text))
+
+
+def short_name(reference: str) -> str:
+    """The name behind the colon of a reference; any other text as it is."""
+    return reference.rpartition(":")[2] if is_reference(reference) else reference
+
+
+def map_references(content: Any, change: Callable[[str], str], under: str = "") -> Any:
+    """Nested plain data in which `change` was applied to every reference."""
+
+    def changed(text: Any) -> Any:
+        return change(text) if is_reference(text) else text
+
+    if isinstance(content, dict):
+        is_named = under == "loss"
+        return {changed(key) if is_named else key: map_references(value, change, str(key)) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [map_references(value, change, under) for value in content]
+    return changed(content) if under in PLACES else content
+
+
+def map_files(content: Any, change: Callable[[Path], Any]) -> Any:
+    """Nested plain data in which `change` was applied to the file of every reference to one."""
+
+    def changed(reference: str) -> str:
+        found = FILE.fullmatch(reference)
+        return f"{change(Path(found[1]))}:{found[2]}" if found else reference
+
+    return map_references(content, changed)
+
+
+def code_in(content: Any) -> list[Code]:
+    """The files and packages that a configuration names, each once. Raises `InputError` if one cannot be found or read."""
+    found: list[str] = []
+    map_references(content, lambda reference: found.append(reference) or reference)  # type: ignore[func-returns-value]
+    return list({code.place: code for code in map(_code_of, found)}.values())
+
+
+def _code_of(reference: str) -> Code:
+    if found := FILE.fullmatch(reference):
+        content = _read(found[1])
+        return Code(found[1], hashlib.sha256(content).hexdigest(), content.decode("utf-8", "backslashreplace"))
+    package = reference.partition(":")[0].partition(".")[0]
+    if package in sys.stdlib_module_names:
+        raise InputError(f"{reference}: {package} is a part of Python")
+    spec = importlib.machinery.PathFinder.find_spec(package)  # without importing it
+    if spec is None:
+        raise InputError(f"{reference}: there is no package {package} in this environment")
+    for distribution in packages_distributions().get(package, ()):
+        return Code(package, f"{distribution} {version(distribution)}", None)
+    digest = hashlib.sha256(_read(spec.origin)).hexdigest() if spec.origin else "no version"
+    return Code(package, f"{package} {digest}", None)
+
+
+def _read(path: str) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+    if len(content) > LARGEST_FILE:
+        raise InputError(f"{path} is too large: a file of code has at most {LARGEST_FILE // 2**20} MiB")
+    return content
+
+
+def require_trust(codes: Iterable[Code], source: str, folder: Path, *, trust: bool) -> None:
+    """Let the code of a configuration in a folder run, if the caller trusts it or did before. Raises `InputError` otherwise."""
+    codes = [code for code in codes if code.identity not in _trusted]
+    unknown = [] if trust else [code for code in codes if _key(folder, code) not in _remembered()]
+    if unknown:
+        named = ", ".join(code.place if code.text else f"the package {code.identity}" for code in unknown)
+        raise InputError(
+            f"{source} runs code that does not come with astrojax: {named}. Read it, and if you trust it, give --trust "
+            "(in Python: trust=True); that is remembered for this folder until the code changes"
+        )
+    trust_here(codes)
+    if trust:
+        remember(folder, codes)
+
+
+def trust_here(codes: Iterable[Code]) -> None:
+    """Let code run in this process."""
+    _trusted.update(code.identity for code in codes)
+
+
+def unpacked(name: str, text: str) -> Path:
+    """A file with the source of code from another machine, which is trusted in this process."""
+    path = Path(tempfile.mkdtemp(prefix="astrojax-")) / name
+    path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+    trust_here([_code_of(f"{path}:_")])
+    return path
+
+
+def remember(folder: Path, codes: Iterable[Code]) -> None:
+    """Trust code in a folder from now on, as long as it does not change."""
+    known = _remembered()
+    if new := {_key(folder, code) for code in codes} - known.keys():
+        with suppress(OSError, RuntimeError):  # it is asked for again then
+            write_json(_memory(), known | dict.fromkeys(new, str(folder)))
+
+
+def _memory() -> Path:
+    from platformdirs import user_config_path
+
+    return user_config_path("astrojax") / "trusted.json"
+
+
+def _remembered() -> dict[str, Any]:
+    with suppress(InputError, OSError):
+        return dict(read_json(_memory()))
+    return {}
+
+
+def _key(folder: Path, code: Code) -> str:
+    return hashlib.sha256(f"{folder.resolve()}\0{Path(code.place).name}\0{code.identity}".encode()).hexdigest()
+
+
+def load(reference: str) -> Any:
+    """What a reference names. Raises `InputError` if it is not trusted, cannot be imported, or has no such name."""
+    found = FILE.fullmatch(reference)
+    module = _file(found[1]) if found else _package(reference)
+    name = short_name(reference)
+    if not hasattr(module, name):
+        own = [one for one, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
+        place = reference.rpartition(":")[0]
+        raise InputError(f"{place} has no {name}{did_you_mean(name, own)}")
+    return getattr(module, name)
+
+
+def _file(path: str) -> ModuleType:
+    content = _read(path)
+    digest = hashlib.sha256(content).hexdigest()
+    with _lock:
+        if digest in _modules:
+            return _modules[digest]
+        if digest not in _trusted:
+            raise InputError(f"{path} is not trusted, so it is not run")
+        module = ModuleType(f"{PREFIX}{digest[:12]}_{Path(path).stem}")
+        module.__file__ = path
+        sys.modules[module.__name__] = module  # where its classes say they are from
+        try:
+            with pointing_at_own_code():
+                exec(compile(content, path, "exec"), vars(module))
+        except BaseException:
+            del sys.modules[module.__name__]
+            raise
+        _modules[digest] = module
+    return module
+
+
+def _package(reference: str) -> ModuleType:
+    code = _code_of(reference)
+    if code.identity not in _trusted:
+        raise InputError(f"the package {code.identity} is not trusted, so it is not run")
+    name = reference.partition(":")[0]
+    try:
+        module = importlib.import_module(name)
+    except Exception as error:  # of any kind: it is another package's code
+        raise InputError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
+    _modules[name] = module
+    return module
+
+
+@contextmanager
+def pointing_at_own_code() -> Iterator[None]:
+    """Turn an exception that comes from a user's code into an `InputError` that shows the line."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        if text := _fault(error):
+            raise InputError(text) from error
+        raise
+
+
+def _fault(error: BaseException) -> str:
+    """Where in a user's code an exception arose, and what it says; nothing if it arose elsewhere."""
+    files = {module.__file__ for module in list(sys.modules.values()) if _is_own(module)}
+    if isinstance(error, SyntaxError) and error.filename and error.filename.endswith(".py") and error.lineno:
+        return f"{error.filename}, line {error.lineno}: {(error.text or '').strip()}\n  {type(error).__name__}: {error.msg}"
+    chain: list[BaseException] = []
+    following: BaseException | None = error
+    while following is not None and following not in chain:
+        chain.append(following)
+        following = following.__cause__ or following.__context__
+    for one in chain:
+        frames = [frame for frame in traceback.extract_tb(one.__traceback__) if frame.filename in files]
+        if frames:
+            at = frames[-1]
+            said = " ".join(str(error).split())
+            said = said if len(said) <= 500 else said[:497] + "..."
+            return f"{at.filename}, line {at.lineno}, in {at.name}: {at.line}\n  {type(error).__name__}: {said}"
+    return ""
+
+
+def _is_own(module: Any) -> bool:
+    return module in _modules.values() or str(getattr(module, "__name__", "")).startswith(PREFIX)
+
+
+def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """How files of code differ, as lines of unified diffs, by name."""
+    import difflib
+
+    lines: list[str] = []
+    for name in sorted(before.keys() | now.keys()):
+        old, new = (text.get(name, "").splitlines() for text in (before, now))
+        lines += difflib.unified_diff(old, new, f"{name} (recorded)", f"{name} (now)", lineterm="", n=1)
+    return lines
