@@ -289,8 +289,8 @@ def _section(kind: str, build: Any, ending: str, fields: dict[str, Any], base: t
     tag: Any = (Literal[kind], "random" if kind == "random" else ...)
     if own_code.is_reference(kind):
         name, tag = own_code.short_name(kind), (str, ...)  # a copy of the file is another kind of the same content
-    section: Any = create_model(name, __base__=base, __doc__=about, kind=tag, **fields)
-    section.build = staticmethod(build)
+    section = create_model(name, __base__=base, __doc__=about, kind=tag, **fields)
+    type.__setattr__(section, "build", staticmethod(build))
     return section
 
 

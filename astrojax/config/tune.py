@@ -67,7 +67,7 @@ def _searched(given: Any) -> Any:
 def _usual(name: str) -> dict[str, Any]:
     """How a parameter is tuned unless more is said: as the vocabulary says, or within the bounds of its signature."""
     limits = (PARAMETERS[name].first(Range) if name in PARAMETERS else None) or Range()
-    if name in QUANTITIES or (limits.gt == 0 and limits.le is None):
+    if name not in PARAMETERS or name in QUANTITIES or (limits.gt == 0 and limits.le is None):
         usual = QUANTITIES.get(name, Parameter())
         return {field: getattr(usual, field) for field in Searched.model_fields}
     low, high = limits.ge if limits.gt is None else limits.gt, limits.le if limits.lt is None else limits.lt
