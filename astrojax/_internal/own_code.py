@@ -35,6 +35,10 @@ _modules: dict[str, ModuleType] = {}
 _lock = threading.RLock()
 
 
+class OwnCodeError(InputError):
+    """An exception that a user's code raised; the message shows the line."""
+
+
 class Code(NamedTuple):
     """A file, or a top-level package, that would run."""
 
@@ -217,11 +221,11 @@ def pointing_at_own_code() -> Iterator[None]:
     """Turn an exception that comes from a user's code into an `InputError` that shows the line."""
     try:
         yield
-    except (KeyboardInterrupt, SystemExit):
+    except OwnCodeError:
         raise
-    except BaseException as error:
+    except Exception as error:
         if text := _fault(error):
-            raise InputError(text) from error
+            raise OwnCodeError(text) from error
         raise
 
 

@@ -289,8 +289,8 @@ def _section(kind: str, build: Any, ending: str, fields: dict[str, Any], base: t
     tag: Any = (Literal[kind], "random" if kind == "random" else ...)
     if own_code.is_reference(kind):
         name, tag = own_code.short_name(kind), (str, ...)  # a copy of the file is another kind of the same content
-    section = create_model(name, __base__=base, __doc__=about, kind=tag, **fields)
-    type.__setattr__(section, "build", staticmethod(build))
+    section: Any = create_model(name, __base__=base, __doc__=about, kind=tag, **fields)
+    section.build = staticmethod(build)  # type: ignore[attr-defined]
     return section
 
 
@@ -334,6 +334,8 @@ def named(role: str, kind: str) -> Any:
     is_function = callable(item) and not isinstance(item, type) and set(takes) <= inspect.signature(item).parameters.keys()
     if not (is_class if base else is_function):
         raise InputError(f"{kind} is no {role.replace('_', ' ')}: it must be {EXPECTED[role]}; got {item!r}")
+    if missing := sorted(getattr(item, "__abstractmethods__", ())):
+        raise InputError(f"{kind} lacks {', '.join(missing)}, which it must define")
     return item
 
 

@@ -193,7 +193,7 @@ def _walk(loc: Sequence[Any], kind: type[BaseConfig], raw: Any) -> tuple[str, ty
         is_section = isinstance(section, type) and issubclass(section, BaseModel)
         parent = section if is_section else None
         field = section.model_fields.get(part) if is_section else None
-        declared = field.annotation if field else (*get_args(section), None)[-1]
+        declared = field.annotation if field else (get_args(section) or (None,))[-1]
         marks = [*flatten(declared)[1], *(field.metadata if field else ())] if declared else []
         is_index = isinstance(given, list) and isinstance(part, int)
         given = given[part] if is_index else given.get(part) if isinstance(given, dict) else None
