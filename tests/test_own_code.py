@@ -72,8 +72,10 @@ def ran():
 @pytest.fixture
 def lab(tmp_path):
     """A copy of the example of the documentation, which relies on JAX's usual promotion of types."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield Path(shutil.copytree(LAB, tmp_path / "lab"))
+    before = jax.config.jax_numpy_dtype_promotion
+    jax.config.update("jax_numpy_dtype_promotion", "standard")  # in all threads, which a context manager does not reach
+    yield Path(shutil.copytree(LAB, tmp_path / "lab"))
+    jax.config.update("jax_numpy_dtype_promotion", before)
 
 
 def test_without_trust_nothing_is_imported(capsys):
@@ -84,7 +86,9 @@ def test_without_trust_nothing_is_imported(capsys):
         "run run.yaml --trials 4": 2,
         "schema": 0,
     }
-    assert {command: main([*command.split(), "--quiet"] if "schema" not in command else ["schema"]) for command in commands} == commands
+    assert {
+        command: main([*command.split(), "--quiet"] if "schema" not in command else ["schema"]) for command in commands
+    } == commands
     said = capsys.readouterr().err
     assert "spy.py" in said
     assert "--trust" in said
@@ -177,7 +181,18 @@ def test_a_lab_searches_and_uses_a_cluster(lab):
 
 @pytest.mark.slow
 def test_a_killed_run_of_a_lab_is_continued(lab):
-    command = [sys.executable, "-m", "astrojax.cli", "run", str(lab / "run.yaml"), "--trust", "--trials", "2000", "--chunk", "64"]
+    command = [
+        sys.executable,
+        "-m",
+        "astrojax.cli",
+        "run",
+        str(lab / "run.yaml"),
+        "--trust",
+        "--trials",
+        "2000",
+        "--chunk",
+        "64",
+    ]
     with subprocess.Popen([*command, "--out", "r"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         while not list(Path("r").glob("results.zarr/hamming_error/c/*/*/*/*/*")) and process.poll() is None:
             pass
