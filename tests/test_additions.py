@@ -157,8 +157,8 @@ def test_they_are_public_names_in_the_schema_and_in_the_explorer(call):
     strength = schema["$defs"]["Toy"]["properties"]["strength"]
     assert (strength["exclusiveMinimum"], strength["maximum"], strength["default"]) == (0, 4, 1)
     assert strength["description"] == "how strongly neurons are coupled"
-    assert "cubic" in schema["$defs"]["Astrocyte"]["properties"]["score"]["enum"]
-    assert "occlusion" in schema["properties"]["corruption"]["enum"]
+    assert "cubic" in schema["$defs"]["Astrocyte"]["properties"]["score"]["anyOf"][0]["enum"]
+    assert "occlusion" in schema["properties"]["corruption"]["anyOf"][0]["enum"]
     assert {"strength", "num_occluded"} <= schema["$defs"]["Axes"]["properties"].keys()
 
 

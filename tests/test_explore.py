@@ -204,7 +204,7 @@ def test_the_yaml_is_the_configuration_of_a_run(tmp_path):
         assert {name: getattr(memory, name) for name in (score | options)} == score | options
         assert config.retrieval.t1 == 7
         level = getattr(config.axes, corruptions()[settings.corruption].level_name)
-        assert (config.corruption, config.axes.num_patterns, level) == (settings.corruption, [20], [1])
+        assert (config.corruption.kind, config.axes.num_patterns, level) == (settings.corruption, [20], [1])
         assert config.patterns.kind == settings.source
     patterns = parse_config(yaml.safe_load(START.change(**file).yaml()), folder=tmp_path).patterns
     assert (patterns.path, patterns.threshold, patterns.max_duplicates) == (tmp_path / "mine.npz", 0.5, 3)

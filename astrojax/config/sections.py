@@ -23,10 +23,9 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from .._internal import own_code
-from .._internal.errors import InputError, did_you_mean
+from .._internal.errors import InputError, did_you_mean, shown
 from .._internal.parameters import MOST_STEPS, QUANTITIES, OneOf, Range
 from .._internal.registry import ROLES, find, members, names
 from .._internal.types import PER_PATTERN
@@ -378,8 +377,10 @@ def chosen(role: str, known: Any = None) -> Any:
         if not isinstance(content, Mapping):
             return content
         if "kind" not in content:
-            raise _fault_of_kind("missing", "is missing", given)
+            raise KindError("is missing", given)
         kind = content["kind"]
+        if not isinstance(kind, str):
+            kind = shown(kind)
         if own_code.is_reference(kind) and (info.context or {}).get("unread"):
             return Unread.model_validate(content)
         try:
@@ -388,23 +389,26 @@ def chosen(role: str, known: Any = None) -> Any:
             allowed = [*PATTERNS, *names(role)] if role == "patterns" else names(role)
             allowed = list(dict.fromkeys(allowed))
             text = f"must be one of {', '.join(allowed)}; got {kind!r}{did_you_mean(kind, allowed)}"
-            raise _fault_of_kind("kind", str(error) if own_code.is_reference(kind) else text, given) from error
+            raise KindError(str(error) if own_code.is_reference(kind) else text, given) from error
         return section.model_validate(dict(content), context=info.context)
 
     schema = known if known is not None else Literal[tuple(members(role))] | dict[str, Any]
-    return Annotated[SerializeAsAny[Section], BeforeValidator(validate, json_schema_input_type=schema), Chosen(role)]
+    return Annotated[SerializeAsAny[Section], BeforeValidator(validate, json_schema_input_type=schema), Chosen(role, known)]
 
 
 class Chosen(NamedTuple):
-    """Marks a field whose value is a section of a role."""
+    """Marks a field whose value is a section of a role; `known` as in `chosen`."""
 
     role: str
+    known: Any
 
 
-def _fault_of_kind(name: str, text: str, content: Any) -> ValidationError:
-    fault = PydanticCustomError(f"{name}_of_choice", text.replace("{", "{{").replace("}", "}}"))
-    loc = () if isinstance(content, str) else ("kind",)
-    return ValidationError.from_exception_data("kind", [InitErrorDetails(type=fault, loc=loc, input=content)])
+class KindError(ValueError):
+    """What is wrong with a `kind`, alone or in the mapping that was given."""
+
+    def __init__(self, text: str, given: Any) -> None:
+        super().__init__(text)
+        self.path = "" if isinstance(given, str) else ".kind"
 
 
 MEMORIES = {kind: _section_of("memory", kind, build) for kind, build in memories().items()}

@@ -14,7 +14,7 @@ from .._internal.errors import InputError, did_you_mean, shown
 from .axes import NAME
 from .files import MAX_DEPTH, MAX_VALUES, command_of, located, parse_yaml, read_yaml
 from .run import BaseConfig, Config, Fault, rule_of
-from .sections import UNREAD, Chosen, flatten, section_of
+from .sections import UNREAD, Chosen, KindError, flatten, section_of
 
 
 class ConfigError(InputError):
@@ -172,8 +172,8 @@ def _described(section: str, fault: Any, kind: type[BaseConfig], raw: Any) -> Fa
             return path, "unknown key" + _hint(fault["loc"][-1], parent)
         case "missing":
             return path, "is missing"
-        case "kind_of_choice" | "missing_of_choice":
-            return path, fault["msg"]
+        case "value_error" if isinstance(fault["ctx"]["error"], KindError):
+            return path + fault["ctx"]["error"].path, str(fault["ctx"]["error"])
         case "literal_error":
             expected = fault["ctx"]["expected"]
             names = [name.strip("' ") for name in expected.replace(" or ", ", ").split(",")]

@@ -13,8 +13,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from astrojax._internal.registry import members
 from astrojax.cli.main import make_parser
 from astrojax.config.run import Config
+from astrojax.config.sections import Chosen, PartSection
 from astrojax.config.tune import Searched, TuneConfig
 
 DOCS = Path(__file__).parents[1]
@@ -38,13 +40,17 @@ def command_line() -> str:
 def configuration() -> str:
     """Every field of both kinds of configuration: type, limits, default, meaning."""
     schema = "`astrojax schema` prints the same as a JSON Schema, with which an editor checks a file as it is written."
+    own = (
+        "Wherever a `kind` or another name of a memory, score, gain map, activation, ensemble, corruption, decoder, "
+        "observable or loss stands, [your own code](guides/extending.md#in-configurations) may be named: `mine.py:Name`."
+    )
     numbers = (
         "A configuration is YAML of at most 4 MiB, with anchors and merges. Numbers are as in JSON: `1e3` is a thousand, "
         "also where an integer is asked for, and `010` is ten; `1:30` and `2001-01-01` are text. Values of ranges are the "
         "decimals one would write: `{start: 0, stop: 0.6, step: 0.1}` has 0.3, so that `results.sel(erased_fraction=0.3)` "
         "finds it."
     )
-    parts, told = ["# Configuration", numbers, schema], set()
+    parts, told = ["# Configuration", numbers, own, schema], set()
     for title, kind in {"Of a run": Config, "Of a search": TuneConfig}.items():
         parts += [f"## {title}", cleandoc(kind.__doc__ or ""), _table(kind)]
         if told:
@@ -60,14 +66,18 @@ def _sections(kind: type[BaseModel]) -> dict[str, type[BaseModel]]:
     """Sections inside a configuration by path, those of several kinds by kind."""
     found = {}
     for name, field in kind.model_fields.items():
-        for section in _models(field.annotation):
+        for section in _models(field.annotation, field.metadata):
             tag = section.model_fields.get("kind")
             suffix = f", kind {get_args(tag.annotation)[0]}" if tag else ""
             found[f"{name}{suffix}"] = section
     return found
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
+def _models(annotation: Any, metadata: Any = ()) -> list[type[BaseModel]]:
+    if chosen := next((one for one in metadata if isinstance(one, Chosen)), None):
+        return _models(chosen.known)
+    if get_origin(annotation) is Annotated:
+        return _models(get_args(annotation)[0], get_args(annotation)[1:])
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in get_args(annotation) for model in _models(part)]
@@ -83,6 +93,8 @@ def _table(kind: type[BaseModel]) -> str:
 
 def _value(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True)
+    if isinstance(default, PartSection):
+        return f"`{default.kind}`"
     if isinstance(default, BaseModel):
         return "all as below"
     if default is None or default in ({}, ()):
@@ -96,6 +108,8 @@ def _type(annotation: Any, metadata: Any = ()) -> str:
         inner, *more = get_args(annotation)
         return _type(inner, [*more, *metadata])
     limits = _limits(metadata)
+    if chosen := next((one for one in metadata if isinstance(one, Chosen)), None):
+        return _type(chosen.known) if chosen.known else " or ".join(f"`{name}`" for name in members(chosen.role))
     if origin in (Union, UnionType):
         parts = dict.fromkeys(_type(part) for part in get_args(annotation) if part is not type(None))
         return " or ".join(parts) + limits
