@@ -201,7 +201,8 @@ def test_the_yaml_is_the_configuration_of_a_run(tmp_path):
         assert {name: getattr(memory, name) for name in settings.numbers()} == settings.numbers()
         options = settings.options()
         score = SCORES.get(options.pop("score", ""), {})
-        assert {name: getattr(memory, name) for name in (score | options)} == score | options
+        given = memory.model_dump()
+        assert {name: given[name] for name in (score | options)} == score | options
         assert config.retrieval.t1 == 7
         level = getattr(config.axes, corruptions()[settings.corruption].level_name)
         assert (config.corruption.kind, config.axes.num_patterns, level) == (settings.corruption, [20], [1])
