@@ -165,11 +165,11 @@ def test_a_worker_reads_a_pattern_file_once_and_compares_it(tmp_path, monkeypatc
     digests, read = given.file_digests(), []
     monkeypatch.setattr(Config, "file_digests", lambda self: read.append(self) or digests)
     cluster._prepare.cache_clear()
-    task = [given.model_dump_json(), digests, 50, {}, {}]
+    task = [given.model_dump(mode="json"), {}, digests, 50, {}, {}]
     for index in range(3):
         values, _ = cluster._compute(json.dumps(task), index)
         assert values["hamming_error"].shape == (50,)
     assert len(read) == 1
-    task[1] = {"patterns.path": "0" * 64}
+    task[2] = {"patterns.path": "0" * 64}
     with pytest.raises(aj.InputError, match=r"patterns\.path: .*own\.npy is another file on the worker"):
         cluster._compute(json.dumps(task), 0)

@@ -18,6 +18,7 @@ from astrojax.config.validation import parse_config
 from astrojax.runs.build import build
 from astrojax.solve import retrieve as retrieval
 from astrojax.solve.exponential import Adams, exponential_drive
+from astrojax.solve.running import RunningObservables
 from astrojax.solve.time_grid import ends_of_steps, integrate
 from astrojax.sweep.engine import Engine
 
@@ -56,7 +57,7 @@ def scipy_end(problem, t1=HORIZON, **parameters):
 def end_of(memory, query, num_steps):
     """The state at the horizon and the largest error, by the loop that sweeps have."""
     settings = (jnp.asarray(HORIZON), (jnp.asarray(0.5), jnp.asarray(0.5)), num_steps)
-    return integrate(Adams(), retrieval.TERM, memory, memory.initial_state(query), *settings)
+    return integrate(Adams(), retrieval.TERM, memory, memory.initial_state(query), *settings, RunningObservables())[:2]
 
 
 @pytest.mark.parametrize("tau_x", [1.0, 0.02])

@@ -180,7 +180,7 @@ def test_an_observable_that_is_no_number_is_refused():
 
 def test_a_run_that_stores_a_users_observable_is_loaded_and_shown(tmp_path, monkeypatch):
     def trial(*args, **given):
-        return aj.RecallTrial(*args, **given, observables=("overlap", angle))
+        return aj.RecallTrial(*args, **(given | {"observables": ("overlap", angle)}))
 
     monkeypatch.setattr(builder, "RecallTrial", trial)  # not yet a field of a configuration
     raw = {

@@ -108,7 +108,7 @@ def test_a_search_leaves_history_figures_and_a_configuration_to_run(searched, ca
     tied = history.validation_error == history.validation_error.min()
     best = history.isel(history.validation_loss.where(tied).argmin(["score", "start", "step"]))
     model = tuned.models["tuned"]
-    assert model.score == str(best.score.item())
+    assert model.score.kind == str(best.score.item())
     assert np.float32(model.temperature) == np.float32(best.temperature)
     assert results.best.error == float(history.validation_error.min())
     assert results.best.values == {"temperature": model.temperature, "tau_x": model.tau_x}
