@@ -14,8 +14,8 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import astrojax as aj
+from astrojax._internal.registry import members
 from astrojax.sweep.engine import Engine
-from astrojax.tuning.losses import LOSSES
 from astrojax.tuning.objective import measure
 
 from .systems.problems import MODELS, PARAMETERS
@@ -46,7 +46,7 @@ def task() -> aj.Task:
 
 def objective(kind: str, loss: str, **settings) -> aj.Objective:
     """All losses that the memory has, of which one has a weight."""
-    names = [name for name in LOSSES if name != "gain" or kind.startswith(GAINS)]
+    names = [name for name in members("loss") if name != "gain" or kind.startswith(GAINS)]
     weights = {name: float(name == loss) for name in names}
     given = settings if "solver" in settings else {"num_steps": 400} | settings
     return aj.Objective(task(), MODELS[kind], num_patterns=[LOAD], levels=[0.4], loss=weights, **given)

@@ -4,6 +4,7 @@ Naming code is asking to run it. Nothing is imported before its content is trust
 it was trusted before in the same folder. What is executed are the bytes whose SHA-256 was trusted.
 """
 
+import functools
 import hashlib
 import importlib
 import importlib.machinery
@@ -86,9 +87,9 @@ def map_files(content: Any, change: Callable[[Path], Any]) -> Any:
 
 def code_in(content: Any) -> list[Code]:
     """The files and packages that a configuration names, each once. Raises `InputError` if one cannot be found or read."""
-    found: list[str] = []
-    map_references(content, lambda reference: found.append(reference) or reference)  # type: ignore[func-returns-value]
-    return list({code.place: code for code in map(_code_of, found)}.values())
+    found: dict[str, str] = {}  # a reference for each file and module
+    map_references(content, lambda reference: found.setdefault(reference.rpartition(":")[0], reference))
+    return list({code.place: code for code in map(_code_of, found.values())}.values())
 
 
 def _code_of(reference: str) -> Code:
@@ -138,6 +139,7 @@ def trust_here(codes: Iterable[Code]) -> None:
     _trusted.update(code.identity for code in codes)
 
 
+@functools.cache
 def unpacked(name: str, text: str) -> Path:
     """A file with the source of code from another machine, which is trusted in this process."""
     path = Path(tempfile.mkdtemp(prefix="astrojax-")) / name

@@ -51,7 +51,7 @@ def members(role: str) -> dict[str, Any]:
 
     def belongs(name: str, item: Any) -> bool:
         if base:
-            return isinstance(item, type) and not item.__name__.startswith("Abstract") and base in _bases(item)
+            return isinstance(item, type) and not item.__name__.startswith("Abstract") and base in base_names(item)
         if not callable(item) or not name.endswith(ending) or item.__name__.startswith("Abstract"):
             return False
         return set(takes) <= inspect.signature(item).parameters.keys()
@@ -97,7 +97,8 @@ def kind_of(item: Any, ending: str) -> str:
     return getattr(item, "kind", None) or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
-def _bases(item: type) -> set[str]:
+def base_names(item: type) -> set[str]:
+    """Names of a class and of all classes that it comes from."""
     return {base.__name__ for base in item.__mro__}
 
 

@@ -27,7 +27,7 @@ from pydantic import (
 from .._internal import own_code
 from .._internal.errors import InputError, did_you_mean, shown
 from .._internal.parameters import MOST_STEPS, QUANTITIES, OneOf, Range
-from .._internal.registry import ROLES, find, members, names
+from .._internal.registry import ROLES, base_names, find, members, names
 from .._internal.types import PER_PATTERN
 from ..models import memories
 from ..models.activations import AbstractActivation
@@ -213,8 +213,8 @@ class Choice(Section):
     build: ClassVar[Any] = None
     """The class or function of that kind."""
 
-    numbers: ClassVar[tuple[str, ...]] = ()
-    """Real numbers: they are traced, so that one program serves all values, and may be axes of a sweep."""
+    numbers: ClassVar[Mapping[str, Parameter]] = {}
+    """Real numbers, by name: they are traced, so that one program serves all values, and may be axes of a sweep."""
 
     def own_fields(self) -> dict[str, Any]:
         """All fields but the kind, by name."""
@@ -222,8 +222,9 @@ class Choice(Section):
 
     def every_number(self) -> dict[str, Parameter]:
         """The `numbers` and those of its parts, as they are declared, by name."""
-        own = {one.name: one for one in parameters_of(self.build) if one.name in self.numbers}
-        return own | {name: one for _, value in self if isinstance(value, Choice) for name, one in value.every_number().items()}
+        return {**self.numbers} | {
+            name: one for _, value in self if isinstance(value, Choice) for name, one in value.every_number().items()
+        }
 
 
 class PartSection(Choice):
@@ -263,6 +264,10 @@ def score_parameters(score: str | None) -> dict[str, Parameter]:
     return {parameter.name: parameter for parameter in parameters_of(scores()[score])} if score in scores() else {}
 
 
+def _numbers(parameters: Iterable[Parameter]) -> dict[str, Parameter]:
+    return {one.name: one for one in parameters if one.takes_numbers and one.default is not None}
+
+
 def _memory_section(kind: str, build: Callable[..., Any]) -> type[MemorySection]:
     first = next(iter(inspect.signature(build).parameters), "")
     parameters = parameters_of(build, leave_out=(first, "stored"))
@@ -276,7 +281,7 @@ def _memory_section(kind: str, build: Callable[..., Any]) -> type[MemorySection]
                     fields[name] = own._replace(default=None, meaning=text).field()
                     score_fields.append(name)
     section = _section(kind, build, "", fields, MemorySection)
-    section.numbers = tuple(one.name for one in parameters if one.takes_numbers and one.default is not None)
+    section.numbers = _numbers(parameters)
     section.files = tuple(parameter.name for parameter in parameters if PER_PATTERN in parameter.metadata)
     section.score_fields = tuple(score_fields)
     return section
@@ -302,7 +307,7 @@ def _part_section(kind: str, item: Any) -> type[Choice]:
     is_flat = kind in scores() and item is scores()[kind]  # whose fields are those of the memory
     parameters = parameters_of(item) if isinstance(item, type) and not is_flat else []
     section = _section(kind, item, "", {one.name: one.field() for one in parameters}, PartSection)
-    section.numbers = tuple(one.name for one in parameters if one.takes_numbers and one.default is not None)
+    section.numbers = _numbers(parameters)
     return section
 
 
@@ -329,7 +334,7 @@ def named(role: str, kind: str) -> Any:
         base = "AbstractMemory" if isinstance(item, type) else ""
     elif role == "patterns":
         takes = ("key", "num_patterns")
-    is_class = isinstance(item, type) and base in {one.__name__ for one in item.__mro__}
+    is_class = isinstance(item, type) and base in base_names(item)
     is_function = callable(item) and not isinstance(item, type) and set(takes) <= inspect.signature(item).parameters.keys()
     if not (is_class if base else is_function):
         raise InputError(f"{kind} is no {role.replace('_', ' ')}: it must be {EXPECTED[role]}; got {item!r}")
@@ -427,12 +432,7 @@ _KNOWN_PATTERNS: Any = Annotated[functools.reduce(operator.or_, PATTERNS.values(
 Memory = chosen("memory", _KNOWN_MEMORIES)
 Patterns = chosen("patterns", _KNOWN_PATTERNS)
 
-_NUMBERS = {
-    parameter.name: parameter
-    for kind, section in reversed(MEMORIES.items())
-    for parameter in parameters_of(memories()[kind])
-    if parameter.name in section.numbers
-}
+_NUMBERS = {name: parameter for section in reversed(MEMORIES.values()) for name, parameter in section.numbers.items()}
 PARAMETERS = {name: _NUMBERS[name] for name in (*QUANTITIES, *_NUMBERS) if name in _NUMBERS}
 """Real numbers that memories have: the dynamical parameters, which may be axes of a sweep."""
 

@@ -248,7 +248,7 @@ class Explorer:
         self._quiet = True
         fit(self.target, 0, int(self.load.value) - 1)
         kind = self.memory.value
-        own, needs = MEMORIES[kind].model_fields, memory_class_of(memories()[kind]).needs
+        own, needs = MEMORIES[kind].model_fields, memory_class_of(MEMORIES[kind].build).needs
         for name, control in {**self.numbers, **self.options}.items():
             control.visible = name in own or name == "t1"
             control.disabled = any(

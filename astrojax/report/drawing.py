@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 
 from .._internal.checks import InputError
 from .._internal.parameters import QUANTITIES
-from .tables import distinct, long_axes
+from .tables import distinct, in_words, long_axes
 
 Labels = Mapping[str, str] | None
 """Names of models, axes and observables, and the user's labels for them; `$…$` is mathematics."""
@@ -68,7 +68,7 @@ def observable_label(
 ) -> str:
     """Label of an observable: `before`, the user's label or name and unit, and what else than `axes` it is averaged over."""
     unit = results[name].attrs.get("units", "1")
-    default = plain(name.replace("_", " ").replace("hamming", "Hamming")) + (f" ({plain(str(unit))})" if unit != "1" else "")
+    default = plain(in_words(name)) + (f" ({plain(str(unit))})" if unit != "1" else "")
     others = [] if axes is None else [axis_label(axis, labels) for axis in long_axes(results, name) if axis not in axes]
     return before + ((labels or {}).get(name) or default) + (f"\naveraged over {', '.join(others)}" if others else "")
 

@@ -84,7 +84,7 @@ def tables_of(content: Mapping[str, Any]) -> dict[str, Any]:
 def print_tables(console: Console, content: dict[str, Any]) -> None:
     """Print the tables of a `summary`: one for each model and decoder, or a single one where they run along one axis."""
     observable = content["observable"]
-    label = "mean " + observable.replace("_", " ").replace("hamming", "Hamming")
+    label = "mean " + in_words(observable)
     means = {name: table[f"mean_{observable}"] for name, table in tables_of(content).items()}
     form = ".2f" if observable == "hamming_error" else ".4g"
     *vertical, (columns, values) = content["axes"].items()
@@ -230,6 +230,11 @@ def mean_and_interval(
 def observables_of(results: xr.Dataset) -> list[str]:
     """What a run measured of its models, in the order in which it is stored."""
     return [str(name) for name, values in results.data_vars.items() if "model" in values.dims and name != "status"]
+
+
+def in_words(observable: str) -> str:
+    """The name of an observable as a text has it."""
+    return observable.replace("_", " ").replace("hamming", "Hamming")
 
 
 def default_observable(results: xr.Dataset) -> str:

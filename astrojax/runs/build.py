@@ -48,7 +48,7 @@ def build(config: Config, memory: int | None = None) -> Plan:
         for name in [*config.models, *([DECODERS] if config.decoders else [])]
     }
     load = functools.cache(load_pool)
-    parts = tuple(part for name, own in dims.items() for part in _parts(config, name, own, outer, load))
+    parts = tuple(part for name, varied in dims.items() for part in _parts(config, name, varied, outer, load))
     for part in parts:
         if part.name != DECODERS and is_own(config.models[part.name]):
             try_memory(part, own_code.short_name(config.models[part.name].kind))

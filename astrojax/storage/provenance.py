@@ -117,6 +117,7 @@ class Record:
             self._notice(f"started with other versions, which may give other values: {', '.join(changed)}")
         copies = [path.relative_to(self._folder.resolve()) for path in _files_inside(self.config, self._folder)]
         own = sha256_by_name(self._folder, [CONFIG, *(path.as_posix() for path in copies)])
+        own_code.remember(self._folder, self.config.code())
         here, now = environment(), datetime.now(UTC).isoformat(timespec="seconds")
         fixed = {
             "seed": self.config.seed,
@@ -176,7 +177,6 @@ class Record:
 def _code(config: "BaseConfig", folder: Path) -> dict[str, Any]:
     """The source of a user's own code by path in the folder, and versions of packages; nothing if there is none."""
     codes = config.code()
-    own_code.remember(folder, codes)
     sources = {_relative(Path(code.place), folder.resolve()).as_posix(): code.text for code in codes if code.text is not None}
     packages = {code.place: code.identity for code in codes if code.text is None}
     return {name: found for name, found in {"code": sources, "packages": packages}.items() if found}

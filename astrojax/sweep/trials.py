@@ -209,14 +209,14 @@ class DecoderTrial(eqx.Module):
         return {name: hamming_error(problem.target, answer) for name, answer in known.items()}
 
 
-def observe(memory: AbstractMemory, target: Neurons, recall: Recall, observables: Sequence[Any] | None = None) -> Observables:
-    """Observables of a recall, all of the package's if none are given, and how it was computed.
+def observe(memory: AbstractMemory, target: Neurons, recall: Recall, observables: Sequence[Any]) -> Observables:
+    """Observables of a recall, as `chosen_functions` returns them, and how it was computed.
 
     Observables are NaN where the status is not `OK`. Raises `InputError` for one that does not return a real number.
     """
     dtype = recall.state.x.dtype
     measured: dict[str, Scalar] = {}
-    for item in chosen_functions("observable", observables):
+    for item in observables:
         name = name_of(item)
         value = (recall.running or {})[name] if isinstance(item, AbstractRunningObservable) else item(memory, target, recall)
         measured[name] = real_number(f"observable {name}", value, dtype)

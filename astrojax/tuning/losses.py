@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from .._internal.checks import InputError, concrete, real, real_number, shown
-from .._internal.registry import find, kind_of, members
+from .._internal.registry import find, kind_of
 from .._internal.types import Neurons, Scalar, ScalarLike
 from ..models.base import AbstractMemory
 from ..problems.observables import soft_hamming_error
@@ -90,6 +90,3 @@ class Loss(eqx.Module):
         values = {name: function(memory, target, state) for name, function in self.functions.items()}
         terms = [weight * real_number(f"loss {name}", values[name], target.dtype) for name, weight in weights.items()]
         return sum(terms[1:], terms[0])
-
-
-LOSSES = members("loss")

@@ -19,7 +19,17 @@ from ...storage.provenance import read_record
 from ...tuning.record import ranked
 from ..figures import figures_of
 from ..statistics import with_interval
-from ..tables import bounds_of, computed, describe_grids, mean_and_interval, observables_of, summary, tables_of, zipped
+from ..tables import (
+    bounds_of,
+    computed,
+    describe_grids,
+    in_words,
+    mean_and_interval,
+    observables_of,
+    summary,
+    tables_of,
+    zipped,
+)
 from ..tune import NAMES, count_gradients, describe, describe_gradients, error_cells, last_step, tune_figures, tune_summary
 from .render import Picture, inline_markdown, render, short
 
@@ -139,7 +149,7 @@ def run_content(results: xr.Dataset, provenance: Mapping[str, Any], num_done: in
 def _label(results: xr.Dataset, name: str) -> str:
     """An observable and its units, in words."""
     units = results[name].attrs.get("units", "1")
-    return name.replace("_", " ").replace("hamming", "Hamming") + (f" ({units})" if units != "1" else "")
+    return in_words(name) + (f" ({units})" if units != "1" else "")
 
 
 def _failed_at(status: xr.DataArray) -> tuple[list[list[str]], list[str], list[list[str]]]:
