@@ -60,7 +60,7 @@ class BaseConfig(Section):
     seed: Integer = Field(0, ge=0, lt=2**31, description="all random numbers follow from it")
     precision: Literal["float32", "float64"] = Field("float32", description="of patterns, dynamics and results")
     name: Name
-    patterns: Patterns = Field(PATTERNS["random"](), description="where patterns come from")
+    patterns: Patterns = Field(PATTERNS["random"](kind="random"), description="where patterns come from")
     corruption: chosen("corruption") = Field(  # type: ignore[valid-type]
         section_of("corruption", "flips")(kind="flips"), description="how a query differs from its pattern"
     )

@@ -156,11 +156,20 @@ def parameters_of(build: Callable[..., Any], leave_out: Iterable[str] = ()) -> l
     for name, parameter in inspect.signature(build, eval_str=True).parameters.items():
         if name not in leave_out and parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             has_none = parameter.annotation is parameter.empty
-            types, metadata = flatten(_type_of_default(parameter.default) if has_none else parameter.annotation)
+            types, metadata = flatten(_type_of_default(parameter.default) if has_none else _evaluated(build, parameter))
             known = f"{QUANTITIES[name].symbol}, {QUANTITIES[name].meaning}" if name in QUANTITIES else ""
             meaning = texts.get(name, known)
             found.append(Parameter(name, parameter.default, types, metadata, meaning))
     return found
+
+
+def _evaluated(build: Any, parameter: inspect.Parameter) -> Any:
+    """The annotation of a parameter, which is text in a class of a file that postpones the evaluation of annotations."""
+    if isinstance(parameter.annotation, str):
+        for base in getattr(build, "__mro__", ()):
+            if parameter.name in vars(base).get("__annotations__", ()):
+                return inspect.get_annotations(base, eval_str=True)[parameter.name]
+    return parameter.annotation
 
 
 def _type_of_default(default: Any) -> type:
@@ -298,7 +307,7 @@ def _section(kind: str, build: Any, ending: str, fields: dict[str, Any], base: t
     return section
 
 
-def _pattern_section(kind: str, source: Any) -> type[Section]:
+def _pattern_section(kind: str, source: Any) -> type[Choice]:
     parameters = parameters_of(source, leave_out=("key", "num_patterns", "binary"))
     return _section(kind, source, "Patterns", {one.name: one.field() for one in parameters}, Choice)
 

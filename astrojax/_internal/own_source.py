@@ -1,0 +1,189 @@
+"""The source of functions and classes that a user defined in a notebook or a script, gathered with all that it uses."""
+
+import ast
+import builtins
+import inspect
+import linecache
+import math
+import symtable
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.metadata import packages_distributions
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import jax
+import numpy as np
+
+from .errors import InputError, shown
+
+FUTURE_ANNOTATIONS = 0x1000000  # of co_flags: where `from __future__ import annotations` holds
+
+
+def home_of(item: Any) -> str | None:
+    """The shortest public module of an installed package, or of Python, that has a class or function under its name."""
+    module, name = getattr(item, "__module__", None), getattr(item, "__name__", None) or getattr(item, "_name", None)
+    if not isinstance(module, str) or not isinstance(name, str) or not _is_installed(module):
+        return None
+    top = module.partition(".")[0]
+    known = [one for one in list(sys.modules) if one.partition(".")[0] == top and "._" not in one] + [module]
+    homes = [one for one in known if vars(sys.modules.get(one, builtins)).get(name) is item]
+    return min(homes, key=lambda one: (one.count("."), one), default=None)
+
+
+def _is_installed(module: str) -> bool:
+    top = module.partition(".")[0]
+    return top in (__name__.partition(".")[0], *sys.stdlib_module_names) or bool(packages_distributions().get(top))
+
+
+class Gathered:
+    """The text of one file with the source of functions and classes, and of all that they use.
+
+    What comes from installed packages is imported. Numbers, texts and arrays that are used are written out.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] = {}
+        self._imports: set[str] = set()
+        self._definitions: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """What the file holds; nothing if nothing was added."""
+        future = sorted(line for line in self._imports if "__future__" in line)
+        imports = [*future, *sorted(self._imports.difference(future))]
+        return "\n\n".join(["\n".join(imports), *self._definitions, ""]) if self._definitions else ""
+
+    def add(self, name: str, value: Any, user: str = "the experiment") -> None:
+        """Add what a name stands for. Raises `InputError` if it cannot be written down, or is another thing than before."""
+        if name in self._values:
+            if self._values[name] is not value:
+                raise InputError(f"{user} uses {name}, which stands for two different things; rename one of them")
+            return
+        self._values[name] = value
+        if isinstance(value, ModuleType):
+            if not _is_installed(value.__name__):
+                text = f"import what it needs, from {value.__name__} import …, or install it as a package"
+                raise InputError(f"{user} uses the module {value.__name__}, a file of your own; {text}")
+            self._imports.add(f"import {value.__name__} as {name}" if name != value.__name__ else f"import {name}")
+        elif home := home_of(value):
+            original = getattr(value, "__name__", name)
+            self._imports.add(f"from {home} import {original}" + (f" as {name}" if name != original else ""))
+        elif isinstance(value, type) or isinstance(inspect.unwrap(value), FunctionType):
+            self._define(name, value)
+        else:
+            self._definitions.append(f"{name} = {self._literal(name, value, user)}")
+
+    def _define(self, name: str, item: Any) -> None:
+        text, values, is_future = _source_of(item)
+        if is_future:
+            self._imports.add("from __future__ import annotations")
+        required, possible = _names_used(text)
+        for used in sorted(required | possible):
+            if used in values:
+                self.add(used, values[used], item.__name__)
+            elif used in required and not hasattr(builtins, used) and not is_future:
+                raise InputError(f"{item.__name__} uses {used}, whose value cannot be found; define it outside of functions")
+        self._definitions.append(text if name == item.__name__ else f"{text}\n\n{name} = {item.__name__}")
+
+    def _literal(self, name: str, value: Any, user: str) -> str:
+        if isinstance(value, jax.Array | np.ndarray | np.generic) and value.dtype.kind in "biuf" and np.isfinite(value).all():
+            module = jax if isinstance(value, jax.Array) else np
+            self.add(module.__name__, module)
+            home = "jax.numpy" if module is jax else "numpy"
+            return f'{home}.asarray({np.asarray(value).tolist()}, "{value.dtype}")'
+        if isinstance(value, float) and not math.isfinite(value):
+            return f'float("{value}")'
+        try:
+            if ast.literal_eval(repr(value)) == value and not isinstance(value, set):
+                return repr(value)
+        except (ValueError, SyntaxError, TypeError, RecursionError):
+            pass
+        allowed = "numbers, text, finite arrays, functions, classes and what is imported from installed packages"
+        raise InputError(f"{user} uses {name}, which cannot be stored with it: {allowed} can be; got {shown(value)}")
+
+
+def _source_of(item: Any) -> tuple[str, Mapping[str, Any], bool]:
+    """Source of a function or class, values of names that it can use, and whether its annotations are not evaluated."""
+    functions = list(_functions_of(item))
+    values: dict[str, Any] = {}
+    if isinstance(item, type):
+        values |= vars(sys.modules.get(item.__module__, builtins)) | {base.__name__: base for base in item.__bases__}
+    for function in functions:
+        values |= function.__globals__ | dict(inspect.getclosurevars(function).nonlocals)
+    for function in functions:
+        code = function.__code__
+        linecache.checkcache(code.co_filename)
+        text = "".join(linecache.getlines(code.co_filename, function.__globals__))
+        is_future = bool(code.co_flags & FUTURE_ANNOTATIONS)
+        if node := _definition(text, item.__name__, code):
+            if code not in _codes_in(compile(text, code.co_filename, "exec", code.co_flags & FUTURE_ANNOTATIONS, True)):
+                raise InputError(f"{code.co_filename} has changed since {item.__name__} was defined there; import it again")
+            lines = text.splitlines()[_first_line(node) - 1 : node.end_lineno]
+            nested = ["if True:  # it was defined inside another function"] if node.col_offset else []
+            return "\n".join([*nested, *lines]), values, is_future
+    raise InputError(f"the source of {item.__name__} cannot be found; define it in a notebook or a file, by def or class")
+
+
+def _functions_of(item: Any) -> Iterator[FunctionType]:
+    """The function, or the methods that a class defines itself."""
+    found = [item]
+    if isinstance(item, type):
+        found = [getattr(one, "fget", None) or getattr(item, name) for name, one in list(vars(item).items())]
+    for one in found:
+        function = inspect.unwrap(getattr(one, "__func__", one))
+        if isinstance(function, FunctionType):
+            yield function
+
+
+def _definition(text: str, name: str, code: CodeType) -> Any:
+    """The innermost definition of a name around a line of a text; `None` if there is none."""
+    try:
+        nodes = list(ast.walk(ast.parse(text)))
+    except SyntaxError:
+        return None
+    found = [
+        node
+        for node in nodes
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and node.name == name
+        and _first_line(node) <= code.co_firstlineno <= (node.end_lineno or 0)
+    ]
+    return max(found, key=_first_line, default=None)
+
+
+def _first_line(node: ast.FunctionDef | ast.ClassDef) -> int:
+    return min([node.lineno, *(one.lineno for one in node.decorator_list)])
+
+
+def _codes_in(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            yield from _codes_in(one)
+
+
+def _names_used(text: str) -> tuple[set[str], set[str]]:
+    """Global names that a definition uses, and those in annotations that are text."""
+    table = symtable.symtable(text, "definition", "exec")
+    assigned = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned()}
+    tables, names = [table], set[str]()
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        is_top = table.get_type() == "module"
+        names |= {one.get_name() for one in table.get_symbols() if one.is_referenced() and (is_top or one.is_global())}
+    annotations = [
+        annotation
+        for node in ast.walk(ast.parse(text))
+        for annotation in (getattr(node, "annotation", None), getattr(node, "returns", None))
+        if annotation is not None
+    ]
+    texts = [one.value for node in annotations for one in ast.walk(node) if isinstance(one, ast.Constant)]
+    inside = set[str]()
+    for given in texts:
+        try:
+            inside |= {one.id for one in ast.walk(ast.parse(str(given), mode="eval")) if isinstance(one, ast.Name)}
+        except SyntaxError:
+            continue
+    return names - assigned, inside - assigned

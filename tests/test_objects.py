@@ -1,0 +1,196 @@
+"""Runs from objects in Python: what a notebook defines is stored with its source, and repeats from the folder alone."""
+
+import functools
+import importlib.util
+import linecache
+import sys
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import xarray as xr
+from jax.numpy import sign as signs
+
+import astrojax as aj
+from astrojax._internal import own_code
+from astrojax._internal.own_source import Gathered
+
+LAB = Path(__file__).parents[1] / "docs" / "examples" / "mylab"
+
+SMALL = {"axes": {"num_patterns": 2, "num_flips": [1, 2]}, "trials": 3, "patterns": {"num_neurons": 8}, "decoders": False}
+
+BASE = 3
+WEIGHTS = np.array([[0.1, 2.0], [3.0, 1 / 3]])
+NAMES = {"one": [1, 2.5], "far": (float(2**60), None)}
+MISSING = object()
+
+
+def ping(number):
+    return 1 if number == 0 else pong(number - 1)
+
+
+def pong(number):
+    return -ping(number) * BASE
+
+
+@functools.lru_cache
+def decorated(x: "float") -> "jax.Array":
+    return signs(x) * WEIGHTS.sum() + len(NAMES["one"]) + ping(3)
+
+
+class Shifted(aj.TanhActivation):
+    """A subclass whose base is of the package."""
+
+    def __call__(self, x, slope):
+        return super().__call__(x + BASE, slope)
+
+
+def closure(scale):
+    def measured(memory, target, recall):
+        """A function that keeps a number of the function around it."""
+        return scale * jnp.mean(recall.x)
+
+    return measured
+
+
+def uses_missing():
+    return MISSING
+
+
+def read_back(item):
+    """What the gathered source of an object defines, executed elsewhere."""
+    gathered = Gathered()
+    gathered.add(item.__name__, item)
+    module = {"__name__": "elsewhere"}
+    exec(gathered.text, module)
+    return module[item.__name__]
+
+
+@pytest.fixture
+def usual_promotion():
+    before = jax.config.jax_numpy_dtype_promotion
+    jax.config.update("jax_numpy_dtype_promotion", "standard")
+    yield
+    jax.config.update("jax_numpy_dtype_promotion", before)
+
+
+@pytest.fixture
+def mylab(monkeypatch, usual_promotion):
+    """The lab's file, imported as a script would."""
+    spec = importlib.util.spec_from_file_location("mylab", LAB / "mylab.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "mylab", module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_objects_and_a_file_give_the_same_run(mylab, tmp_path, monkeypatch):
+    experiment = aj.experiment(
+        name="mylab",
+        task=aj.Task(eqx.Partial(mylab.barcodes, width=2), mylab.Occlusion()),
+        axes={"num_patterns": [3], "num_occluded": np.array([8]), "sharpness": [1, 3]},
+        trials=4,
+        models={
+            "projection": functools.partial(mylab.ProjectionMemory, tau_x=0.5),
+            "cubic": eqx.Partial(aj.AstrocyteMemory, temperature=jnp.asarray(0.5), score=mylab.CubicScore(sharpness=2)),
+        },
+        observables=["hamming_error", mylab.block_error],
+        decoders=["nearest_signed", mylab.shown_entries],
+    )
+    stored = aj.run(experiment, tmp_path / "objects").load()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    axes = {"axes.num_patterns": [3], "axes.num_occluded": [8], "observables": ["hamming_error", "mylab.py:block_error"]}
+    config = aj.load_config(LAB / "run.yaml", trust=True, trials=4, **axes)
+    models = {name: model for name, model in config.models.items() if name != "sparse"}
+    named = aj.run(config.model_copy(update={"models": models}), tmp_path / "named").load()
+    xr.testing.assert_equal(stored, named)
+    counts = []
+    aj.run(experiment, tmp_path / "objects", on_begin=lambda *numbers: counts.append(numbers))
+    assert counts[0][0] == counts[0][1] > 0  # all was stored
+    own_code._trusted.clear()
+    own_code._modules.clear()
+    found = aj.verify(tmp_path / "objects", share=0.1)  # the folder alone suffices, and was trusted by running it
+    assert {tally["different"] for tally in found.values()} == {0}
+
+
+def test_a_search_from_objects(mylab):
+    search = aj.search_experiment(
+        axes={"num_patterns": [4], "noisy_share": [0.2]},
+        patterns=mylab.barcodes,
+        corruption=mylab.SaltAndPepper,
+        model=functools.partial(aj.AstrocyteMemory, temperature=0.5, score=mylab.CubicScore),
+        parameters=["sharpness", "temperature"],
+        loss={mylab.margin: 1},
+    )
+    text = search.code()[0].text
+    assert all(name in text for name in ("barcodes", "SaltAndPepper", "CubicScore", "margin"))
+    assert "ProjectionMemory" not in text
+    assert [own_code.short_name(name) for name in search.loss] == ["margin"]
+
+
+def test_members_of_the_package_need_no_source():
+    pool = aj.random_patterns(jax.random.key(0), num_neurons=12, num_patterns=5)
+    experiment = aj.experiment(
+        axes={"num_patterns": range(2, 4), "erased_fraction": 0.25},
+        task=aj.Task(eqx.Partial(aj.pooled_patterns, pool=pool), aj.Erasures()),
+        models={
+            "power": functools.partial(aj.AstrocyteMemory, score=aj.PowerScore(order=6), gain_map=aj.SoftmaxGainMap),
+            "fit": functools.partial(aj.AstrocyteMemory, initial_gain_logits=jnp.arange(5.0)),
+            "plain": {"kind": aj.HopfieldMemory, "tau_x": 2},
+        },
+    )
+    assert experiment.code() == []
+    assert (experiment.models["power"].score.kind, experiment.models["power"].order) == ("power", 6)
+    assert (experiment.models["plain"].kind, experiment.models["plain"].tau_x) == ("hopfield", 2)
+    assert (np.load(experiment.models["fit"].initial_gain_logits) == np.arange(5.0)).all()
+    assert (aj.load_patterns(experiment.patterns.path) == pool).all()
+    assert experiment.corruption.kind == "erasures"
+    assert experiment.axes.num_patterns == [2, 3]
+
+
+def test_source_is_gathered_with_all_that_it_uses():
+    assert read_back(decorated)(-2.0) == decorated(-2.0)
+    x, slope = jnp.asarray([0.1]), jnp.asarray(2.0)
+    assert read_back(Shifted)()(x, slope) == Shifted()(x, slope)
+    memory, target = None, None
+    recall = aj.NeuronState(jnp.arange(3.0))
+    assert read_back(closure(2.5))(memory, target, recall) == 2.5
+
+
+def test_a_notebook_has_no_files():
+    cell = "class Doubled:\n    def double(self, x):\n        return FACTOR * x\n"
+    linecache.cache["<cell 1>"] = (len(cell), None, cell.splitlines(True), "<cell 1>")
+    notebook = {"FACTOR": 2, "__name__": "a_notebook"}
+    exec(compile(cell, "<cell 1>", "exec"), notebook)
+    assert read_back(notebook["Doubled"])().double(4) == 8
+    again = cell.replace("FACTOR", "1 + FACTOR")
+    linecache.cache["<cell 1>"] = (len(again), None, again.splitlines(True), "<cell 1>")
+    with pytest.raises(aj.InputError, match="has changed since Doubled was defined"):
+        read_back(notebook["Doubled"])
+
+
+typed = {"HopfieldMemory": aj.HopfieldMemory}
+exec("def typed_in(memory, target, recall):\n    return 1.0\n", typed)
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"observables": [lambda memory, target, recall: 1.0]}, "class or a function with a name"),
+        ({"observables": [typed["typed_in"]]}, "source of typed_in cannot be found"),
+        ({"observables": [uses_missing]}, "uses_missing uses MISSING, which cannot be stored"),
+        ({"observables": [closure(1.0), closure(2.0)]}, "uses measured, which stands for two different things"),
+        ({"models": {"a": aj.HopfieldMemory(jnp.ones((4, 2)))}}, "a memory must be a class, or a partial"),
+        ({"models": {"a": functools.partial(aj.HopfieldMemory, 1)}}, "keyword arguments alone"),
+        ({"models": {"a": functools.partial(aj.HopfieldMemory, tau=1)}}, r"models.a.tau: unknown key \(did you mean 'tau_x'"),
+        ({"corruption": aj.Flips(), "task": aj.Task(eqx.Partial(aj.random_patterns), aj.Flips())}, "task and .* combined"),
+        ({"trials": object()}, "trials must be a number"),
+        ({"observables": ["nobody.py:one"]}, "nobody.py cannot be read"),
+    ],
+)
+def test_what_cannot_be_stored_is_refused(sections, said):
+    with pytest.raises(aj.InputError, match=said):
+        aj.experiment(**({"models": {"a": aj.HopfieldMemory}} | SMALL | sections))
