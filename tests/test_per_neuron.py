@@ -100,3 +100,34 @@ def test_other_numbers_are_refused():
     with pytest.raises(aj.InputError, match="tau_x must be a single number with SphereActivation, which couples neurons"):
         aj.HopfieldMemory(patterns, tau_x=np.ones(9), activation=SphereActivation())
     assert aj.HopfieldMemory(patterns, activation=SphereActivation()).energy_rate(aj.NeuronState(jnp.asarray(QUERY))) < 0
+
+
+def test_they_come_from_files(tmp_path):
+    np.save(tmp_path / "tau.npy", TAU)
+    (tmp_path / "slope.csv").write_text("\n".join(map(repr, SLOPE.tolist())))
+    text = "{patterns: {num_neurons: 9}, axes: {num_patterns: 4, num_flips: 2}, trials: 3, precision: float64, decoders: false,"
+    text += (
+        "observables: [overlap], retrieval: {num_steps: 2000}, models: {a: {kind: hopfield, tau_x: tau.npy, slope: slope.csv}}}"
+    )
+    (tmp_path / "run.yaml").write_text(text)
+    config = aj.load_config(tmp_path / "run.yaml")
+    stored = aj.run(config, tmp_path / "run")
+    with jax.enable_x64(True):
+        build = functools.partial(aj.HopfieldMemory, tau_x=jnp.asarray(TAU), slope=jnp.asarray(SLOPE))
+        task = aj.Task(functools.partial(aj.random_patterns, num_neurons=9), aj.Flips())
+        for trial in range(3):
+            coordinates = {"num_patterns": jnp.uint32(4), "num_flips": jnp.uint32(2), "trial": jnp.uint32(trial)}
+            problem = task.draw(jax.random.key(0), coordinates, 4)
+            recall = aj.retrieve(build(problem.patterns), problem.query, t1=10.0, solver="etd3", rtol=1e-8)
+            expected = aj.overlap(problem.target, jnp.tanh(SLOPE * recall.x))
+            np.testing.assert_allclose(stored["overlap"].isel(trial=trial).squeeze(), expected, atol=1e-5)
+    assert sorted(path.name for path in (tmp_path / "run" / "inputs").iterdir()) == ["slope.csv", "tau.npy"]
+    for tau, said in (("[1, 2]", "9 numbers, one per neuron"), ("-1", "greater than 0"), ("x", "finite number; got 'x'")):
+        (tmp_path / "two.csv").write_text("1\n2\n")
+        with pytest.raises(aj.InputError, match=said):
+            aj.run(
+                aj.load_config(tmp_path / "run.yaml", **{"models.a.tau_x": "two.csv" if tau[0] == "[" else tau}), tmp_path / "x"
+            )
+    search = {"axes": {"num_patterns": 4, "num_flips": 2}, "model": {"kind": "hopfield", "tau_x": TAU}, "parameters": ["tau_x"]}
+    with pytest.raises(aj.InputError, match=r"starts from a number; model\.tau_x is .*npy"):
+        aj.search_experiment(patterns={"num_neurons": 9}, **search)

@@ -17,8 +17,10 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     SerializeAsAny,
     ValidationInfo,
+    WrapValidator,
     create_model,
     model_serializer,
     model_validator,
@@ -28,7 +30,7 @@ from .._internal import own_code
 from .._internal.errors import InputError, did_you_mean, shown
 from .._internal.parameters import MOST_STEPS, QUANTITIES, OneOf, Range
 from .._internal.registry import ROLES, base_names, find, members, names
-from .._internal.types import PER_PATTERN
+from .._internal.types import PER_NEURON, PER_PATTERN
 from ..models import memories
 from ..models.activations import AbstractActivation
 from ..models.gain_maps import AbstractGainMap
@@ -86,6 +88,17 @@ Number = Annotated[int | float, BeforeValidator(as_number)]
 PerPatternFile = Annotated[Path | None, Field(exclude_if=lambda path: path is None)]
 """A .npy, .npz or .csv file with a number for each pattern."""
 
+
+def _number_or_file(given: Any, number: Callable[[Any], float]) -> float | Path:
+    is_file = isinstance(given, Path) or (isinstance(given, str) and given.endswith(FILES_OF_NUMBERS))
+    return Path(given) if is_file else number(given)
+
+
+FILES_OF_NUMBERS = (".npy", ".npz", ".csv")
+
+MaybeFile = (WrapValidator(_number_or_file, json_schema_input_type=float | Path), PlainSerializer(lambda given: given))
+"""Marks of a number that may also be a file with one for each neuron."""
+
 RELATIVE = "relative paths start in the configuration's folder"
 
 PARTS = {AbstractScore: "score", AbstractGainMap: "gain_map", AbstractActivation: "activation"}
@@ -120,7 +133,7 @@ class Parameter(NamedTuple):
 
     def field(self) -> Any:
         """Its annotation and default in a section."""
-        names, limits, more = self.first(OneOf), self.first(Range), dict[str, Any]()
+        allowed, limits, more = self.first(OneOf), self.first(Range), dict[str, Any]()
         meaning = self.meaning
         if PER_PATTERN in self.metadata:
             annotation: Any = PerPatternFile
@@ -129,10 +142,13 @@ class Parameter(NamedTuple):
             annotation, default = chosen(self.part), self.default
             more |= {} if self.part == "score" else {"exclude_if": lambda value: value.kind == default}
             return annotation, Field(section_of(self.part, default)(kind=default), description=meaning, **more)
-        elif names and self.takes_numbers:
-            annotation, limits, more = _named_number(names.names), None, {"exclude_if": lambda value: value is None}
-        elif names:
-            annotation = Literal[names.names]
+        elif allowed and self.takes_numbers:
+            annotation, limits, more = _named_number(allowed.names), None, {"exclude_if": lambda value: value is None}
+        elif allowed:
+            annotation = Literal[allowed.names]
+        elif PER_NEURON in self.metadata:
+            annotation, limits = Annotated[Real, Field(**(limits or Range()).bounds()), *MaybeFile], None
+            meaning = f"{meaning}; or a file with one number per neuron"
         elif self.takes_numbers:
             annotation = Real
         else:

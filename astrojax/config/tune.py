@@ -220,11 +220,9 @@ def _path(model: Any, name: str) -> str:
     return f"{parts[0]}.{name}" if parts else name
 
 
-def _start(model: Any, retrieval: Any, name: str) -> float:
-    if name == "t1":
-        return float(retrieval.t1)
+def _start(model: Any, retrieval: Any, name: str) -> Any:
     part, _, own = _path(model, name).rpartition(".")
-    return float(getattr(getattr(model, part) if part else model, own))
+    return retrieval.t1 if name == "t1" else getattr(getattr(model, part) if part else model, own)
 
 
 def _faults_of_loss(loss: Mapping[str, float], model: Any) -> Iterator[Fault]:
@@ -281,6 +279,7 @@ def _check_parameter(name: str, how: Searched, model: Any, sections: Mapping[str
         return
     if name == "t1" and "retrieval" not in sections:
         return
-    if name == "coupling" and not isinstance(model.coupling, float):
-        raise InputError(f"starts from a number; model.coupling is {model.coupling or 'left out'}")
-    parameter.check("the start", _start(model, sections.get("retrieval"), name))
+    start = _start(model, sections.get("retrieval"), name)
+    if not isinstance(start, float):
+        raise InputError(f"starts from a number; model.{name} is {start or 'left out'}")
+    parameter.check("the start", start)

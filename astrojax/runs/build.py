@@ -75,7 +75,7 @@ def _parts(
         chosen = config.decoders
         sample: Any = DecoderTrial(task, None if isinstance(chosen, bool) else [member_of(one) for one in chosen])
         if name != DECODERS:
-            make, parameters, per_pattern = memory_of(variant.models[name], f"models.{name}", task, config.name)
+            make, parameters, per_pattern = memory_of(variant.models[name], f"models.{name}", task, num_neurons, config.name)
             observables = None if config.observables is None else [member_of(one) for one in config.observables]
             solve = variant.retrieval.settings()
             sample = RecallTrial(task, make, parameters, per_pattern=per_pattern, observables=observables, **solve)
@@ -154,7 +154,7 @@ def _variant(config: Config, fields: Mapping[str, float | int]) -> Config:
 
 
 def memory_of(
-    model: MemorySection, path: str, task: Task, source: str
+    model: MemorySection, path: str, task: Task, num_neurons: int, source: str
 ) -> tuple[Callable[..., AbstractMemory], dict[str, Any], dict[str, jax.Array]]:
     """How the memory of a section is built: a function, its dynamical parameters, and those of each pattern.
 
@@ -179,12 +179,15 @@ def memory_of(
             else:
                 settings[name] = section.kind if not own and section.kind in members(name) else section.build(**own)
     settings = {name: value for name, value in settings.items() if name not in parts}
-    files = {name: getattr(model, name) for name in model.files}
-    num_neurons, size = (0, 0) if task.pool is None else task.pool.shape
+    for name in [name for name, value in settings.items() if isinstance(value, Path) and name in model.numbers]:
+        parameters[name] = _numbers_in(settings.pop(name), num_neurons, f"{path}.{name}", source)
+        if not (parameters[name] > 0).all():
+            raise ConfigError(source, [(f"{path}.{name}", f"{getattr(model, name)} must hold positive numbers")])
+    size = task.pool_size or 0
     per_pattern = {
-        name: _one_per_pattern(file, num_neurons, size, f"{path}.{name}", source)
-        for name, file in files.items()
-        if file is not None
+        name: _numbers_in(file, size, f"{path}.{name}", source, num_neurons)
+        for name in model.files
+        if (file := getattr(model, name)) is not None
     }
     build = eqx.Partial(model.build, **settings)
     return Assembled(build, parts) if parts else build, parameters, per_pattern
@@ -219,7 +222,8 @@ def member_of(section: Choice) -> Any:
     return section.build(**section.own_fields()) if isinstance(section.build, type) else section.build
 
 
-def _one_per_pattern(file: Path, num_neurons: int, size: int, path: str, source: str) -> jax.Array:
+def _numbers_in(file: Path, size: int, path: str, source: str, num_neurons: int | None = None) -> jax.Array:
+    """One number per neuron, or per pattern if the number of neurons is given. Raises `ConfigError` for anything else."""
     try:
         values = read_array(file)
     except InputError as error:
@@ -228,7 +232,8 @@ def _one_per_pattern(file: Path, num_neurons: int, size: int, path: str, source:
         text = f"it holds an array of shape {values.shape} and type {values.dtype}"
         if values.size == num_neurons:
             text += ", as many as there are neurons: are the patterns the rows of their file?"
-        raise ConfigError(source, [(path, f"{file} must hold {size} numbers, one per pattern; {text}")])
+        what = "pattern" if num_neurons else "neuron"
+        raise ConfigError(source, [(path, f"{file} must hold {size} numbers, one per {what}; {text}")])
     values, precision = values.ravel().astype(np.float64), jnp.result_type(float)
     bad = ~(np.abs(values) <= float(jnp.finfo(precision).max))
     if bad.any():

@@ -200,7 +200,7 @@ def objective_of(config: TuneConfig, score: str, memory: int | None = None) -> O
     """
     task, num_neurons = task_of(config, load_pool)
     loads = [int(load) for load in config.axes.values()["num_patterns"]]
-    build, parameters, per_pattern = memory_of(config.models()[score], "model", task, config.name)
+    build, parameters, per_pattern = memory_of(config.models()[score], "model", task, num_neurons, config.name)
     level = level_of(config.corruption)
     levels = config.axes.values()[level]
     settings = config.retrieval.settings()
