@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # several names a line, which isort would not do
     from . import testing as testing
     from ._internal.devices import OutOfMemoryError as OutOfMemoryError
     from ._internal.errors import InputError as InputError, RunError as RunError
+    from ._internal.parameters import Range as Range
     from .config.objects import experiment as experiment, search_experiment as search_experiment
     from .equilibria.basins import Attractors as Attractors, Basin as Basin, attractors as attractors, basin as basin
     from .equilibria.classification import EquilibriumKind as EquilibriumKind, Identity as Identity, identify as identify

@@ -37,7 +37,7 @@ class ToyMemory(AbstractMemory):
 
     def __init__(self, patterns, *, tau_x: PositiveLike = 1.0, slope: PositiveLike = 5.0,
                  strength: Annotated[ScalarLike, Range(gt=0, le=4)] = 1.0, stored=None):
-        self._set(patterns, stored, tau_x=tau_x, slope=slope, strength=strength)
+        self.set_parameters(patterns, stored, tau_x=tau_x, slope=slope, strength=strength)
 
     def initial_state(self, query):
         return NeuronState(checked_query(query, self.patterns))

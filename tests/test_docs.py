@@ -7,6 +7,7 @@ import contextlib
 import functools
 import http.server
 import importlib
+import linecache
 import re
 import shlex
 import threading
@@ -15,6 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import jax
+import numpy as np
 import pytest
 import yaml
 from markdown_it import MarkdownIt
@@ -39,6 +41,13 @@ def blocks(page, *languages):
 def test_the_reference_has_every_public_name():
     pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md"))
     assert sorted(re.findall(r"^\.\. auto\w+:: astrojax\.(\w+)$", pages, re.MULTILINE)) == aj.__all__
+
+
+def write_files(page, folder):
+    """Write the files that a page shows: blocks that begin with a comment that names one."""
+    for _, _, text in blocks(page, "python", "yaml"):
+        if named := re.match(r"# (\w+\.\w+)\n", text):
+            (folder / named[1]).write_text(text, encoding="utf-8")
 
 
 LONG = ("tuning.md", "extending.md")
@@ -73,25 +82,61 @@ def test_every_block_of_python_runs(page, tmp_path, monkeypatch):
         for language, line, code in blocks(page, "python", "yaml"):
             if language == "yaml":  # the file that the blocks after it are about
                 Path("mine.yaml").write_text(code)
-            else:
-                exec(compile("\n" * line + code, page, "exec"), namespace)
+            else:  # as a cell of a notebook
+                cell = f"<{page.name}, line {line}>"
+                linecache.cache[cell] = (len(code), None, code.splitlines(keepends=True), cell)
+                exec(compile(code, cell, "exec"), namespace)
 
 
 @pages_with("yaml")
-def test_every_configuration_is_allowed(page, tmp_path):
+def test_every_configuration_is_allowed(page, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    write_files(page, tmp_path)
     for _, line, text in blocks(page, "yaml"):
         content = yaml.safe_load(text)
         kind = TuneConfig if set(content) - set(Config.model_fields) else Config
         known = set(kind.model_fields)
         assert set(content) <= known, f"{page}:{line}"
         if {"axes", "models"} <= set(content) or {"axes", "model"} <= set(content):
-            parse(content, kind, folder=tmp_path)
+            parse(content, kind, folder=tmp_path, trust=True)
+
+
+def test_every_part_one_can_bring_runs_from_a_configuration(tmp_path, monkeypatch):
+    page = ROOT / "docs" / "guides" / "roles.md"
+    python = "".join(text for _, _, text in blocks(page, "python"))
+    (tmp_path / "mine.py").write_text(python, encoding="utf-8")
+    content = {"models": {}, "axes": {"num_patterns": [3]}, "trials": 2}
+    for _, _, text in blocks(page, "yaml"):
+        for section, given in yaml.safe_load(text).items():
+            content[section] = content.get(section, {}) | given if isinstance(given, dict) else given
+    brought = set(re.findall(r"^(?:class|def) (\w+)", python, re.MULTILINE))
+    assert brought == set(re.findall(r"mine\.py:(\w+)", yaml.safe_dump(content)))
+    loss = content.pop("loss")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    with as_users_have_it():
+        jax.config.update("jax_numpy_dtype_promotion", "standard")  # in all threads
+        stored = aj.run(parse(content, Config, folder=tmp_path, trust=True), tmp_path / "run").load()
+        model = content["models"]["exponential"]
+        search = {name: content[name] for name in ("patterns", "corruption", "axes")} | {"model": model, "loss": loss}
+        search |= {"parameters": ["sharpness"], "search": {"num_steps": 1, "batch_size": 8, "validation_size": 8}}
+        search |= {"landscape": {"size": 0}, "heldout_trials": 2}
+        aj.run_search(parse(search, TuneConfig, folder=tmp_path, trust=True), tmp_path / "search")
+    assert (stored["status"] == 0).all()
+    assert set(stored.model.values) == set(content["models"])
+    assert sorted(stored.decoder.values) == ["nearest_signed", "shown_entries"]
+    highest, passed = stored["highest_overlap"], stored["recall_time"]
+    assert ((highest <= 1) & (highest >= -1)).all()
+    assert (~np.isfinite(passed) | (highest >= 0.8)).all()
+    assert ((stored["block_error"] == 0) == (stored["success"] == 1)).all()
+    query_overlap = 1 - stored.noisy_share  # of salt and pepper, on average: what the copied entries say
+    assert abs(float((1 - 2 * stored["decoder_error"].sel(decoder="shown_entries") / 24 - query_overlap).mean())) < 0.3
 
 
 @pages_with("console", "bash")
 def test_every_command_is_understood(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "configs").symlink_to(ROOT / "configs")
+    write_files(page, tmp_path)
     for _, _, text in blocks(page, "yaml"):  # the file that commands are about
         (tmp_path / "mine.yaml").write_text(text)
     parser, _ = make_parser()

@@ -209,7 +209,7 @@ class Mine(aj.AbstractMemory):
     slope: jax.Array
     stored: jax.Array | None
     def __init__(self, patterns, *, tau_x: float = 1.0, slope: float = 5.0, stored=None):
-        self._set(patterns, stored, tau_x=tau_x, slope=slope)
+        self.set_parameters(patterns, stored, tau_x=tau_x, slope=slope)
     def vector_field(self, state):
         return FIELD
     def energy(self, state):

@@ -344,10 +344,14 @@ EXPECTED = {
     "patterns": "a function of key and num_patterns",
     "corruption": "a subclass of AbstractCorruption",
     "decoder": "a function of problem and evidence",
-    "observable": "a function of memory, target and recall",
+    "observable": "a function of memory, target and recall, or a subclass of AbstractRunningObservable",
     "loss": "a function of memory, target and state",
 }
 """What code of a user's own must be in each role."""
+
+
+OWN_CLASSES = {"memory": "AbstractMemory", "observable": "AbstractRunningObservable"}
+"""Classes that may also stand where functions do, in roles without a base."""
 
 
 def named(role: str, kind: str) -> Any:
@@ -355,9 +359,9 @@ def named(role: str, kind: str) -> Any:
     if not own_code.is_reference(kind):
         return find(role, kind)
     item, base, takes = own_code.load(kind), ROLES[role].base, ROLES[role].takes
-    if role == "memory":
-        base = "AbstractMemory" if isinstance(item, type) else ""
-    elif role == "patterns":
+    if isinstance(item, type):
+        base = OWN_CLASSES.get(role, base)
+    if role == "patterns":
         takes = ("key", "num_patterns")
     is_class = isinstance(item, type) and base in base_names(item)
     is_function = callable(item) and not isinstance(item, type) and set(takes) <= inspect.signature(item).parameters.keys()

@@ -138,7 +138,7 @@ class AstrocyteMemory(AbstractMemory):
         initial_gain_logits: PerPatternLike | None = None,
         logit_bias: PerPatternLike | None = None,
     ) -> None:
-        self._set(patterns, stored, temperature=temperature, tau_x=tau_x, tau_p=tau_p, slope=slope)
+        self.set_parameters(patterns, stored, temperature=temperature, tau_x=tau_x, tau_p=tau_p, slope=slope)
         dtype = self.patterns.dtype
         self.score = as_part("score", AbstractScore, score)
         self.gain_map = as_part("gain_map", AbstractGainMap, gain_map)

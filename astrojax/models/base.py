@@ -64,10 +64,10 @@ class AbstractMemory(eqx.Module):
     needs: ClassVar[Mapping[str, Mapping[str, tuple[str, ...]]]] = {}
     """For parameters with an effect only at certain settings: the values needed, by parameter and setting."""
 
-    def _set(
+    def set_parameters(
         self, patterns: jax.typing.ArrayLike | CompactPatterns, stored: MaskLike | None, **positives: PerNeuronLike
     ) -> None:
-        """Check and set the patterns, the mask and positive parameters by name."""
+        """For the `__init__` of a memory: check and set the patterns, the mask and positive parameters by name."""
         self.patterns, self.stored = checked_patterns(patterns, stored)
         for name, value in positives.items():
             entries = self.num_neurons if name in self.per_neuron_parameters else None

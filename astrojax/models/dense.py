@@ -57,7 +57,7 @@ class DenseMemory(AbstractMemory):
         stored: MaskLike | None = None,
     ) -> None:
         at_least("order", order, 2, MOST_ORDER)
-        self._set(patterns, stored, tau_x=tau_x, slope=slope)
+        self.set_parameters(patterns, stored, tau_x=tau_x, slope=slope)
         self.activation = as_part("activation", AbstractActivation, activation)
         self.order = order
 

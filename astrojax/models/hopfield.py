@@ -53,7 +53,7 @@ class HopfieldMemory(AbstractMemory):
         zero_diagonal: bool = False,
         stored: MaskLike | None = None,
     ) -> None:
-        self._set(patterns, stored, tau_x=tau_x, slope=slope)
+        self.set_parameters(patterns, stored, tau_x=tau_x, slope=slope)
         self.activation = as_part("activation", AbstractActivation, activation)
         if not isinstance(zero_diagonal, bool):
             raise InputError(f"zero_diagonal must be True or False; got {zero_diagonal!r}")

@@ -97,7 +97,7 @@ class NeuronAstrocyteMemory(AbstractMemory):
     ) -> None:
         if isinstance(patterns, CompactPatterns):
             raise InputError("patterns must be an array for a neuron-astrocyte memory; got compact ones")
-        self._set(patterns, stored, tau_x=tau_x, tau_s=tau_s, tau_a=tau_a, slope=slope)
+        self.set_parameters(patterns, stored, tau_x=tau_x, tau_s=tau_s, tau_a=tau_a, slope=slope)
         self.pair_products = None
 
     @property

@@ -42,7 +42,7 @@ def configuration() -> str:
     schema = "`astrojax schema` prints the same as a JSON Schema, with which an editor checks a file as it is written."
     own = (
         "Wherever a `kind` or another name of a memory, score, gain map, activation, ensemble, corruption, decoder, "
-        "observable or loss stands, [your own code](guides/extending.md#in-configurations) may be named: `mine.py:Name`."
+        "observable or loss stands, [your own code](guides/extending.md) may be named: `mine.py:Name`."
     )
     numbers = (
         "A configuration is YAML of at most 4 MiB, with anchors and merges. Numbers are as in JSON: `1e3` is a thousand, "

@@ -26,7 +26,7 @@ class ProjectionMemory(aj.AbstractMemory):
     positive_parameters: ClassVar[tuple[str, ...]] = ("tau_x", "slope", "strength")
 
     def __init__(self, patterns, *, tau_x: float = 1.0, slope: float = 5.0, strength: float = 1.0, stored=None):
-        self._set(patterns, stored, tau_x=tau_x, slope=slope, strength=strength)
+        self.set_parameters(patterns, stored, tau_x=tau_x, slope=slope, strength=strength)
 
     def vector_field(self, state):
         return aj.NeuronState((self.strength * self._project(self.readout(state)) - state.x) / self.tau_x)
