@@ -63,11 +63,29 @@ def check_memory(
         tests = _Tests(build, key, num_neurons, num_patterns)
         failures = tests.run(tests.structure) or [
             failure
-            for test in (tests.rate, tests.descent, tests.relaxation, tests.batch, tests.padding, tests.gradients)
+            for test in (tests.rate, tests.descent, tests.relaxation, tests.batch, tests.gradients)
             for failure in tests.run(test)
         ]
     if failures:
         raise CheckError("\n".join(["the memory fails these checks:", *(f"- {failure}" for failure in failures)]))
+
+
+def structure_faults(memory: AbstractMemory, query: jax.Array) -> Iterator[tuple[Callable[..., Any], str]]:
+    """Methods of a memory whose results have other shapes or types than they must, and what is wrong; nothing is computed."""
+    state = jax.eval_shape(memory.initial_state, query)
+    wanted, given = (jax.tree.map(_described, tree) for tree in (state, jax.eval_shape(memory.vector_field, state)))
+    if given != wanted:
+        yield memory.vector_field, f"must return a state such as initial_state does, {wanted}; it returns {given}"
+        return
+    for method in (memory.energy, memory.energy_rate, memory.speed):
+        number = jax.eval_shape(method, state)
+        if getattr(number, "shape", None) != () or not jnp.issubdtype(number.dtype, jnp.floating):
+            yield method, f"must return one real number; it returns {jax.tree.map(_described, number)}"
+    num_neurons, num_patterns = memory.patterns.shape
+    for measure, size in ((memory.readout, num_neurons), (memory.gains, num_patterns)):
+        values = jax.eval_shape(measure, state)
+        if (values is not None or measure is memory.readout) and getattr(values, "shape", None) != (size,):
+            yield measure, f"must have shape {(size,)}; it returns {jax.tree.map(_described, values)}"
 
 
 class _Tests:
@@ -101,22 +119,21 @@ class _Tests:
 
     def structure(self) -> Iterator[str]:
         """Shapes and structure cannot be checked."""
-        state = self.memory.initial_state(self.queries[0])
-        given, derivative = (jax.tree.map(_described, tree) for tree in (state, self.memory.vector_field(state)))
-        if given != derivative:
-            yield f"vector_field must return what the state is, {given}; it returns {derivative}"
+        faults = [f"{method.__name__} {text}" for method, text in structure_faults(self.memory, self.queries[0])]
+        yield from faults
+        if faults:
             return
-        if getattr(state, "x", None) is None or not np.array_equal(state.x, self.queries[0]):
+
+        @jax.jit
+        def found(query: jax.Array) -> tuple[jax.Array | None, jax.Array | None]:
+            state = self.memory.initial_state(query)
+            return getattr(state, "x", None), self.memory.gains(state)
+
+        x, gains = found(self.queries[0])
+        if x is None or not np.array_equal(x, self.queries[0]):
             yield "the neurons `x` of initial_state must be the query"
-        for name in ("energy", "energy_rate", "speed"):
-            if (shape := jnp.shape(getattr(self.memory, name)(state))) != ():
-                yield f"{name} must be a single number; it has shape {shape}"
-        num_neurons, num_patterns = self.patterns.shape
-        if (shape := jnp.shape(self.memory.readout(state))) != (num_neurons,):
-            yield f"readout must have shape {(num_neurons,)}; it has {shape}"
-        gains = self.memory.gains(state)
-        if gains is not None and (gains.shape != (num_patterns,) or abs(float(jnp.sum(gains)) - 1) > ROUNDING):
-            yield f"gains must have shape {(num_patterns,)} and the sum 1; they have {gains.shape} and {jnp.sum(gains):.3g}"
+        if gains is not None and abs(np.sum(gains) - 1) > ROUNDING:
+            yield f"gains must have the sum 1; they have {np.sum(gains):.3g}"
 
     def rate(self) -> Iterator[str]:
         """The energy rate cannot be computed."""
@@ -139,15 +156,10 @@ class _Tests:
     def descent(self) -> Iterator[str]:
         """Trajectories cannot be computed."""
         times = np.linspace(0, T1, 33)
-
-        @jax.jit
-        @jax.vmap
-        def along(query: jax.Array) -> tuple[jax.Array, jax.Array]:
+        energies_along = jax.jit(jax.vmap(self.memory.energy))
+        for number, query in zip(self.flips, self.queries, strict=True):
             recall = retrieve(self.memory, query, t1=T1, ts=times)
-            return jax.vmap(self.memory.energy)(recall.states), recall.status
-
-        energies, statuses = map(np.asarray, along(self.queries))
-        for number, energy, status in zip(self.flips, energies, statuses, strict=True):
+            energy, status = np.asarray(energies_along(recall.states)), int(recall.status)
             which = f"along the trajectory from a query with {number} flips"
             if status != Status.OK:
                 yield f"the solver fails {which}: {Status(status).meaning}"
@@ -168,41 +180,50 @@ class _Tests:
         if not all(np.all(np.asarray(rate) > 0) and np.all(np.isfinite(rate)) for rate in rates):
             yield f"rates must be positive and finite; they are {', '.join(map(str, rates))}"
             return
-        far = jax.tree.map(lambda part: FAR * jnp.sign(part), self._shifted(self.queries[1]))
-        if float(jnp.max(jnp.abs(self.memory.readout(far)))) > UNBOUNDED:
+
+        @jax.jit
+        def far_out(query: jax.Array) -> tuple[PyTree, jax.Array, PyTree]:
+            far = jax.tree.map(lambda part: FAR * jnp.sign(part), self._shifted(query))
+            return far, self.memory.readout(far), self.memory.vector_field(far)
+
+        far, readout, field = jax.tree.map(np.asarray, far_out(self.queries[1]))
+        if np.max(np.abs(readout)) > UNBOUNDED:
             return  # the drive grows with the firing rates
-        field = jax.tree.leaves(self.memory.vector_field(far))
-        for rate, y, dy in zip(rates, jax.tree.leaves(far), field, strict=True):
-            if not float(jnp.max(jnp.abs(dy + rate * y))) < RELAXES * FAR * float(jnp.max(rate)):
-                actual = float(-jnp.sum(y * dy) / jnp.sum(y**2))
+        for rate, y, dy in zip(map(np.asarray, rates), jax.tree.leaves(far), jax.tree.leaves(field), strict=True):
+            if not np.max(np.abs(dy + rate * y)) < RELAXES * FAR * np.max(rate):
+                actual = -np.sum(y * dy) / np.sum(y**2)
                 yield (
                     f"a part of the state far from 0, of shape {y.shape}, relaxes at the rate {actual:.3g}, not at that of "
-                    f"`rates`, {float(jnp.max(rate)):.3g}: exponential solvers need a vector field of −λy plus a bounded drive"
+                    f"`rates`, {np.max(rate):.3g}: exponential solvers need a vector field of −λy plus a bounded drive"
                 )
 
     def batch(self) -> Iterator[str]:
-        """A batch cannot be computed under jax.vmap."""
+        """A batch of padded patterns cannot be computed under jax.vmap."""
         factors = jnp.asarray([1.0, 1.1, 0.9])
-        values = {name: jnp.multiply.outer(factors, value) for name, value in self.values.items()}
-        _, together = jax.jit(jax.vmap(self.recall))(values, self.queries)
-        for index, query in enumerate(self.queries):
-            one = {name: value[index] for name, value in values.items()}
-            (_, alone), _ = self.recall_with_gradient(one, query)
-            if not all(_close(a[index], b, ROUNDING) for a, b in zip(together, alone, strict=True)):
-                yield "a memory in a batch under jax.vmap recalls something else than by itself"
-                return
+        batch = {name: jnp.multiply.outer(factors, value) for name, value in self.values.items()}
+        each = [{name: value[index] for name, value in batch.items()} for index in range(len(self.queries))]
+        alone = [self.recall_with_gradient(one, query)[0][1] for one, query in zip(each, self.queries, strict=True)]
+        padding = self.padded, jnp.arange(self.padded.shape[1]) < self.patterns.shape[1]
+        _, together = jax.jit(jax.vmap(self.recall, in_axes=(0, 0, None, None)))(batch, self.queries, *padding)
+        if self._differs(together, alone) is None:
+            return
+        # Only now is each computed by itself.
+        _, together = jax.jit(jax.vmap(self.recall))(batch, self.queries)
+        if self._differs(together, alone) is not None:
+            yield "a memory in a batch under jax.vmap recalls something else than by itself"
+        padded = jax.jit(self.recall)
+        found = [padded(one, query, *padding)[1] for one, query in zip(each, self.queries, strict=True)]
+        if (change := self._differs(list(zip(*found, strict=True)), alone)) is not None:
+            yield f"padded columns, which `stored` excludes, change the {change}"
 
-    def padding(self) -> Iterator[str]:
-        """Padded patterns cannot be recalled."""
-        stored = jnp.arange(self.padded.shape[1]) < self.patterns.shape[1]
-        padded = jax.jit(lambda values, query: self.recall(values, query, self.padded, stored))
-        for query in self.queries:
-            _, found = padded(self.values, query)
-            (_, expected), _ = self.recall_with_gradient(self.values, query)
-            for name, a, b in zip(("recalled x", "energy", "energy rate"), found, expected, strict=True):
+    @staticmethod
+    def _differs(found: Any, expected: Any) -> str | None:
+        """What of several recalls differs first, and by how much."""
+        for name, all_a, all_b in zip(("recalled x", "energy", "energy rate"), found, zip(*expected, strict=True), strict=True):
+            for a, b in zip(all_a, all_b, strict=True):
                 if not _close(a, b, ROUNDING):
-                    yield f"padded columns, which `stored` excludes, change the {name} by up to {np.max(np.abs(a - b)):.2g}"
-                    return
+                    return f"{name} by up to {np.max(np.abs(a - b)):.2g}"
+        return None
 
     def gradients(self) -> Iterator[str]:
         """Gradients cannot be computed."""

@@ -8,8 +8,11 @@ import astrojax as aj
 
 from .systems.problems import KINDS, MODELS
 
+QUICK = ("squared-dynamic", "hopfield-zero-diagonal", "neuron-astrocyte")
+"""With astrocytes, neurons alone, and synapses; what is checked of all others, other tests check of them too."""
 
-@pytest.mark.parametrize("name", KINDS)
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in KINDS])
 def test_memories_of_the_package_pass(name):
     aj.testing.check_memory(MODELS[name])
 
@@ -63,7 +66,7 @@ class WrongShape(Wrong):
         (WrongRelaxation, r"relaxes at the rate 1, not at that of `rates`, 3"),
         (WrongPadding, "padded columns, which `stored` excludes, change the recalled x"),
         (WrongGradient, "with respect to log slope is 0; finite differences give"),
-        (WrongShape, "vector_field must return what the state is"),
+        (WrongShape, "vector_field must return a state such as initial_state does"),
     ],
 )
 def test_broken_memories_are_told_what_is_wrong(build, message):

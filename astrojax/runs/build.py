@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import ValidationError
 
-from .._internal import own_code
 from .._internal.arrays import read_array, transposition
 from .._internal.checks import InputError
 from .._internal.errors import shown_bytes
@@ -30,7 +29,7 @@ from ..problems.task import Task
 from ..sweep.effective_axes import effective_coordinates
 from ..sweep.execution import Sweep
 from ..sweep.trials import DecoderTrial, RecallTrial
-from .own_memory import is_own, try_memory
+from .own_memory import try_memories
 from .plan import DECODERS, Part, Plan
 
 
@@ -49,9 +48,7 @@ def build(config: Config, memory: int | None = None) -> Plan:
     }
     load = functools.cache(load_pool)
     parts = tuple(part for name, varied in dims.items() for part in _parts(config, name, varied, outer, load))
-    for part in parts:
-        if part.name != DECODERS and is_own(config.models[part.name]):
-            try_memory(part, own_code.short_name(config.models[part.name].kind))
+    try_memories(config.models, parts)
     if memory is not None:
         _refuse_too_large(config, parts, memory)
     _refuse_idle_parameters(config, parts)

@@ -1,7 +1,7 @@
 """Try a memory of a user's own on one problem, before anything is compiled: what is wrong is said with the user's line."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,8 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._internal.errors import InputError
-from .._internal.own_code import is_reference, pointing_at_own_code
+from .._internal.own_code import is_reference, pointing_at_own_code, short_name
 from ..config.sections import Choice
+from ..sweep.programs import as_arrays, static_key
+from ..testing import structure_faults
 from .plan import Part
 
 
@@ -20,28 +22,28 @@ def is_own(section: Choice) -> bool:
     return is_reference(section.kind) or any(isinstance(part, Choice) and is_own(part) for _, part in section)
 
 
-def try_memory(part: Part, kind: str) -> None:
+def try_memories(models: Mapping[str, Choice], parts: Iterable[Part]) -> None:
+    """Try each memory of a user's own once, however many parts differ from it only in numbers. Raises `InputError`."""
+    own = [part for part in parts if part.name in models and is_own(models[part.name])]
+    distinct = {(part.name, static_key(as_arrays(part.sweep.sample)), part.sweep.shapes.capacities[0]): part for part in own}
+    for part in distinct.values():
+        _try_memory(part, short_name(models[part.name].kind))
+
+
+def _try_memory(part: Part, kind: str) -> None:
     """Raise `InputError` unless its memory can be built, moves and has an energy, all finite and of the right shapes."""
     sample, capacity = part.sweep.sample, int(part.sweep.shapes.capacities[0])
     lane = {name: jnp.asarray(values[0]) for name, values in part.sweep.grid.at(np.zeros(1, int)).items()}
     problem = sample.draw(part.root_key, lane, capacity)
     with _blaming(kind, sample.build):
         memory = sample.memory(problem, lane)
-    with _blaming(kind, memory.initial_state):
+    with _blaming(kind, type(memory)):
+        for method, text in structure_faults(memory, problem.query):
+            raise InputError(f"{_place(method)}: {method.__name__} of {kind} {text}")
         state = memory.initial_state(problem.query)
-    with _blaming(kind, memory.vector_field):
-        field = jax.eval_shape(memory.vector_field, state)
-    wanted, got = (jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), tree) for tree in (state, field))
-    if wanted != got:
-        text = f"must return a state such as initial_state does, with arrays {wanted}; got {got}"
-        raise InputError(f"{_place(memory.vector_field)}: vector_field of {kind} {text}")
-    for method in (memory.energy, memory.energy_rate):
-        with _blaming(kind, method):
-            number = jax.eval_shape(method, state)
-        if getattr(number, "shape", None) != () or not jnp.issubdtype(number.dtype, jnp.floating):
-            raise InputError(f"{_place(method)}: {method.__name__} of {kind} must return one real number; got {number}")
-    for method in (memory.vector_field, memory.energy):
-        if all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(method(state))):
+        found = jax.jit(lambda state: (memory.vector_field(state), memory.energy(state)))(state)
+    for method, value in zip((memory.vector_field, memory.energy), found, strict=True):
+        if all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(value)):
             continue
         with pointing_at_own_code(), jax.disable_jit(), jax.debug_nans(True), jax.debug_infs(True):
             method(state)  # raises where the first NaN arises
