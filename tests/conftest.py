@@ -29,7 +29,7 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 calibration.NUM_PILOTS = 32
 
 
-LONGEST = ("accuracy", "tuning_runs", "tuning", "docs", "tuning_gradients", "equilibria", "trusted_folders", "retrieval")
+LONGEST = ("tuning_runs", "observables", "equilibria", "grid", "docs", "tuning", "accuracy", "testing", "retrieval", "own_code")
 """Files that take longest come first, so that no process waits for them in the end."""
 
 

@@ -26,7 +26,7 @@ def single(folder, **sections):
     return aj.run(parse_config(RAW | sections), folder)
 
 
-def test_an_axis_over_a_field_gives_the_runs_of_its_values(tmp_path):
+def test_an_axis_over_a_field_gives_the_runs_of_its_values(tmp_path, no_figures):
     axes = {"retrieval": {"t1": [0.3, 2]}, "models.a.tau_p": [1.0, 50.0]}
     found = aj.run(config(axes), tmp_path / "run")
     assert found.sizes["retrieval.t1"] == found.sizes["models.a.tau_p"] == 2
@@ -41,7 +41,7 @@ def test_an_axis_over_a_field_gives_the_runs_of_its_values(tmp_path):
     assert found.decoder_error.dims == ("decoder", "num_patterns", "num_flips", "trial")
 
 
-def test_fields_that_change_shapes_are_axes_too(tmp_path):
+def test_fields_that_change_shapes_are_axes_too(tmp_path, no_figures):
     axes = {"patterns.num_neurons": [6, 10], "seed": [0, 5]}
     found = aj.run(config(axes), tmp_path / "run")
     expected = single(tmp_path / "one", patterns={"kind": "random", "num_neurons": 6}, seed=5)
@@ -91,7 +91,7 @@ def test_planning_many_values_takes_time_in_proportion():
     assert len(plan.parts) == 201
 
 
-def test_one_program_serves_all_values_of_a_traced_field(tmp_path):
+def test_one_program_serves_all_values_of_a_traced_field(tmp_path, no_figures):
     aj.run(config({"retrieval.t1": {"start": 1, "stop": 6}}), tmp_path / "run")
     parts = yaml.safe_load((tmp_path / "run" / "provenance.json").read_text())["sessions"][0]["seconds"]["parts"]
     assert all(part["programs"] <= 1 for part in parts.values())  # 0 where another test has compiled it already

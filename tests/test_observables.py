@@ -88,22 +88,29 @@ def one(trial, place):
     return trial.memory(problem, lane), problem
 
 
-@pytest.mark.parametrize("settings", [{}, {"solver": "etd3"}, {"solver": "auto"}, {"solver": diffrax.Kvaerno3(), "rtol": 1e-5}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"solver": "etd3"},
+        {"solver": diffrax.Kvaerno3(), "rtol": 1e-5},
+        pytest.param({"solver": "auto"}, marks=pytest.mark.slow),
+    ],
+)
 def test_running_observables_are_those_of_the_states_at_the_ends_of_steps(settings):
     trial = aj.RecallTrial(TASK, aj.AstrocyteMemory, observables=[PEAK, ARRIVAL, Steps], t1=6.0, **settings)
     found = swept(trial)
     np.testing.assert_array_equal(found["steps"], found["num_steps"])
     assert 0 < np.isinf(found["arrival"]).sum() < found["arrival"].size
-    for place in ((0, 0, 0), (1, 1, 0), (1, 1, 3), (1, 1, 5)):
+    for place in ((1, 1, 0), (1, 1, 3)):
         memory, problem = one(trial, place)
         steps = int(found["num_steps"][place])
-        saved = diffrax.SubSaveAt(t0=True, steps=True, fn=lambda t, y, args: None)
+        saved = diffrax.SubSaveAt(t0=True, steps=True)
         how = {"num_steps": steps} if trial.on_grid else {}
-        solution = _solve(prepare(memory, problem.query, trial.settings, **how), None, diffrax.DirectAdjoint(), steps=saved)
-        ts = np.asarray(solution.ts["steps"])[: steps + 1]
-        recall = aj.retrieve(memory, problem.query, t1=6.0, ts=ts, **{"solver": "adams"} | how | settings)
-        values = jax.vmap(lambda state: ARRIVAL.value(memory, problem.target, state))(recall.states)  # noqa: B023
-        peak = jnp.max(jax.vmap(lambda state: PEAK.value(memory, problem.target, state))(recall.states))  # noqa: B023
+        solution = _solve(prepare(memory, problem.query, trial.settings, **how), None, diffrax.ForwardMode(), steps=saved)
+        ts, states = (jax.tree.map(lambda leaf: leaf[: steps + 1], part["steps"]) for part in (solution.ts, solution.ys))  # noqa: B023
+        values = jax.vmap(lambda state: ARRIVAL.value(memory, problem.target, state))(states)  # noqa: B023
+        peak = jnp.max(jax.vmap(lambda state: PEAK.value(memory, problem.target, state))(states))  # noqa: B023
         assert found["peak_norm"][place] == pytest.approx(float(peak), rel=1e-3)
         crossing = (
             np.interp(0.9, *(part[i : i + 2] for part in (values, ts))) if (i := np.argmax(values >= 0.9) - 1) >= 0 else np.inf
@@ -123,7 +130,7 @@ def test_rejected_steps_and_failed_recalls_do_not_count():
     assert np.isnan(failed["peak_norm"]).all()
 
 
-@pytest.mark.parametrize("solver", ["adams", "auto"])
+@pytest.mark.parametrize("solver", ["adams", "etd3"])
 def test_running_observables_have_derivatives(solver):
     trial = aj.RecallTrial(TASK, aj.AstrocyteMemory, observables=[PEAK], t1=1.0, solver=solver)
     memory, problem = one(trial, (1, 1, 3))
@@ -178,7 +185,7 @@ def test_an_observable_that_is_no_number_is_refused():
         swept(aj.RecallTrial(TASK, aj.AstrocyteMemory, observables=[states]))
 
 
-def test_a_run_that_stores_a_users_observable_is_loaded_and_shown(tmp_path, monkeypatch):
+def test_a_run_that_stores_a_users_observable_is_loaded_and_shown(tmp_path, monkeypatch, no_figures):
     def trial(*args, **given):
         return aj.RecallTrial(*args, **(given | {"observables": ("overlap", angle)}))
 

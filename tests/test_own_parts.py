@@ -86,10 +86,10 @@ RECTIFIED = {"activation": RectifiedActivation()}
 @pytest.mark.parametrize(
     ("build", "settings"),
     [
-        (aj.AstrocyteMemory, SPARSE),
-        (aj.AstrocyteMemory, SPARSE | {"gain_regime": "adiabatic"}),
         (aj.AstrocyteMemory, SPARSE | RECTIFIED | {"score": "linear"}),
-        (aj.DenseMemory, RECTIFIED | {"order": 3}),
+        pytest.param(aj.AstrocyteMemory, SPARSE, marks=pytest.mark.slow),
+        (aj.AstrocyteMemory, SPARSE | {"gain_regime": "adiabatic"}),
+        pytest.param(aj.DenseMemory, RECTIFIED | {"order": 3}, marks=pytest.mark.slow),
     ],
 )
 def test_memories_with_such_parts_are_as_good_as_any(build, settings):

@@ -29,11 +29,12 @@ def test_a_batch_over_memories_and_queries_equals_single_retrievals():
 
 
 def test_precision_is_that_of_the_patterns():
-    ours = aj.retrieve(aj.AstrocyteMemory(PATTERNS.astype(jnp.float32)), QUERY, t1=5.0, ts=[1.0, 5.0], convergence_speed=0.01)
+    single = aj.AstrocyteMemory(PATTERNS.astype(jnp.float32))
+    ours = aj.retrieve(single, QUERY, t1=5.0, ts=[1.0, 5.0], convergence_speed=0.01, **FAST)
     assert {leaf.dtype for leaf in jax.tree.leaves((ours.state, ours.gains, ours.states, ours.convergence_time))} == {
         jnp.dtype("float32")
     }
-    double = aj.retrieve(aj.AstrocyteMemory(PATTERNS), QUERY, t1=5.0)
+    double = aj.retrieve(aj.AstrocyteMemory(PATTERNS), QUERY, t1=5.0, **FAST)
     np.testing.assert_allclose(ours.x, double.x, rtol=1e-3)
     np.testing.assert_array_equal(ours.states.x[-1], ours.x)
 
