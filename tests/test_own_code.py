@@ -13,6 +13,8 @@ import pytest
 import astrojax as aj
 from astrojax._internal import own_code, registry
 from astrojax.cli import main
+from astrojax.runs import own_memory
+from astrojax.runs.build import build
 
 LAB = Path(__file__).parents[1] / "docs" / "examples" / "mylab"
 
@@ -258,6 +260,15 @@ def test_faults_of_code_are_one_paragraph_with_its_line(change, kind, said, caps
     assert said in error
     assert "Traceback" not in error
     assert not list(Path().glob("r/results.zarr"))
+
+
+def test_a_memory_is_tried_once_for_each_shape_along_axes_over_fields(monkeypatch):
+    tried = []
+    monkeypatch.setattr(own_memory, "_try_memory", lambda part, kind: tried.append(part.num_neurons))
+    axes = "num_flips: [1, 2], retrieval.t1: [1, 2, 3], patterns.num_neurons: [8, 10]"
+    Path("run.yaml").write_text(RUN.replace("num_flips: [1, 2]", axes))
+    assert len(build(aj.load_config("run.yaml", trust=True)).parts) == 6
+    assert sorted(tried) == [8, 10]
 
 
 def test_packages_are_named_by_module_or_by_entry_point(monkeypatch, tmp_path):
