@@ -5,6 +5,7 @@ import importlib.util
 import linecache
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import equinox as eqx
 import jax
@@ -131,6 +132,27 @@ def test_a_search_from_objects(mylab):
     assert [own_code.short_name(name) for name in search.loss] == ["margin"]
 
 
+class Bounded(aj.LinearScore):
+    """A score with parameters that may not be everything."""
+
+    share: Annotated[float, aj.Range(gt=0, le=5)] = 1.0
+    shift: Annotated[float, aj.Range(ge=-2, lt=3)] = 0.0
+    free: float = 1.0
+
+
+def test_parameters_are_searched_within_the_ranges_of_their_signatures():
+    model = functools.partial(aj.AstrocyteMemory, temperature=1.0, score=Bounded)
+    sections = {"axes": SMALL["axes"] | {"num_flips": 1}, "patterns": SMALL["patterns"], "model": model}
+    found = aj.search_experiment(parameters=["share", "shift", "free"], **sections).parameters
+    assert {name: (how.transform, how.low, how.high) for name, how in found.items()} == {
+        "share": ("log", 0.001, 5.0),
+        "shift": ("identity", -2.0, 2.997),
+        "free": ("log", 0.001, 1000.0),
+    }
+    with pytest.raises(aj.InputError, match="needs a high that share may be, above 0 and at most 5; got 7"):
+        aj.search_experiment(parameters={"share": {"high": 7}}, **sections)
+
+
 def test_members_of_the_package_need_no_source():
     pool = aj.random_patterns(jax.random.key(0), num_neurons=12, num_patterns=5)
     experiment = aj.experiment(
@@ -166,6 +188,10 @@ def test_a_notebook_has_no_files():
     notebook = {"FACTOR": 2, "__name__": "a_notebook"}
     exec(compile(cell, "<cell 1>", "exec"), notebook)
     assert read_back(notebook["Doubled"])().double(4) == 8
+    plain = "class Plain:\n    number = 3\n"
+    linecache.cache["<cell 2>"] = (len(plain), None, plain.splitlines(True), "<cell 2>")
+    exec(plain, notebook)
+    assert read_back(notebook["Plain"]).number == 3
     again = cell.replace("FACTOR", "1 + FACTOR")
     linecache.cache["<cell 1>"] = (len(again), None, again.splitlines(True), "<cell 1>")
     with pytest.raises(aj.InputError, match="has changed since Doubled was defined"):

@@ -4,11 +4,13 @@ Naming code is asking to run it. Nothing is imported before its content is trust
 it was trusted before in the same folder. What is executed are the bytes whose SHA-256 was trusted.
 """
 
+import atexit
 import functools
 import hashlib
 import importlib
 import importlib.machinery
 import re
+import shutil
 import sys
 import tempfile
 import threading
@@ -140,9 +142,17 @@ def trust_here(codes: Iterable[Code]) -> None:
 
 
 @functools.cache
+def scratch() -> Path:
+    """A folder for files that this process writes for itself; it is removed when the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="astrojax-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@functools.cache
 def unpacked(name: str, text: str) -> Path:
     """A file with the source of code from another machine, which is trusted in this process."""
-    path = Path(tempfile.mkdtemp(prefix="astrojax-")) / name
+    path = Path(tempfile.mkdtemp(dir=scratch())) / name
     path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
     trust_here([_code_of(f"{path}:_")])
     return path

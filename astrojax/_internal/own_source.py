@@ -111,18 +111,24 @@ def _source_of(item: Any) -> tuple[str, Mapping[str, Any], bool]:
         values |= vars(sys.modules.get(item.__module__, builtins)) | {base.__name__: base for base in item.__bases__}
     for function in functions:
         values |= function.__globals__ | dict(inspect.getclosurevars(function).nonlocals)
-    for function in functions:
-        code = function.__code__
-        linecache.checkcache(code.co_filename)
-        text = "".join(linecache.getlines(code.co_filename, function.__globals__))
-        is_future = bool(code.co_flags & FUTURE_ANNOTATIONS)
+    places = {function.__code__.co_filename: function.__code__ for function in functions}
+    for file, code in (places or dict.fromkeys(_files_of(item), None)).items():
+        linecache.checkcache(file)
+        text = "".join(linecache.getlines(file))
         if node := _definition(text, item.__name__, code):
-            if code not in _codes_in(compile(text, code.co_filename, "exec", code.co_flags & FUTURE_ANNOTATIONS, True)):
-                raise InputError(f"{code.co_filename} has changed since {item.__name__} was defined there; import it again")
+            flags = code.co_flags & FUTURE_ANNOTATIONS if code else 0
+            if code and code not in _codes_in(compile(text, file, "exec", flags, True)):
+                raise InputError(f"{file} has changed since {item.__name__} was defined there; import it again")
             lines = text.splitlines()[_first_line(node) - 1 : node.end_lineno]
             nested = ["if True:  # it was defined inside another function"] if node.col_offset else []
-            return "\n".join([*nested, *lines]), values, is_future
+            return "\n".join([*nested, *lines]), values, bool(flags)
     raise InputError(f"the source of {item.__name__} cannot be found; define it in a notebook or a file, by def or class")
+
+
+def _files_of(item: type) -> list[str]:
+    """Files in which a class without methods may be: that of its module, or the cells of a notebook, the latest first."""
+    file = getattr(sys.modules.get(item.__module__), "__file__", None)
+    return [file] if file else [name for name, cached in reversed(linecache.cache.items()) if cached[1:2] == (None,)]
 
 
 def _functions_of(item: Any) -> Iterator[FunctionType]:
@@ -132,12 +138,12 @@ def _functions_of(item: Any) -> Iterator[FunctionType]:
         found = [getattr(one, "fget", None) or getattr(item, name) for name, one in list(vars(item).items())]
     for one in found:
         function = inspect.unwrap(getattr(one, "__func__", one))
-        if isinstance(function, FunctionType):
+        if isinstance(function, FunctionType) and function.__code__.co_filename != "<string>":  # as of a dataclass's methods
             yield function
 
 
-def _definition(text: str, name: str, code: CodeType) -> Any:
-    """The innermost definition of a name around a line of a text; `None` if there is none."""
+def _definition(text: str, name: str, code: CodeType | None) -> Any:
+    """The innermost definition of a name, around the line of its code if it has some, in a text; `None` if there is none."""
     try:
         nodes = list(ast.walk(ast.parse(text)))
     except SyntaxError:
@@ -147,7 +153,7 @@ def _definition(text: str, name: str, code: CodeType) -> Any:
         for node in nodes
         if isinstance(node, ast.FunctionDef | ast.ClassDef)
         and node.name == name
-        and _first_line(node) <= code.co_firstlineno <= (node.end_lineno or 0)
+        and (code is None or _first_line(node) <= code.co_firstlineno <= (node.end_lineno or 0))
     ]
     return max(found, key=_first_line, default=None)
 

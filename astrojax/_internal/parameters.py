@@ -1,5 +1,6 @@
 """The vocabulary of parameters: symbols, meanings, ranges and search defaults, as plain data."""
 
+import operator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -19,6 +20,15 @@ class Range:
     lt: float | int | None = None
     le: float | int | None = None
     multiple_of: int | None = None
+
+    def __str__(self) -> str:
+        words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most", "multiple_of": "a multiple of"}
+        return " and ".join(f"{words[name]} {bound:g}" for name, bound in self.bounds().items())
+
+    def admits(self, number: float) -> bool:
+        """Whether a number lies within the bounds."""
+        tests = {"gt": operator.gt, "ge": operator.ge, "lt": operator.lt, "le": operator.le}
+        return all(test(number, self.bounds()[name]) for name, test in tests.items() if name in self.bounds())
 
     def bounds(self) -> dict[str, Any]:
         return {name: bound for name, bound in asdict(self).items() if bound is not None}

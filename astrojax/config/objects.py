@@ -73,16 +73,11 @@ def _config(kind: Any, task: Task | None, sections: dict[str, Any], trust: bool)
     return parse(content, kind, source="the experiment", trust=trust)
 
 
-@functools.cache
-def _temporary() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="astrojax-")
-
-
 class _Writer:
     """Turns objects into plain data that names files: one of source, and one for each array."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(dir=_temporary().name))
+        self._folder = Path(tempfile.mkdtemp(dir=own_code.scratch()))
         self._gathered, self._references, self._num_arrays = Gathered(), list[str](), 0
 
     def finish(self) -> None:

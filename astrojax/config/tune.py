@@ -14,7 +14,6 @@ from ..tuning.transforms import TRANSFORMS, Parameter
 from .axes import Axes, Name
 from .run import BaseConfig, Config, Fault, level_of, own_axes
 from .sections import (
-    PARAMETERS,
     POOLS,
     Choice,
     Integer,
@@ -54,24 +53,32 @@ class Searched(Section):
     high: Real = Field(description="highest value")
 
 
-def _searched(given: Any) -> Any:
+def _searched(given: Any, info: ValidationInfo) -> Any:
     """Parameters by name, with what is left out filled in; a list of names will do."""
+    own = (info.context or {}).get("numbers", {})
     if isinstance(given, list) and all(isinstance(name, str) for name in given):
         given = dict.fromkeys(given)
     if not isinstance(given, dict):
         return given
     sections = {name: {} if section is None else section for name, section in given.items()}
-    return {name: _usual(name) | section if isinstance(section, dict) else section for name, section in sections.items()}
+    return {
+        name: _usual(name, own.get(name)) | section if isinstance(section, dict) else section
+        for name, section in sections.items()
+    }
 
 
-def _usual(name: str) -> dict[str, Any]:
+def _usual(name: str, declared: Any) -> dict[str, Any]:
     """How a parameter is tuned unless more is said: as the vocabulary says, or within the bounds of its signature."""
-    limits = (PARAMETERS[name].first(Range) if name in PARAMETERS else None) or Range()
-    if name not in PARAMETERS or name in QUANTITIES or (limits.gt == 0 and limits.le is None):
-        usual = QUANTITIES.get(name, Parameter())
-        return {field: getattr(usual, field) for field in Searched.model_fields}
-    low, high = limits.ge if limits.gt is None else limits.gt, limits.le if limits.lt is None else limits.lt
-    return {"transform": "identity", "low": -1.0 if low is None else low, "high": 1.0 if high is None else high}
+    usual = QUANTITIES.get(name, Parameter())
+    given = {field: getattr(usual, field) for field in Searched.model_fields}
+    limits = declared.first(Range) if declared and name not in QUANTITIES else None
+    if limits is None:
+        return given
+    low = limits.ge if limits.gt is None else limits.gt + 1e-3 * (abs(limits.gt) or 1)
+    high = limits.le if limits.lt is None else limits.lt - 1e-3 * (abs(limits.lt) or 1)
+    if low is None or low <= 0:
+        given = {"transform": "identity", "low": -1.0, "high": 1.0}
+    return given | {edge: bound for edge, bound in (("low", low), ("high", high)) if bound is not None}
 
 
 MOST_STEPS = 1_000_000
@@ -264,6 +271,10 @@ def _check_parameter(name: str, how: Searched, model: Any, sections: Mapping[str
             f"is not a parameter of the kind {model.kind}; allowed are {', '.join(allowed)}{did_you_mean(name, allowed)}"
         )
     parameter = Parameter(how.transform, how.low, how.high)
+    limits = (model.every_number()[name].first(Range) if name in model.every_number() else None) or Range()
+    for edge in ("low", "high"):
+        if not limits.admits(getattr(how, edge)):
+            raise InputError(f"needs a {edge} that {name} may be, {limits}; got {getattr(how, edge):g}")
     if name in QUANTITIES and name not in DIMENSIONS and how.low <= 0:
         raise InputError(f"needs a positive low; got {how.low:g}")
     if sections.get("gradient") == "implicit" and name in TRANSIENT:

@@ -14,7 +14,7 @@ from .._internal.errors import InputError, did_you_mean, shown
 from .axes import NAME
 from .files import MAX_DEPTH, MAX_VALUES, command_of, located, parse_yaml, read_yaml
 from .run import BaseConfig, Config, Fault, rule_of
-from .sections import UNREAD, Chosen, KindError, flatten, section_of
+from .sections import UNREAD, Choice, Chosen, KindError, Memory, flatten, section_of
 
 
 class ConfigError(InputError):
@@ -121,12 +121,21 @@ def parse(
     raw = own_code.map_files(raw, lambda path: (place / path).resolve())
     if trust is not None and (code := own_code.code_in(raw)):
         own_code.require_trust(code, source, place, trust=trust)
-    context = UNREAD if trust is None else None
+    context = (UNREAD if trust is None else {}) | {"numbers": _numbers_of(raw.get("model"), trust)}
     found = [*faults, *_faults(raw, kind, context)]
     if found:
         raise ConfigError(source, found)
     config = _with_own_axes(kind.model_validate(raw, context=context))
     return config.replaced({name: ((folder or Path()) / path).resolve() for name, path in config.files().items()})
+
+
+def _numbers_of(model: Any, trust: bool | None) -> Mapping[str, Any]:
+    """Numbers of the memory of a search, as they are declared, by name; nothing if it is invalid or not to be imported."""
+    try:
+        section = TypeAdapter(Memory).validate_python(model, context=UNREAD if trust is None else None)
+    except ValidationError:
+        return {}
+    return section.every_number() if isinstance(section, Choice) else {}
 
 
 def _with_own_axes(config: Any) -> Any:

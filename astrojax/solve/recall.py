@@ -31,7 +31,7 @@ class Recall(eqx.Module):
         ts: times at which states were saved, shape (T,), or `None`.
         states: states at `ts`, with a leading axis of length T, or `None`.
         convergence_time: first time at which the speed of the memory was below `convergence_speed`; infinite if it never was
-            within the horizon; NaN if the solve that looks for it failed; `None` if no speed was given.
+            within the horizon; NaN if the solve that looks for it failed or the input is invalid; `None` if no speed was given.
         rtol, atol: the tolerances that were used.
         solver: the solver that was used, by name if it has one.
         running: results of running observables by name, or `None` where there are none.

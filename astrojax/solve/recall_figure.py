@@ -128,8 +128,9 @@ def _measure_along(memory: AbstractMemory, states: Any, was_reached: Any) -> Any
 def _checked_picture_shape(shape: Any, num_neurons: int) -> tuple[int, int] | None:
     if shape is None:
         return None
-    sides = np.asarray(shape)
-    if sides.shape != (2,) or sides.dtype.kind not in "iu" or sides.min() < 1 or sides.prod() != num_neurons:
+    sides = list(shape) if isinstance(shape, Sequence | np.ndarray) else []
+    are_counts = all(isinstance(side, int | np.integer) and not isinstance(side, bool) and side >= 1 for side in sides)
+    if len(sides) != 2 or not are_counts or sides[0] * sides[1] != num_neurons:
         raise InputError(f"picture_shape must be rows and columns, integers whose product is {num_neurons}; got {shown(shape)}")
     return int(sides[0]), int(sides[1])
 

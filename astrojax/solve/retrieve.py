@@ -345,7 +345,8 @@ TERM = diffrax.ODETerm(lambda t, y, memory: memory.vector_field(y))
 
 
 def _convergence_time(retrieval: Retrieval, speed: Scalar, adjoint: diffrax.AbstractAdjoint | None) -> Scalar:
-    """First time at which the speed of the memory falls below `speed`; infinity if it does not, NaN if the solve fails."""
+    """First time at which the speed of the memory falls below `speed`; infinity if it does not, NaN if the solve
+    fails or the input was invalid."""
 
     def excess(t: Scalar, y: PyTree, args: AbstractMemory, **kwargs: Any) -> Scalar:
         # In JAX's default precision whatever the memory's: diffrax 0.7 compares it with a plain 0.0 while it finds the root.
