@@ -14,22 +14,28 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from astrojax.explore.compute import answer, make_problem
 from astrojax.explore.presentation import course_of, explain, pictures_of, readout
-from astrojax.explore.settings import Settings
+from astrojax.explore.settings import Settings, built_in, everything, with_values
+
+
+def drawn(num_neurons: int) -> Any:
+    return with_values(everything().patterns["random"], {"num_neurons": num_neurons})
+
 
 SETTINGS = {
     "digits, N = 64, K = 200": Settings(num_patterns=200),
-    "digits, N = 64, K = 500, linear": Settings(num_patterns=500).change(score="linear"),
-    "random, N = 20, K = 100": Settings(source="random", num_neurons=20, num_patterns=100, level=4),
-    "random, N = 30, K = 100, τx = 100": Settings(source="random", num_neurons=30, num_patterns=100, level=6).change(
-        tau_x=100.0
+    "digits, N = 64, K = 500, linear": Settings(num_patterns=500).change(score=built_in("score")["linear"]),
+    "random, N = 20, K = 100": Settings(patterns=drawn(20), num_patterns=100, level=4),
+    "random, N = 30, K = 100, τx = 100": Settings(patterns=drawn(30), num_patterns=100, level=6).change(tau_x=100.0),
+    "random, N = 64, K = 500": Settings(patterns=drawn(64), num_patterns=500),
+    "random, N = 64, K = 500, power 6": Settings(patterns=drawn(64), num_patterns=500).change(
+        score=built_in("score")["power"], order=6
     ),
-    "random, N = 64, K = 500": Settings(source="random", num_patterns=500),
-    "random, N = 64, K = 500, power 6": Settings(source="random", num_patterns=500).change(score="power 6"),
 }
 SLIDERS = {"K": "K: memory load", "n": "num_flips: flipped entries", "T": "T: entropic", "τx": "τx: time constant"}
 

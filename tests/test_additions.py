@@ -147,9 +147,9 @@ def test_they_are_public_names_in_the_schema_and_in_the_explorer(call):
         "print('---', aj.ToyMemory.__name__, aj.CubicScore.__name__)\n"
         "Explorer._changed = lambda *_: None\n"
         "explorer = Explorer()\n"
-        "controls = {'toy': explorer.memory, 'cubic': explorer.options['score'], 'occlusion': explorer.corruption}\n"
+        "controls = {'toy': explorer.memory, 'cubic': explorer.models.options['score'], 'occlusion': explorer.corruption}\n"
         "print('---', *(name in control.options for name, control in controls.items()))\n"
-        "print(explorer.numbers['strength'].values[-1])"
+        "print(explorer.models.numbers['strength'].values[-1])"
     ).split("---")
     assert names.split() == ["ToyMemory", "CubicScore"]
     assert choices.split() == ["True", "True", "True", "4.0"]

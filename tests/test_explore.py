@@ -20,18 +20,28 @@ import yaml
 from tornado.httpclient import AsyncHTTPClient
 
 import astrojax as aj
+from astrojax.config.sections import section_of
 from astrojax.config.validation import parse_config
 from astrojax.explore import app, compute, serve
 from astrojax.explore.compute import answer, make_problem, read_upload
 from astrojax.explore.presentation import course_of, explain, pictures_of, readout
-from astrojax.explore.settings import OPTIONS, SCORES, SOURCES, Settings
+from astrojax.explore.settings import Settings, built_in, everything
 from astrojax.models import memories
-from astrojax.problems.corruption import corruptions
 
 UPLOADED = np.asarray(aj.random_patterns(jax.random.key(5), num_neurons=25, num_patterns=40), np.float32)
 """One shape for all tests, so that one program is compiled."""
 
-START = Settings(source="file", file="mine.npy", num_neurons=25, num_patterns=20, target=3, level=5)
+
+def from_file(**reading):
+    patterns = section_of("patterns", "file")(kind="file", **{"path": "mine.npy", **reading})
+    return {"patterns": patterns, "is_uploaded": True}
+
+
+def exploring(kind):
+    return {"name": kind, "model": everything().config.models[kind]}
+
+
+START = Settings(**from_file(), capacity=40, num_patterns=20, target=3, level=5)
 
 
 ONES = np.where(np.arange(12).reshape(3, 4) % 5 > 1, 1.0, -1.0)
@@ -65,7 +75,7 @@ def test_the_python_text_recalls_what_is_shown(tmp_path, monkeypatch):
     """The script is what a user would write: so this compares an answer, masked and padded, with direct calls."""
     monkeypatch.chdir(tmp_path)
     np.save("mine.npy", UPLOADED.T + 0.25)
-    settings = START.change(reading={"threshold": 0.25}, flipped=(0, 7, 8, 11, 24), temperature=0.02)
+    settings = START.change(**from_file(threshold=0.25), flipped=(0, 7, 8, 11, 24), temperature=0.02)
     problem, found = make_problem(settings, UPLOADED), solved(settings)
     printed, names = io.StringIO(), {}
     with contextlib.redirect_stdout(printed):
@@ -189,32 +199,29 @@ def test_a_query_that_is_not_nearest_to_its_target_is_the_reason_and_nothing_is_
 
 
 def test_the_yaml_is_the_configuration_of_a_run(tmp_path):
-    file = {"source": "file", "file": "mine.npz", "reading": {"array": "a", "threshold": 0.5, "max_duplicates": 3}}
-    everything = [{"source": source} for source in SOURCES if source != "file"] + [file]
-    everything += [{"memory": memory} for memory in memories()] + [{"corruption": kind} for kind in corruptions()]
-    everything += [{name: choice} for name, choices in OPTIONS.items() for choice in choices]
-    for changes in everything:
-        settings = START.change(**{"source": "digits", "tau_p": 1e-3, "t1": 7.0, "level": 1, **changes})
+    file = from_file(path="mine.npz", array="a", threshold=0.5, max_duplicates=3)
+    changed = [{"patterns": patterns} for patterns in everything().patterns.values()] + [file]
+    changed += [exploring(kind) for kind in memories()] + [{"corruption": one} for one in built_in("corruption").values()]
+    changed += [{"score": score} for score in built_in("score").values()]
+    changed += [{"score": built_in("score")["power"], "order": 6}, {"gain_regime": "frozen"}]
+    for changes in changed:
+        settings = START.change(**{"is_uploaded": False, "t1": 7.0, "level": 1, **changes}).change(slope=2.0)
         config = parse_config(yaml.safe_load(settings.yaml()), folder=tmp_path)
-        memory = config.models[settings.memory]
-        assert memory.kind == settings.memory
-        assert {name: getattr(memory, name) for name in settings.numbers()} == settings.numbers()
-        options = settings.options()
-        score = SCORES.get(options.pop("score", ""), {})
-        given = memory.model_dump()
-        assert {name: given[name] for name in (score | options)} == score | options
+        assert config.models[settings.name] == settings.model
+        assert settings.model.slope == 2
         assert config.retrieval.t1 == 7
-        level = getattr(config.axes, corruptions()[settings.corruption].level_name)
-        assert (config.corruption.kind, config.axes.num_patterns, level) == (settings.corruption, [20], [1])
-        assert config.patterns.kind == settings.source
+        level = getattr(config.axes, settings.corruption.build.level_name)
+        assert (config.corruption, config.axes.num_patterns, level) == (settings.corruption, [20], [1])
+        assert config.patterns.kind == settings.patterns.kind
     patterns = parse_config(yaml.safe_load(START.change(**file).yaml()), folder=tmp_path).patterns
     assert (patterns.path, patterns.threshold, patterns.max_duplicates) == (tmp_path / "mine.npz", 0.5, 3)
 
 
-@pytest.mark.parametrize("source", [source for source in SOURCES if source != "file"])
+@pytest.mark.parametrize("source", everything().patterns)
 def test_the_python_text_has_the_patterns_and_the_query_that_are_shown(source):
-    for corruption in corruptions():
-        settings = START.change(source=source, seed=4, query_seed=2, corruption=corruption, level=1)
+    for corruption in built_in("corruption").values():
+        drawn = {"patterns": everything().patterns[source], "is_uploaded": False}
+        settings = START.change(**drawn, seed=4, query_seed=2, corruption=corruption, level=1)
         names = {}
         exec(settings.python().partition("memory = ")[0], names)
         problem = make_problem(settings, None)
@@ -231,7 +238,7 @@ def kinds():
 def test_every_memory_of_the_package_is_explored(kind, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.save("mine.npy", UPLOADED.T)
-    settings = START.change(memory=kind, corruption="noise", level=0.5)
+    settings = START.change(**exploring(kind), corruption=built_in("corruption")["noise"], level=0.5)
     problem, names = make_problem(settings, UPLOADED), {}
     found = answer(settings, problem)
     with contextlib.redirect_stdout(None):
@@ -313,7 +320,7 @@ def test_the_verdict_names_what_was_recalled_or_the_status():
 def test_programs_that_failed_or_were_dropped_are_compiled_again(monkeypatch):
     monkeypatch.setattr(compute, "_programs", {})
     monkeypatch.setattr(compute, "MOST_PROGRAMS", 1)
-    settings = START.change(memory="hopfield")
+    settings = START.change(**exploring("hopfield"))
     problem = make_problem(settings, UPLOADED)
     with monkeypatch.context() as broken:
         broken.setattr(compute, "_solve", lambda *_, **__: 1 / 0)

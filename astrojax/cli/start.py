@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from .output import Output, print_json
-from .parser import Parser, add_output, integer
+from .parser import Parser, add_output, add_trust, integer
 
 
 def examples(parser: Parser) -> None:
@@ -53,8 +53,11 @@ def explore(parser: Parser) -> None:
     examples:
       astrojax explore
       astrojax explore mine.npy --port 8000 --no-browser
+      astrojax explore mine.yaml --trust            # its models, patterns and corruption
     """
-    parser.option("patterns", "FILE", "own patterns: .npy, .npz or .csv, one per row; digits if omitted", nargs="?")
+    text = "own patterns (.npy, .npz or .csv, one per row; digits if omitted), a configuration, or a run folder"
+    parser.option("file", "FILE", text, nargs="?")
+    add_trust(parser)
     parser.option("--array", "NAME", "array of an .npz file that holds several")
     parser.option("--threshold", "X", "larger entries of FILE become +1, the others -1", type=float)
     parser.option("--max-duplicates", "N", "rows that may repeat another", type=integer, default=0)
@@ -69,6 +72,8 @@ def _explore(options: argparse.Namespace) -> int:
     from ..explore import serve
 
     local_devices()  # where JAX has no device this fails here, not in the first request
-    given = {name: getattr(options, name) for name in ("patterns", "array", "threshold", "max_duplicates", "address", "port")}
+    given = {name: getattr(options, name) for name in ("array", "threshold", "max_duplicates", "address", "port", "trust")}
+    if options.file is not None:
+        given["patterns" if options.file.endswith((".npy", ".npz", ".csv")) else "config"] = options.file
     serve(**given, show=not options.no_browser)
     return 0

@@ -3,9 +3,12 @@
 import os
 import webbrowser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._internal.checks import InputError, at_least, needing, shown
+
+if TYPE_CHECKING:
+    from .settings import Offer
 
 
 def serve(
@@ -14,6 +17,8 @@ def serve(
     port: int = 5006,
     show: bool = True,
     patterns: str | os.PathLike[str] | None = None,
+    config: str | os.PathLike[str] | None = None,
+    trust: bool = False,
     array: str | None = None,
     threshold: float | None = None,
     max_duplicates: int = 0,
@@ -28,22 +33,27 @@ def serve(
         port: to listen on; 0 takes a free one. The page's address is printed.
         show: open the page in a browser.
         patterns, array, threshold, max_duplicates: a pattern file to start with, as `load_patterns` takes it.
+        config: the configuration of a run, `example:NAME` or a run folder, whose models, patterns and corruption are
+            explored. trust: whether code that it names may run.
 
     Raises:
-        InputError (a ValueError): if Panel is not installed, if the port or the address cannot be used, or for a file that
-            `load_patterns` refuses or that is too large.
+        InputError (a ValueError): if Panel is not installed, if the port or the address cannot be used, for a file that
+            `load_patterns` refuses or that is too large, and for a configuration that cannot be run.
     """
     if not address or ":" in address:  # Bokeh takes no IPv6 address
         raise InputError(f"address must be a host name or an IPv4 address, such as '127.0.0.1'; got {shown(address)}")
     at_least("port", port, 0, 65535)
     reading = {"array": array, "threshold": threshold, "max_duplicates": max_duplicates}
+    if config is not None and (patterns is not None or reading != {"array": None, "threshold": None, "max_duplicates": 0}):
+        raise InputError("config names its patterns: patterns, array, threshold and max_duplicates cannot be given with it")
     start = None if patterns is None else _read(Path(patterns), reading)
     with needing("the explorer needs Panel", "astrojax-memory[explore]"):
         import panel  # noqa: F401
+    offer = None if config is None else _offer(Path(config), trust)
     from .app import LOOPBACK, server_of
 
     try:
-        server = server_of(address, port, start)
+        server = server_of(address, port, start, offer)
     except (OSError, UnicodeError) as error:  # the second for an invalid name
         text = f"cannot listen on address {shown(address)}, port {port}: {getattr(error, 'strerror', error)}"
         raise InputError(f"{text}; choose another of this machine's addresses, another port, or 0 for any free one") from error
@@ -60,6 +70,20 @@ def serve(
         print()
     finally:
         server.stop()
+
+
+def _offer(path: Path, trust: bool) -> "Offer":
+    """What a configuration offers, once it can be run."""
+    from ..config.files import CONFIG, located, run_folder
+    from ..config.validation import read_config
+    from ..runs.build import build
+    from .settings import offer_of
+
+    if path.is_dir():
+        path = run_folder(path) / CONFIG
+    config = read_config(path, trust=trust)
+    build(config)
+    return offer_of(config, located(path).parent)
 
 
 def _read(path: Path, reading: dict[str, Any]) -> tuple[str, bytes, dict[str, Any]]:

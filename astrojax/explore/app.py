@@ -23,13 +23,14 @@ from tornado.web import ErrorHandler
 
 from .._internal.checks import InputError
 from .._internal.compilation_cache import keep_compiled_programs
-from ..config.sections import MEMORIES
-from ..models import memories, memory_class_of
-from ..problems.corruption import corruptions
+from .._internal.parameters import QUANTITIES
+from ..config.run import level_of
+from ..config.sections import section_of
 from .components import COPY, HERE, STYLED, WIDE, Pictures, Slider, Upload, button, fit, markup, side_by_side
-from .compute import NUM_SHOWN, Answer, Problem, answer, make_problem, program, read_upload, workers
+from .compute import MOST_ENTRIES, NUM_SHOWN, Answer, Problem, answer, make_problem, program, read_upload, task_of, workers
+from .controls import Models
 from .presentation import COLORS, course_of, explain, legend, pictures_of, readout, signs_of
-from .settings import DEFAULTS, ENSEMBLES, MOST_PATTERNS, NUM_NEURONS, NUMBERS, OPTIONS, SOURCES, Settings, spread
+from .settings import HORIZON, NUM_NEURONS, Offer, Settings, everything, spread, with_values
 
 LOOPBACK = ("127.0.0.1", "localhost")
 
@@ -44,9 +45,15 @@ _logger = logging.getLogger(__name__)
 
 
 class Explorer:
-    """The explorer of one session, which may start with a file: its path, bytes, and other arguments of `load_patterns`."""
+    """The explorer of one session.
 
-    def __init__(self, start: tuple[str, bytes, dict[str, Any]] | None = None) -> None:
+    It may start with a file of patterns, given by its path, bytes, and other arguments of `load_patterns`, or offer what a
+    configuration has.
+    """
+
+    def __init__(self, start: tuple[str, bytes, dict[str, Any]] | None = None, offer: Offer | None = None) -> None:
+        self.offer = offer or everything()
+        self._is_given = offer is not None
         self._document = pn.state.curdoc
         self._lock = threading.Lock()
         self._offered: dict[str, Any] = {}
@@ -72,10 +79,11 @@ class Explorer:
     # Controls
 
     def _build_controls(self) -> None:
-        begin = Settings()
+        begin, loads = Settings(), self.offer.config.axes.values()["num_patterns"]
         select: Any = functools.partial(pn.widgets.Select, **STYLED)
-        self.source = pn.widgets.RadioButtonGroup(options=list(SOURCES), value=begin.source, **STYLED)
-        self.neurons = select(name="N: neurons", options=list(NUM_NEURONS), value=begin.num_neurons)
+        sources = [*self.offer.patterns, *([] if self._is_given else ["file"])]
+        self.source = pn.widgets.RadioButtonGroup(options=sources, value=sources[0], **STYLED)
+        self.neurons = select(name="N: neurons", options=list(NUM_NEURONS), value=64)
         self.upload = Upload(**WIDE)
         numbers = {"name": "Threshold: larger entries become +1", "placeholder": "none: entries are ±1"}
         self.threshold = pn.widgets.FloatInput(**numbers, value=None, **STYLED)
@@ -83,19 +91,15 @@ class Explorer:
         self.array = pn.widgets.TextInput(**array, **STYLED)
         self.duplicates = pn.widgets.IntInput(name="Rows that may repeat an earlier one", value=0, start=0, **STYLED)
         load, target = "memory load: patterns stored", "number of the pattern to recall"
-        self.load = Slider(label="K", help=load, first=1, last=MOST_PATTERNS, value=begin.num_patterns, **WIDE)
-        self.target = Slider(label="Target", help=target, last=begin.num_patterns - 1, value=begin.target, **WIDE)
-        self.corruption = select(name="Corruption of the query", options=list(corruptions()), value=begin.corruption)
-        self.level = Slider(value=begin.level, **WIDE)
-        self.memory = select(name="Memory", options=list(memories()), value=begin.memory)
-        self.numbers = {
-            name: Slider(label=symbol, help=meaning, values=spread(name), value=DEFAULTS[name], **WIDE)
-            for name, (symbol, meaning, *_) in NUMBERS.items()
-        }
-        self.options = {
-            name: select(name=name.replace("_", " ").capitalize(), options=list(choices), value=DEFAULTS[name])
-            for name, choices in OPTIONS.items()
-        }
+        self.load = Slider(label="K", help=load, first=1, last=self.offer.capacity, value=loads[0], **WIDE)
+        self.target = Slider(label="Target", help=target, last=loads[0] - 1, value=begin.target, **WIDE)
+        self.corruption = select(name="Corruption of the query", options=list(self.offer.corruptions))
+        self.level = Slider(**WIDE)
+        self.memory = select(name="Memory", options=list(self.offer.config.models))
+        horizon = self.offer.config.retrieval.t1
+        values = {"values": spread(HORIZON, horizon), "value": horizon}
+        self.horizon = Slider(label=QUANTITIES["t1"].symbol, help=HORIZON.meaning, **values, **WIDE)
+        self.models = Models(self.offer, self._is_given, self._changed, self._refuse)
         self.redraw = button("New patterns", "Draw other patterns")
         fresh = button("New query", "Corrupt the target in another way")
         clear = button("Clear", "Make every entry of the query −1, to draw on")
@@ -111,7 +115,8 @@ class Explorer:
             self._source_changed: [self.source, self.neurons, self.corruption],
             self._read: [self.threshold, self.array, self.duplicates],
             self._corrupt: [self.target, self.level],
-            self._changed: [self.load, self.memory, *self.options.values(), *self.numbers.values()],
+            self._changed: [self.load, self.horizon],
+            self._model_chosen: [self.memory],
         }
         for react, controls in watched.items():
             for control in controls:
@@ -122,7 +127,7 @@ class Explorer:
         groups = {
             "Patterns": [self.source, self.neurons, self.from_file, self.load, self.redraw],
             "Query": [self.target, self.corruption, self.level, buttons],
-            "Memory": [self.memory, *self.numbers.values(), *self.options.values()],
+            "Memory": [self.memory, self.models.part, self.horizon],
         }
         parts = [part for title, group in groups.items() for part in (markup(f"<h2>{title}</h2>"), *group)]
         self.controls = pn.Column(*parts, styles={"gap": "8px"}, **WIDE)
@@ -181,33 +186,44 @@ class Explorer:
 
     def settings(self) -> Settings:
         """The chosen settings."""
-        values: dict[str, Any] = {name: float(slider.value) for name, slider in self.numbers.items()}
-        values |= {name: choice.value for name, choice in self.options.items()}
-        is_count = corruptions()[self.corruption.value].is_count
+        corruption, is_file = self.offer.corruptions[self.corruption.value], self.source.value == "file" and not self._is_given
+        patterns: Any = section_of("patterns", "file")(kind="file", **self._of_file) if is_file else self._patterns()
+        level = self.level.value
         return Settings(
-            source=self.source.value,
-            **(self._of_file if self.source.value == "file" else {}),
-            num_neurons=self._size()[0],
+            offer=self.offer,
+            patterns=patterns,
+            is_uploaded=is_file,
+            capacity=self._size()[1],
             num_patterns=int(self.load.value),
             target=int(self.target.value),
-            corruption=self.corruption.value,
-            level=int(self.level.value) if is_count else float(self.level.value),
-            memory=self.memory.value,
-            values=values,
+            corruption=corruption,
+            level=int(level) if corruption.build.is_count else float(level),
+            name=self.memory.value,
+            model=self.models.chosen,
+            t1=float(self.horizon.value),
             **self.seeds,
         )
 
+    def _patterns(self) -> Any:
+        """The patterns to draw, of the chosen size where that can be chosen."""
+        patterns = self.offer.patterns[self.source.value]
+        return with_values(patterns, {"num_neurons": self.neurons.value}) if self.neurons.visible else patterns
+
     def _size(self) -> tuple[int, int]:
         """Numbers of neurons, and of patterns that can be stored."""
-        if self.source.value == "file":
+        if self.from_file.visible:
             return self._uploaded.shape if self._uploaded is not None else (0, 0)
-        return (64 if self.source.value == "digits" else self.neurons.value), MOST_PATTERNS
+        task, num_neurons = task_of(self._patterns(), self.offer.corruptions[self.corruption.value])
+        most = min(self.offer.capacity, max(MOST_ENTRIES // num_neurons, 1))
+        return num_neurons, min(most, task.pool_size or most)
 
     def _source_changed(self, *_: Any) -> None:
-        source, (num_neurons, capacity) = self.source.value, self._size()
-        self.neurons.visible, self.from_file.visible = source in ENSEMBLES, source == "file"
-        self.redraw.visible = source != "file"
+        self.from_file.visible = self.source.value == "file" and not self._is_given
+        drawn = self.offer.patterns.get(self.source.value)
+        self.neurons.visible = not self._is_given and "num_neurons" in dict(drawn or ())
+        self.redraw.visible = drawn is not None
         self._refuse("")
+        num_neurons, capacity = self._size()
         if capacity:
             self._quiet = True
             fit(self.load, 1, capacity)
@@ -220,12 +236,18 @@ class Explorer:
 
     def _fit_level(self, num_neurons: int) -> None:
         """Give the level the range of its corruption, and an eighth of that if it is new or the level is outside."""
-        corruption = corruptions()[self.corruption.value]
-        high = corruption.level_range.le or 4.0
+        section = self.offer.corruptions[self.corruption.value]
+        corruption, given = section.build, self.offer.config.axes.values().get(level_of(section), []) if self._is_given else []
+        high = max(corruption.level_range.le or 4.0, *given, 0)
         values = list(range(num_neurons + 1)) if corruption.is_count else [high * part / 80 for part in range(81)]
+        values = sorted({*values, *given})
         is_kept = self.level.label == corruption.level_name and self.level.value <= values[-1]
-        level = self.level.value if is_kept else values[len(values) // 8]
+        level = self.level.value if is_kept else given[0] if given else values[len(values) // 8]
         self.level.param.update(label=corruption.level_name, help=corruption.level_meaning, values=values, value=level)
+
+    def _model_chosen(self, _: Any) -> None:
+        self.models.choose(self.memory.value)
+        self._changed()
 
     def _corrupt(self, *_: Any) -> None:
         """Take the corruption in place of what was drawn by hand."""
@@ -247,13 +269,6 @@ class Explorer:
             return
         self._quiet = True
         fit(self.target, 0, int(self.load.value) - 1)
-        kind = self.memory.value
-        own, needs = MEMORIES[kind].model_fields, memory_class_of(MEMORIES[kind].build).needs
-        for name, control in {**self.numbers, **self.options}.items():
-            control.visible = name in own or name == "t1"
-            control.disabled = any(
-                option in own and self.options[option].value not in values for option, values in needs.get(name, {}).items()
-            )
         self._quiet = False
         if not self._size()[0]:
             return
@@ -284,7 +299,7 @@ class Explorer:
                 self._clear()
             self._refuse(str(error))
         else:
-            self._of_file = {"file": self._offered["name"], "reading": reading}
+            self._of_file = {"path": self._offered["name"], **reading}
             self._source_changed()
 
     def _clear(self) -> None:
@@ -316,7 +331,8 @@ class Explorer:
                 self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
-        _logger.error("no answer", exc_info=error)
+        if not isinstance(error, InputError):
+            _logger.error("no answer", exc_info=error)
         self._later(functools.partial(self._refuse, f"{NO_ANSWER}: {error}"))
         self._later(lambda: setattr(self.verdict, "object", ""))
 
@@ -382,7 +398,7 @@ class Foreign(Matcher):
         return None if named and own_page else {}
 
 
-def server_of(address: str, port: int, start: tuple[str, bytes, dict[str, Any]] | None) -> Any:
+def server_of(address: str, port: int, start: tuple[str, bytes, dict[str, Any]] | None, offer: Offer | None = None) -> Any:
     """A server that listens but does not serve yet. Raises OSError if it cannot listen there."""
     keep_compiled_programs()
     # Tried first, since a server that cannot listen leaves its socket open.
@@ -390,7 +406,7 @@ def server_of(address: str, port: int, start: tuple[str, bytes, dict[str, Any]] 
         port = free.getsockname()[1]
     logging.getLogger("bokeh.server.util").setLevel(logging.ERROR)  # it warns of the "*"; origins are checked below
     server = pn.io.server.get_server(
-        {"/": lambda: Explorer(start).view()},
+        {"/": lambda: Explorer(start, offer).view()},
         address=address, port=port, title="astrojax explorer", websocket_origin="*", verbose=False,
         show=False, start=False,
     )  # fmt: skip

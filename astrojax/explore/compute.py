@@ -4,9 +4,10 @@ import functools
 import io
 import math
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import diffrax
@@ -17,21 +18,30 @@ import numpy as np
 
 from .._internal.arrays import parse_array
 from .._internal.checks import InputError
+from .._internal.errors import shown
+from .._internal.own_code import pointing_at_own_code, short_name
 from .._internal.random import seed_key
+from ..config.axes import Axes
+from ..config.sections import Choice
 from ..equilibria.classification import EquilibriumKind, Identity, identify, is_odd
-from ..models import AbstractMemory, memories
+from ..models import AbstractMemory
 from ..models.astrocyte import AstrocyteMemory
 from ..models.hopfield import HopfieldMemory
-from ..models.scores import scores
-from ..problems.corruption import Flips, corruptions
+from ..problems.corruption import Flips
 from ..problems.decoders import bayes_decoder, nearest_pattern
 from ..problems.observables import hamming_error, perplexity
-from ..problems.patterns import as_patterns, digits, pooled_patterns
+from ..problems.patterns import as_patterns, pooled_columns
+from ..problems.task import Task
+from ..runs import build
+from ..runs.own_memory import is_own, place_of, try_on_query
 from ..solve.retrieve import Status, retrieve
-from .settings import ENSEMBLES, MOST_PATTERNS, SCORES, Settings
+from .settings import Settings, everything
 
 FRACTIONS = np.geomspace(1e-4, 1, 97, dtype=np.float32)
 """Times at which a retrieval is shown, in horizons: on a logarithmic scale, since time constants span decades."""
+
+COOLINGS = np.array([1, *np.geomspace(0.5, 1e-4, 75)], np.float32)
+"""Temperatures, as fractions of that of the memory, at which gains are computed to explain a failure."""
 
 NUM_SHOWN = 6
 """Patterns whose gains and overlaps are drawn."""
@@ -48,9 +58,10 @@ class Problem:
     """Patterns, shape (N, capacity), target and query, shape (N,), in single precision, and the Bayes decoder's evidence β."""
 
     patterns: np.ndarray
+    columns: np.ndarray | None  # of the pool that the patterns are from, shape (capacity,)
     target: np.ndarray
     query: np.ndarray
-    evidence: float
+    evidence: float | None
 
 
 @jax.tree_util.register_dataclass
@@ -72,7 +83,10 @@ class Answer:
     perplexity: Any
     steps: tuple[Any, Any]  # accepted and rejected
     others: Any  # which patterns are stored, and neither the target nor a copy of it, shape (capacity,)
-    query_scores: Any  # g(m) at the query, shape (capacity,); NaN for a memory without gains that follow scores
+    waiting_gains: (
+        Any  # of the target, which they tend to while neurons stay at the query, at `COOLINGS` times the temperature,
+    )
+    # shape (C,); NaN for a memory without gains that follow scores
     residual: Any  # distance of the end from equilibrium: of neurons relative to the largest |x|, of gains absolute
     signed: bool = field(metadata={"static": True})  # whether the memory distinguishes a pattern from its negative
 
@@ -122,33 +136,43 @@ def read_upload(
 
 
 @functools.lru_cache(maxsize=16)
-def drawn_patterns(source: str, num_neurons: int, seed: int) -> np.ndarray:
-    """The digits or random patterns of a seed, shape (N, `MOST_PATTERNS`). The first K are those that the seed gives for K."""
-    key = seed_key(seed)
-    if source == "digits":
-        patterns = pooled_patterns(key, pool=digits(), num_patterns=MOST_PATTERNS)
-    else:
-        patterns = ENSEMBLES[source](key, num_neurons=num_neurons, num_patterns=MOST_PATTERNS)
-    return np.asarray(patterns, np.float32)
+def task_of(patterns: Choice, corruption: Choice) -> tuple[Task, int]:
+    """Where problems come from, and how many neurons they have."""
+    changes = {"patterns": patterns, "corruption": corruption, "axes": Axes.model_validate({"num_patterns": [1]})}
+    with pointing_at_own_code():
+        return build.task_of(everything().config.model_copy(update=changes), build.load_pool)
 
 
+@functools.lru_cache(maxsize=16)
+def drawn_patterns(patterns: Choice, corruption: Choice, seed: int, capacity: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Patterns of a seed, shape (N, capacity), and their columns in the pool if they are from one."""
+    task, key = task_of(patterns, corruption)[0], seed_key(seed)
+    size = task.pool_size
+    columns = None if size is None else np.asarray(pooled_columns(key, size=size, num_patterns=capacity))
+    return np.asarray(task.ensemble(key, num_patterns=capacity), np.float32), columns
+
+
+@pointing_at_own_code()
 def make_problem(settings: Settings, uploaded: np.ndarray | None) -> Problem:
-    """The problem of a setting; `uploaded` are the patterns where the source is a file."""
-    if settings.source == "file":
-        assert uploaded is not None
-        patterns = uploaded
-    else:
-        patterns = drawn_patterns(settings.source, settings.num_neurons, settings.seed)
+    """The problem of a setting; `uploaded` are the patterns where the source is a file. Raises `InputError`."""
+    patterns, columns = uploaded, None
+    if patterns is None:
+        patterns, columns = drawn_patterns(settings.patterns, settings.corruption, settings.seed, settings.capacity)
     target = patterns[:, settings.target]
-    corruption, level = corruptions()[settings.corruption](), jnp.float32(settings.level)
+    corruption: Any = settings.corruption.build(**settings.corruption.own_fields())
+    level = jnp.float32(settings.level)
     if settings.flipped is not None:
         query = target.copy()
         query[list(settings.flipped)] *= -1
         corruption, level = Flips(), jnp.float32(len(settings.flipped))
     else:
         query = np.asarray(corruption(seed_key(settings.query_seed), jnp.asarray(target), level), np.float32)
+    if query.shape != target.shape or not np.isfinite(query).all():
+        wrong = query.shape if query.shape != target.shape else query
+        text = f"must return a query of finite numbers, shape {target.shape}; got {shown(wrong)}"
+        raise InputError(f"{place_of(corruption.__call__)}: {short_name(settings.corruption.kind)} {text}")
     evidence = corruption.evidence(level, len(target))
-    return Problem(patterns, target, query, math.nan if evidence is None else float(evidence))
+    return Problem(patterns, columns, target, query, None if evidence is None else float(evidence))
 
 
 workers = ThreadPoolExecutor(16, thread_name_prefix="explore")
@@ -160,69 +184,99 @@ _lock = threading.Lock()
 
 def program(settings: Settings, problem: Problem) -> Future[Answer]:
     """The compilation of a setting's program, which all sessions share; it starts if it has not, or if it failed."""
-    key = settings.memory, *settings.options().items(), problem.patterns.shape
+    key = settings.static_key(), problem.patterns.shape, problem.evidence is None
     with _lock:
         known = _programs.get(key)
         if known is None or (known.done() and known.exception()):
             if len(_programs) >= MOST_PROGRAMS:
                 _programs.clear()
                 _solve.clear_cache()  # type: ignore[attr-defined]
-            known = _programs[key] = workers.submit(answer, settings, problem)
+            known = _programs[key] = workers.submit(first_answer, settings, problem)
     return known
 
 
+def first_answer(settings: Settings, problem: Problem) -> Answer:
+    """An answer, once a memory of a user's own has been tried. Raises `InputError`, with the line, if it cannot be used."""
+    _try_own(settings, problem)
+    return answer(settings, problem)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a memory is built, compared by what is static in it."""
+
+    static_key: Hashable
+    build: Callable[..., AbstractMemory] = field(compare=False)
+    numbers: dict[str, Any] = field(compare=False)
+
+
+def _recipe(settings: Settings, problem: Problem) -> tuple[Recipe, dict[str, Any]]:
+    """How the memory is built, and its parameters."""
+    task: Any = SimpleNamespace(pool=None) if settings.is_uploaded else task_of(settings.patterns, settings.corruption)[0]
+    make, parameters, per_pattern = build.memory_of(settings.model, f"models.{settings.name}", task, settings.offer.config.name)
+    numbers = {name: np.float32(value) for name, value in parameters.items()}
+    of_patterns = {name: np.asarray(values, np.float32)[..., problem.columns] for name, values in per_pattern.items()}
+    return Recipe(settings.static_key(), make, numbers), numbers | of_patterns
+
+
+def _try_own(settings: Settings, problem: Problem) -> None:
+    if is_own(settings.model):
+        recipe, parameters = _recipe(settings, problem)
+        stored = jnp.arange(problem.patterns.shape[1]) < settings.num_patterns
+        make = functools.partial(recipe.build, jnp.asarray(problem.patterns), stored=stored, **parameters)
+        try_on_query(make, jnp.asarray(problem.query), short_name(settings.model.kind), settings.name, recipe.build)
+
+
+@pointing_at_own_code()
 def answer(settings: Settings, problem: Problem) -> Answer:
-    """The outcome for the memory, the Hopfield network and the decoders."""
-    options = tuple(settings.options().items())
-    numbers = {**settings.numbers(), "t1": settings.values["t1"], "evidence": problem.evidence}
+    """The outcome for the memory, the Hopfield network and the decoders.
+
+    Raises `InputError` for an exception in a user's code, and where it returns NaN, with the line.
+    """
+    recipe, parameters = _recipe(settings, problem)
     found: Answer = jax.device_get(
         _solve(
             problem.patterns,
             np.int32(settings.num_patterns),
             np.int32(settings.target),
             problem.query,
-            {name: np.float32(value) for name, value in numbers.items()},
-            kind=settings.memory,
-            options=options,
-            signed=_is_signed(settings.memory, options),
+            parameters,
+            np.float32(settings.t1),
+            None if problem.evidence is None else np.float32(problem.evidence),
+            recipe=recipe,
+            signed=_is_signed(recipe, len(problem.target)),
         )
     )
+    if found.statuses["memory"] != Status.OK:
+        _try_own(settings, problem)
     return found
 
 
-def _build(kind: str, options: tuple[tuple[str, str], ...], patterns: jax.Array, **more: Any) -> AbstractMemory:
-    static: dict[str, Any] = dict(options)
-    if "score" in static:
-        given = dict(SCORES[static["score"]])
-        static["score"] = scores()[given.pop("score")](**given)
-    return memories()[kind](patterns, **static, **more)
-
-
-@functools.cache
-def _is_signed(kind: str, options: tuple[tuple[str, str], ...]) -> bool:
+@functools.lru_cache(maxsize=MOST_PROGRAMS)
+def _is_signed(recipe: Recipe, num_neurons: int) -> bool:
     """Whether the memory distinguishes a pattern from its negative."""
-    memory = _build(kind, options, jnp.asarray([[1.0], [1.0], [-1.0]], jnp.float32))
-    return not eqx.filter_jit(is_odd)(memory, memory.initial_state(jnp.ones(3, jnp.float32)))
+    signs = jnp.where(jnp.arange(num_neurons) % 3 == 2, -1.0, 1.0).astype(jnp.float32)
+    memory = recipe.build(signs[:, None], **recipe.numbers)
+    return not eqx.filter_jit(is_odd)(memory, memory.initial_state(jnp.ones_like(signs)))
 
 
-@functools.partial(jax.jit, static_argnames=("kind", "options", "signed"))
+@functools.partial(jax.jit, static_argnames=("recipe", "signed"))
 def _solve(
     patterns: jax.Array,
     num_patterns: jax.Array,
     target: jax.Array,
     query: jax.Array,
-    numbers: dict[str, jax.Array],
+    parameters: dict[str, jax.Array],
+    t1: jax.Array,
+    evidence: jax.Array | None,
     *,
-    kind: str,
-    options: tuple[tuple[str, str], ...],
+    recipe: Recipe,
     signed: bool,
 ) -> Any:
-    numbers = dict(numbers)
-    t1, evidence = numbers.pop("t1"), numbers.pop("evidence")
     capacity = patterns.shape[1]
     stored = jnp.arange(capacity, dtype=jnp.int32) < num_patterns
     wanted = patterns[:, target]
-    memory: Any = _build(kind, options, patterns, stored=stored, **numbers)
+    memory: Any = recipe.build(patterns, stored=stored, **parameters)
     ways: dict[str, Any] = {"adjoint": diffrax.ForwardMode(), "t1": t1}
     recall = retrieve(memory, query, ts=t1 * FRACTIONS, **ways)
     overlaps = jax.vmap(memory.overlaps)(recall.states) / memory.num_neurons
@@ -238,12 +292,15 @@ def _solve(
     gains = gains if has_gains else jnp.full_like(gains, jnp.nan)
     last = gains[-1]
     residual = jnp.max(jnp.abs(memory.tau_x * memory.vector_field(recall.state).x)) / jnp.max(jnp.abs(recall.x))
-    query_scores = jnp.full_like(last, jnp.nan)
+    waiting_gains = jnp.full_like(COOLINGS, jnp.nan)
     if isinstance(memory, AstrocyteMemory):
-        query_scores = memory.scores(memory.initial_state(query))
+
+        def settled(state: Any, cooling: Any = 1) -> jax.Array:
+            return memory.gain_map.gains(memory.scores(state) / (cooling * memory.temperature), stored)
+
+        waiting_gains = jax.vmap(functools.partial(settled, memory.initial_state(query)))(COOLINGS)[:, target]
         if memory.gain_regime == "dynamic":
-            settled = memory.gain_map.gains(memory.scores(recall.state) / memory.temperature, stored)
-            residual = jnp.maximum(residual, jnp.max(jnp.abs(last - settled)))
+            residual = jnp.maximum(residual, jnp.max(jnp.abs(last - settled(recall.state))))
 
     hopfield = retrieve(HopfieldMemory(patterns, stored=stored, tau_x=memory.tau_x, slope=memory.slope), query, **ways)
     how: dict[str, Any] = {"signed": signed, "stored": stored}
@@ -251,8 +308,9 @@ def _solve(
         "memory": jnp.sign(recall.x),
         "hopfield": jnp.sign(hopfield.x),
         "nearest": nearest_pattern(seed_key(0), patterns, query, **how),
-        "bayes": bayes_decoder(patterns, query, evidence, **how),
     }
+    if evidence is not None:
+        signs["bayes"] = bayes_decoder(patterns, query, evidence, **how)
     return Answer(
         times=recall.ts,
         rates=jax.vmap(memory.readout)(recall.states),
@@ -268,7 +326,7 @@ def _solve(
         perplexity=perplexity(memory.log_gains(recall.state)) if has_gains else jnp.nan,
         steps=(recall.stats["num_accepted_steps"], recall.stats["num_rejected_steps"]),
         others=others,
-        query_scores=query_scores,
+        waiting_gains=waiting_gains,
         residual=residual,
         signed=signed,
     )

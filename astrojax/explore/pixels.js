@@ -19,7 +19,8 @@ export function render({model}) {
   for (const key of ["target", "query", "state", "hopfield", "nearest", "bayes"]) {
     const panel = {label: element("b"), note: element("span"), canvas: element("canvas"), values: []}
     const parts = [element("figcaption", {}, panel.label, panel.note), panel.canvas]
-    root.append(element("figure", {class: key}, ...parts))
+    panel.figure = element("figure", {class: key}, ...parts)
+    root.append(panel.figure)
     if (key != "query") panel.canvas.setAttribute("role", "img")
     panels[key] = panel
   }
@@ -109,7 +110,10 @@ export function render({model}) {
   function showAll() {
     target = asNumbers(model.target)
     root.classList.toggle("strips", model.columns * model.columns != target.length)
-    for (const [key, label] of Object.entries(model.labels)) panels[key].label.textContent = label
+    for (const [key, panel] of Object.entries(panels)) {
+      panel.figure.hidden = model.target != "" && !(key in model.labels)
+      panel.label.textContent = model.labels[key] ?? ""
+    }
     show("target", target)
     // An answer to an earlier stroke must not wipe out the strokes since.
     const {values} = panels.query, stale = model.strokes < strokes && values.length == target.length

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from .._internal.parameters import QUANTITIES
 from ..solve.retrieve import Status
-from .compute import NUM_SHOWN, Answer, Problem
-from .settings import NUMBERS, Settings, spread
+from .compute import COOLINGS, NUM_SHOWN, Answer, Problem
+from .settings import Settings
 
 COLORS = ["#2f83cc", "#e07b39", *["#8b949e"] * (NUM_SHOWN - 2)]
 """Of the target, of the nearest other pattern, and of the rest; legible on a light and a dark background."""
@@ -58,7 +59,7 @@ def pictures_of(settings: Settings, problem: Problem, found: Answer) -> dict[str
             "state": "Firing rates φ(x)",
             "hopfield": "Hopfield network",
             "nearest": "Nearest" if found.signed else "Nearest, ±",
-            "bayes": "Bayes decoder",
+            **({"bayes": "Bayes decoder"} if "bayes" in found.signs else {}),
         },
         "target": signs_of(problem.target),
         "query": signs_of(problem.query),
@@ -110,7 +111,7 @@ def explain(settings: Settings, problem: Problem, found: Answer, solve: Callable
     text, remedies = _cause(settings, problem, found)
     for changes in remedies:
         if changes and solve(settings.change(**changes)).is_recalled:
-            symbols = {name: NUMBERS[name].symbol if name in NUMBERS else "K" for name in changes}
+            symbols = {name: QUANTITIES[name].symbol if name in QUANTITIES else "K" for name in changes}
             named = " and ".join(f"{REMEDIES[name]}, {symbols[name]} = {value:g}," for name, value in changes.items())
             return f"{text}; with {named} the target is recalled."
     return f"{text}."
@@ -118,9 +119,10 @@ def explain(settings: Settings, problem: Problem, found: Answer, solve: Callable
 
 def _cause(settings: Settings, problem: Problem, found: Answer) -> tuple[str, list[Changes]]:
     """The cause of a failed recall, and changes of the settings that may help."""
-    values, regime, signed, target = settings.values, settings.options().get("gain_regime"), found.signed, settings.target
-    temperature, tau_x, t1, load = values["temperature"], values["tau_x"], values["t1"], settings.num_patterns
-    slowest, final = max(tau_x, values["tau_p"] if regime == "dynamic" else 0), found.gains[-1, 0]
+    values, signed, target = settings.values, found.signed, settings.target
+    t1, load, regime = settings.t1, settings.num_patterns, values.get("gain_regime")
+    times = [values[name] for name in ("tau_x", *(["tau_p"] if regime == "dynamic" else [])) if name in values]
+    slowest, final = max(times, default=0), found.gains[-1, 0]
     query = problem.query @ problem.patterns / len(problem.query)
     likeness = np.where(found.others, query if signed else np.abs(query), -np.inf)
     nearest = int(np.argmax(likeness))
@@ -130,28 +132,31 @@ def _cause(settings: Settings, problem: Problem, found: Answer) -> tuple[str, li
     if query[target] <= 0 and not signed:
         text = f"The query is no nearer to the target than to its negative (overlap {query[target]:.2f})"
         return f"{text}, and this memory does not distinguish the two", []
-    rate, first_rate = np.max(np.abs(found.rates[-1])), np.tanh(values["slope"])
+    rate, first_rate = np.max(np.abs(found.rates[-1])), np.max(np.abs(found.rates[0]))
     if not signed and rate < first_rate / 2:
-        text = f"At σ = {values['slope']:g} the neurons fall silent: the largest rate falls from {first_rate:.2g} to {rate:.2g}"
-        return text, [_set(settings, slope=factor * values["slope"]) for factor in (3, 10, 100)]
+        at = f"At σ = {values['slope']:g} the" if "slope" in values else "The"
+        text = f"{at} neurons fall silent: the largest rate falls from {first_rate:.2g} to {rate:.2g}"
+        return text, [_set(settings, slope=factor * values.get("slope", 1)) for factor in (3, 10, 100)]
 
     paths = found.overlaps if signed else np.abs(found.overlaps)
     leads = not found.others.any() or paths[-1, 0] > paths[-1, 1]
     if leads and found.residual > SETTLED:
         text = f"The recall is not finished at t₁ = {t1:g}, where the overlap with the target is {paths[-1, 0]:.2f}"
         return text, [_set(settings, t1=max(10 * t1, 3 * slowest))]
-    if regime == "frozen" or np.isnan(found.query_scores).all():
-        text = f"{'Frozen gains weigh' if regime == 'frozen' else 'This memory weighs'} all {load} patterns alike"
+    if regime == "frozen" or np.isnan(found.waiting_gains).any():
+        text = f"Frozen gains weigh all {load} patterns alike" if regime == "frozen" else "No gain singles out the target here"
         fewer = [len(problem.query) // part for part in (3, 7, 14)]  # a Hopfield network recalls up to 0.14 N
-        return f"{text}, and the others outweigh the target", [{"num_patterns": few} for few in fewer if target < few < load]
+        return f"{text}, and the others outweigh it", [{"num_patterns": few} for few in fewer if target < few < load]
 
-    # While neurons wait at the query, gains tend to softmax(g(m)/T). Slower neurons can help only where the target wins there.
-    behind = found.query_scores[found.others] - found.query_scores[target]
-    waiting = _waiting_gain(behind, temperature)
+    # While neurons wait at the query, gains tend to those of g(m)/T. Slower neurons can help only where the target wins there.
+    waiting = found.waiting_gains[0]
     if waiting <= DECIDED or regime != "dynamic" or (leads and final > DECIDED):
+        temperature = values.get("temperature", 1)
         text = f"At T = {temperature:g} the gains do not decide: while neurons stay at the query, that of the target tends to "
-        below = [value for value in spread("temperature") if value <= temperature / 2 and _waiting_gain(behind, value) > CLEAR]
-        return f"{text}{waiting:.2g}; at the end it is {final:.2g}", [{"temperature": max(below)}] if below else []
+        below = COOLINGS[1:][found.waiting_gains[1:] > CLEAR][:1]
+        return f"{text}{waiting:.2g}; at the end it is {final:.2g}", [
+            _set(settings, temperature=temperature * one) for one in below
+        ]
     text = "The neurons moved before the gains decided: "
     if leads:
         text += f"the target's overlap went from {paths[0, 0]:.2f} to {paths[-1, 0]:.2f}, its gain only to {final:.2g}"
@@ -165,12 +170,12 @@ def _cause(settings: Settings, problem: Problem, found: Answer) -> tuple[str, li
     return text, [_set(settings, tau_x=slow, t1=max(t1, enough)) for slow, enough in times]
 
 
-def _waiting_gain(behind: np.ndarray, temperature: float) -> float:
-    """Equilibrium gain of the target where the scores of the others minus its own are `behind`."""
-    return float(1 / (1 + np.sum(np.exp(behind.astype(float) / temperature))))
-
-
 def _set(settings: Settings, **wanted: float) -> Changes:
-    """The values of sliders nearest to the wanted ones, without those that are set already."""
-    nearest = {name: min(spread(name), key=lambda one: abs(math.log(one / value))) for name, value in wanted.items()}
-    return {name: value for name, value in nearest.items() if value != settings.values[name]}
+    """The values of sliders nearest to the wanted ones, without those that are set already or that the memory has not."""
+    values = settings.values
+    nearest = {
+        name: min(settings.spread(name), key=lambda one: abs(math.log(one / value)))
+        for name, value in wanted.items()
+        if name in values
+    }
+    return {name: value for name, value in nearest.items() if value != values[name]}

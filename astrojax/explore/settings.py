@@ -1,32 +1,28 @@
 """Everything that is chosen in the explorer, as a frozen value, and the same setting as YAML and as Python.
 
-Memories, scores, corruptions and their parameters are those that the package has: nothing here lists them.
+What can be chosen is what the package and its plugins have, or what a configuration names: nothing here lists it.
 """
 
-import itertools
+import contextlib
+import functools
+import json
+import os
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from jinja2 import Template
+from pydantic import ValidationError
 
-from .._internal.parameters import QUANTITIES, OneOf, Quantity, Range
-from ..config.sections import MEMORIES, PARAMETERS, Parameter, Retrieval, parameters_of, score_parameters
-from ..models import memories
-from ..models.scores import scores
-from ..problems.corruption import corruptions
-from ..problems.patterns import ensembles
-
-ENSEMBLES = {
-    kind: draw
-    for kind, draw in ensembles().items()
-    if [one.name for one in parameters_of(draw)] == ["key", "num_neurons", "num_patterns"]
-}
-"""Ensembles that need no more than their size."""
-
-SOURCES = ("digits", *ENSEMBLES, "file")
+from .._internal import own_code
+from .._internal.errors import InputError
+from .._internal.parameters import QUANTITIES, Quantity, Range
+from .._internal.registry import names
+from ..config.axes import Axes
+from ..config.files import dump_yaml
+from ..config.run import Config, level_of
+from ..config.sections import POOLS, Choice, MemorySection, Parameter, parameters_of, score_parameters, section_of
 
 NUM_NEURONS = (16, 20, 25, 30, 36, 49, 64, 100)
 """Sizes of random patterns that can be chosen. Each has a compiled program of its own."""
@@ -37,116 +33,228 @@ MOST_PATTERNS = 500
 SCRIPT = (Path(__file__).parent / "script.py.jinja").read_text(encoding="utf-8")
 
 TRIALS = 200
-"""Trials of the run in the YAML text."""
+"""Trials of the run in the YAML text, where no configuration says how many."""
 
-SCORES = {
-    " ".join([name, *map(str, values)]): {"score": name, **dict(zip(own, values, strict=True))}
-    for name in scores()
-    for own in [score_parameters(name)]
-    for values in itertools.product(*((one.default, one.default + 2) for one in own.values()))
-}
-"""Scores by the name in the explorer, at the defaults of their fields, which are integers, and at larger ones: the keys of a
-configuration."""
-
-OPTIONS = {"score": tuple(SCORES)} | {
-    parameter.name: names.names
-    for build in memories().values()
-    for parameter in parameters_of(build)
-    if (names := parameter.first(OneOf)) and not parameter.takes_numbers
-}
-"""Parameters of memories that are one of some names."""
+HORIZON = Parameter("t1", None, {float}, [], QUANTITIES["t1"].meaning)
+LONGEST = 1e4  # longer than the horizons that are searched: slow neurons need it
 
 
-def _quantity(name: str, parameter: Parameter) -> Quantity:
-    quantity, limits = Quantity(name, parameter.meaning), parameter.first(Range) or Range()
-    return quantity._replace(low=limits.ge or quantity.low, high=limits.le or quantity.high)
+@dataclass(frozen=True)
+class Offer:
+    """What can be chosen in a session, by name; `config` has the models, and what is not chosen."""
+
+    config: Config
+    patterns: dict[str, Choice]
+    corruptions: dict[str, Choice]
+    capacity: int = MOST_PATTERNS  # most patterns that are drawn
+    folder: Path | None = None  # of the file of the configuration, if there is one
 
 
-NUMBERS = {name: QUANTITIES.get(name) or _quantity(name, parameter) for name, parameter in PARAMETERS.items()}
-NUMBERS["t1"] = QUANTITIES["t1"]._replace(high=1e4)  # longer than those that are searched: slow neurons need it
-"""Parameters of memories that are numbers, and the horizon."""
+@functools.cache
+def built_in(role: str) -> dict[str, Any]:
+    """Sections of what the package and its plugins have for a role, if it needs no more than its name."""
+    found = {}
+    for kind in names(role):
+        with contextlib.suppress(InputError, ValidationError):  # a plugin that cannot be imported, or a field without a default
+            found[kind] = section_of(role, kind)(kind=kind)
+    return found
 
-DEFAULTS: dict[str, Any] = {
-    **{name: choices[0] for name, choices in OPTIONS.items()},
-    **{name: float(parameter.default) for name, parameter in PARAMETERS.items()},
-    "t1": Retrieval().t1,
-}
+
+@functools.cache
+def everything() -> Offer:
+    """What is offered without a configuration. Ensembles need no more than their size."""
+    drawn = {kind: section for kind, section in built_in("patterns").items() if {"num_neurons"} == section.own_fields().keys()}
+    models = built_in("memory")
+    axes = Axes.model_validate({"num_patterns": [30], "num_flips": [8]})
+    config = Config(name="explored", trials=TRIALS, axes=axes, models=models)
+    return Offer(config, {"digits": section_of("patterns", "digits")(kind="digits"), **drawn}, built_in("corruption"))
 
 
-def spread(name: str) -> list[float]:
-    """Values of a number, of two digits: twenty in a decade, or evenly spaced where the lowest is not positive."""
-    low, high = NUMBERS[name].low, NUMBERS[name].high
-    num = 1 + round(20 * np.log10(high / low)) if low > 0 else 81
-    values = np.geomspace(low, high, num) if low > 0 else np.linspace(low, high, num)
-    return sorted({DEFAULTS[name], *(float(f"{value:.2g}") for value in values)})
+def offer_of(config: Config, folder: Path) -> Offer:
+    """What a configuration from a folder offers."""
+    loads = [int(load) for load in config.axes.values()["num_patterns"]]
+    patterns, corruption = ({own_code.short_name(section.kind): section} for section in (config.patterns, config.corruption))
+    capacity = max(*loads, min(2 * max(loads), MOST_PATTERNS))
+    return Offer(config, patterns, corruption, capacity, folder.resolve())
+
+
+@functools.cache
+def _declared(section: type[Choice]) -> dict[str, Parameter]:
+    """The parameters of what a section stands for, by name."""
+    return {one.name: one for one in parameters_of(section.build) if one.name in section.model_fields}
+
+
+def parameters_in(section: Choice) -> dict[str, Parameter]:
+    """The parameters of a section and of its parts, by name."""
+    own = dict(_declared(type(section)))
+    for _, part in section:
+        if isinstance(part, Choice):
+            own |= score_parameters(part.kind) or parameters_in(part)  # fields of the package's scores are the memory's
+    return own
+
+
+def values_in(section: Choice) -> dict[str, Any]:
+    """The values of `parameters_in`; of a part it is its section."""
+    inner = {name: value for _, part in section if isinstance(part, Choice) for name, value in values_in(part).items()}
+    defaults = {name: one.default for name, one in parameters_in(section).items()}
+    own = {name: defaults.get(name) if value is None else value for name, value in section.own_fields().items()}
+    return inner | own
+
+
+def with_values(section: Any, values: dict[str, Any]) -> Any:
+    """The same section with other values, which may be those of its parts. Raises pydantic's error if one is not allowed."""
+    own = {name: values.get(name, value) for name, value in section}
+    inner = {name: with_values(value, values) if isinstance(value, Choice) else value for name, value in own.items()}
+    return type(section).model_validate(inner)
+
+
+def spread(parameter: Parameter, value: float, *more: float) -> list[float]:
+    """Values for a slider, of two digits or given: twenty in a decade, or evenly spaced if the lowest is not positive."""
+    name, limits = parameter.name, parameter.first(Range) or Range()
+    known = QUANTITIES.get(name, Quantity(name, ""))
+    low = limits.gt if limits.ge is None else limits.ge
+    high = limits.lt if limits.le is None else limits.le
+    if name in QUANTITIES or (value > 0 and low is None) or low == limits.gt == 0 or (low or 0) > 0:
+        low, high = (known.low, LONGEST if name == "t1" else known.high) if name in QUANTITIES else (low, high)
+        low = min(low or known.low, high or np.inf, value)
+        high = max(value, high or max(known.high, 10 * low))
+        found = np.geomspace(low, high, 1 + round(20 * np.log10(high / low)))
+    else:
+        reach = max(1.0, 4 * abs(value))
+        found = np.linspace(-reach if low is None else low, reach if high is None else high, 81)
+    rounded = {float(f"{one:.2g}") for one in found}
+    inside = {one for one in rounded if one not in (limits.gt, limits.lt)}
+    return sorted({float(value), *more, *inside})
 
 
 @dataclass(frozen=True)
 class Settings:
     """A setting of the explorer."""
 
-    source: str = "digits"  # one of `SOURCES`
-    file: str = ""
-    reading: dict[str, Any] = field(default_factory=dict)  # arguments of `load_patterns` other than their defaults
-    num_neurons: int = 64
+    offer: Offer = field(default_factory=everything, repr=False)
+    patterns: Choice = field(default_factory=lambda: everything().patterns["digits"])
+    is_uploaded: bool = False  # whether they are all those of a file, in its order
+    capacity: int = MOST_PATTERNS
     num_patterns: int = 30
     seed: int = 0  # of the patterns
     target: int = 0
-    corruption: str = "flips"
+    corruption: Choice = field(default_factory=lambda: built_in("corruption")["flips"])
     level: float | int = 8
     query_seed: int = 0
     flipped: tuple[int, ...] | None = None  # where a query drawn by hand differs from the target, in place of the corruption
-    memory: str = "astrocyte"
-    values: dict[str, Any] = field(default_factory=lambda: dict(DEFAULTS))  # of `NUMBERS` and `OPTIONS`, of all memories
+    name: str = "astrocyte"
+    model: MemorySection = field(default_factory=lambda: everything().config.models["astrocyte"])
+    t1: float = 10.0
 
     def change(self, **changes: Any) -> "Settings":
-        """The same setting with other fields or values."""
+        """The same setting with other fields, or other values of the model."""
         own = {one.name for one in fields(self)}
-        values = self.values | {name: value for name, value in changes.items() if name not in own}
-        return replace(self, **{"values": values} | {name: value for name, value in changes.items() if name in own})
+        new = replace(self, **{name: value for name, value in changes.items() if name in own})
+        values = {name: value for name, value in changes.items() if name not in own}
+        return replace(new, model=with_values(new.model, values)) if values else new
 
-    def numbers(self) -> dict[str, float]:
-        """The numbers of the memory."""
-        return {name: self.values[name] for name in MEMORIES[self.memory].numbers}
+    @property
+    def values(self) -> dict[str, Any]:
+        """Values of the model and its parts, and the horizon, by name."""
+        return values_in(self.model) | {"t1": self.t1}
 
-    def options(self) -> dict[str, str]:
-        """The options of the memory."""
-        return {name: self.values[name] for name in OPTIONS if name in MEMORIES[self.memory].model_fields}
+    def static_key(self) -> tuple[Any, ...]:
+        """What a compiled program depends on, besides shapes."""
+        numbers = self.model.every_number()
+        values = {name: value.kind if isinstance(value, Choice) else value for name, value in values_in(self.model).items()}
+        return self.model.kind, *((name, value) for name, value in values.items() if name not in numbers)
+
+    def spread(self, name: str) -> list[float]:
+        """The values of a slider."""
+        parameter = HORIZON if name == "t1" else self.model.every_number()[name]
+        return spread(parameter, self.values[name])
+
+    def config(self) -> Config:
+        """The configuration of a run at this setting."""
+        corruption, level = self.corruption, self.level
+        if self.flipped is not None:
+            corruption, level = built_in("corruption")["flips"], len(self.flipped)
+        scales = {name: value for name, value in self.values.items() if name in ("tau_x", "slope")}
+        hopfield = with_values(built_in("memory")["hopfield"], scales)
+        base = self.offer.config
+        return base.model_copy(
+            update={
+                "patterns": self.patterns,
+                "corruption": corruption,
+                "axes": Axes.model_validate({"num_patterns": [self.num_patterns], level_of(corruption): [level]}),
+                "models": {self.name: self.model, "Hopfield": hopfield} | {self.name: self.model},
+                "retrieval": base.retrieval.model_copy(update={"t1": self.t1}),
+            }
+        )
 
     def yaml(self) -> str:
-        """The configuration of a run at this setting, for `astrojax run`."""
-        options = self.options()
-        memory = {"kind": self.memory, **SCORES.get(options.pop("score", ""), {}), **options, **self.numbers()}
-        sizes = {"num_neurons": self.num_neurons} if self.source in ENSEMBLES else {}
-        patterns = {"path": self.file, **self.reading} if self.source == "file" else sizes
-        hopfield = {"kind": "hopfield", "tau_x": self.values["tau_x"], "slope": self.values["slope"]}
-        name, level = ("flips", len(self.flipped)) if self.flipped is not None else (self.corruption, self.level)
-        config = {
-            "name": "explored",
-            "patterns": {"kind": self.source, **patterns},
-            "corruption": name,
-            "axes": {"num_patterns": self.num_patterns, corruptions()[name].level_name: level},
-            "trials": TRIALS,
-            "models": {self.memory: memory, "Hopfield": hopfield},
-            "retrieval": {"t1": self.values["t1"]},
-        }
-        text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
-        return f"# {TRIALS} trials at this setting: each draws its own\n# patterns, target and query.\n{text}"
+        """The configuration of a run at this setting, for `astrojax run`; paths start in the folder of the configuration."""
+        config = self.config()
+        if self.offer.folder:
+            config = config.replaced({name: Path(self._relative(path)) for name, path in config.files().items()})
+        given: Any = {"include": set(config.model_fields_set), "exclude": {"axes": {"zipped"}, "retrieval": True}}
+        content = config.model_dump(mode="json", exclude_none=True, **given)
+        content["retrieval"] = config.retrieval.model_dump(mode="json", exclude_unset=True)
+        text = dump_yaml(own_code.map_files(content, self._relative))
+        return f"# {config.trials} trials at this setting: each draws its own\n# patterns, target and query.\n{text}"
+
+    def _relative(self, path: Path) -> str:
+        return os.path.relpath(path, self.offer.folder)
 
     def python(self) -> str:
         """A script that recalls exactly what is shown."""
-        arguments: dict[str, Any] = self.numbers() | {name: f'"{value}"' for name, value in self.options().items()}
-        if "score" in arguments:
-            own = dict(SCORES[self.values["score"]])
-            name = own.pop("score")
-            fields_of_score = ", ".join(f"{field}={value}" for field, value in own.items())
-            arguments["score"] = f"aj.{scores()[name].__name__}({fields_of_score})" if own else f'"{name}"'
-        ensemble = ENSEMBLES.get(self.source)
-        names = {
-            "ensemble": ensemble and ensemble.__name__,
-            "corruption": corruptions()[self.corruption].__name__,
-            "memory": memories()[self.memory].__name__,
-        }
+        if any(getattr(self.model, name) for name in self.model.files):
+            return "# Parameters of single patterns are read from files here, which no script does."
+        parts = [one for one in values_in(self.model).values() if isinstance(one, Choice) and _is_called(one)]
+        imports: dict[str, set[str]] = {}
+        for place, name in map(_home, (self.patterns, self.corruption, self.model, *parts)):
+            imports.setdefault(place, set()).add(name)
+        is_pool = self.patterns.kind in POOLS
         return Template(SCRIPT, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True).render(
-            vars(self) | names | {"arguments": arguments, "t1": self.values["t1"]}
+            {one.name: getattr(self, one.name) for one in fields(self)}
+            | {
+                "imports": {place: sorted(named) for place, named in sorted(imports.items()) if place},
+                "pool": _call(self.patterns) if is_pool else None,
+                "ensemble": _home(self.patterns)[1],
+                "sizes": [] if is_pool else _arguments(self.patterns),
+                "corruption": _call(self.corruption),
+                "memory": _home(self.model)[1],
+                "arguments": _arguments(self.model),
+            }
         )
+
+
+def _home(section: Choice) -> tuple[str, str]:
+    """The module from which a script imports it, and its name there; no module for what the package has."""
+    if own_code.is_reference(section.kind):
+        place, _, name = section.kind.rpartition(":")
+        return Path(place).stem if place.endswith(".py") else place, name
+    module, name = section.build.__module__, section.build.__name__
+    return ("", f"aj.{name}") if module.startswith(f"{__name__.partition('.')[0]}.") else (module, name)
+
+
+def _call(section: Choice, *more: str) -> str:
+    return f"{_home(section)[1]}({', '.join([*_arguments(section), *more])})"
+
+
+def _is_called(part: Choice) -> bool:
+    """Whether a part of a memory is built in a script; otherwise its name says all."""
+    return own_code.is_reference(part.kind) or bool(_arguments(part))
+
+
+def _arguments(section: Choice) -> list[str]:
+    """Arguments of the call that builds what a section stands for: its numbers, and what differs from defaults."""
+    of_score = {name: getattr(section, name) for name in getattr(section, "score_fields", ())}
+    declared, found = _declared(type(section)), list[str]()
+    for name, value in section.own_fields().items():
+        default = declared[name].default if name in declared else None
+        if value is None or name in of_score or (value == default and name not in section.numbers):
+            continue
+        text = json.dumps(str(value)) if isinstance(value, str | Path) else repr(value)
+        if isinstance(value, Choice):
+            more = [f"{own}={number}" for own, number in of_score.items() if name == "score" and number is not None]
+            if not more and not _is_called(value) and value.kind == default:
+                continue
+            text = _call(value, *more) if more or _is_called(value) else json.dumps(value.kind)
+        found.append(f"{name}={text}")
+    return found

@@ -35,19 +35,24 @@ def _try_memory(part: Part, kind: str) -> None:
     sample, capacity = part.sweep.sample, int(part.sweep.shapes.capacities[0])
     lane = {name: jnp.asarray(values[0]) for name, values in part.sweep.grid.at(np.zeros(1, int)).items()}
     problem = sample.draw(part.root_key, lane, capacity)
-    with _blaming(kind, sample.build):
-        memory = sample.memory(problem, lane)
+    try_on_query(lambda: sample.memory(problem, lane), problem.query, kind, part.name, sample.build)
+
+
+def try_on_query(make: Callable[[], Any], query: jax.Array, kind: str, name: str, source: Callable[..., Any]) -> None:
+    """As `try_memories`, for one that `make` builds, by code of a `source`, and a query."""
+    with _blaming(kind, source):
+        memory = make()
     with _blaming(kind, type(memory)):
-        for method, text in structure_faults(memory, problem.query):
-            raise InputError(f"{_place(method)}: {method.__name__} of {kind} {text}")
-        state = memory.initial_state(problem.query)
+        for method, text in structure_faults(memory, query):
+            raise InputError(f"{place_of(method)}: {method.__name__} of {kind} {text}")
+        state = memory.initial_state(query)
         found = jax.jit(lambda state: (memory.vector_field(state), memory.energy(state)))(state)
     for method, value in zip((memory.vector_field, memory.energy), found, strict=True):
         if all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(value)):
             continue
         with pointing_at_own_code(), jax.disable_jit(), jax.debug_nans(True), jax.debug_infs(True):
             method(state)  # raises where the first NaN arises
-        raise InputError(f"{_place(method)}: {method.__name__} of {kind} is not finite for a query of {part.name}")
+        raise InputError(f"{place_of(method)}: {method.__name__} of {kind} is not finite for a query of {name}")
 
 
 @contextmanager
@@ -59,10 +64,10 @@ def _blaming(kind: str, function: Callable[..., Any]) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:  # of any kind: it is a user's code
-        raise InputError(f"{_place(function)}: {kind} cannot be used: {type(error).__name__}: {error}") from error
+        raise InputError(f"{place_of(function)}: {kind} cannot be used: {type(error).__name__}: {error}") from error
 
 
-def _place(function: Any) -> str:
+def place_of(function: Any) -> str:
     """File and line of the definition of a function, a method or a class."""
     function = inspect.unwrap(getattr(function, "func", function))
     function = getattr(function, "__func__", function)
