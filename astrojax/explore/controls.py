@@ -98,8 +98,8 @@ class Models:
 def _slider(parameter: Parameter, values: list[float], value: float) -> dict[str, Any]:
     """Settings of the slider of a number."""
     name = parameter.name
-    label = QUANTITIES[name].symbol if name in QUANTITIES else name
-    return {"label": label, "help": parameter.meaning, "values": values, "value": value}
+    label, meaning = QUANTITIES[name][:2] if name in QUANTITIES else (name, parameter.meaning)
+    return {"label": label, "help": meaning, "values": values, "value": value}
 
 
 def _choice(parameter: Parameter, value: Any) -> tuple[Any, dict[str, Any]]:
