@@ -7,10 +7,13 @@ import io
 import logging
 import math
 import re
+import shutil
 import socket
 import sys
+import time
 from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -20,12 +23,15 @@ import yaml
 from tornado.httpclient import AsyncHTTPClient
 
 import astrojax as aj
-from astrojax.config.sections import section_of
-from astrojax.config.validation import parse_config
-from astrojax.explore import app, compute, serve
+from astrojax._internal import own_code
+from astrojax._internal.parameters import Range
+from astrojax.cli import main
+from astrojax.config.sections import Parameter, section_of
+from astrojax.config.validation import parse_config, read_config
+from astrojax.explore import _offer, app, compute, serve
 from astrojax.explore.compute import answer, make_problem, read_upload
 from astrojax.explore.presentation import course_of, explain, pictures_of, readout
-from astrojax.explore.settings import Settings, built_in, everything
+from astrojax.explore.settings import Settings, built_in, everything, offer_of, spread
 from astrojax.models import memories
 
 UPLOADED = np.asarray(aj.random_patterns(jax.random.key(5), num_neurons=25, num_patterns=40), np.float32)
@@ -227,6 +233,142 @@ def test_the_python_text_has_the_patterns_and_the_query_that_are_shown(source):
         problem = make_problem(settings, None)
         np.testing.assert_array_equal(names["patterns"], problem.patterns[:, :20])
         np.testing.assert_allclose(names["query"], problem.query, rtol=1e-6)
+
+
+LAB = Path(__file__).parents[1] / "docs" / "examples" / "mylab"
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    """A folder with the example of a lab's own code, which scripts can import, and JAX as it is set for users."""
+    usual = {"jax_enable_x64": False, "jax_numpy_dtype_promotion": "standard"}
+    before = {name: getattr(jax.config, name) for name in usual}
+    for name, value in usual.items():
+        jax.config.update(name, value)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(own_code, "_trusted", set())
+    folder = shutil.copytree(LAB, tmp_path / "lab")
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "mylab", raising=False)
+    yield folder
+    for name, value in before.items():
+        jax.config.update(name, value)
+    sys.modules.pop("mylab", None)
+
+
+@pytest.fixture
+def explored(monkeypatch):
+    """Opens the explorer without a page on a configuration."""
+    monkeypatch.setattr(app.Explorer, "_changed", lambda *_: None)
+    monkeypatch.setattr(app.Explorer, "_later", lambda _, show: show())
+    return lambda path: app.Explorer(None, _offer(path, trust=True))
+
+
+@pytest.mark.filterwarnings("ignore:Widget.name:PendingDeprecationWarning")
+def test_a_configuration_is_explored_as_it_is(lab, explored):
+    explorer = explored(lab / "run.yaml")
+    assert (explorer.source.options, explorer.corruption.options) == (["barcodes"], ["Occlusion"])
+    assert explorer.memory.options == ["projection", "cubic", "sparse"]
+    assert (explorer.level.label, explorer.level.value, explorer.level.values[-1]) == ("num_occluded", 4, 24)
+    assert (explorer.load.value, explorer.load.last) == (3, 12)
+    numbers, options = explorer.models.numbers, explorer.models.options
+    shown = {"projection": {"tau_x", "slope", "strength"}, "cubic": {"temperature", "tau_x", "tau_p", "slope", "sharpness"}}
+    for name, wanted in shown.items():
+        explorer.memory.value = name
+        assert {one for one, slider in numbers.items() if slider.visible} == wanted
+    assert (numbers["sharpness"].value, numbers["temperature"].value) == (2, 0.5)
+    assert list(options["score"].options) == ["CubicScore", "squared", "linear", "power"]
+    numbers["sharpness"].value = 3.0
+    explorer.memory.value = "projection"
+    assert numbers["tau_x"].value == 0.5
+    explorer.memory.value = "cubic"
+    settings = explorer.settings()
+    assert (settings.model.score.sharpness, numbers["tau_x"].value) == (3, 1)
+    (lab / "explored.yaml").write_text(settings.yaml())
+    config = read_config(lab / "explored.yaml", trust=True)
+    assert config.models["cubic"] == settings.model
+    assert (config.axes.num_occluded, config.corruption, config.patterns) == ([4], settings.corruption, settings.patterns)
+    problem, names, printed = make_problem(settings, None), {}, io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(settings.python(), names)
+    found = compute.first_answer(settings, problem)
+    np.testing.assert_array_equal(names["query"], problem.query)
+    assert printed.getvalue() == f"OK: {found.errors['memory']:g} of 24 wrong\n"
+    assert "bayes" not in found.signs
+    options["score"].value = "power"
+    options["order"].value = 6
+    assert explorer.settings().model.model_dump(include={"score", "order"}) == {"score": "power", "order": 6}
+    options["score"].value = settings.model.score.kind
+    assert explorer.settings().model.score.sharpness == 2
+
+
+def test_waiting_gains_are_those_of_the_memorys_own_gain_map(lab):
+    offer = _offer(lab / "run.yaml", trust=True)
+    settings = Settings(offer, offer.config.patterns, capacity=12, num_patterns=6, name="sparse", level=4)
+    settings = settings.change(corruption=offer.config.corruption, model=offer.config.models["sparse"], temperature=4.0)
+    problem, names = make_problem(settings, None), {}
+    found = answer(settings, problem)
+    with contextlib.redirect_stdout(None):
+        exec(settings.python(), names)
+    memory = names["memory"]
+    scores = memory.scores(memory.initial_state(names["query"]))
+    wanted = [memory.gain_map(scores / (4.0 * cooling))[0] for cooling in (1.0, 0.5)]
+    np.testing.assert_allclose(found.waiting_gains[:2], wanted, atol=1e-5)
+
+
+FAULTS = [
+    ("return aj.NeuronState((", "return aj.NeuronState(1 / 0 + (", "return aj.NeuronState((", "ZeroDivisionError: division"),
+    ("self.strength * rates @ self", "rates * self", "def energy(", "energy of ProjectionMemory must return one real number"),
+    ("- self.strength * rates", "- jnp.log(-self.strength) * rates", "return self.neuron_energy", "FloatingPointError"),
+    ("< level, 0, pattern)", "< level, 0, pattern)[1:]", "def __call__(self, key, pattern, level)", "Occlusion must return"),
+]
+"""A piece of the lab's code, what breaks it, the line that is shown, and what is said."""
+
+
+@pytest.mark.filterwarnings("ignore:Widget.name:PendingDeprecationWarning")
+@pytest.mark.parametrize(("sound", "broken", "shown", "said"), FAULTS)
+def test_faults_of_own_code_are_shown_with_the_line(sound, broken, shown, said, lab, explored):
+    """They are found in the page where the trial at the start does not find them."""
+    text = (lab / "mylab.py").read_text()
+    assert text.count(sound) == 1
+    (lab / "mylab.py").write_text(text.replace(sound, broken))
+    explorer = app.Explorer(None, offer_of(read_config(lab / "run.yaml", trust=True), lab))
+    explorer._wanted = explorer.settings(), None, None, 0
+    explorer._work()
+    begun = time.monotonic()
+    while not explorer.message.object and time.monotonic() < begun + 60:
+        time.sleep(0.05)
+    line = text[: text.index(shown)].count("\n") + 1
+    assert f"mylab.py, line {line}" in explorer.message.object
+    assert said in explorer.message.object
+    assert "Traceback" not in explorer.message.object
+
+
+def test_without_trust_no_code_is_explored(lab, capsys):
+    assert main(["explore", "run.yaml", "--no-browser"]) == 2
+    assert "run.yaml runs code that does not come with astrojax" in capsys.readouterr().err
+    assert main(["explore", "tune.yaml", "--no-browser", "--trust"]) == 2
+    assert "astrojax tune" in capsys.readouterr().err
+
+
+def parameter(name="own", **limits):
+    return Parameter(name, 1.0, {float}, [Range(**limits)] if limits else [], "")
+
+
+def test_sliders_have_the_range_of_a_parameter():
+    for limits, value, low, high in [
+        ({}, 2.5, 1e-3, 1e3),
+        ({}, -2.0, -8, 8),
+        ({"gt": 0}, 1.0, 1e-3, 1e3),
+        ({"gt": 0, "le": 4}, 1.0, 1e-3, 4),
+        ({"ge": 0, "le": 1}, 0.0, 0, 1),
+        ({"gt": -1, "lt": 1}, 0.0, -0.97, 0.97),
+        ({"ge": 2}, 3.0, 2, 1e3),
+    ]:
+        values = spread(parameter(**limits), value)
+        assert value in values
+        assert (values[0], values[-1]) == pytest.approx((low, high), rel=0.02)
 
 
 def kinds():

@@ -1,8 +1,10 @@
 """The explorer in headless Chromium: by keyboard and by hand, at two widths, for two users at once."""
 
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,6 +103,24 @@ def test_sliders_obey_the_keyboard_and_every_control_is_reached_by_tab(visit):
     for name in (*labels, "New patterns", "New query", "Clear", "Next target", "Copy"):
         assert any(name in control and "none" not in control for control in reached), name
     assert sum(control.startswith("SELECT") for control in reached) >= 2
+
+
+def test_a_configuration_with_own_code_is_explored(browser, tmp_path):
+    lab = Path(__file__).parents[1] / "docs" / "examples" / "mylab" / "run.yaml"
+    code = f"from astrojax.explore import serve; serve(config={str(lab)!r}, trust=True, port=0, show=False)"
+    environment = os.environ | {"XDG_CONFIG_HOME": str(tmp_path)}
+    context = browser.new_context()
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment) as server:
+        page = context.new_page()
+        page.goto(re.search(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())[0])
+        shows(page, "memory = ProjectionMemory(")
+        page.get_by_label("Memory", exact=True).select_option("cubic")
+        shows(page, "score=CubicScore(sharpness=2.0)")
+        page.get_by_role("slider", name="sharpness: s, how steep it is").press("ArrowRight")
+        shows(page, "score=CubicScore(sharpness=2.2)")
+        api.expect(page.get_by_text("Hamming error")).to_be_visible()
+        server.terminate()
+    context.close()
 
 
 def test_a_query_is_drawn_by_keys_and_by_hand(visit):

@@ -160,7 +160,7 @@ def make_problem(settings: Settings, uploaded: np.ndarray | None) -> Problem:
         patterns, columns = drawn_patterns(settings.patterns, settings.corruption, settings.seed, settings.capacity)
     target = patterns[:, settings.target]
     corruption: Any = settings.corruption.build(**settings.corruption.own_fields())
-    level = jnp.float32(settings.level)
+    level = jnp.asarray(settings.level) if corruption.is_count else jnp.float32(settings.level)
     if settings.flipped is not None:
         query = target.copy()
         query[list(settings.flipped)] *= -1
@@ -212,9 +212,10 @@ class Recipe:
 
 def _recipe(settings: Settings, problem: Problem) -> tuple[Recipe, dict[str, Any]]:
     """How the memory is built, and its parameters."""
-    task: Any = SimpleNamespace(pool=None) if settings.is_uploaded else task_of(settings.patterns, settings.corruption)[0]
-    make, parameters, per_pattern = build.memory_of(settings.model, f"models.{settings.name}", task, settings.offer.config.name)
-    numbers = {name: np.float32(value) for name, value in parameters.items()}
+    task: Any = SimpleNamespace(pool_size=None) if settings.is_uploaded else task_of(settings.patterns, settings.corruption)[0]
+    path, source, num_neurons = f"models.{settings.name}", settings.offer.config.name, len(problem.target)
+    make, parameters, per_pattern = build.memory_of(settings.model, path, task, num_neurons, source)
+    numbers = {name: np.asarray(value, np.float32) for name, value in parameters.items()}
     of_patterns = {name: np.asarray(values, np.float32)[..., problem.columns] for name, values in per_pattern.items()}
     return Recipe(settings.static_key(), make, numbers), numbers | of_patterns
 

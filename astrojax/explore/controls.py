@@ -1,6 +1,7 @@
 """The controls of models: a slider for each number, and a choice for each part and each other field."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import panel as pn
@@ -56,18 +57,17 @@ class Models:
     def _values(self) -> dict[str, Any]:
         """Values of the controls; a part that was chosen is as the configuration has it, or has its defaults."""
         model, values = self.chosen, dict[str, Any]()
-        numbers, parts = model.every_number(), dict(self._offered[self._name])
+        numbers, parts, before = model.every_number(), dict(self._offered[self._name]), values_in(model)
         for name, parameter in parameters_in(model).items():
             control = (self.numbers if name in numbers else self.options).get(name)
-            if control is None:
+            if control is None or isinstance(before[name], Path):
                 continue
             if parameter.part is None:
                 values[name] = float(control.value) if name in numbers else control.value
-            elif control.value != dict(model)[name].kind:
+            elif control.value != before[name].kind:
                 is_offered = parts[name].kind == control.value
                 values[name] = parts[name] if is_offered else built_in(parameter.part)[str(control.value)]
-                values |= dict.fromkeys(model.score_fields if parameter.part == "score" else ())
-        return values
+        return values | dict.fromkeys(model.score_fields if "score" in values else ())  # those are of the earlier score
 
     def _show(self) -> None:
         """Show the controls of the chosen model and its parts at its values."""
@@ -76,6 +76,8 @@ class Models:
         parameters, values, numbers = parameters_in(model), values_in(model), model.every_number()
         needs, shown = memory_class_of(model.build).needs, set[Any]()
         for name, parameter in parameters.items():
+            if isinstance(values[name], Path):
+                continue  # one number for each neuron or pattern
             if name in numbers:
                 known, kind = self.numbers, Slider
                 settings = _slider(parameter, spread(parameter, begun.get(name, values[name]), values[name]), values[name])

@@ -119,8 +119,8 @@ def explain(settings: Settings, problem: Problem, found: Answer, solve: Callable
 
 def _cause(settings: Settings, problem: Problem, found: Answer) -> tuple[str, list[Changes]]:
     """The cause of a failed recall, and changes of the settings that may help."""
-    values, signed, target = settings.values, found.signed, settings.target
-    t1, load, regime = settings.t1, settings.num_patterns, values.get("gain_regime")
+    values, signed, target = settings.numbers, found.signed, settings.target
+    t1, load, regime = settings.t1, settings.num_patterns, settings.values.get("gain_regime")
     times = [values[name] for name in ("tau_x", *(["tau_p"] if regime == "dynamic" else [])) if name in values]
     slowest, final = max(times, default=0), found.gains[-1, 0]
     query = problem.query @ problem.patterns / len(problem.query)
@@ -144,9 +144,9 @@ def _cause(settings: Settings, problem: Problem, found: Answer) -> tuple[str, li
         text = f"The recall is not finished at t₁ = {t1:g}, where the overlap with the target is {paths[-1, 0]:.2f}"
         return text, [_set(settings, t1=max(10 * t1, 3 * slowest))]
     if regime == "frozen" or np.isnan(found.waiting_gains).any():
-        text = f"Frozen gains weigh all {load} patterns alike" if regime == "frozen" else "No gain singles out the target here"
+        text = f"Frozen gains weigh all {load} patterns alike" if regime == "frozen" else "No gain selects a pattern here"
         fewer = [len(problem.query) // part for part in (3, 7, 14)]  # a Hopfield network recalls up to 0.14 N
-        return f"{text}, and the others outweigh it", [{"num_patterns": few} for few in fewer if target < few < load]
+        return f"{text}, and the others outweigh the target", [{"num_patterns": few} for few in fewer if target < few < load]
 
     # While neurons wait at the query, gains tend to those of g(m)/T. Slower neurons can help only where the target wins there.
     waiting = found.waiting_gains[0]
@@ -154,9 +154,8 @@ def _cause(settings: Settings, problem: Problem, found: Answer) -> tuple[str, li
         temperature = values.get("temperature", 1)
         text = f"At T = {temperature:g} the gains do not decide: while neurons stay at the query, that of the target tends to "
         below = COOLINGS[1:][found.waiting_gains[1:] > CLEAR][:1]
-        return f"{text}{waiting:.2g}; at the end it is {final:.2g}", [
-            _set(settings, temperature=temperature * one) for one in below
-        ]
+        text += f"{waiting:.2g}; at the end it is {final:.2g}"
+        return text, [_set(settings, temperature=temperature * one) for one in below]
     text = "The neurons moved before the gains decided: "
     if leads:
         text += f"the target's overlap went from {paths[0, 0]:.2f} to {paths[-1, 0]:.2f}, its gain only to {final:.2g}"
@@ -166,13 +165,13 @@ def _cause(settings: Settings, problem: Problem, found: Answer) -> tuple[str, li
         won = undecided[-1] + 1
         text += f"before its gain won at t ≈ {found.times[won]:.2g}" if won < len(found.times) else "when no gain had won"
     # Driven by a single pattern, a neuron changes its sign within a time of τx/c.
-    times = [(factor * slowest, 3 * factor * slowest / (1 if signed else load)) for factor in (10, 30, 100)]
-    return text, [_set(settings, tau_x=slow, t1=max(t1, enough)) for slow, enough in times]
+    slower = [(factor * slowest, 3 * factor * slowest / (1 if signed else load)) for factor in (10, 30, 100)]
+    return text, [_set(settings, tau_x=slow, t1=max(t1, enough)) for slow, enough in slower]
 
 
 def _set(settings: Settings, **wanted: float) -> Changes:
     """The values of sliders nearest to the wanted ones, without those that are set already or that the memory has not."""
-    values = settings.values
+    values = settings.numbers
     nearest = {
         name: min(settings.spread(name), key=lambda one: abs(math.log(one / value)))
         for name, value in wanted.items()

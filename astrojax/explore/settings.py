@@ -158,11 +158,17 @@ class Settings:
         """Values of the model and its parts, and the horizon, by name."""
         return values_in(self.model) | {"t1": self.t1}
 
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Those of the values that have sliders."""
+        known = {*self.model.every_number(), "t1"}
+        return {name: value for name, value in self.values.items() if name in known and isinstance(value, float)}
+
     def static_key(self) -> tuple[Any, ...]:
         """What a compiled program depends on, besides shapes."""
         numbers = self.model.every_number()
         values = {name: value.kind if isinstance(value, Choice) else value for name, value in values_in(self.model).items()}
-        return self.model.kind, *((name, value) for name, value in values.items() if name not in numbers)
+        return self.model.kind, *((name, one) for name, one in values.items() if name not in numbers or isinstance(one, Path))
 
     def spread(self, name: str) -> list[float]:
         """The values of a slider."""
@@ -203,8 +209,8 @@ class Settings:
 
     def python(self) -> str:
         """A script that recalls exactly what is shown."""
-        if any(getattr(self.model, name) for name in self.model.files):
-            return "# Parameters of single patterns are read from files here, which no script does."
+        if any(isinstance(value, Path) for value in self.values.values()):
+            return "# Parameters of single patterns or neurons are read from files here, which no script does."
         parts = [one for one in values_in(self.model).values() if isinstance(one, Choice) and _is_called(one)]
         imports: dict[str, set[str]] = {}
         for place, name in map(_home, (self.patterns, self.corruption, self.model, *parts)):
