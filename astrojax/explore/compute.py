@@ -83,10 +83,9 @@ class Answer:
     perplexity: Any
     steps: tuple[Any, Any]  # accepted and rejected
     others: Any  # which patterns are stored, and neither the target nor a copy of it, shape (capacity,)
-    waiting_gains: (
-        Any  # of the target, which they tend to while neurons stay at the query, at `COOLINGS` times the temperature,
-    )
-    # shape (C,); NaN for a memory without gains that follow scores
+    # Those of the target that gains tend to while neurons stay at the query, at `COOLINGS` times the temperature, shape (C,);
+    # NaN for a memory without gains that follow scores.
+    waiting_gains: Any
     residual: Any  # distance of the end from equilibrium: of neurons relative to the largest |x|, of gains absolute
     signed: bool = field(metadata={"static": True})  # whether the memory distinguishes a pattern from its negative
 
