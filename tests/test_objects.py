@@ -1,5 +1,6 @@
 """Runs from objects in Python: what a notebook defines is stored with its source, and repeats from the folder alone."""
 
+import concurrent.futures
 import functools
 import importlib.util
 import linecache
@@ -42,6 +43,10 @@ def decorated(x: "float") -> "jax.Array":
     return signs(x) * WEIGHTS.sum() + len(NAMES["one"]) + ping(3)
 
 
+def reaches_inside(x):
+    return concurrent.futures.thread.ThreadPoolExecutor, x
+
+
 class Shifted(aj.TanhActivation):
     """A subclass whose base is of the package."""
 
@@ -61,12 +66,16 @@ def uses_missing():
     return MISSING
 
 
-def read_back(item):
-    """What the gathered source of an object defines, executed elsewhere."""
+def source_of(item):
     gathered = Gathered()
     gathered.add(item.__name__, item)
+    return gathered.text
+
+
+def read_back(item):
+    """What the gathered source of an object defines, executed elsewhere."""
     module = {"__name__": "elsewhere"}
-    exec(gathered.text, module)
+    exec(source_of(item), module)
     return module[item.__name__]
 
 
@@ -175,6 +184,7 @@ def test_members_of_the_package_need_no_source():
 
 def test_source_is_gathered_with_all_that_it_uses():
     assert read_back(decorated)(-2.0) == decorated(-2.0)
+    assert "import concurrent.futures.thread" in source_of(reaches_inside)
     x, slope = jnp.asarray([0.1]), jnp.asarray(2.0)
     assert read_back(Shifted)()(x, slope) == Shifted()(x, slope)
     memory, target = None, None

@@ -27,7 +27,7 @@ def home_of(item: Any) -> str | None:
         return None
     top = module.partition(".")[0]
     known = [one for one in list(sys.modules) if one.partition(".")[0] == top and "._" not in one] + [module]
-    homes = [one for one in known if vars(sys.modules.get(one, builtins)).get(name) is item]
+    homes = [one for one in known if getattr(sys.modules.get(one), "__dict__", {}).get(name) is item]
     return min(homes, key=lambda one: (one.count("."), one), default=None)
 
 
@@ -57,7 +57,10 @@ class Gathered:
     def add(self, name: str, value: Any, user: str = "the experiment") -> None:
         """Add what a name stands for. Raises `InputError` if it cannot be written down, or is another thing than before."""
         if name in self._values:
-            if self._values[name] is not value:
+            before = self._values[name]
+            if before is not value and not (
+                isinstance(value, str | int | float) and (type(before), before) == (type(value), value)
+            ):
                 raise InputError(f"{user} uses {name}, which stands for two different things; rename one of them")
             return
         self._values[name] = value
@@ -82,6 +85,7 @@ class Gathered:
         for used in sorted(required | possible):
             if used in values:
                 self.add(used, values[used], item.__name__)
+                self._imports |= {f"import {module}" for module in _submodules(text, used, values[used])}
             elif used in required and not hasattr(builtins, used) and not is_future:
                 raise InputError(f"{item.__name__} uses {used}, whose value cannot be found; define it outside of functions")
         self._definitions.append(text if name == item.__name__ else f"{text}\n\n{name} = {item.__name__}")
@@ -167,6 +171,16 @@ def _codes_in(code: CodeType) -> Iterator[CodeType]:
     for one in code.co_consts:
         if isinstance(one, CodeType):
             yield from _codes_in(one)
+
+
+def _submodules(text: str, name: str, module: Any) -> set[str]:
+    """Modules inside a module that a definition reaches by attributes of its name, as in `scipy.special.erf`."""
+    found = {name: module.__name__} if isinstance(module, ModuleType) else {}
+    for node in reversed(list(ast.walk(ast.parse(text)))):  # inner ones first
+        outer = found.get(ast.unparse(node.value)) if isinstance(node, ast.Attribute) else None
+        if outer and isinstance(sys.modules.get(f"{outer}.{node.attr}"), ModuleType):  # type: ignore[attr-defined]
+            found[ast.unparse(node)] = f"{outer}.{node.attr}"  # type: ignore[attr-defined]
+    return set(found.values()) - {getattr(module, "__name__", "")}
 
 
 def _names_used(text: str) -> tuple[set[str], set[str]]:
