@@ -28,17 +28,18 @@ SMALL = {
     "model": {"kind": "astrocyte", "temperature": 5.0},
     "scores": ["squared", "linear"],
     "parameters": ["temperature", "tau_x"],
+    "retrieval": {"num_steps": 40},
     "search": {
-        "num_steps": 12,
+        "num_steps": 6,
         "batch_size": 16,
         "random_starts": 1,
         "validation_size": 32,
-        "validate_every": 4,
+        "validate_every": 2,
         "checkpoint_every": 3,
     },
     "compare": {"methods": ["random"], "problems_per_candidate": 16},
     "landscape": {"size": 5, "problems": 8},
-    "heldout_trials": 100,
+    "heldout_trials": 40,
 }
 
 
@@ -93,16 +94,16 @@ def test_the_page_of_a_search_has_its_values_its_history_and_held_out_problems(s
 def test_a_search_leaves_history_figures_and_a_configuration_to_run(searched, capsys):
     results = aj.load_search(searched)
     history = results.history
-    assert dict(history.sizes) == {"score": 2, "start": 2, "step": 13}
+    assert dict(history.sizes) == {"score": 2, "start": 2, "step": 7}
     xr.testing.assert_identical(xr.open_zarr(searched / "history.zarr").load(), history)
     np.testing.assert_allclose(history.temperature.isel(step=0, start=0), 5.0)
-    assert np.isfinite(history.validation_loss.isel(step=[0, 4, 8, 12])).all()
+    assert np.isfinite(history.validation_loss.isel(step=[0, 2, 4, 6])).all()
     assert {path.name for path in (searched / "figures").iterdir()} >= {"search.png", "landscape.png", "before_and_after.png"}
     assert list(results.heldout().model.values) == ["tuned", "start", "defaults", "random"]
     found = results.comparison()
-    # 12 steps of 16 problems at 2 starts with 2 scores, each loss with 2 derivatives, and 4 validations with 32 problems.
-    assert found["random"]["trajectories"] <= 4 * (12 * 16 * 3 + 4 * 32)
-    assert found["random"]["candidates"] == 4 * (12 * 16 * 3 + 4 * 32) // 16
+    # 6 steps of 16 problems at 2 starts with 2 scores, each loss with 2 derivatives, and 4 validations with 32 problems.
+    assert found["random"]["trajectories"] <= 4 * (6 * 16 * 3 + 4 * 32)
+    assert found["random"]["candidates"] == 4 * (6 * 16 * 3 + 4 * 32) // 16
     tuned = aj.load_config(searched / "tuned.yaml")
     # The lowest validation error; of those that have it the one with the lowest loss.
     tied = history.validation_error == history.validation_error.min()
@@ -179,7 +180,7 @@ def test_a_search_that_is_killed_or_interrupted_ends_the_same_bit_for_bit(search
     config = written(tmp_path, compare={}, landscape={"size": 0}, heldout_trials=4)
 
     def interrupted(self, state):
-        if state.step == 8 and self.objective.trial.build.keywords["score"] == "linear":
+        if state.step == 5 and self.objective.trial.build.keywords["score"] == "linear":
             shutil.copytree(out, killed)
             raise KeyboardInterrupt
         return step(self, state)
@@ -188,11 +189,11 @@ def test_a_search_that_is_killed_or_interrupted_ends_the_same_bit_for_bit(search
     assert main(["tune", str(config), "--out", str(out)]) == 130
     assert f"continue with: astrojax tune {out}" in capsys.readouterr().err
     monkeypatch.setattr(aj.Search, "step", step)
-    assert [checkpoints(folder)["linear"]["step"] for folder in (killed, out)] == [6, 8]
+    assert [checkpoints(folder)["linear"]["step"] for folder in (killed, out)] == [3, 5]
     assert main(["tune", str(killed)]) == 0
-    assert "linear: 6 of 12 steps are stored already" in capsys.readouterr().out
+    assert "linear: 3 of 6 steps are stored already" in capsys.readouterr().out
     newest = max((out / "checkpoints").glob("linear-*.npz"), key=lambda path: np.load(path)["step"].item())
-    newest.write_bytes(newest.read_bytes()[:-100])  # the one before it has step 6
+    newest.write_bytes(newest.read_bytes()[:-100])  # the one before it has step 3
     notices = []
     run_search(aj.load_search_config(out / "config.yaml"), out, progress=Progress(on_notice=notices.append))
     assert any(f"{newest} is damaged" in text for text in notices)
