@@ -13,6 +13,8 @@ import pytest
 import astrojax as aj
 from astrojax._internal import own_code, registry
 from astrojax.cli import main
+from astrojax.config.tune import TuneConfig
+from astrojax.config.validation import read
 from astrojax.runs import own_memory
 from astrojax.runs.build import build
 
@@ -299,3 +301,53 @@ def test_packages_are_named_by_module_or_by_entry_point(monkeypatch, tmp_path):
             aj.load_config("run.yaml")
     finally:
         registry._plugins.cache_clear()
+
+
+def test_a_package_that_changed_is_neither_trusted_nor_continued(monkeypatch, tmp_path):
+    package = tmp_path / "nobodys"
+    package.mkdir()
+    (package / "scores.py").write_text(SPY)  # without a distribution: its files are what is trusted
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("run.yaml").write_text(RUN.replace("spy.py:Score", "nobodys.scores:Score"))
+    config = aj.load_config("run.yaml", trust=True)
+    aj.run(config, "r")
+    (package / "scores.py").write_text(SPY.replace("return overlaps", "return 2 * overlaps"))
+    own_code._trusted.clear()
+    with pytest.raises(aj.InputError, match=r"the package nobodys .* Read it"):
+        aj.load_config("run.yaml")
+    for again in (lambda: aj.verify("r", trust=True), lambda: aj.run(config, "r")):
+        with pytest.raises(aj.InputError, match="was computed with the package nobodys"):
+            again()
+
+
+def test_what_was_read_is_what_is_recorded():
+    config = aj.load_config("run.yaml", trust=True)
+    Path("spy.py").write_text(SPY.replace("return overlaps", "return 2 * overlaps"))
+    with pytest.raises(aj.InputError, match=r"spy\.py has changed since the configuration was read"):
+        aj.run(config, "r")
+    assert not Path("r", "config.yaml").exists()
+
+
+def test_a_file_of_code_imports_no_neighbor(monkeypatch):
+    Path("helper.py").write_text("Path = 1\nraise SystemExit")
+    monkeypatch.syspath_prepend(".")
+    for line in ("import helper", "from helper import Path", "from . import helper"):
+        Path("spy.py").write_text(f"def later():\n    {line}\n{SPY}")
+        with pytest.raises(aj.InputError, match=r"spy.py, line 2: imports \.?(helper)?, which is not installed"):
+            aj.load_config("run.yaml", trust=True)
+    assert not ran()
+
+
+def test_files_of_others_are_not_overwritten():
+    Path("r", "inputs").mkdir(parents=True)
+    Path("r", "inputs", "spy.py").write_text("mine")
+    with pytest.raises(aj.InputError, match="is another file, and is never overwritten"):
+        aj.run(aj.load_config("run.yaml", trust=True), "r")
+    assert Path("r", "inputs", "spy.py").read_text() == "mine"
+
+
+def test_a_search_is_read_without_the_code_of_its_score():
+    Path("tune.yaml").write_text(TUNE.replace("[temperature]", "{temperature: {low: 0.1}, sharpness: {low: 1, high: 2}}"))
+    unread = read("tune.yaml", TuneConfig, trust=None)
+    assert list(unread.parameters) == ["temperature", "sharpness"]
+    assert not ran()

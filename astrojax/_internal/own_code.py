@@ -4,11 +4,12 @@ Naming code is asking to run it. Nothing is imported before its content is trust
 it was trusted before in the same folder. What is executed are the bytes whose SHA-256 was trusted.
 """
 
+import ast
 import atexit
 import functools
 import hashlib
 import importlib
-import importlib.machinery
+import importlib.util
 import re
 import shutil
 import sys
@@ -17,7 +18,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import distribution, packages_distributions, version
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ PLACES = ("kind", "score", "scores", "gain_map", "activation", "corruption", "ob
 
 FILE, MODULE = re.compile(r"(.+\.py):([A-Za-z_]\w*)"), re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
 
+SHA256 = "__sha256__"  # name in a module made from a file
 PREFIX = "astrojax_own_"  # of the names of modules made from files
 LARGEST_FILE = 2**22  # bytes of a file of code
 
@@ -98,16 +100,45 @@ def _code_of(reference: str) -> Code:
     if found := FILE.fullmatch(reference):
         content = _read(found[1])
         return Code(found[1], hashlib.sha256(content).hexdigest(), content.decode("utf-8", "backslashreplace"))
-    package = reference.partition(":")[0].partition(".")[0]
+    return package_code(reference.partition(":")[0].partition(".")[0])
+
+
+def package_code(package: str) -> Code:
+    """The identity of a top-level package; that of its files if it has no version, or is installed where it is edited."""
     if package in sys.stdlib_module_names:
-        raise InputError(f"{reference}: {package} is a part of Python")
-    spec = importlib.machinery.PathFinder.find_spec(package)  # without importing it
+        raise InputError(f"{package} is a part of Python")
+    spec = importlib.util.find_spec(package) if package not in sys.modules else sys.modules[package].__spec__
     if spec is None:
-        raise InputError(f"{reference}: there is no package {package} in this environment")
-    for distribution in packages_distributions().get(package, ()):
-        return Code(package, f"{distribution} {version(distribution)}", None)
-    digest = hashlib.sha256(_read(spec.origin)).hexdigest() if spec.origin else "no version"
-    return Code(package, f"{package} {digest}", None)
+        raise InputError(f"there is no package {package} in this environment")
+    for name in distributions_of(package):
+        if '"editable": true' not in (distribution(name).read_text("direct_url.json") or ""):
+            return Code(package, f"{name} {version(name)}", None)
+    places = [Path(place) for place in spec.submodule_search_locations or ()]
+    files = [(str(file.relative_to(place)), file) for place in places for file in sorted(place.rglob("*.py"))]
+    if not places and spec.origin:
+        files = [(Path(spec.origin).name, Path(spec.origin))]
+    digest = hashlib.sha256()
+    for inner, file in files:
+        digest.update(f"{inner}\0{hashlib.sha256(_read(str(file))).hexdigest()}\0".encode())
+    return Code(package, f"{package} {digest.hexdigest()}", None)
+
+
+@functools.cache
+def distributions_of(package: str) -> tuple[str, ...]:
+    """The installed distributions that have a top-level package; none if it is not installed."""
+    known = _distributions()
+    if package not in known:
+        _distributions.cache_clear()  # it may have been installed meanwhile
+    return tuple(dict.fromkeys(_distributions().get(package, ())))
+
+
+_distributions = functools.cache(packages_distributions)
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module comes with Python, with this package or with an installed one."""
+    package = module.partition(".")[0]
+    return package in (__name__.partition(".")[0], *sys.stdlib_module_names) or bool(distributions_of(package))
 
 
 def _read(path: str) -> bytes:
@@ -173,7 +204,7 @@ def _memory() -> Path:
 
 
 def _remembered() -> dict[str, Any]:
-    with suppress(InputError, OSError):
+    with suppress(InputError, OSError, TypeError, ValueError):
         return dict(read_json(_memory()))
     return {}
 
@@ -202,8 +233,10 @@ def _file(path: str) -> ModuleType:
             return _modules[digest]
         if digest not in _trusted:
             raise InputError(f"{path} is not trusted, so it is not run")
+        _refuse_neighbors(path, content)
         module = ModuleType(f"{PREFIX}{digest[:12]}_{Path(path).stem}")
         module.__file__ = path
+        vars(module)[SHA256] = digest
         sys.modules[module.__name__] = module  # where its classes say they are from
         try:
             with pointing_at_own_code():
@@ -213,6 +246,31 @@ def _file(path: str) -> ModuleType:
             raise
         _modules[digest] = module
     return module
+
+
+def _refuse_neighbors(path: str, content: bytes) -> None:
+    """Raise `InputError` if a file of code imports another that is not installed, which would be neither trusted nor kept."""
+    with pointing_at_own_code():
+        tree = ast.parse(content, path)
+    for node in ast.walk(tree):
+        named = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            named = [node.module or ""] if not node.level else [f".{node.module or ''}"]
+        for name in named:
+            package = name.partition(".")[0]
+            if not package or (not is_installed(package) and importlib.util.find_spec(package) is not None):
+                text = f"imports {name}, which is not installed: put all into one file, or install it as a package"
+                raise InputError(f"{path}, line {node.lineno}: {text}")  # type: ignore[attr-defined]
+
+
+def is_ours(item: Any) -> bool:
+    """Whether a class or function comes with this package."""
+    return str(item.__module__).partition(".")[0] == __name__.partition(".")[0]
+
+
+def loaded_sha256(item: Any) -> str | None:
+    """SHA-256 of the file that a class or function was loaded from by `load`; `None` for any other."""
+    return getattr(sys.modules.get(getattr(item, "__module__", None) or ""), SHA256, None)
 
 
 def _package(reference: str) -> ModuleType:

@@ -8,7 +8,6 @@ import math
 import symtable
 import sys
 from collections.abc import Iterator, Mapping
-from importlib.metadata import packages_distributions
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -16,6 +15,7 @@ import jax
 import numpy as np
 
 from .errors import InputError, shown
+from .own_code import is_installed
 
 FUTURE_ANNOTATIONS = 0x1000000  # of co_flags: where `from __future__ import annotations` holds
 
@@ -23,17 +23,12 @@ FUTURE_ANNOTATIONS = 0x1000000  # of co_flags: where `from __future__ import ann
 def home_of(item: Any) -> str | None:
     """The shortest public module of an installed package, or of Python, that has a class or function under its name."""
     module, name = getattr(item, "__module__", None), getattr(item, "__name__", None) or getattr(item, "_name", None)
-    if not isinstance(module, str) or not isinstance(name, str) or not _is_installed(module):
+    if not isinstance(module, str) or not isinstance(name, str) or not is_installed(module):
         return None
     top = module.partition(".")[0]
     known = [one for one in list(sys.modules) if one.partition(".")[0] == top and "._" not in one] + [module]
     homes = [one for one in known if getattr(sys.modules.get(one), "__dict__", {}).get(name) is item]
     return min(homes, key=lambda one: (one.count("."), one), default=None)
-
-
-def _is_installed(module: str) -> bool:
-    top = module.partition(".")[0]
-    return top in (__name__.partition(".")[0], *sys.stdlib_module_names) or bool(packages_distributions().get(top))
 
 
 class Gathered:
@@ -65,7 +60,7 @@ class Gathered:
             return
         self._values[name] = value
         if isinstance(value, ModuleType):
-            if not _is_installed(value.__name__):
+            if not is_installed(value.__name__):
                 text = f"import what it needs, from {value.__name__} import …, or install it as a package"
                 raise InputError(f"{user} uses the module {value.__name__}, a file of your own; {text}")
             self._imports.add(f"import {value.__name__} as {name}" if name != value.__name__ else f"import {name}")
@@ -115,13 +110,16 @@ def _source_of(item: Any) -> tuple[str, Mapping[str, Any], bool]:
         values |= vars(sys.modules.get(item.__module__, builtins)) | {base.__name__: base for base in item.__bases__}
     for function in functions:
         values |= function.__globals__ | dict(inspect.getclosurevars(function).nonlocals)
-    places = {function.__code__.co_filename: function.__code__ for function in functions}
-    for file, code in (places or dict.fromkeys(_files_of(item), None)).items():
+    places = dict[str, list[CodeType]]()
+    for function in functions:
+        places.setdefault(function.__code__.co_filename, []).append(function.__code__)
+    for file, codes in (places or {file: [] for file in _files_of(item)}).items():
         linecache.checkcache(file)
         text = "".join(linecache.getlines(file))
-        if node := _definition(text, item.__name__, code):
-            flags = code.co_flags & FUTURE_ANNOTATIONS if code else 0
-            if code and code not in _codes_in(compile(text, file, "exec", flags, True)):
+        if node := _definition(text, item.__name__, codes[0] if codes else None):
+            flags = codes[0].co_flags & FUTURE_ANNOTATIONS if codes else 0
+            there = list(_codes_in(compile(text, file, "exec", flags, True)))
+            if any(code not in there for code in codes):
                 raise InputError(f"{file} has changed since {item.__name__} was defined there; import it again")
             lines = text.splitlines()[_first_line(node) - 1 : node.end_lineno]
             nested = ["if True:  # it was defined inside another function"] if node.col_offset else []

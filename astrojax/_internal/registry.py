@@ -87,8 +87,13 @@ def as_part(role: str, base: type[Any], given: Any) -> Any:
 
 @functools.cache
 def _plugins(role: str) -> dict[str, EntryPoint]:
-    found = entry_points(group=PLUGINS)
-    return {entry.name.partition(".")[2]: entry for entry in found if entry.name.partition(".")[0] == role}
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=PLUGINS):
+        own, _, name = entry.name.partition(".")
+        if own == role and found.setdefault(name, entry).value != entry.value:
+            both = " and ".join(str(one.dist and one.dist.name) for one in (found[name], entry))
+            raise InputError(f"the packages {both} both register the {role} {name!r}; remove one of them")
+    return found
 
 
 def kind_of(item: Any, ending: str) -> str:

@@ -27,6 +27,7 @@ from .sections import (
     chosen,
     flatten,
     section_of,
+    sections_in,
 )
 from .variables import DEFINITIONS
 
@@ -75,8 +76,22 @@ class BaseConfig(Section):
         return {name: leaf for name, leaf in leaves(self.model_dump()).items() if isinstance(leaf, Path)}
 
     def code(self) -> list[own_code.Code]:
-        """Files and packages of a user's own code that it names. Raises `InputError` if one cannot be read."""
-        return own_code.code_in(self.model_dump(mode="json"))
+        """Files and packages of a user's own code that it names, and packages of plugins.
+
+        Raises `InputError` if one cannot be read, or is a file that has changed since the configuration was read.
+        """
+        found = {code.place: code for code in own_code.code_in(self.model_dump(mode="json"))}
+        for section in sections_in(self):
+            if not isinstance(section, Choice):
+                continue
+            if own_code.is_reference(section.kind):
+                place, loaded = section.kind.rpartition(":")[0], own_code.loaded_sha256(section.build)
+                if loaded is not None and place in found and found[place].identity != loaded:
+                    raise InputError(f"{place} has changed since the configuration was read; read it again")
+            elif not own_code.is_ours(section.build):
+                package = own_code.package_code(section.build.__module__.partition(".")[0])
+                found[package.place] = package
+        return list(found.values())
 
     def with_code(self, change: Callable[[Path], Any]) -> Any:
         """The same configuration with `change` applied to each file of code."""
@@ -127,7 +142,7 @@ class Config(BaseConfig):
             return
         if "corruption" in sections:
             yield from _level_faults(axes, sections["corruption"])
-        if any(isinstance(one, Unread) for one in (sections.get("corruption"), *(sections.get("models") or {}).values())):
+        if any(isinstance(one, Unread) for one in sections_in(sections)):
             return  # which axes there are is written in code
         yield from _axis_faults(axes, sections)
         if patterns is not None:

@@ -7,7 +7,7 @@ import math
 import operator
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
@@ -384,6 +384,15 @@ def _section_of(role: str, kind: str, item: Any) -> type[Any]:
     make = {"memory": _memory_section, "patterns": _pattern_section}.get(role, _part_section)
     with own_code.pointing_at_own_code():
         return make(kind, item)
+
+
+def sections_in(value: Any) -> Iterator["Section"]:
+    """All sections inside nested sections, mappings and lists."""
+    if isinstance(value, Section):
+        yield value
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    for one in (named for _, named in value) if isinstance(value, Section) else inner:
+        yield from sections_in(one)
 
 
 class Unread(Section):

@@ -27,6 +27,7 @@ from .sections import (
     chosen,
     named,
     score_parameters,
+    sections_in,
 )
 
 
@@ -160,9 +161,9 @@ class TuneConfig(BaseConfig):
     @classmethod
     def cross_field_errors(cls, sections: dict[str, Any]) -> Iterator[Fault]:
         model, axes, retrieval = (sections.get(name) for name in ("model", "axes", "retrieval"))
-        corruption = sections.get("corruption")
-        if isinstance(model, Unread) or isinstance(corruption, Unread):
+        if any(isinstance(one, Unread) for one in sections_in(sections)):
             return  # what there is to be searched is written in code
+        corruption = sections.get("corruption")
         level = level_of(corruption) if corruption else None
         others = [name for name in axes.coordinates() if name not in ("num_patterns", level)] if axes and level else []
         for name in others:

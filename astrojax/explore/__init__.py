@@ -77,10 +77,13 @@ def _offer(path: Path, trust: bool) -> "Offer":
     from ..config.files import CONFIG, located, run_folder
     from ..config.validation import read_config
     from ..runs.build import build
+    from ..storage.provenance import read_record, refuse_changed_code
     from .settings import offer_of
 
     if path.is_dir():
-        path = run_folder(path) / CONFIG
+        folder = run_folder(path)
+        refuse_changed_code(folder, read_record(folder))
+        path = folder / CONFIG
     config = read_config(path, trust=trust)
     build(config)
     return offer_of(config, located(path).parent)

@@ -159,7 +159,7 @@ def compute_on_cluster(
     from distributed import KilledWorker
 
     config = plan.config
-    code = {one.place: one.text for one in config.code()}
+    code = {one.place: [one.identity, one.text] for one in config.code()}
     given = config.model_dump(mode="json"), code, config.file_digests(), plan.chunk_length, plan.grids, dict(engine_settings)
     task = json.dumps(given, allow_nan=False)
     waiting, attempts = list(reversed(pending)), dict.fromkeys(pending, 0)
@@ -234,12 +234,17 @@ def _compute(task: str, index: int) -> Computed:
 def _prepare(task: str) -> tuple[Plan, Engine]:
     """Plan and engine, made once by each worker from the configuration and the files it names."""
     given, code, digests, chunk, grids, engine_settings = json.loads(task)
-    given = own_code.map_files(given, lambda path: own_code.unpacked(path.name, code[str(path)]))
+    for package, (identity, source) in code.items():
+        if source is None and (here := own_code.package_code(package).identity) != identity:
+            raise InputError(
+                f"the worker has the package {here}; the run is started with {identity}: all must have the same one"
+            )
+    given = own_code.map_files(given, lambda path: own_code.unpacked(path.name, code[str(path)][1]))
     own_code.trust_here(own_code.code_in(given))
     config = Config.model_validate(given)
-    here = config.file_digests()
+    found = config.file_digests()
     for name, digest in digests.items():
-        if here[name] != digest:
+        if found[name] != digest:
             raise InputError(f"{name}: {config.files()[name]} is another file on the worker; all must see the same one")
     keep_compiled_programs()
     with jax.enable_x64(config.precision == "float64"):

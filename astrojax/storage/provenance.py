@@ -54,6 +54,7 @@ class Record:
 
     def __init__(self, folder: Path, config: "BaseConfig", notice: Callable[[str], None]) -> None:
         self._folder, self._notice = folder, notice
+        config.code()  # is still what was read
         self.is_new = not (folder / CONFIG).exists() and not (folder / RESULTS).exists()
         """Whether the folder holds no run yet."""
         self.previous: dict[str, Any] = {}
@@ -65,7 +66,7 @@ class Record:
                 _refuse_unsealed(folder)
                 if (folder / PROVENANCE).exists():
                     notice(f"{folder / PROVENANCE} is damaged; it is rewritten")
-        self.config: Any = _write(folder, config) if self.is_new else self._continue(config)
+        self.config: Any = _write(folder, config, is_new=True) if self.is_new else self._continue(config)
         """The configuration, which names the copies in the folder, where there are any."""
         self.config_sha256: str = self.previous.get("config_sha256") or self.config.sha256()
         """SHA-256 of the configuration, as it was when the run was started."""
@@ -183,7 +184,12 @@ def _code(config: "BaseConfig", folder: Path) -> dict[str, Any]:
 
 
 def refuse_changed_code(folder: Path, record: Mapping[str, Any]) -> None:
-    """Raise `InputError`, with the changes, if a user's own code in a run folder is not what was computed with."""
+    """Raise `InputError`, with the changes, if a user's own code in a run folder, or a package of it, is not what was computed
+    with."""
+    for package, identity in record.get("packages", {}).items():
+        if (here := own_code.package_code(package).identity) != identity:
+            text = f"was computed with the package {identity}; here is {here}. Install that one, or give another folder"
+            raise InputError(f"{folder} {text}")
     recorded = record.get("code", {})
     now = {}
     for name in recorded:
@@ -310,9 +316,9 @@ def _relative(path: Path, folder: Path) -> Path:
         return path
 
 
-def _write(folder: Path, config: "BaseConfig") -> "BaseConfig":
+def _write(folder: Path, config: "BaseConfig", *, is_new: bool = False) -> "BaseConfig":
     """Write copies of the files that a configuration names, code included, and then the configuration, which names the copies
-    from now on: it is returned."""
+    from now on: it is returned. In a new folder no other file is overwritten."""
     code = {one.place: one for one in config.code() if one.text is not None}
     digests, taken, copies = config.file_digests(), dict[str, str](), dict[str, Path]()
     files = config.files() | {place: Path(place) for place in code}
@@ -328,6 +334,8 @@ def _write(folder: Path, config: "BaseConfig") -> "BaseConfig":
         content = files[key].read_bytes()
         if hashlib.sha256(content).hexdigest() != digests[key]:
             raise InputError(f"{key}: {files[key]} was changed while it was read")
+        if is_new and target.exists() and target.read_bytes() != content:
+            raise InputError(f"--out: {target} exists already, is another file, and is never overwritten; give another folder")
         write_bytes(target, content)
     stored = config.replaced({key: target for key, target in copies.items() if key not in code})
     stored = stored.with_code(lambda path: copies.get(str(path), path))
