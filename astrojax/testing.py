@@ -202,18 +202,18 @@ class _Tests:
         factors = jnp.asarray([1.0, 1.1, 0.9])
         batch = {name: jnp.multiply.outer(factors, value) for name, value in self.values.items()}
         each = [{name: value[index] for name, value in batch.items()} for index in range(len(self.queries))]
-        alone = [self.recall_with_gradient(one, query)[0][1] for one, query in zip(each, self.queries, strict=True)]
+        singly = [self.recall_with_gradient(one, query)[0][1] for one, query in zip(each, self.queries, strict=True)]
         padding = self.padded, jnp.arange(self.padded.shape[1]) < self.patterns.shape[1]
         _, together = jax.jit(jax.vmap(self.recall, in_axes=(0, 0, None, None)))(batch, self.queries, *padding)
-        if self._differs(together, alone) is None:
+        if self._differs(together, singly) is None:
             return
         # Only now is each computed by itself.
         _, together = jax.jit(jax.vmap(self.recall))(batch, self.queries)
-        if self._differs(together, alone) is not None:
+        if self._differs(together, singly) is not None:
             yield "a memory in a batch under jax.vmap recalls something else than by itself"
         padded = jax.jit(self.recall)
         found = [padded(one, query, *padding)[1] for one, query in zip(each, self.queries, strict=True)]
-        if (change := self._differs(list(zip(*found, strict=True)), alone)) is not None:
+        if (change := self._differs(list(zip(*found, strict=True)), singly)) is not None:
             yield f"padded columns, which `stored` excludes, change the {change}"
 
     @staticmethod

@@ -1,6 +1,6 @@
 """Code of a user's own that a configuration names: `mine.py:Name`, a file beside it, or `package.module:Name`.
 
-Naming code is asking to run it. Nothing is imported before its content is trusted: by the caller, for this process, or because
+Naming code means running it. Nothing is imported before its content is trusted: by the caller, for this process, or because
 it was trusted before in the same folder. What is executed are the bytes whose SHA-256 was trusted.
 """
 

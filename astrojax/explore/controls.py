@@ -72,7 +72,7 @@ class Models:
     def _show(self) -> None:
         """Show the controls of the chosen model and its parts at its values."""
         self._quiet = True
-        model, begun = self.chosen, values_in(self._offered[self._name])
+        model, initial = self.chosen, values_in(self._offered[self._name])
         parameters, values, numbers = parameters_in(model), values_in(model), model.every_number()
         needs, shown = memory_class_of(model.build).needs, set[Any]()
         for name, parameter in parameters.items():
@@ -80,7 +80,7 @@ class Models:
                 continue  # one number for each neuron or pattern
             if name in numbers:
                 known, kind = self.numbers, Slider
-                settings = _slider(parameter, spread(parameter, begun.get(name, values[name]), values[name]), values[name])
+                settings = _slider(parameter, spread(parameter, initial.get(name, values[name]), values[name]), values[name])
             else:
                 known, (kind, settings) = self.options, _choice(parameter, values[name])
             if kind is None:

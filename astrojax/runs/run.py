@@ -39,6 +39,7 @@ def load_config(path: str | Path, *, trust: bool = False, **overrides: Any) -> C
 
     Raises:
         ConfigError (an InputError and a ValueError): with everything that is wrong, at once.
+        InputError: for code that is not trusted, or cannot be used.
     """
     return read_config(path, overrides, trust=trust)
 
@@ -146,7 +147,7 @@ def run(
 
     Raises:
         InputError (a ValueError): for patterns that cannot be used, and for a folder that cannot be written, that is in use by
-            another process, or that holds something else.
+            another process, or that holds something else, such as the run of other code; for faults in a user's code, with the line.
         RunError: if memory, disk or cluster give out. What was computed before is kept.
     """
     folder, notice = Path(out), on_notice or (lambda text: None)
