@@ -147,7 +147,8 @@ def run(
 
     Raises:
         InputError (a ValueError): for patterns that cannot be used, and for a folder that cannot be written, that is in use by
-            another process, or that holds something else, such as the run of other code; for faults in a user's code, with the line.
+            another process, or that holds something else, such as the run of other code; for faults in a user's code, with
+            the line.
         RunError: if memory, disk or cluster give out. What was computed before is kept.
     """
     folder, notice = Path(out), on_notice or (lambda text: None)

@@ -58,8 +58,8 @@ def verify(
         `largest`, the largest difference relative to max(1, |value|).
 
     Raises:
-        InputError (a ValueError): if the folder holds no run, or one whose configuration, patterns or code have changed since or
-            whose code is not trusted, or for a share or a seed out of range.
+        InputError (a ValueError): if the folder holds no run, or one whose configuration, patterns or code have changed since,
+            or are not trusted, or for a share or a seed out of range.
         StorageError (a RunError): if the dataset or its flags cannot be opened.
     """
     engine = Engine(**execution.engine_settings())  # first, since checking numbers starts JAX
