@@ -72,6 +72,23 @@ def check_memory(
 
 def structure_faults(memory: AbstractMemory, query: jax.Array) -> Iterator[tuple[Callable[..., Any], str]]:
     """Methods of a memory whose results have other shapes or types than they must, and what is wrong; nothing is computed."""
+    num_neurons, num_patterns = memory.patterns.shape
+    number, neurons, patterns = (jnp.zeros(shape, query.dtype) for shape in ((), num_neurons, num_patterns))
+    parts: dict[str, dict[str, tuple[Any, ...]]] = {
+        "score": {"__call__": (patterns, num_neurons), "coupling": (number,)},
+        "gain_map": {"__call__": (patterns,), "regularizer": (patterns,)},
+        "activation": {"__call__": (neurons, number), "lagrangian": (neurons, number)},
+    }
+    for name in parts.keys() & vars(memory).keys():
+        for which, (argument, *more) in parts[name].items():
+            of_part = getattr(getattr(memory, name), which)
+            wanted = argument.shape if which == "__call__" else ()
+            result = jax.eval_shape(lambda given, of_part=of_part, more=more: of_part(given, *more), argument)
+            if getattr(result, "shape", None) != wanted:
+                part = f"{name.replace('_', ' ')} {type(getattr(memory, name)).__name__}"
+                what = f"the shape of its argument, {wanted}" if wanted else "one number"
+                yield of_part, f"({part}) must return {what}; it returns {jax.tree.map(_described, result)}"
+                return
     state = jax.eval_shape(memory.initial_state, query)
     wanted, given = (jax.tree.map(_described, tree) for tree in (state, jax.eval_shape(memory.vector_field, state)))
     if given != wanted:
@@ -81,7 +98,6 @@ def structure_faults(memory: AbstractMemory, query: jax.Array) -> Iterator[tuple
         number = jax.eval_shape(method, state)
         if getattr(number, "shape", None) != () or not jnp.issubdtype(number.dtype, jnp.floating):
             yield method, f"must return one real number; it returns {jax.tree.map(_described, number)}"
-    num_neurons, num_patterns = memory.patterns.shape
     for measure, size in ((memory.readout, num_neurons), (memory.gains, num_patterns)):
         values = jax.eval_shape(measure, state)
         if (values is not None or measure is memory.readout) and getattr(values, "shape", None) != (size,):

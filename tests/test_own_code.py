@@ -273,6 +273,16 @@ def test_a_memory_is_tried_once_for_each_shape_along_axes_over_fields(monkeypatc
     assert sorted(tried) == [8, 10]
 
 
+def test_a_score_of_another_shape_is_named_with_its_line(capsys):
+    Path("spy.py").write_text(SPY.replace("return overlaps", "return overlaps.sum()"))
+    assert main(["run", "run.yaml", "--trust", "--out", "r", "--quiet"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert (
+        "spy.py, line 8: __call__ of astrocyte (score Score) must return the shape of its argument, (8,); it returns float32[]"
+        in said
+    )
+
+
 def test_packages_are_named_by_module_or_by_entry_point(monkeypatch, tmp_path):
     package = tmp_path / "theirlab"
     package.mkdir()

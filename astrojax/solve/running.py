@@ -22,8 +22,8 @@ class AbstractRunningObservable(eqx.Module, Generic[Carry]):
 
     It sees the states at the ends of the solver's steps; those of rejected steps do not count. A carry, any pytree of arrays,
     takes what it needs from one step to the next. All is written for one trajectory, in JAX: targets and `state.x` have the
-    shape (N,), times none. A class attribute `units` says in which units it measures, and `definition`, or the first line of its
-    docstring, what.
+    shape (N,), times none. A class attribute `units` says in which units it measures, and `definition`, or the first line of
+    its docstring, what.
     """
 
     @abstractmethod
