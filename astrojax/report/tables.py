@@ -14,7 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from .._internal.errors import InputError, one_of, shown_bytes
+from .._internal.registry import members
 from .._internal.status import Status
+from ..sweep.observables import HOW
 from .statistics import UNKNOWN, Bounds, Moments, mean
 
 MAX_ROWS, MAX_COLUMNS = 8, 16
@@ -61,6 +63,7 @@ def summary(results: xr.Dataset, along: Sequence[str] | None = None, observable:
     content = {
         "observable": observable,
         "axes": {dim: results[dim].values[places[dim]].tolist() for dim in axes},
+        "also_measured": [name for name in own_observables(results) if name != observable],
         "averaged_over": [dim for dim in long_axes(results, observable) if dim not in axes],
         "zipped": {dim: zipped(results, dim) for dim in axes},
         "success": {name: round(found[1.0] / found.total(), 6) if found else None for name, found in success.items()},
@@ -105,6 +108,8 @@ def print_tables(console: Console, content: dict[str, Any]) -> None:
         )
     if content["averaged_over"]:
         console.print(f"means are also over {', '.join(content['averaged_over'])}")
+    if own := content["also_measured"]:
+        console.print(f"also measured: {', '.join(own)} (show --observable {own[0]})")
     for axis, coordinates in content["zipped"].items():
         for place, values in enumerate(zip(*coordinates.values(), strict=True)):
             texts = [f"{name} {value:g}" for name, value in zip(coordinates, values, strict=True)]
@@ -230,6 +235,11 @@ def mean_and_interval(
 def observables_of(results: xr.Dataset) -> list[str]:
     """What a run measured of its models, in the order in which it is stored."""
     return [str(name) for name, values in results.data_vars.items() if "model" in values.dims and name != "status"]
+
+
+def own_observables(results: xr.Dataset) -> list[str]:
+    """Those of a user's own."""
+    return [name for name in observables_of(results) if name not in (*members("observable"), *HOW)]
 
 
 def in_words(observable: str) -> str:
