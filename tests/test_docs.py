@@ -22,6 +22,8 @@ import yaml
 from markdown_it import MarkdownIt
 
 import astrojax as aj
+from astrojax._internal import own_code
+from astrojax.cli import main
 from astrojax.cli.main import make_parser
 from astrojax.config.run import Config
 from astrojax.config.tune import TuneConfig
@@ -145,6 +147,25 @@ def test_a_loss_one_brings_is_minimized(everything):
     found = aj.run_search(parse(search, TuneConfig, folder=folder, trust=True), folder / "search")
     assert np.isfinite(found.best.loss)
     assert found.best.score == "ExponentialScore"
+
+
+@pytest.mark.slow
+def test_an_idea_becomes_a_figure_by_the_commands_of_the_guide(tmp_path, monkeypatch):
+    write_files(ROOT / "docs" / "guides" / "extending.md", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "trusted"))
+    small = {"--search.num_steps": "2", "--search.batch_size": "8", "--search.validation_size": "8", "--heldout_trials": "2"}
+    with as_users_have_it():
+        jax.config.update("jax_numpy_dtype_promotion", "standard")  # in all threads
+        assert main(["run", "run.yaml", "--trust", "--quiet", "--trials", "2", "--axes.num_patterns", "[10]"]) == 0
+        assert main(["tune", "tune.yaml", "--trust", "--quiet", "--landscape.size", "0", *sum(small.items(), ())]) == 0
+        own_code._trusted.clear()  # as in another process, of someone who trusts nothing
+        own_code._modules.clear()
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nothing"))
+        assert main(["show", "runs/run", "--html", "--quiet"]) == 0
+        assert main(["show", "runs/tune", "--quiet"]) == 0
+        assert main(["show", "runs/tune/heldout/tuned", "--quiet"]) == 0
+    assert list((tmp_path / "runs" / "run" / "figures").iterdir())
 
 
 @pages_with("console", "bash")
