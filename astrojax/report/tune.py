@@ -14,7 +14,7 @@ from .figures import curves, difference, heat_map
 from .statistics import fdr_significant, mean_interval, paired_p_values, share_interval, with_interval
 from .tables import bounds_of, long_axes, make_table
 
-NAMES = {"defaults": "paper's defaults", "random": "random search", **DECODERS}
+NAMES = {"random": "random search", **DECODERS}
 """Labels of what is compared, where they are not the names."""
 
 
