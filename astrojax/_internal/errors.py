@@ -29,8 +29,9 @@ def one_of(name: str, value: object, allowed: Iterable[str]) -> None:
 
 
 def did_you_mean(value: object, names: Iterable[str]) -> str:
-    """A hint such as ` (did you mean 'tau_x'?)`, or nothing when no name is close."""
-    close = get_close_matches(str(value), list(names), n=1)
+    """A hint such as ` (did you mean 'tau_x'?)`, or nothing when no name is close; the last part of a dotted name will do."""
+    names = list(names)
+    close = [name for name in names if name.endswith(f".{value}")] or get_close_matches(str(value), names, n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
