@@ -220,7 +220,7 @@ exec("def typed_in(memory, target, recall):\n    return 1.0\n", typed)
         ({"observables": [uses_missing]}, "uses_missing uses MISSING, which cannot be stored"),
         ({"observables": [closure(1.0), closure(2.0)]}, "uses measured, which stands for two different things"),
         ({"models": {"a": aj.HopfieldMemory(jnp.ones((4, 2)))}}, "a memory must be a class, or a partial"),
-        ({"models": {"a": functools.partial(aj.HopfieldMemory, 1)}}, "keyword arguments alone"),
+        ({"models": {"a": functools.partial(aj.HopfieldMemory, 1)}}, "only keyword arguments"),
         ({"models": {"a": functools.partial(aj.HopfieldMemory, tau=1)}}, r"models.a.tau: unknown key \(did you mean 'tau_x'"),
         ({"corruption": aj.Flips(), "task": aj.Task(eqx.Partial(aj.random_patterns), aj.Flips())}, "task and .* combined"),
         ({"trials": object()}, "trials must be a number"),

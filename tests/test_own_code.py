@@ -266,7 +266,7 @@ def test_faults_of_code_are_one_paragraph_with_its_line(change, kind, said, caps
 
 def test_a_memory_is_tried_once_for_each_shape_along_axes_over_fields(monkeypatch):
     tried = []
-    monkeypatch.setattr(own_memory, "_try_memory", lambda part, kind: tried.append(part.num_neurons))
+    monkeypatch.setattr(own_memory, "_try_part", lambda config, part, measures: tried.append(part.num_neurons))
     axes = "num_flips: [1, 2], retrieval.t1: [1, 2, 3], patterns.num_neurons: [8, 10]"
     Path("run.yaml").write_text(RUN.replace("num_flips: [1, 2]", axes))
     assert len(build(aj.load_config("run.yaml", trust=True)).parts) == 6

@@ -122,14 +122,22 @@ class _Writer:
         fields: dict[str, Any] = {}
         if isinstance(value, functools.partial | eqx.Partial):
             if value.args:
-                raise InputError(f"a partial of {shown(value.func)} must have keyword arguments alone")
+                raise InputError(f"a partial of {shown(value.func)} must have only keyword arguments")
             value, fields = value.func, dict(value.keywords)
         elif isinstance(value, eqx.Module):
             if role == "memory":
                 raise InputError(
                     f"a memory must be a class, or a partial of it, as patterns differ; got a {type(value).__name__}"
                 )
-            value, fields = type(value), {one.name: getattr(value, one.name) for one in parameters_of(type(value))}
+            names = [one.name for one in parameters_of(type(value))]
+            if hidden := [name for name in names if not hasattr(value, name)]:
+                built = type(value).__name__
+                raise InputError(
+                    f"{built} does not keep its parameter {hidden[0]}; give functools.partial({built}, {hidden[0]}=...) instead"
+                )
+            value, fields = type(value), {name: getattr(value, name) for name in names}
+        if role == "loss" and fields:
+            raise InputError(f"a loss must be a function without further arguments; got a partial of {shown(value)}")
         if role == "patterns" and value is pooled_patterns:
             return self.plain(role, fields.get("pool"))
         kind = self._kind(role, value)

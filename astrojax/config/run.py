@@ -20,6 +20,7 @@ from .sections import (
     Choice,
     Integer,
     Memory,
+    Parameter,
     Patterns,
     Retrieval,
     Section,
@@ -42,6 +43,9 @@ FLOAT32 = (1.18e-38, 3.4e38)
 
 RESERVED = ("trial", "model", "decoder", "swept_axes", *DEFINITIONS)
 """Names in the results that no zipped axis may have."""
+
+TAKEN = {"num_patterns", "zipped", "seed", "t1", *LEVELS.values(), *RESERVED}
+"""Names of axes and results, which a number of a user's own shares at the price of being an axis under its path alone."""
 
 
 def _model_name(name: str) -> str:
@@ -172,14 +176,27 @@ def own_axes(corruption: Any, models: Iterable[Any]) -> dict[str, Any]:
     if isinstance(corruption, Choice) and level_of(corruption) not in LEVELS.values():
         own = corruption.build
         found[level_of(corruption)] = axis_field(own.level_range, own.level_meaning, of_integers=own.is_count)
-    for section in (*models, corruption):
-        numbers = section.every_number() if isinstance(section, Choice) else {}
-        found |= {name: axis_field(one.first(Range), one.meaning) for name, one in numbers.items() if name not in PARAMETERS}
+    for name, declared in _declared(models).items():
+        if name not in PARAMETERS and name not in TAKEN:
+            found[name] = axis_field(None, declared[0].meaning)  # whose ranges are checked one by one
     return {name: Annotated[annotation, field] for name, (annotation, field) in found.items()}
+
+
+def _declared(models: Iterable[Any]) -> dict[str, list[Parameter]]:
+    """The numbers of memories by name, as each memory declares them."""
+    found: dict[str, list[Parameter]] = {}
+    for section in models:
+        for name, one in section.every_number().items() if isinstance(section, Choice) else ():
+            found.setdefault(name, []).append(one)
+    return found
 
 
 def _level_faults(axes: Axes, corruption: Any) -> Iterator[Fault]:
     own = None if isinstance(corruption, Unread) else level_of(corruption)
+    if own and own not in LEVELS.values() and (not own.isidentifier() or own in TAKEN or own in PARAMETERS):
+        text = f"{own!r} cannot be the level_name of {corruption.kind}: it must be a name of letters, digits and _ not in use"
+        yield "corruption", text
+        return
     if own and own not in axes.values():
         yield f"axes.{own}", f"is missing; corruption: {corruption.kind} needs it"
     for kind, level in LEVELS.items() if own else ():
@@ -192,6 +209,9 @@ def _axis_faults(axes: Axes, sections: dict[str, Any]) -> Iterator[Fault]:
     lanes, outer, seen = sections.get("trials") or 1, 1, dict[str, str]()
     fields, models = _numeric_fields(sections), sections.get("models")
     own = own_axes(sections.get("corruption"), (models or {}).values())
+    declared, corruption = _declared((models or {}).values()), sections.get("corruption")
+    if isinstance(corruption, Choice) and level_of(corruption) in declared:
+        yield "corruption", f"has a level {level_of(corruption)}, which is also a parameter of a model; rename one of them"
     for axis, coordinates in axes.coordinates().items():
         is_zipped = axis in axes.zipped
         place = f"axes.zipped.{axis}" if is_zipped else f"axes.{axis}"
@@ -212,6 +232,10 @@ def _axis_faults(axes: Axes, sections: dict[str, Any]) -> Iterator[Fault]:
             seen[name] = path
             if is_zipped and name in Axes.model_fields and name != "zipped":
                 yield from _value_faults(path, Axes.model_fields[name], values)
+            usual = PARAMETERS[name].first(Range) if name in PARAMETERS else None
+            for limits in dict.fromkeys(one.first(Range) for one in declared.get(name, ()) if name in {*PARAMETERS, *own}):
+                if limits not in (None, usual):
+                    yield from _value_faults(path, axis_field(limits, "")[0], values)
             if name in PARAMETERS and models:
                 if not any(name in type(model).model_fields for model in models.values()):
                     yield path, "is a parameter of none of the models"
@@ -221,7 +245,9 @@ def _axis_faults(axes: Axes, sections: dict[str, Any]) -> Iterator[Fault]:
                 yield from _value_faults(path, fields[name], values, one_by_one=True)
             elif not is_traced(name) and (name.partition(".")[0] not in SECTIONS or sections.get(name.partition(".")[0])):
                 known = [*(axis for axis in Axes.model_fields if axis != "zipped"), *fields]
-                yield path, "is neither an axis nor a number in this configuration" + did_you_mean(name, known)
+                near = [f" (did you mean {field!r}?)" for field in fields if field.endswith(f".{name}")]
+                hint = near[0] if near else did_you_mean(name, known)
+                yield path, f"is neither an axis nor a number in this configuration{hint}"
     for name, path in seen.items():
         parameter = name.rpartition(".")[2]
         if name in fields and name != parameter and parameter in seen:

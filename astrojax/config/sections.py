@@ -1,6 +1,7 @@
 """Sections of configurations; those of memories and patterns follow from the signatures and docstrings of their classes."""
 
 import contextlib
+import dataclasses
 import functools
 import inspect
 import math
@@ -18,7 +19,9 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    PydanticSchemaGenerationError,
     SerializeAsAny,
+    TypeAdapter,
     ValidationInfo,
     WrapValidator,
     create_model,
@@ -101,6 +104,9 @@ MaybeFile = (WrapValidator(_number_or_file, json_schema_input_type=float | Path)
 
 RELATIVE = "relative paths start in the configuration's folder"
 
+STATIC = "static"
+"""Marks a parameter that is a static field of its class: every value of it is compiled anew."""
+
 PARTS = {AbstractScore: "score", AbstractGainMap: "gain_map", AbstractActivation: "activation"}
 """Roles of the parts of a memory, by the class in the annotation of its parameter."""
 
@@ -119,8 +125,8 @@ class Parameter(NamedTuple):
 
     @property
     def takes_numbers(self) -> bool:
-        """Whether it may be a real number."""
-        return bool({float, np.number} & self.types) and PER_PATTERN not in self.metadata
+        """Whether it may be a real number that is traced, rather than a part of what is compiled."""
+        return bool({float, np.number} & self.types) and not {PER_PATTERN, STATIC} & {*self.metadata}
 
     @property
     def part(self) -> str | None:
@@ -139,6 +145,10 @@ class Parameter(NamedTuple):
             annotation: Any = PerPatternFile
             meaning = f"file of the {meaning}; {RELATIVE}"
         elif self.part:
+            if self.name != self.part:
+                raise InputError(
+                    f"its parameter {self.name} takes a {self.part.replace('_', ' ')}: it must be named {self.part}"
+                )
             annotation, default = chosen(self.part), self.default
             more |= {} if self.part == "score" else {"exclude_if": lambda value: value.kind == default}
             return annotation, Field(section_of(self.part, default)(kind=default), description=meaning, **more)
@@ -149,7 +159,7 @@ class Parameter(NamedTuple):
         elif PER_NEURON in self.metadata:
             annotation, limits = Annotated[Real, Field(**(limits or Range()).bounds()), *MaybeFile], None
             meaning = f"{meaning}; or a file with one number per neuron"
-        elif self.takes_numbers:
+        elif float in self.types or self.takes_numbers:
             annotation = Real
         else:
             annotation = Integer if int in self.types else next(iter(self.types))
@@ -168,6 +178,8 @@ class Parameter(NamedTuple):
 def parameters_of(build: Callable[..., Any], leave_out: Iterable[str] = ()) -> list[Parameter]:
     """List the parameters of a class or function, except those in `leave_out`."""
     texts = _arguments_in(inspect.getdoc(build) or "")
+    fields = dataclasses.fields(build) if dataclasses.is_dataclass(build) else ()
+    static = {field.name for field in fields if field.metadata.get("static")}
     found = []
     for name, parameter in inspect.signature(build, eval_str=True).parameters.items():
         if name not in leave_out and parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD):
@@ -175,6 +187,7 @@ def parameters_of(build: Callable[..., Any], leave_out: Iterable[str] = ()) -> l
             types, metadata = flatten(_type_of_default(parameter.default) if has_none else _evaluated(build, parameter))
             known = f"{QUANTITIES[name].symbol}, {QUANTITIES[name].meaning}" if name in QUANTITIES else ""
             meaning = texts.get(name, known)
+            metadata += [STATIC] if name in static else []
             found.append(Parameter(name, parameter.default, types, metadata, meaning))
     return found
 
@@ -302,6 +315,8 @@ def _memory_section(kind: str, build: Callable[..., Any]) -> type[MemorySection]
         if parameter.part == "score":
             for score in scores():
                 for name, own in score_parameters(score).items():
+                    if any(name == one.name for one in parameters):
+                        continue  # the memory's own
                     text = f"{name} of the {score} score, {own.default} if omitted"
                     fields[name] = own._replace(default=None, meaning=text).field()
                     score_fields.append(name)
@@ -318,9 +333,22 @@ def _section(kind: str, build: Any, ending: str, fields: dict[str, Any], base: t
     tag: Any = (Literal[kind], "random" if kind == "random" else ...)
     if own_code.is_reference(kind):
         name, tag = own_code.short_name(kind), (str, ...)  # a copy of the file is another kind of the same content
-    section: Any = create_model(name, __base__=base, __doc__=about, kind=tag, **fields)
+    if taken := [field for field in fields if field == "kind" or hasattr(base, field)]:
+        raise InputError(f"its parameter {taken[0]} needs another name: {taken[0]} is in use in sections of configurations")
+    try:
+        section: Any = create_model(name, __base__=base, __doc__=about, kind=tag, **fields)
+    except PydanticSchemaGenerationError:
+        wrong = next(name for name, (annotation, _) in fields.items() if not _can_be_given(annotation))
+        can = "numbers, text, booleans, and scores, gain maps and activations"
+        raise InputError(f"its parameter {wrong} cannot be given in a configuration, which has {can}") from None
     section.build = staticmethod(build)  # type: ignore[attr-defined]
     return section
+
+
+def _can_be_given(annotation: Any) -> bool:
+    with contextlib.suppress(PydanticSchemaGenerationError):
+        return bool(TypeAdapter(annotation))
+    return False
 
 
 def _pattern_section(kind: str, source: Any) -> type[Choice]:
@@ -328,13 +356,27 @@ def _pattern_section(kind: str, source: Any) -> type[Choice]:
     return _section(kind, source, "Patterns", {one.name: one.field() for one in parameters}, Choice)
 
 
-def _part_section(kind: str, item: Any) -> type[Choice]:
+def _part_section(role: str, kind: str, item: Any) -> type[Choice]:
     is_flat = kind in scores() and item is scores()[kind]  # whose fields are those of the memory
-    parameters = parameters_of(item) if isinstance(item, type) and not is_flat else []
-    section = _section(kind, item, "", {one.name: one.field() for one in parameters}, PartSection)
+    parameters = [] if is_flat else parameters_of(item, () if isinstance(item, type) else ROLES[role].takes)
+    if not isinstance(item, type):  # a default may be anything there, such as an array
+        plain = (bool, int, float, str, type(None), type)
+        parameters = [one for one in parameters if isinstance(one.default, plain)]
+    fields = {one.name: one.field() for one in parameters}
+    if role in MEASURES:
+        fields = {"name": NAME_OF_RESULT} | fields
+    section = _section(kind, item, "", fields, PartSection)
     section.numbers = _numbers(parameters)
     return section
 
+
+MEASURES = ("observable", "decoder")
+"""Roles whose members may be given a name, so that several of the same kind can be measured."""
+
+NAME_OF_RESULT: Any = (
+    Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")] | None,
+    Field(None, description="under which the result is stored", exclude_if=lambda name: name is None),
+)
 
 EXPECTED = {
     "memory": "a subclass of AbstractMemory, or a function that builds one from patterns",
@@ -369,6 +411,8 @@ def named(role: str, kind: str) -> Any:
         raise InputError(f"{kind} is no {role.replace('_', ' ')}: it must be {EXPECTED[role]}; got {item!r}")
     if missing := sorted(getattr(item, "__abstractmethods__", ())):
         raise InputError(f"{kind} lacks {', '.join(missing)}, which it must define")
+    if role == "corruption" and not isinstance(getattr(item, "level_name", None), str):
+        raise InputError(f"{kind} lacks level_name, the name of its level, which it must define")
     return item
 
 
@@ -381,9 +425,17 @@ def section_of(role: str, kind: str) -> type[Any]:
 
 @functools.cache
 def _section_of(role: str, kind: str, item: Any) -> type[Any]:
-    make = {"memory": _memory_section, "patterns": _pattern_section}.get(role, _part_section)
-    with own_code.pointing_at_own_code():
-        return make(kind, item)
+    make: Any = {"memory": _memory_section, "patterns": _pattern_section}.get(role, functools.partial(_part_section, role))
+    try:
+        with own_code.pointing_at_own_code():
+            return make(kind, item)
+    except Exception as error:
+        if not own_code.is_reference(kind) or isinstance(error, own_code.OwnCodeError):
+            raise
+        text = (
+            f"{error}" if isinstance(error, InputError) else f"its parameters cannot be read: {type(error).__name__}: {error}"
+        )
+        raise InputError(f"{kind}: {text}") from error
 
 
 def sections_in(value: Any) -> Iterator["Section"]:

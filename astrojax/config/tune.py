@@ -272,10 +272,12 @@ def _check_parameter(name: str, how: Searched, model: Any, sections: Mapping[str
             f"is not a parameter of the kind {model.kind}; allowed are {', '.join(allowed)}{did_you_mean(name, allowed)}"
         )
     parameter = Parameter(how.transform, how.low, how.high)
-    limits = (model.every_number()[name].first(Range) if name in model.every_number() else None) or Range()
-    for edge in ("low", "high"):
-        if not limits.admits(getattr(how, edge)):
-            raise InputError(f"needs a {edge} that {name} may be, {limits}; got {getattr(how, edge):g}")
+    searched = [section for section in (model, *(sections.get("scores") or ())) if isinstance(section, Choice)]
+    for numbers in [section.every_number() for section in searched]:
+        limits = (numbers[name].first(Range) if name in numbers else None) or Range()
+        for edge in ("low", "high"):
+            if not limits.admits(getattr(how, edge)):
+                raise InputError(f"needs a {edge} that {name} may be, {limits}; got {getattr(how, edge):g}")
     if name in QUANTITIES and name not in DIMENSIONS and how.low <= 0:
         raise InputError(f"needs a positive low; got {how.low:g}")
     if sections.get("gradient") == "implicit" and name in TRANSIENT:

@@ -1,5 +1,6 @@
 """Read a configuration: YAML, overrides from the command line, and one report of all faults."""
 
+import contextlib
 import re
 import shlex
 import sys
@@ -14,7 +15,7 @@ from .._internal.errors import InputError, did_you_mean, shown
 from .axes import NAME
 from .files import MAX_DEPTH, MAX_VALUES, command_of, located, parse_yaml, read_yaml
 from .run import BaseConfig, Config, Fault, rule_of
-from .sections import UNREAD, Choice, Chosen, KindError, Memory, flatten, section_of
+from .sections import UNREAD, Choice, Chosen, KindError, Memory, chosen, flatten, section_of
 
 
 class ConfigError(InputError):
@@ -121,7 +122,7 @@ def parse(
     raw = own_code.map_files(raw, lambda path: (place / path).resolve())
     if trust is not None and (code := own_code.code_in(raw)):
         own_code.require_trust(code, source, place, trust=trust)
-    context = (UNREAD if trust is None else {}) | {"numbers": _numbers_of(raw.get("model"), trust)}
+    context = (UNREAD if trust is None else {}) | {"numbers": _numbers_of(raw, trust)}
     found = [*faults, *_faults(raw, kind, context)]
     if found:
         raise ConfigError(source, found)
@@ -129,13 +130,16 @@ def parse(
     return config.replaced({name: ((folder or Path()) / path).resolve() for name, path in config.files().items()})
 
 
-def _numbers_of(model: Any, trust: bool | None) -> Mapping[str, Any]:
-    """Numbers of the memory of a search, as they are declared, by name; nothing if it is invalid or not to be imported."""
-    try:
-        section = TypeAdapter(Memory).validate_python(model, context=UNREAD if trust is None else None)
-    except ValidationError:
-        return {}
-    return section.every_number() if isinstance(section, Choice) else {}
+def _numbers_of(raw: Mapping[Any, Any], trust: bool | None) -> Mapping[str, Any]:
+    """Numbers of the memory of a search and of its scores, as declared, by name; of nothing invalid or not imported."""
+    found: dict[str, Any] = {}
+    kinds: dict[str, Any] = {"model": Memory, "scores": list[chosen("score")]}  # type: ignore[misc]
+    for name, kind in kinds.items():
+        with contextlib.suppress(ValidationError):
+            given = TypeAdapter(kind).validate_python(raw.get(name), context=UNREAD if trust is None else None)
+            for section in given if isinstance(given, list) else [given]:
+                found |= section.every_number() if isinstance(section, Choice) else {}
+    return found
 
 
 def _with_own_axes(config: Any) -> Any:
@@ -143,8 +147,8 @@ def _with_own_axes(config: Any) -> Any:
     axes = config.axes
     for name, declared in config.own_axes().items():
         check = TypeAdapter(declared).validate_python
-        if hasattr(axes, name):
-            axes = axes.model_copy(update={name: check(getattr(axes, name))})
+        if name in (given := axes.model_extra or {}):
+            axes = axes.model_copy(update={name: check(given[name])})
         zipped = {
             axis: {one: check(given) if one == name else given for one, given in named.items()}
             for axis, named in axes.zipped.items()

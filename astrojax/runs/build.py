@@ -20,7 +20,7 @@ from .._internal.random import seed_key
 from .._internal.registry import members
 from ..config.axes import LEVELS, is_traced
 from ..config.run import Config, level_of
-from ..config.sections import PARAMETERS, POOLS, Choice, MemorySection
+from ..config.sections import PARAMETERS, PATTERNS, POOLS, STATIC, Choice, MemorySection, parameters_of
 from ..config.tune import TuneConfig
 from ..config.validation import ConfigError
 from ..models import AbstractMemory
@@ -29,7 +29,7 @@ from ..problems.task import Task
 from ..sweep.effective_axes import effective_coordinates
 from ..sweep.execution import Sweep
 from ..sweep.trials import DecoderTrial, RecallTrial
-from .own_memory import try_memories
+from .own_memory import try_ensemble, try_own_code
 from .plan import DECODERS, Part, Plan
 
 
@@ -48,7 +48,7 @@ def build(config: Config, memory: int | None = None) -> Plan:
     }
     load = functools.cache(load_pool)
     parts = tuple(part for name, varied in dims.items() for part in _parts(config, name, varied, outer, load))
-    try_memories(config.models, parts)
+    try_own_code(config, parts)
     if memory is not None:
         _refuse_too_large(config, parts, memory)
     _refuse_idle_parameters(config, parts)
@@ -105,7 +105,9 @@ def numbers_of(config: Config) -> set[str]:
 def _refuse_idle_parameters(config: Config, parts: Sequence[Part]) -> None:
     """Raise `ConfigError` for axes over parameters that have no effect on the models they are of."""
     numbers = numbers_of(config)
-    swept = [name for named in config.swept_axes().values() for name in named if name.split(".")[-1] in numbers]
+    coordinates = [name for named in config.swept_axes().values() for name in named]
+    of_models = [name for name in coordinates if "." not in name or name.startswith("models.")]
+    swept = [name for name in of_models if name.split(".")[-1] in numbers]
     idle = set(swept)
     for part in parts:
         ours = {name: name.split(".")[-1] for name in idle if _matters(config, name, part.name)}
@@ -161,20 +163,22 @@ def memory_of(
     settings = {name: value for name, value in model.own_fields().items() if name not in left_out}
     # Every real number is traced, so that memories that differ in them share a program.
     parameters = {name: settings.pop(name) for name, value in list(settings.items()) if isinstance(value, float)}
+    make = _without_static(model.build, parameters)
     own_of_score = {name: value for name in model.score_fields if (value := getattr(model, name)) is not None}
     parts: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
     for name, section in settings.items():
         if isinstance(section, Choice):
             own = section.own_fields() | (own_of_score if name == "score" else {})
+            make_part = _without_static(section.build, own)
             numbers = {field: own.pop(field) for field in section.numbers}
             if taken := numbers.keys() & (parameters.keys() | settings.keys()):
                 text = f"has a parameter {min(taken)}, as the memory or another of its parts has; rename it"
                 raise ConfigError(source, [(f"{path}.{name}", text)])
             if numbers:
-                parts[name] = eqx.Partial(section.build, **own), tuple(numbers)
+                parts[name] = eqx.Partial(make_part, **own), tuple(numbers)
                 parameters |= numbers
             else:
-                settings[name] = section.kind if not own and section.kind in members(name) else section.build(**own)
+                settings[name] = section.kind if not own and section.kind in members(name) else make_part(**own)
     settings = {name: value for name, value in settings.items() if name not in parts}
     for name in [name for name, value in settings.items() if isinstance(value, Path) and name in model.numbers]:
         parameters[name] = _numbers_in(settings.pop(name), num_neurons, f"{path}.{name}", source)
@@ -186,8 +190,28 @@ def memory_of(
         for name in model.files
         if (file := getattr(model, name)) is not None
     }
-    build = eqx.Partial(model.build, **settings)
+    build = eqx.Partial(make, **settings)
     return Assembled(build, parts) if parts else build, parameters, per_pattern
+
+
+def _without_static(build: Any, given: dict[str, Any]) -> Any:
+    """Take real numbers of static fields out of the arguments given to a class, which they become part of."""
+    static = [one.name for one in parameters_of(build) if STATIC in one.metadata and isinstance(given.get(one.name), float)]
+    return Fixed(build, tuple((name, given.pop(name)) for name in static)) if static else build
+
+
+class Fixed(eqx.Module):
+    """A class with numbers that are compiled into a program, rather than traced."""
+
+    func: Any
+    given: tuple[tuple[str, Any], ...] = eqx.field(static=True)
+
+    def __call__(self, *args: Any, **parameters: Any) -> Any:
+        return self.func(*args, **dict(self.given), **parameters)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(functools.partial(self.func, **dict(self.given)))
 
 
 class Assembled(eqx.Module):
@@ -216,7 +240,17 @@ class Assembled(eqx.Module):
 
 def member_of(section: Choice) -> Any:
     """What a section of an observable or a decoder stands for: a function, or an object with the fields given."""
-    return section.build(**section.own_fields()) if isinstance(section.build, type) else section.build
+    build, fields = section.build, section.own_fields()
+    name = fields.pop("name") if "name" not in inspect.signature(build).parameters else None
+    if isinstance(build, type):
+        return (renamed(build, name) if name else build)(**fields)
+    return renamed(eqx.Partial, name or build.__name__)(build, **fields) if name or fields else build
+
+
+@functools.cache
+def renamed(build: type, name: str) -> Any:
+    """The same class, whose results are stored under a name."""
+    return type(build)(build.__name__, (build,), {"name": name, "__doc__": build.__doc__, "__module__": build.__module__})
 
 
 def _numbers_in(file: Path, size: int, path: str, source: str, num_neurons: int | None = None) -> jax.Array:
@@ -249,10 +283,9 @@ def task_of(config: Config | TuneConfig, load: Callable[[Any, str, str], jax.Arr
         _check_pool(config, pool)
         return Task(eqx.Partial(pooled_patterns, pool=pool), corruption), pool.shape[0]
     ensemble = eqx.Partial(patterns.build, **patterns.own_fields())
+    if patterns.kind not in PATTERNS:
+        try_ensemble(ensemble, patterns)
     drawn = jax.eval_shape(lambda: ensemble(seed_key(0), num_patterns=2))
-    if getattr(drawn, "ndim", None) != 2 or drawn.shape[1] != 2:
-        text = f"must return patterns as columns, shape (num_neurons, num_patterns); got {getattr(drawn, 'shape', drawn)} for 2"
-        raise ConfigError(config.name, [("patterns.kind", f"{patterns.kind} {text}")])
     return Task(ensemble, corruption), drawn.shape[0]
 
 

@@ -30,6 +30,7 @@ from ..sweep.costs import trajectory_bytes
 from ..tuning.objective import Objective
 from ..tuning.record import CHOICE, DEFINITIONS, ranked
 from .build import load_pool, memory_fault, memory_of, task_of
+from .own_memory import try_search
 
 HISTORY, COMPARISON, LANDSCAPE, HELDOUT, TUNED = "history.zarr", "comparison.json", "landscape.json", "heldout", "tuned.yaml"
 
@@ -221,6 +222,7 @@ def objective_of(config: TuneConfig, score: str, memory: int | None = None) -> O
     if memory and (fault := memory_fault(task, num_neurons, max(loads), needed, memory)):
         raise ConfigError(config.name, [("model", fault)])
     objective.check(list(config.parameters))
+    try_search(objective, config.seed, config.models()[score], config.corruption, config.loss)
     return objective
 
 

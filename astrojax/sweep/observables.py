@@ -116,10 +116,10 @@ def chosen_functions(role: str, given: Sequence[Any] | None) -> tuple[Any, ...]:
         if not callable(item) and not isinstance(item, AbstractRunningObservable):
             raise InputError(f"{role}s must be names or functions of {', '.join(ROLES[role].takes)}; got {shown(item)}")
         name = name_of(item)
-        if not name.isidentifier() or name in HOW:
+        if not name.isidentifier() or name in HOW or name == "decoder_error" or members(role).get(name, item) is not item:
             raise InputError(f"{role}s must have names of letters, digits and _ that are not in use; got {name!r}")
         if name in names:
-            raise InputError(f"{role}s must have different names; got {name!r} twice")
+            raise InputError(f"{role}s must have different names; got {name!r} twice: give one of them a name")
         names.add(name)
     return found
 
