@@ -71,7 +71,7 @@ def _try_part(config: Config, part: Part, measures: Sequence[Any]) -> None:
     sample, level = part.sweep.sample, level_of(config.corruption)
     first, last = (one_lane(part.sweep.grid.at(np.array([place]))) for place in (0, part.sweep.grid.size - 1))
     _try_corruption(sample.task, config.corruption, (first[level], last[level]))
-    problem = sample.draw(part.root_key, first, int(first[LOAD]))
+    problem = sample.draw(part.root_key, first, int(part.sweep.shapes.capacities[0]))
     if part.name == DECODERS:
         with _blaming_own(config.corruption):
             evidence = sample.task.corruption.evidence(first[level], problem.query.shape[0])
