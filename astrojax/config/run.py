@@ -245,9 +245,7 @@ def _axis_faults(axes: Axes, sections: dict[str, Any]) -> Iterator[Fault]:
                 yield from _value_faults(path, fields[name], values, one_by_one=True)
             elif not is_traced(name) and (name.partition(".")[0] not in SECTIONS or sections.get(name.partition(".")[0])):
                 known = [*(axis for axis in Axes.model_fields if axis != "zipped"), *fields]
-                near = [f" (did you mean {field!r}?)" for field in fields if field.endswith(f".{name}")]
-                hint = near[0] if near else did_you_mean(name, known)
-                yield path, f"is neither an axis nor a number in this configuration{hint}"
+                yield path, "is neither an axis nor a number in this configuration" + did_you_mean(name, known)
     for name, path in seen.items():
         parameter = name.rpartition(".")[2]
         if name in fields and name != parameter and parameter in seen:
