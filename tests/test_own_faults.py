@@ -187,6 +187,7 @@ def parsed(content, load=aj.load_config):
             ["axes.gain[1]: should be less than or equal to 3; got 5"],
         ),
         ({"axes": {"num_patterns": 2, "depth": 1, "softness": [0.1, 0.2]}}, ["did you mean 'corruption.softness'"]),
+        ({"axes": {"num_patterns": 2, "depth": 1, "trial": [1, 2]}}, ["axes.trial: is neither an axis"]),
     ],
 )
 def test_a_run_with_wrong_code_is_refused(change, said, capsys):
@@ -265,6 +266,8 @@ def test_what_objects_cannot_say_is_refused():
     sections = {"axes": {"num_patterns": 2, "num_flips": 1}, "patterns": {"num_neurons": 8}}
     with pytest.raises(aj.InputError, match=r"Hidden does not keep its parameter sharpness; give functools.partial\(Hidden"):
         aj.experiment(models={"a": {"kind": "astrocyte", "score": module.Hidden()}}, **sections)
+    with pytest.raises(aj.InputError, match="order is a parameter both of Ordered and of its score"):
+        aj.experiment(models={"a": functools.partial(module.Ordered, score=aj.PowerScore(order=4))}, **sections)
     loss = functools.partial(module.vector_loss, scale=1)
     with pytest.raises(aj.InputError, match="a loss must be a function without further arguments"):
         aj.search_experiment(model={"kind": "hopfield"}, parameters=["slope"], loss={loss: 1}, **sections)

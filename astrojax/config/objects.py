@@ -111,7 +111,8 @@ class _Writer:
                     if name == "kind"
                     else self.plain("model" if key == "models" else str(name), one)
                     for name, one in value.items()
-                }
+                },
+                value.get("kind"),
             )
         if role not in ROLES:
             raise InputError(f"{key} must be a number, text, or a list or mapping of these; got {shown(value)}")
@@ -143,7 +144,7 @@ class _Writer:
         kind = self._kind(role, value)
         content = {name: self.plain(name, one) for name, one in fields.items()}
         has_name_alone = not content and role not in ("memory", "patterns")
-        return kind if has_name_alone else self._hoisted({"kind": kind, **content})
+        return kind if has_name_alone else self._hoisted({"kind": kind, **content}, value)
 
     def _kind(self, role: str, item: Any) -> str:
         if isinstance(item, str):
@@ -162,10 +163,13 @@ class _Writer:
         return self._references[-1]
 
     @staticmethod
-    def _hoisted(content: dict[str, Any]) -> dict[str, Any]:
+    def _hoisted(content: dict[str, Any], memory: Any) -> dict[str, Any]:
         """A memory's section in which the fields of a score of the package are its own, as in a file."""
         score = content.get("score")
         if isinstance(score, dict) and score.get("kind") in scores():
+            own = {one.name for one in parameters_of(memory)} if callable(memory) else set()
+            if taken := own & score.keys():
+                raise InputError(f"{min(taken)} is a parameter both of {memory.__name__} and of its score; rename the memory's")
             return content | score | {"kind": content["kind"], "score": score["kind"]}
         return content
 

@@ -243,7 +243,9 @@ def _axis_faults(axes: Axes, sections: dict[str, Any]) -> Iterator[Fault]:
                 yield from _value_faults(path, own[name], values)
             elif name in fields:
                 yield from _value_faults(path, fields[name], values, one_by_one=True)
-            elif not is_traced(name) and (name.partition(".")[0] not in SECTIONS or sections.get(name.partition(".")[0])):
+            elif (name == "trial" or not is_traced(name)) and (
+                name.partition(".")[0] not in SECTIONS or sections.get(name.partition(".")[0])
+            ):
                 known = [*(axis for axis in Axes.model_fields if axis != "zipped"), *fields]
                 yield path, "is neither an axis nor a number in this configuration" + did_you_mean(name, known)
     for name, path in seen.items():
