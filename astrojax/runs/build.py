@@ -85,9 +85,7 @@ def _parts(
 def _matters(config: Config, coordinate: str, name: str) -> bool:
     """Whether a coordinate changes anything about a model or the decoders."""
     if coordinate in numbers_of(config):
-        return name != DECODERS and (
-            coordinate in type(config.models[name]).model_fields or coordinate in config.models[name].every_number()
-        )
+        return name != DECODERS and coordinate in config.models[name].every_number()
     match coordinate.split("."):
         case ["models", model, *_]:
             return model == name
