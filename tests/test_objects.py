@@ -6,6 +6,7 @@ import importlib.util
 import linecache
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import equinox as eqx
@@ -74,9 +75,12 @@ def source_of(item):
 
 def read_back(item):
     """What the gathered source of an object defines, executed elsewhere."""
-    module = {"__name__": "elsewhere"}
-    exec(source_of(item), module)
-    return module[item.__name__]
+    gathered, module = Gathered(), ModuleType("elsewhere")
+    gathered.add(item.__name__, item)
+    sys.modules["elsewhere"] = module
+    exec(gathered.text, vars(module))
+    gathered.check(module)
+    return getattr(module, item.__name__)
 
 
 @pytest.fixture
@@ -206,6 +210,122 @@ def test_a_notebook_has_no_files():
     linecache.cache["<cell 1>"] = (len(again), None, again.splitlines(True), "<cell 1>")
     with pytest.raises(aj.InputError, match="has changed since Doubled was defined"):
         read_back(notebook["Doubled"])
+
+
+CELL = """
+import enum, functools
+from typing import NamedTuple
+import equinox as eqx, jax, jax.numpy as jnp, numpy as np
+
+def cubed(x): return x**3
+slope = jax.grad(cubed)
+def calls_a_transform(x): return slope(x)
+
+def doubled(function):
+    def changed(x): return 2 * function(x)
+    return changed
+@doubled
+def one(x): return 1.0
+def calls_a_closure(x): return one(x)
+
+SCALE = 1.0
+def has_an_old_default(x, scale=SCALE): return scale * x
+SCALE = 2.0
+
+def make(width):
+    def has_a_default_of_elsewhere(x, width=width): return width
+    return has_a_default_of_elsewhere
+width = 5.0
+has_a_default_of_elsewhere = make(3.0)
+
+def helper(x): return 10 * x
+earlier = helper
+def helper(x): return x
+def calls_an_earlier_one(x): return helper(x) + earlier(x)
+
+class Plain: a = 1.0
+if False:
+    class Plain: a = 2.0
+
+class Changed:
+    a = 1.0
+    def f(self): return self.a
+Changed.a = 2.0
+
+@functools.singledispatch
+def has_cases(x): return 1
+@has_cases.register
+def _(x: float): return 2
+
+KEY, MASKED, EMPTY = jax.random.key(0), np.ma.array([1.0, 2.0], mask=[0, 1]), np.zeros((0, 3))
+def has_a_key(x): return KEY
+def has_a_mask(x): return MASKED.sum()
+def has_nothing(x): return EMPTY.shape
+
+@jax.custom_jvp
+def with_a_derivative(x): return x**2
+@with_a_derivative.defjvp
+def its_derivative(values, tangents): return with_a_derivative(*values), 7 * tangents[0]
+
+@jax.custom_vjp
+def backwards(x): return x**2
+def there(x): return backwards(x), x
+def and_back(kept, tangent): return (9 * tangent,)
+backwards.defvjp(there, and_back)
+
+class Pair(NamedTuple):
+    a: float = 1.5
+
+class Colors(enum.Enum):
+    RED = 1
+
+class Module(eqx.Module):
+    factor: float = 1.0
+    number: int = eqx.field(static=True, default=2, converter=int)
+    def __call__(self, x): return jitted(self.factor * x)
+
+@jax.jit
+def jitted(x): return with_a_derivative(x)
+"""
+
+
+@pytest.fixture(scope="module")
+def cell():
+    linecache.cache["<cell>"] = (len(CELL), None, CELL.splitlines(True), "<cell>")
+    module = ModuleType("cell")
+    sys.modules["cell"] = module
+    exec(compile(CELL, "<cell>", "exec"), vars(module))
+    yield module
+    del sys.modules["cell"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "calls_a_transform",
+        "calls_a_closure",
+        "has_an_old_default",
+        "has_a_default_of_elsewhere",
+        "calls_an_earlier_one",
+        "Plain",
+        "Changed",
+        "has_cases",
+        "has_a_key",
+        "has_a_mask",
+        "has_nothing",
+    ],
+)
+def test_what_its_source_does_not_give_again_is_refused(cell, name):
+    with pytest.raises(aj.InputError, match=r"not what its source makes|two different things|cannot be stored with"):
+        read_back(getattr(cell, name))
+
+
+def test_derivatives_of_ones_own_and_plain_classes_are_kept(cell):
+    assert jax.grad(read_back(cell.with_a_derivative))(1.0) == 7
+    assert jax.grad(read_back(cell.backwards))(1.0) == 9
+    assert read_back(cell.Pair)().a == 1.5
+    assert read_back(cell.Colors).RED.value == 1
+    assert jax.grad(read_back(cell.Module)(factor=2.0))(1.0) == 14
 
 
 typed = {"HopfieldMemory": aj.HopfieldMemory}

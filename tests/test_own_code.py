@@ -1,5 +1,6 @@
 """Code of a user's own, named in configurations: trusted before it runs, kept with the run, refused once it has changed."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -12,10 +13,11 @@ import pytest
 
 import astrojax as aj
 from astrojax._internal import own_code, registry
+from astrojax._internal.files import SEAL, read_json, write_sealed_json
 from astrojax.cli import main
 from astrojax.config.tune import TuneConfig
 from astrojax.config.validation import read
-from astrojax.runs import own_memory
+from astrojax.runs import dry_run
 from astrojax.runs.build import build
 
 LAB = Path(__file__).parents[1] / "docs" / "examples" / "mylab"
@@ -266,7 +268,7 @@ def test_faults_of_code_are_one_paragraph_with_its_line(change, kind, said, caps
 
 def test_a_memory_is_tried_once_for_each_shape_along_axes_over_fields(monkeypatch):
     tried = []
-    monkeypatch.setattr(own_memory, "_try_part", lambda config, part, measures: tried.append(part.num_neurons))
+    monkeypatch.setattr(dry_run, "_try_part", lambda config, part, measures: tried.append(part.num_neurons))
     axes = "num_flips: [1, 2], retrieval.t1: [1, 2, 3], patterns.num_neurons: [8, 10]"
     Path("run.yaml").write_text(RUN.replace("num_flips: [1, 2]", axes))
     assert len(build(aj.load_config("run.yaml", trust=True)).parts) == 6
@@ -283,11 +285,21 @@ def test_a_score_of_another_shape_is_named_with_its_line(capsys):
     )
 
 
+def install(folder, package, version="1.0", **more):
+    """A package with a module `scores`, as if it were installed in a folder."""
+    for place, text in {
+        f"{package}/scores.py": SPY,
+        f"{package}-{version}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n",
+        f"{package}-{version}.dist-info/top_level.txt": package,
+        **{f"{package}-{version}.dist-info/{name}": text for name, text in more.items()},
+    }.items():
+        (folder / place).parent.mkdir(exist_ok=True)
+        (folder / place).write_text(text)
+    return folder / package / "scores.py"
+
+
 def test_packages_are_named_by_module_or_by_entry_point(monkeypatch, tmp_path):
-    package = tmp_path / "theirlab"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "scores.py").write_text(SPY)
+    install(tmp_path, "theirlab")
     monkeypatch.syspath_prepend(tmp_path)
     Path("run.yaml").write_text(RUN.replace("spy.py:Score", "theirlab.scores:Score"))
     with pytest.raises(aj.InputError, match="the package theirlab"):
@@ -314,20 +326,57 @@ def test_packages_are_named_by_module_or_by_entry_point(monkeypatch, tmp_path):
 
 
 def test_a_package_that_changed_is_neither_trusted_nor_continued(monkeypatch, tmp_path):
-    package = tmp_path / "nobodys"
-    package.mkdir()
-    (package / "scores.py").write_text(SPY)  # without a distribution: its files are what is trusted
+    editable = {"direct_url.json": '{"dir_info": {"editable": true}}'}
+    scores = install(tmp_path, "edited", **editable)  # its files are what is trusted
+    install(tmp_path, "versioned")
     monkeypatch.syspath_prepend(tmp_path)
-    Path("run.yaml").write_text(RUN.replace("spy.py:Score", "nobodys.scores:Score"))
+    Path("mine.py").write_text("from edited.scores import Score")
+    models = """models:
+  a: {kind: astrocyte, temperature: 1, score: "versioned.scores:Score"}
+  b: {kind: astrocyte, temperature: 1, score: "mine.py:Score"}
+"""
+    Path("run.yaml").write_text(re.sub("models: .*\n", models, RUN))
     config = aj.load_config("run.yaml", trust=True)
     aj.run(config, "r")
-    (package / "scores.py").write_text(SPY.replace("return overlaps", "return 2 * overlaps"))
+    record = read_json(Path("r/provenance.json"))
+    assert record["packages"]["versioned"] == "versioned 1.0"
+    assert record["packages"].keys() == {"versioned", "edited"}
+    scores.write_text(SPY.replace("return overlaps", "return 2 * overlaps"))
     own_code._trusted.clear()
-    with pytest.raises(aj.InputError, match=r"the package nobodys .* Read it"):
+    with pytest.raises(aj.InputError, match=r"the package edited .* Read it"):
         aj.load_config("run.yaml")
     for again in (lambda: aj.verify("r", trust=True), lambda: aj.run(config, "r")):
-        with pytest.raises(aj.InputError, match="was computed with the package nobodys"):
+        with pytest.raises(aj.InputError, match="was computed with the package edited"):
             again()
+    scores.write_text(SPY)
+    shutil.rmtree(tmp_path / "versioned-1.0.dist-info")
+    install(tmp_path, "versioned", "2.0")
+    with pytest.raises(aj.InputError, match=r"was computed with the package versioned 1\.0; here is versioned 2\.0"):
+        aj.verify("r", trust=True)
+
+
+def test_packages_without_a_version_and_forged_names_are_refused(monkeypatch, tmp_path):
+    Path("nobodys.py").write_text(SPY)
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("run.yaml").write_text(RUN.replace("spy.py:Score", "nobodys:Score"))
+    with pytest.raises(aj.InputError, match="nobodys is not installed, so it has no version"):
+        aj.load_config("run.yaml", trust=True)
+    aj.run(aj.load_config("run.yaml", trust=True, **{"models.a.score": "linear"}), "r")
+    for forged in ("nobodys.inner", "nobodys", "this"):
+        record = read_json(Path("r/provenance.json"))
+        record.pop(SEAL)
+        write_sealed_json(Path("r/provenance.json"), record | {"packages": {forged: "1"}})
+        for again in (lambda: aj.verify("r", trust=True), lambda: aj.run(aj.load_config("r/config.yaml"), "r")):
+            with pytest.raises(aj.InputError, match=forged):
+                again()
+    assert not ran()
+
+
+def test_what_is_no_python_is_said_in_a_sentence():
+    for content in (b"a = 1\0", "class Ä: ...".encode("utf-16"), b"\xff\xfe\x00"):
+        Path("spy.py").write_bytes(content)
+        with pytest.raises(aj.InputError, match=r"spy\.py"):
+            aj.load_config("run.yaml", trust=True)
 
 
 def test_what_was_read_is_what_is_recorded():

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import importlib
 import importlib.util
+import os
 import re
 import shutil
 import sys
@@ -24,7 +25,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from .errors import InputError, did_you_mean
-from .files import read_json, write_json
+from .files import file_sha256, read_json, write_json
 
 PLACES = ("kind", "score", "scores", "gain_map", "activation", "corruption", "observables", "decoders", "loss")
 """Keys of a configuration under which code may be named; under `loss` it may also be a key."""
@@ -93,7 +94,12 @@ def code_in(content: Any) -> list[Code]:
     """The files and packages that a configuration names, each once. Raises `InputError` if one cannot be found or read."""
     found: dict[str, str] = {}  # a reference for each file and module
     map_references(content, lambda reference: found.setdefault(reference.rpartition(":")[0], reference))
-    return list({code.place: code for code in map(_code_of, found.values())}.values())
+    codes = {code.place: code for code in map(_code_of, found.values())}
+    for code in list(codes.values()):  # packages that are edited where they are change as a file does
+        used = {name.partition(".")[0] for _, name in _imports(code.text or "")} - {__name__.partition(".")[0], ""}
+        edited = [one for one in sorted(used) if any(map(_is_editable, distributions_of(one)))]
+        codes |= {package: package_code(package) for package in edited}
+    return list(codes.values())
 
 
 def _code_of(reference: str) -> Code:
@@ -103,24 +109,36 @@ def _code_of(reference: str) -> Code:
     return package_code(reference.partition(":")[0].partition(".")[0])
 
 
+def sha256_of(path: Path | str) -> str:
+    """SHA-256 of a file of code. Raises `InputError` if it cannot be read."""
+    return hashlib.sha256(_read(str(path))).hexdigest()
+
+
 def package_code(package: str) -> Code:
-    """The identity of a top-level package; that of its files if it has no version, or is installed where it is edited."""
+    """The identity of an installed top-level package: its version, or the content of its files if it is installed where it is
+    edited. Nothing is imported. Raises `InputError` if it is not installed."""
     if package in sys.stdlib_module_names:
         raise InputError(f"{package} is a part of Python")
-    spec = importlib.util.find_spec(package) if package not in sys.modules else sys.modules[package].__spec__
-    if spec is None:
-        raise InputError(f"there is no package {package} in this environment")
-    for name in distributions_of(package):
-        if '"editable": true' not in (distribution(name).read_text("direct_url.json") or ""):
-            return Code(package, f"{name} {version(name)}", None)
-    places = [Path(place) for place in spec.submodule_search_locations or ()]
-    files = [(str(file.relative_to(place)), file) for place in places for file in sorted(place.rglob("*.py"))]
-    if not places and spec.origin:
-        files = [(Path(spec.origin).name, Path(spec.origin))]
-    digest = hashlib.sha256()
-    for inner, file in files:
-        digest.update(f"{inner}\0{hashlib.sha256(_read(str(file))).hexdigest()}\0".encode())
+    if not package.isidentifier() or not distributions_of(package):
+        is_here = package.isidentifier() and importlib.util.find_spec(package) is not None
+        text = (
+            "is not installed, so it has no version: install it, or name its file" if is_here else "is not in this environment"
+        )
+        raise InputError(f"the package {package} {text}")
+    names = distributions_of(package)
+    if not any(map(_is_editable, names)):
+        return Code(package, f"{names[0]} {version(names[0])}", None)
+    spec, digest = importlib.util.find_spec(package), hashlib.sha256()
+    places = [Path(place) for place in (spec and spec.submodule_search_locations) or ()]
+    files = [Path(found, name) for place in places for found, _, inside in os.walk(place, followlinks=True) for name in inside]
+    files = [file for file in files if "__pycache__" not in file.parts] or [Path(str(spec and spec.origin))]
+    for file in sorted(files):
+        digest.update(f"{file.name}\0{file_sha256(file)}\0".encode())
     return Code(package, f"{package} {digest.hexdigest()}", None)
+
+
+def _is_editable(name: str) -> bool:
+    return '"editable": true' in (distribution(name).read_text("direct_url.json") or "")
 
 
 @functools.cache
@@ -225,6 +243,11 @@ def load(reference: str) -> Any:
     return getattr(module, name)
 
 
+def module_of(path: Path) -> ModuleType:
+    """The module that a file of code is. Raises as `load` does."""
+    return _file(str(path))
+
+
 def _file(path: str) -> ModuleType:
     content = _read(path)
     digest = hashlib.sha256(content).hexdigest()
@@ -250,17 +273,28 @@ def _file(path: str) -> ModuleType:
 
 def _refuse_neighbors(path: str, content: bytes) -> None:
     """Raise `InputError` if a file of code imports another that is not installed, which would be neither trusted nor kept."""
-    with pointing_at_own_code():
-        tree = ast.parse(content, path)
-    for node in ast.walk(tree):
-        named = [one.name for one in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom):
-            named = [node.module or ""] if not node.level else [f".{node.module or ''}"]
-        for name in named:
-            package = name.partition(".")[0]
-            if not package or (not is_installed(package) and importlib.util.find_spec(package) is not None):
-                text = f"imports {name}, which is not installed: put all into one file, or install it as a package"
-                raise InputError(f"{path}, line {node.lineno}: {text}")  # type: ignore[attr-defined]
+    try:
+        compile(content, path, "exec")
+    except (SyntaxError, ValueError) as error:
+        raise OwnCodeError(_fault(error) or f"{path} is not Python: {error}") from error
+    for line, name in _imports(content):
+        package = name.partition(".")[0]
+        if not package or (not is_installed(package) and importlib.util.find_spec(package) is not None):
+            text = f"imports {name}, which is not installed: put all into one file, or install it as a package"
+            raise InputError(f"{path}, line {line}: {text}")
+
+
+def _imports(content: bytes | str) -> Iterator[tuple[int, str]]:
+    """Lines and names of the modules that Python code imports; relative ones begin with a dot. Nothing if it is not Python."""
+    try:
+        nodes = list(ast.walk(ast.parse(content)))
+    except (SyntaxError, ValueError):
+        return
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, one.name) for one in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.lineno, "." * node.level + (node.module or "")
 
 
 def is_ours(item: Any) -> bool:

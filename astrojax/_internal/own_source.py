@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import enum
 import inspect
 import linecache
 import math
@@ -12,6 +13,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from .errors import InputError, shown
@@ -73,6 +75,10 @@ class Gathered:
             self._definitions.append(f"{name} = {self._literal(name, value, user)}")
 
     def _define(self, name: str, item: Any) -> None:
+        if name != item.__name__:
+            self.add(item.__name__, item)
+            self._definitions.append(f"{name} = {item.__name__}")
+            return
         text, values, is_future = _source_of(item)
         if is_future:
             self._imports.add("from __future__ import annotations")
@@ -83,10 +89,28 @@ class Gathered:
                 self._imports |= {f"import {module}" for module in _submodules(text, used, values[used])}
             elif used in required and not hasattr(builtins, used) and not is_future:
                 raise InputError(f"{item.__name__} uses {used}, whose value cannot be found; define it outside of functions")
-        self._definitions.append(text if name == item.__name__ else f"{text}\n\n{name} = {item.__name__}")
+        self._definitions.append(text)
+        rules = [getattr(item, rule, None) for rule in ("jvp", "fwd", "bwd")]  # of a derivative of its own
+        named = {rule.__name__: rule for rule in rules if isinstance(rule, FunctionType)}
+        for rule, function in named.items():
+            self.add(rule, function)
+        if named:
+            self._definitions.append(f"{name}.{'defjvp' if len(named) == 1 else 'defvjp'}({', '.join(named)})")
+
+    def check(self, module: ModuleType) -> None:
+        """Raise `InputError` unless a module made from the text has what was added."""
+        for name, value in self._values.items():
+            if name not in ("jax", "numpy") and not _is_same(value, vars(module).get(name)):
+                raise InputError(
+                    f"{name} is not what its source makes of it: run again, it gives something else, as where a value that it "
+                    "uses has changed since, or where it is made by a call; define it by def or class, with the values in it"
+                )
 
     def _literal(self, name: str, value: Any, user: str) -> str:
-        if isinstance(value, jax.Array | np.ndarray | np.generic) and value.dtype.kind in "biuf" and np.isfinite(value).all():
+        is_array = isinstance(value, jax.Array | np.ndarray | np.generic) and not jnp.issubdtype(
+            value.dtype, jax.dtypes.extended
+        )
+        if is_array and value.dtype.kind in "biuf" and np.isfinite(value).all():
             module = jax if isinstance(value, jax.Array) else np
             self.add(module.__name__, module)
             home = "jax.numpy" if module is jax else "numpy"
@@ -100,6 +124,44 @@ class Gathered:
             pass
         allowed = "numbers, text, finite arrays, functions, classes and what is imported from installed packages"
         raise InputError(f"{user} uses {name}, which cannot be stored with it: {allowed} can be; got {shown(value)}")
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether values are the same, as far as code can tell: functions by code and defaults, classes by what they have."""
+    if one is other:
+        return True
+    if isinstance(one, enum.Enum) and isinstance(other, enum.Enum):
+        return one.name == other.name and _is_same(one.value, other.value)
+    if type(one) is not type(other) and not (isinstance(one, type) and isinstance(other, type)):
+        return isinstance(one, np.generic) and isinstance(other, np.ndarray) and _is_same(np.asarray(one), other)
+    if isinstance(one, type):
+        mine, theirs = ({name: item for name, item in vars(each).items() if name not in UNLIKE} for each in (one, other))
+        return mine.keys() == theirs.keys() and all(_is_same(item, theirs[name]) for name, item in mine.items())
+    if isinstance(one, FunctionType):
+        codes = [_described(function.__code__) for function in (one, other)]
+        defaults = [(function.__defaults__ or (), function.__kwdefaults__ or {}) for function in (one, other)]
+        return codes[0] == codes[1] and _is_same(*defaults) and _is_same(vars(one), vars(other))
+    if isinstance(one, np.ndarray | jax.Array):
+        return one.shape == other.shape and one.dtype == other.dtype and bool(np.array_equal(one, other, equal_nan=True))
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    if isinstance(one, Mapping):
+        return one.keys() == other.keys() and all(_is_same(item, other[name]) for name, item in one.items())
+    if isinstance(one, str | int | float | complex | bytes):
+        return one == other or one != one
+    inner = [getattr(each, "__wrapped__", None) or getattr(each, "__func__", None) for each in (one, other)]
+    return inner[0] is None or _is_same(*inner)  # what else there is has no text
+
+
+UNLIKE = ("__module__", "__dict__", "__weakref__", "__qualname__", "__doc__", "__firstlineno__")
+"""Attributes in which a class differs from the same class defined elsewhere."""
+
+
+def _described(code: CodeType) -> Any:
+    """What a code does, wherever its names are from."""
+    inner = [_described(one) if isinstance(one, CodeType) else repr(one) for one in code.co_consts]
+    names = {*code.co_names, *code.co_freevars} - {"__class__"}
+    return code.co_name, code.co_argcount, code.co_kwonlyargcount, names, inner
 
 
 def _source_of(item: Any) -> tuple[str, Mapping[str, Any], bool]:
@@ -121,7 +183,7 @@ def _source_of(item: Any) -> tuple[str, Mapping[str, Any], bool]:
             there = list(_codes_in(compile(text, file, "exec", flags, True)))
             if any(code not in there for code in codes):
                 raise InputError(f"{file} has changed since {item.__name__} was defined there; import it again")
-            lines = text.splitlines()[_first_line(node) - 1 : node.end_lineno]
+            lines = text.split("\n")[_first_line(node) - 1 : node.end_lineno]
             nested = ["if True:  # it was defined inside another function"] if node.col_offset else []
             return "\n".join([*nested, *lines]), values, bool(flags)
     raise InputError(f"the source of {item.__name__} cannot be found; define it in a notebook or a file, by def or class")
@@ -140,7 +202,8 @@ def _functions_of(item: Any) -> Iterator[FunctionType]:
         found = [getattr(one, "fget", None) or getattr(item, name) for name, one in list(vars(item).items())]
     for one in found:
         function = inspect.unwrap(getattr(one, "__func__", one))
-        if isinstance(function, FunctionType) and function.__code__.co_filename != "<string>":  # as of a dataclass's methods
+        is_own = not isinstance(item, type) or getattr(function, "__module__", None) == item.__module__
+        if isinstance(function, FunctionType) and is_own and function.__code__.co_filename != "<string>":
             yield function
 
 
@@ -153,14 +216,14 @@ def _definition(text: str, name: str, code: CodeType | None) -> Any:
     found = [
         node
         for node in nodes
-        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
         and node.name == name
         and (code is None or _first_line(node) <= code.co_firstlineno <= (node.end_lineno or 0))
     ]
     return max(found, key=_first_line, default=None)
 
 
-def _first_line(node: ast.FunctionDef | ast.ClassDef) -> int:
+def _first_line(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> int:
     return min([node.lineno, *(one.lineno for one in node.decorator_list)])
 
 

@@ -116,7 +116,7 @@ class BaseConfig(Section):
     def sha256(self) -> str:
         """SHA-256 of the JSON with sorted keys in which that of its content stands for each file, which must be readable."""
         content = self.replaced({name: Path(digest) for name, digest in self.file_digests().items()}).model_dump(mode="json")
-        return json_sha256(own_code.map_files(content, lambda path: f"{file_sha256(path)}.py"))
+        return json_sha256(own_code.map_files(content, lambda path: f"{own_code.sha256_of(path)}.py"))
 
 
 class Config(BaseConfig):

@@ -33,7 +33,7 @@ from ..problems.observables import hamming_error, perplexity
 from ..problems.patterns import as_patterns, pooled_columns
 from ..problems.task import Task
 from ..runs import build
-from ..runs.own_memory import is_own, place_of, try_on_query
+from ..runs.dry_run import is_own, place_of, try_on_query
 from ..solve.retrieve import Status, retrieve
 from .settings import Settings, everything
 

@@ -29,7 +29,7 @@ from ..problems.task import Task
 from ..sweep.effective_axes import effective_coordinates
 from ..sweep.execution import Sweep
 from ..sweep.trials import DecoderTrial, RecallTrial
-from .own_memory import try_ensemble, try_own_code
+from .dry_run import try_ensemble, try_own_code
 from .plan import DECODERS, Part, Plan
 
 

@@ -30,7 +30,7 @@ from ..sweep.costs import trajectory_bytes
 from ..tuning.objective import Objective
 from ..tuning.record import CHOICE, DEFINITIONS, ranked
 from .build import load_pool, memory_fault, memory_of, task_of
-from .own_memory import try_search
+from .dry_run import try_search
 
 HISTORY, COMPARISON, LANDSCAPE, HELDOUT, TUNED = "history.zarr", "comparison.json", "landscape.json", "heldout", "tuned.yaml"
 
