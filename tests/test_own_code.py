@@ -183,6 +183,9 @@ def test_a_lab_searches_and_uses_a_cluster(lab):
     )
     assert (here, there) == (0, 0)
     assert aj.load("here").equals(aj.load("there"))
+    new_process()
+    assert main(["show", "there", "--html", "--quiet"]) == 0
+    assert main(["verify", "there", "--trust", "--share", "0.05", "--quiet"]) == 0
 
 
 @pytest.mark.slow
