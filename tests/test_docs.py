@@ -52,7 +52,7 @@ def write_files(page, folder):
             (folder / named[1]).write_text(text, encoding="utf-8")
 
 
-LONG = ("tuning.md", "extending.md")
+LONG = ("tuning.md", "extending.md", "comparing.md", "figures.md", "equinox.md")
 """Pages whose blocks of Python take long."""
 
 

@@ -303,6 +303,7 @@ def test_a_configuration_is_explored_as_it_is(lab, explored):
     assert explorer.settings().model.score.sharpness == 2
 
 
+@pytest.mark.slow
 def test_waiting_gains_are_those_of_the_memorys_own_gain_map(lab):
     offer = _offer(lab / "run.yaml", trust=True)
     settings = Settings(offer, offer.config.patterns, capacity=12, num_patterns=6, name="sparse", level=4)

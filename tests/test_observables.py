@@ -93,7 +93,7 @@ def one(trial, place):
     [
         {},
         {"solver": "etd3"},
-        {"solver": diffrax.Kvaerno3(), "rtol": 1e-5},
+        pytest.param({"solver": diffrax.Kvaerno3(), "rtol": 1e-5}, marks=pytest.mark.slow),
         pytest.param({"solver": "auto"}, marks=pytest.mark.slow),
     ],
 )
@@ -130,7 +130,7 @@ def test_rejected_steps_and_failed_recalls_do_not_count():
     assert np.isnan(failed["peak_norm"]).all()
 
 
-@pytest.mark.parametrize("solver", ["adams", "etd3"])
+@pytest.mark.parametrize("solver", ["adams", pytest.param("etd3", marks=pytest.mark.slow)])
 def test_running_observables_have_derivatives(solver):
     trial = aj.RecallTrial(TASK, aj.AstrocyteMemory, observables=[PEAK], t1=1.0, solver=solver)
     memory, problem = one(trial, (1, 1, 3))

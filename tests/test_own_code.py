@@ -147,7 +147,8 @@ def test_a_run_folder_repeats_elsewhere_and_refuses_changed_code(capsys):
 
 
 def test_a_run_equals_retrieve_one_by_one(lab):
-    config = aj.load_config(lab / "run.yaml", trust=True, trials=3, precision="float64")
+    steps = {"retrieval.num_steps": 400}  # which needs no programs to try finer grids
+    config = aj.load_config(lab / "run.yaml", trust=True, trials=3, precision="float64", **steps)
     results = aj.run(config, "r")
     module = own_code._file(str(lab / "mylab.py"))
     with jax.enable_x64(True):

@@ -8,8 +8,8 @@ import astrojax as aj
 
 from .systems.problems import KINDS, MODELS
 
-QUICK = ("squared-dynamic", "hopfield-zero-diagonal", "neuron-astrocyte")
-"""With astrocytes, neurons alone, and synapses; what is checked of all others, other tests check of them too."""
+QUICK = ("squared-dynamic", "hopfield-zero-diagonal")
+"""With astrocytes, and neurons alone; what is checked of all others, other tests check of them too."""
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in KINDS])
