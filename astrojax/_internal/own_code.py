@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import distribution, packages_distributions, version
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
 from .errors import InputError, did_you_mean
@@ -256,14 +256,14 @@ def _file(path: str) -> ModuleType:
             return _modules[digest]
         if digest not in _trusted:
             raise InputError(f"{path} is not trusted, so it is not run")
-        _refuse_neighbors(path, content)
+        program = _compiled(path, content)
         module = ModuleType(f"{PREFIX}{digest[:12]}_{Path(path).stem}")
         module.__file__ = path
         vars(module)[SHA256] = digest
         sys.modules[module.__name__] = module  # where its classes say they are from
         try:
             with pointing_at_own_code():
-                exec(compile(content, path, "exec"), vars(module))
+                exec(program, vars(module))
         except BaseException:
             del sys.modules[module.__name__]
             raise
@@ -271,10 +271,11 @@ def _file(path: str) -> ModuleType:
     return module
 
 
-def _refuse_neighbors(path: str, content: bytes) -> None:
-    """Raise `InputError` if a file of code imports another that is not installed, which would be neither trusted nor kept."""
+def _compiled(path: str, content: bytes) -> CodeType:
+    """A file of code as a program. Raises `InputError` if it is not Python, or imports another file that is not installed,
+    which would be neither trusted nor kept."""
     try:
-        compile(content, path, "exec")
+        program = compile(content, path, "exec")
     except (SyntaxError, ValueError) as error:
         raise OwnCodeError(_fault(error) or f"{path} is not Python: {error}") from error
     for line, name in _imports(content):
@@ -282,6 +283,7 @@ def _refuse_neighbors(path: str, content: bytes) -> None:
         if not package or (not is_installed(package) and importlib.util.find_spec(package) is not None):
             text = f"imports {name}, which is not installed: put all into one file, or install it as a package"
             raise InputError(f"{path}, line {line}: {text}")
+    return program
 
 
 def _imports(content: bytes | str) -> Iterator[tuple[int, str]]:

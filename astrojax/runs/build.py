@@ -282,7 +282,7 @@ def task_of(config: Config | TuneConfig, load: Callable[[Any, str, str], jax.Arr
         return Task(eqx.Partial(pooled_patterns, pool=pool), corruption), pool.shape[0]
     ensemble = eqx.Partial(patterns.build, **patterns.own_fields())
     if patterns.kind not in PATTERNS:
-        try_ensemble(ensemble, patterns)
+        try_ensemble(patterns)
     drawn = jax.eval_shape(lambda: ensemble(seed_key(0), num_patterns=2))
     return Task(ensemble, corruption), drawn.shape[0]
 

@@ -1,5 +1,6 @@
 """Try code of a user's own on one problem, before anything is compiled: what is wrong is said with the user's line."""
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -30,9 +31,10 @@ def is_own(section: Any) -> bool:
     return isinstance(section, Choice) and (is_reference(section.kind) or any(is_own(part) for _, part in section))
 
 
-def try_ensemble(ensemble: Callable[..., Any], patterns: Choice) -> None:
+@functools.lru_cache(maxsize=256)
+def try_ensemble(patterns: Choice) -> None:
     """Raise `InputError` unless an ensemble returns finite patterns that are the same however many others are drawn."""
-    kind = short_name(patterns.kind)
+    kind, ensemble = short_name(patterns.kind), eqx.Partial(patterns.build, **patterns.own_fields())
     with _blaming(kind, patterns.build):
         two, three = (pinned(ensemble)(seed_key(0), num_patterns=number) for number in (2, 3))
         for number, drawn in ((2, two), (3, three)):

@@ -5,7 +5,7 @@ import hashlib
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -54,7 +54,6 @@ class Record:
 
     def __init__(self, folder: Path, config: "BaseConfig", notice: Callable[[str], None]) -> None:
         self._folder, self._notice = folder, notice
-        config.code()  # is still what was read
         self.is_new = not (folder / CONFIG).exists() and not (folder / RESULTS).exists()
         """Whether the folder holds no run yet."""
         self.previous: dict[str, Any] = {}
@@ -75,7 +74,7 @@ class Record:
         """The configuration in the folder, repaired if it is damaged; `InputError` if it is not the given one."""
         from ..config.validation import read
 
-        folder, previous = self._folder, self.previous
+        folder, previous, codes = self._folder, self.previous, config.code()
         known, wanted = previous.get("config_sha256") or sha256_in_results(folder), config.sha256()
         stored = sha256 = None
         fault = ""
@@ -98,7 +97,7 @@ class Record:
             raise config_changed(folder)
         different = differences(stored, config, previous.get("input_files") or stored.file_digests())
         text = "holds the run of another configuration; give another folder, or the same values"
-        recorded, given = previous.get("code", {}), {Path(one.place).name: one.text for one in config.code() if one.text}
+        recorded, given = previous.get("code", {}), {Path(one.place).name: one.text for one in codes if one.text}
         if changes := own_code.changes({Path(name).name: text for name, text in recorded.items()}, given):
             different += changes
         raise InputError("\n  ".join([f"--out: {folder} {text}:", *different]))
@@ -118,14 +117,15 @@ class Record:
             self._notice(f"started with other versions, which may give other values: {', '.join(changed)}")
         copies = [path.relative_to(self._folder.resolve()) for path in _files_inside(self.config, self._folder)]
         own = sha256_by_name(self._folder, [CONFIG, *(path.as_posix() for path in copies)])
-        own_code.remember(self._folder, self.config.code())
+        codes = self.config.code()
+        own_code.remember(self._folder, codes)
         here, now = environment(), datetime.now(UTC).isoformat(timespec="seconds")
         fixed = {
             "seed": self.config.seed,
             "precision": self.config.precision,
             "config_sha256": self.config_sha256,
             "input_files": self.config.file_digests(),
-            **_code(self.config, self._folder),
+            **_recorded(codes, self._folder),
             **more,
             "files": own | dict(files or {}),
         }
@@ -175,9 +175,8 @@ class Record:
         write_sealed_json(self._folder / PROVENANCE, self._content)
 
 
-def _code(config: "BaseConfig", folder: Path) -> dict[str, Any]:
+def _recorded(codes: Sequence[own_code.Code], folder: Path) -> dict[str, Any]:
     """The source of a user's own code by path in the folder, and versions of packages; nothing if there is none."""
-    codes = config.code()
     sources = {_relative(Path(code.place), folder.resolve()).as_posix(): code.text for code in codes if code.text is not None}
     packages = {code.place: code.identity for code in codes if code.text is None}
     return {name: found for name, found in {"code": sources, "packages": packages}.items() if found}
