@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # several names a line, which isort would not do
     # isort: off
-    from . import testing as testing
+    from . import testing as testing, theory as theory
     from ._internal.devices import OutOfMemoryError as OutOfMemoryError
     from ._internal.errors import InputError as InputError, RunError as RunError
     from ._internal.parameters import Range as Range

@@ -83,6 +83,15 @@ assert_type(aj.EquilibriumKind(0), aj.EquilibriumKind)
 assert_type(aj.attractors(memory, patterns.T), aj.Attractors)
 assert_type(aj.basin(memory, key, num_flips=[0, 3], num_queries=10), aj.Basin)
 
+assert_type(aj.theory.nearest_pattern(20, 10**12, 3, signed=False), aj.theory.DecoderPerformance)
+assert_type(aj.theory.channel_capacity(0.2), float)
+assert_type(aj.theory.recall_threshold(0.2, 0.5, "linear"), float)
+assert_type(aj.theory.best_temperature(0.2), float)
+assert_type(aj.theory.critical_temperature(0.2, 0.1), float)
+assert_type(aj.theory.num_patterns_at(0.2, 30), float)
+assert_type(aj.theory.hopfield_recall(0.1, slope=5.0, zero_diagonal=False), aj.theory.HopfieldRecall)
+assert_type(aj.theory.hopfield_capacity(5.0), float)
+
 try:
     aj.retrieve(memory, query, t1=-1.0)
 except aj.InputError as error:
