@@ -19,19 +19,24 @@ if TYPE_CHECKING:  # several names a line, which isort would not do
     from .equilibria.classification import EquilibriumKind as EquilibriumKind, Identity as Identity, identify as identify
     from .equilibria.fixed_points import Equilibrium as Equilibrium, equilibrium as equilibrium
     from .equilibria.stability import Spectrum as Spectrum, Stability as Stability, jacobian as jacobian, spectrum as spectrum
-    from .models.activations import AbstractActivation as AbstractActivation, TanhActivation as TanhActivation
+    from .models.activations import AbstractActivation as AbstractActivation, IdentityActivation as IdentityActivation
+    from .models.activations import RectifiedActivation as RectifiedActivation, SphereActivation as SphereActivation
+    from .models.activations import TanhActivation as TanhActivation
     from .models.activations import activation as activation, lagrangian as lagrangian
     from .models.astrocyte import AstrocyteMemory as AstrocyteMemory, AstrocyteState as AstrocyteState
     from .models.astrocyte import ModernHopfieldMemory as ModernHopfieldMemory
     from .models.base import AbstractMemory as AbstractMemory, NeuronState as NeuronState
     from .models.dense import DenseMemory as DenseMemory
+    from .models.entmax import EntmaxGainMap as EntmaxGainMap, SparsemaxGainMap as SparsemaxGainMap
     from .models.gain_maps import AbstractGainMap as AbstractGainMap, SoftmaxGainMap as SoftmaxGainMap
+    from .models.gap_junctions import AbstractGapJunctions as AbstractGapJunctions, ClassesGapJunctions as ClassesGapJunctions
+    from .models.gap_junctions import MatrixGapJunctions as MatrixGapJunctions, RingGapJunctions as RingGapJunctions
     from .models.hopfield import HopfieldMemory as HopfieldMemory
     from .models.neuron_astrocyte import NeuronAstrocyteMemory as NeuronAstrocyteMemory
     from .models.neuron_astrocyte import NeuronAstrocyteState as NeuronAstrocyteState
     from .models.packed import CompactPatterns as CompactPatterns, compact_patterns as compact_patterns
-    from .models.scores import AbstractScore as AbstractScore, LinearScore as LinearScore, PowerScore as PowerScore
-    from .models.scores import SquaredScore as SquaredScore
+    from .models.scores import AbstractScore as AbstractScore, DistanceScore as DistanceScore, LinearScore as LinearScore
+    from .models.scores import PowerScore as PowerScore, SquaredScore as SquaredScore
     from .problems.corruption import AbstractCorruption as AbstractCorruption
     from .problems.corruption import Erasures as Erasures, Flips as Flips, GaussianNoise as GaussianNoise
     from .problems.corruption import add_noise as add_noise, erase as erase, flip as flip

@@ -278,7 +278,7 @@ def test_a_configuration_is_explored_as_it_is(lab, explored):
         explorer.memory.value = name
         assert {one for one, slider in numbers.items() if slider.visible} == wanted
     assert (numbers["sharpness"].value, numbers["temperature"].value) == (2, 0.5)
-    assert list(options["score"].options) == ["CubicScore", "squared", "linear", "power"]
+    assert list(options["score"].options) == ["CubicScore", "squared", "linear", "distance", "power"]
     numbers["sharpness"].value = 3.0
     explorer.memory.value = "projection"
     assert numbers["tau_x"].value == 0.5

@@ -43,7 +43,14 @@ assert_type(aj.AstrocyteMemory(patterns, score=aj.PowerScore(6), stored=[True] *
 assert_type(aj.SquaredScore().coupling(memory.num_patterns), jax.Array)
 assert_type(aj.LinearScore()(jnp.ones(3), 30), jax.Array)
 assert_type(aj.AstrocyteMemory(patterns, gain_map=aj.SoftmaxGainMap()).gain_map, aj.AbstractGainMap)
+assert_type(aj.EntmaxGainMap(alpha=1.3)(jnp.ones(3)), jax.Array)
+gain_maps: list[aj.AbstractGainMap] = [aj.SoftmaxGainMap(), aj.SparsemaxGainMap(), aj.EntmaxGainMap()]
 assert_type(aj.HopfieldMemory(patterns, activation=aj.TanhActivation()).activation, aj.AbstractActivation)
+activations: list[aj.AbstractActivation] = [aj.IdentityActivation(), aj.RectifiedActivation(), aj.SphereActivation()]
+assert_type(aj.DistanceScore().bias(patterns), jax.Array)
+coupled = aj.AstrocyteMemory(patterns, gap_junctions=aj.MatrixGapJunctions(jnp.eye(100), gap_strength=0.5))
+assert_type(coupled.gap_junctions, aj.AbstractGapJunctions)
+junctions: list[aj.AbstractGapJunctions] = [aj.RingGapJunctions(), aj.ClassesGapJunctions()]
 assert_type(aj.ModernHopfieldMemory(patterns, temperature=0.1), aj.AstrocyteMemory)
 hopfield = aj.HopfieldMemory(aj.compact_patterns(patterns), zero_diagonal=True)
 aj.testing.check_memory(aj.HopfieldMemory)

@@ -61,6 +61,8 @@ QUANTITIES = {
     "tau_a": Quantity("τa", "time constant of the astrocyte processes", is_transient=True),
     "slope": Quantity("σ", "slope of the firing rate tanh(σx)", low=0.1, high=100.0),
     "coupling": Quantity("c", "coupling constant", high=1e4),
+    "alpha": Quantity("α", "how sparse the gains are", "logit", 1.01, 2.0),
+    "gap_strength": Quantity("κ", "strength of the gap junctions", "identity", -100.0, 100.0),
     "t1": Quantity("t₁", "horizon, in dimensionless time", low=0.1, is_transient=True),
     "initial_gain_logits": Quantity("z₀", "logits of the gains at time 0", "identity", -100.0, 100.0, True, 1),
     "logit_bias": Quantity("b", "bias of the logits", "identity", -100.0, 100.0, False, 1),
@@ -70,6 +72,9 @@ QUANTITIES = {
 
 DIMENSIONS = {name: quantity.num_dims for name, quantity in QUANTITIES.items() if quantity.num_dims}
 """Parameters with an entry per pattern of a pool, and their number of axes."""
+
+PER_PAIR = ("gap_matrix",)
+"""Parameters with an entry for each pair of patterns of a pool."""
 
 TRANSIENT = tuple(name for name, quantity in QUANTITIES.items() if quantity.is_transient)
 

@@ -29,17 +29,20 @@ class Role(NamedTuple):
     """Of the names of classes and functions, where there is no base."""
     takes: tuple[str, ...] = ()
     """Parameters that they have, where they are functions."""
+    own_base: str = ""
+    """Name of the abstract class whose subclasses may stand where functions do, in roles without a base."""
 
 
 ROLES = {
-    "memory": Role("models", ending="Memory"),
+    "memory": Role("models", ending="Memory", own_base="AbstractMemory"),
     "score": Role("models", base="AbstractScore"),
     "gain_map": Role("models", base="AbstractGainMap"),
     "activation": Role("models", base="AbstractActivation"),
+    "gap_junctions": Role("models", base="AbstractGapJunctions"),
     "patterns": Role("problems", ending="_patterns", takes=("key", "num_neurons", "num_patterns")),
     "corruption": Role("problems", base="AbstractCorruption"),
     "decoder": Role("problems.decoders", takes=("problem", "evidence")),
-    "observable": Role("sweep.observables", takes=("memory", "target", "recall")),
+    "observable": Role("sweep.observables", takes=("memory", "target", "recall"), own_base="AbstractRunningObservable"),
     "loss": Role("tuning.losses", ending="_loss", takes=("memory", "target", "state")),
 }
 
@@ -47,13 +50,15 @@ ROLES = {
 @functools.cache
 def members(role: str) -> dict[str, Any]:
     """The package's own members of a role by kind (see `kind_of`)."""
-    place, base, ending, takes = ROLES[role]
+    place, base, ending, takes, own_base = ROLES[role]
 
     def belongs(name: str, item: Any) -> bool:
         if base:
             return isinstance(item, type) and not item.__name__.startswith("Abstract") and base in base_names(item)
         if not callable(item) or not name.endswith(ending) or item.__name__.startswith("Abstract"):
             return False
+        if role == "observable" and isinstance(item, type):
+            return own_base in base_names(item)
         return set(takes) <= inspect.signature(item).parameters.keys()
 
     return {

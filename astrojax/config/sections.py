@@ -37,6 +37,7 @@ from .._internal.types import PER_NEURON, PER_PATTERN
 from ..models import memories
 from ..models.activations import AbstractActivation
 from ..models.gain_maps import AbstractGainMap
+from ..models.gap_junctions import AbstractGapJunctions
 from ..models.scores import AbstractScore, scores
 from ..problems.patterns import digits, ensembles, load_patterns
 
@@ -107,7 +108,12 @@ RELATIVE = "relative paths start in the configuration's folder"
 STATIC = "static"
 """Marks a parameter that is a static field of its class: every value of it is compiled anew."""
 
-PARTS = {AbstractScore: "score", AbstractGainMap: "gain_map", AbstractActivation: "activation"}
+PARTS = {
+    AbstractScore: "score",
+    AbstractGainMap: "gain_map",
+    AbstractActivation: "activation",
+    AbstractGapJunctions: "gap_junctions",
+}
 """Roles of the parts of a memory, by the class in the annotation of its parameter."""
 
 DEFAULTS = {"num_neurons": 20}
@@ -254,6 +260,9 @@ class Choice(Section):
     numbers: ClassVar[Mapping[str, Parameter]] = {}
     """Real numbers, by name: they are traced, so that one program serves all values, and may be axes of a sweep."""
 
+    files: ClassVar[tuple[str, ...]] = ()
+    """Parameters with a number for each pattern, which are read from files."""
+
     def own_fields(self) -> dict[str, Any]:
         """All fields but the kind, by name."""
         return {name: value for name, value in self if name != "kind"}
@@ -279,9 +288,6 @@ class MemorySection(Choice):
 
     if TYPE_CHECKING:
         score: PartSection
-
-    files: ClassVar[tuple[str, ...]] = ()
-    """Parameters with a number for each pattern, which are read from files."""
 
     score_fields: ClassVar[tuple[str, ...]] = ()
     """Fields of scores; each is allowed only for scores that have it."""
@@ -320,14 +326,14 @@ def _memory_section(kind: str, build: Callable[..., Any]) -> type[MemorySection]
                     text = f"{name} of the {score} score, {own.default} if omitted"
                     fields[name] = own._replace(default=None, meaning=text).field()
                     score_fields.append(name)
-    section = _section(kind, build, "", fields, MemorySection)
-    section.numbers = _numbers(parameters)
-    section.files = tuple(parameter.name for parameter in parameters if PER_PATTERN in parameter.metadata)
+    section = _section(kind, build, "", fields, MemorySection, parameters)
     section.score_fields = tuple(score_fields)
     return section
 
 
-def _section(kind: str, build: Any, ending: str, fields: dict[str, Any], base: type) -> Any:
+def _section(
+    kind: str, build: Any, ending: str, fields: dict[str, Any], base: type, parameters: Iterable[Parameter] = ()
+) -> Any:
     name = "".join(word.title() for word in kind.removesuffix("s").split("_")) + ending
     about = (inspect.getdoc(build) or "").partition("\n")[0]
     tag: Any = (Literal[kind], "random" if kind == "random" else ...)
@@ -342,6 +348,8 @@ def _section(kind: str, build: Any, ending: str, fields: dict[str, Any], base: t
         can = "numbers, text, booleans, and scores, gain maps and activations"
         raise InputError(f"its parameter {wrong} cannot be given in a configuration, which has {can}") from None
     section.build = staticmethod(build)  # type: ignore[attr-defined]
+    section.numbers = _numbers(parameters)  # type: ignore[attr-defined]
+    section.files = tuple(one.name for one in parameters if PER_PATTERN in one.metadata)  # type: ignore[attr-defined]
     return section
 
 
@@ -365,9 +373,7 @@ def _part_section(role: str, kind: str, item: Any) -> type[Choice]:
     fields = {one.name: one.field() for one in parameters}
     if role in MEASURES:
         fields = {"name": NAME_OF_RESULT} | fields
-    section = _section(kind, item, "", fields, PartSection)
-    section.numbers = _numbers(parameters)
-    return section
+    return _section(kind, item, "", fields, PartSection, parameters)
 
 
 MEASURES = ("observable", "decoder")
@@ -384,6 +390,7 @@ EXPECTED = {
     "gain_map": "a subclass of AbstractGainMap",
     "activation": "a subclass of AbstractActivation",
     "patterns": "a function of key and num_patterns",
+    "gap_junctions": "a subclass of AbstractGapJunctions",
     "corruption": "a subclass of AbstractCorruption",
     "decoder": "a function of problem and evidence",
     "observable": "a function of memory, target and recall, or a subclass of AbstractRunningObservable",
@@ -392,17 +399,13 @@ EXPECTED = {
 """What code of a user's own must be in each role."""
 
 
-OWN_CLASSES = {"memory": "AbstractMemory", "observable": "AbstractRunningObservable"}
-"""Classes that may also stand where functions do, in roles without a base."""
-
-
 def named(role: str, kind: str) -> Any:
     """What a kind stands for, whoever wrote it. Raises `InputError` if there is none, or code that does not fit the role."""
     if not own_code.is_reference(kind):
         return find(role, kind)
     item, base, takes = own_code.load(kind), ROLES[role].base, ROLES[role].takes
     if isinstance(item, type):
-        base = OWN_CLASSES.get(role, base)
+        base = base or ROLES[role].own_base
     if role == "patterns":
         takes = ("key", "num_patterns")
     is_class = isinstance(item, type) and base in base_names(item)

@@ -1,5 +1,6 @@
 """Stability: the Jacobian at a state of a memory, its eigenvalues, and what follows for small deviations."""
 
+from collections.abc import Callable
 from enum import IntEnum
 
 import jax
@@ -8,7 +9,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
 from .._internal.datasets import Labeled, labeled, listed
-from .._internal.types import IntScalar
+from .._internal.types import BoolScalar, IntScalar
 from ..models.base import AbstractMemory
 from .fixed_points import of_state
 
@@ -21,6 +22,11 @@ class Stability(IntEnum):
     REPELLER = 2  #: All of them grow.
     MARGINAL = 3  #: The leading eigenvalue is zero within rounding, so the linearized equations do not decide.
     UNKNOWN = 4  #: The Jacobian is not finite, or has complex eigenvalues, since the memory does not rest here.
+
+
+KINK_WIDTH, KINK_JUMP = 16, 1e-3
+"""A state is on a kink if the Jacobians at two points that far from it, to either side, in units of rounding of the largest
+variable of a kind, differ by more than this fraction of the largest entry."""
 
 
 class Spectrum(Labeled):
@@ -45,8 +51,8 @@ def jacobian(memory: AbstractMemory, state: PyTree) -> Float[Array, "variables v
 
     Raises `InputError` for something that is not a memory or a state of it.
     """
-    flat, unravel = ravel_pytree(state)
-    return jax.jacfwd(lambda y: ravel_pytree(memory.vector_field(unravel(y)))[0])(flat)
+    flat, field = _flat_field(memory, state)
+    return jax.jacfwd(field)(flat)
 
 
 @of_state
@@ -61,6 +67,10 @@ def spectrum(memory: AbstractMemory, state: PyTree) -> Spectrum:
     single precision fast directions may hide slow ones, which are `MARGINAL` then. Imaginary parts larger than about √ε, by
     which rounding splits a degenerate eigenvalue, show that the memory does not rest here: `UNKNOWN`.
 
+    Where gains become exactly 0 or rates are rectified, the derivative of the vector field jumps. At rest on such a kink, as
+    rectified neurons are at x = 0, the linearized equations do not decide either: `MARGINAL`, and the eigenvalues are those of
+    one side.
+
     Arguments and errors as for `jacobian`, at a state at which the memory rests, such as `equilibrium` finds.
     """
     found = jnp.linalg.eigvals(jacobian(memory, state))
@@ -70,6 +80,26 @@ def spectrum(memory: AbstractMemory, state: PyTree) -> Spectrum:
     index = jnp.sum(eigenvalues > margin)
     stability = jnp.where(index == num_variables, Stability.REPELLER, Stability.SADDLE)
     stability = jnp.where(index == 0, Stability.STABLE, stability)
-    stability = jnp.where(jnp.abs(eigenvalues[0]) <= margin, Stability.MARGINAL, stability)
+    decided = jnp.abs(eigenvalues[0]) > margin
+    if memory.has_kinks:
+        decided &= ~_on_kink(memory, state)
+    stability = jnp.where(decided, stability, Stability.MARGINAL)
     real = jnp.max(jnp.abs(found.imag)) <= 10 * unit**0.5 * largest  # false for what is not finite
     return Spectrum(eigenvalues, index, jnp.where(real, stability, Stability.UNKNOWN))
+
+
+def _on_kink(memory: AbstractMemory, state: PyTree) -> BoolScalar:
+    """Whether the Jacobian jumps at a state."""
+    unit = float(jnp.finfo(memory.patterns.dtype).eps)
+    sizes = jax.tree.map(lambda part: jnp.full_like(part, 1 + jnp.max(jnp.abs(part))), state)
+    (flat, field), scale = _flat_field(memory, state), ravel_pytree(sizes)[0]
+    # All variables at once, each by another amount: gains do not change with what is added to all logits.
+    step = KINK_WIDTH * unit * scale * (1.5 + jnp.cos(1 + jnp.arange(flat.size, dtype=flat.dtype)))
+    sides = jax.vmap(jax.jacfwd(field))(jnp.stack([flat - step, flat + step]))
+    return jnp.max(jnp.abs(sides[1] - sides[0])) > KINK_JUMP * jnp.max(jnp.abs(sides))
+
+
+def _flat_field(memory: AbstractMemory, state: PyTree) -> tuple[jax.Array, Callable[[jax.Array], jax.Array]]:
+    """A state as a vector, and the vector field as a function of such vectors."""
+    flat, unravel = ravel_pytree(state)
+    return flat, lambda y: ravel_pytree(memory.vector_field(unravel(y)))[0]

@@ -35,6 +35,7 @@ from ..problems.task import Task
 from ..runs import build
 from ..runs.dry_run import is_own, place_of, try_on_query
 from ..solve.retrieve import Status, retrieve
+from ..sweep.trials import of_columns
 from .settings import Settings, everything
 
 FRACTIONS = np.geomspace(1e-4, 1, 97, dtype=np.float32)
@@ -215,7 +216,9 @@ def _recipe(settings: Settings, problem: Problem) -> tuple[Recipe, dict[str, Any
     path, source, num_neurons = f"models.{settings.name}", settings.offer.config.name, len(problem.target)
     make, parameters, per_pattern = build.memory_of(settings.model, path, task, num_neurons, source)
     numbers = {name: np.asarray(value, np.float32) for name, value in parameters.items()}
-    of_patterns = {name: np.asarray(values, np.float32)[..., problem.columns] for name, values in per_pattern.items()}
+    of_patterns = {
+        name: of_columns(name, np.asarray(values, np.float32), problem.columns) for name, values in per_pattern.items()
+    }
     return Recipe(settings.static_key(), make, numbers), numbers | of_patterns
 
 

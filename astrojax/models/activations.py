@@ -8,7 +8,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._internal.errors import InputError
+from .._internal.registry import kind_of
 from .._internal.types import Neurons, Scalar, ScalarOrNeurons
+
+SPHERE_EPSILON = 1e-6
 
 
 def activation(x: Float[Array, "*shape"], slope: ScalarOrNeurons) -> Float[Array, "*shape"]:
@@ -47,6 +51,12 @@ class AbstractActivation(eqx.Module):
     couples_neurons: ClassVar[bool] = False
     """Whether the rate of a neuron depends on other neurons. They must share one time constant then, or no energy falls."""
 
+    is_bounded: ClassVar[bool] = True
+    """Whether rates are bounded. If they are not, drives that grow with them let x grow without limit."""
+
+    has_kinks: ClassVar[bool] = False
+    """Whether the derivative of φ jumps anywhere (see `spectrum`)."""
+
     @abstractmethod
     def __call__(self, x: Neurons, slope: ScalarOrNeurons) -> Neurons:
         """Firing rates φ(x) of a neuronal state x, shape (N,)."""
@@ -83,6 +93,58 @@ class TanhActivation(AbstractActivation):
 
     def dissipation(self, x: Neurons, slope: ScalarOrNeurons, dx: Neurons) -> Scalar:
         return jnp.sum(activation_slope(x, slope) * dx**2)
+
+
+class IdentityActivation(AbstractActivation):
+    """Rates of any size, for real-valued patterns: φ(x) = x,  L(x) = ½‖x‖². It has no slope.
+
+    With the linear score and adiabatic gains this is the modern Hopfield network of Ramsauer et al. (2021), arXiv:2008.02217.
+    """
+
+    is_bounded: ClassVar[bool] = False
+
+    def __call__(self, x: Neurons, slope: ScalarOrNeurons) -> Neurons:
+        return x
+
+    def lagrangian(self, x: Neurons, slope: ScalarOrNeurons) -> Scalar:
+        return jnp.sum(x**2) / 2
+
+
+class RectifiedActivation(AbstractActivation):
+    """Rates that are not negative: φ(x) = max(x, 0),  L(x) = ½‖max(x, 0)‖². It has no slope."""
+
+    is_bounded: ClassVar[bool] = False
+    has_kinks: ClassVar[bool] = True
+
+    def __call__(self, x: Neurons, slope: ScalarOrNeurons) -> Neurons:
+        return jnp.maximum(x, 0)
+
+    def lagrangian(self, x: Neurons, slope: ScalarOrNeurons) -> Scalar:
+        return jnp.sum(jnp.maximum(x, 0) ** 2) / 2
+
+
+class SphereActivation(AbstractActivation):
+    """Rates of length 1, so that patterns are compared by their direction: φ(x) = x/√(‖x‖² + ε),  L(x) = √(‖x‖² + ε).
+
+    It has no slope. ε = 10⁻⁶ keeps φ smooth at x = 0.
+
+    Source: Krotov and Hopfield (2021), arXiv:2008.06996, model C.
+    """
+
+    couples_neurons: ClassVar[bool] = True
+
+    def __call__(self, x: Neurons, slope: ScalarOrNeurons) -> Neurons:
+        return x / self.lagrangian(x, slope)
+
+    def lagrangian(self, x: Neurons, slope: ScalarOrNeurons) -> Scalar:
+        return jnp.sqrt(jnp.sum(x**2) + SPHERE_EPSILON)
+
+
+def require_bounded(activation: AbstractActivation, what: str) -> None:
+    """Raise `InputError` for an activation whose rates are not bounded, where `what` needs that."""
+    if not activation.is_bounded:
+        kind = kind_of(type(activation), "Activation")
+        raise InputError(f"activation must have bounded rates with {what}, in which x would grow without limit; got {kind}")
 
 
 TANH: AbstractActivation = TanhActivation()

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from .._internal.checks import finite, one_of, positive, real, shaped
 from .._internal.datasets import labeled
 from .._internal.parameters import OneOf, Range
-from .._internal.registry import as_part
+from .._internal.registry import as_part, kind_of
 from .._internal.types import (
     BoolScalar,
     MaskLike,
@@ -26,9 +26,10 @@ from .._internal.types import (
     ScalarOrNeurons,
     Stored,
 )
-from .activations import AbstractActivation
+from .activations import AbstractActivation, require_bounded
 from .base import DEFAULT_TOLERANCE, LARGEST_TOLERANCE, NUM_STEPS, AbstractMemory, NeuronState, checked_query, largest
 from .gain_maps import AbstractGainMap, masked
+from .gap_junctions import AbstractGapJunctions
 from .packed import CompactPatterns
 from .scores import COUPLINGS, AbstractScore, LinearScore, SquaredScore
 
@@ -66,6 +67,7 @@ class AstrocyteMemory(AbstractMemory):
 
     With another gain map, p = ∇Ω*(z) for a regularizer Ω, the energy has cT Ω(p) for cT⟨p, log p⟩, and its rate
     −c τp ⟨dz/dt, ∇²Ω*(z) dz/dt⟩ for −(c/τp) Var_p(F). With another activation, φ = ∇L, the rate has −τx⟨dx/dt, ∇²L(x) dx/dt⟩.
+    Gap junctions add κ A p to the scores in the second line, and −(cκ/2) pᵀA p to the energy.
 
     Arguments:
         patterns: stored patterns as columns, shape (N, K), ±1 in the paper, or `compact_patterns`; their precision is that of
@@ -78,10 +80,13 @@ class AstrocyteMemory(AbstractMemory):
         tau_p: τp, time constant of the gains, positive, dimensionless. It has an effect in the regime `dynamic` alone.
         slope: σ of the firing rate tanh(σx), positive. 5 throughout this project, since the paper does not say.
             A number, or one per neuron, shape (N,).
-        score: how an overlap feeds the gain of its pattern: `squared` (the paper), `linear` or `power`. Or a score object such
-            as `PowerScore(6)`.
-        gain_map: how gains follow from logits: `softmax` (the paper), or an object.
-        activation: firing rate φ: `tanh`, or an object.
+        score: how an overlap feeds the gain of its pattern: `squared` (the paper), `linear`, `power`, or `distance` for
+            real-valued patterns. Or a score object such as `PowerScore(6)`.
+        gain_map: how gains follow from logits: `softmax` (the paper), `sparsemax`, `entmax`, or an object such as
+            `EntmaxGainMap(1.3)`.
+        activation: firing rate φ: `tanh` (the paper), `identity`, `rectified`, `sphere`, or an object.
+        gap_junctions: how astrocytes are coupled: `none` (the paper), `ring`, `classes`, or an object such as
+            `MatrixGapJunctions(A)`. In the regime `dynamic` alone: instantaneous gains would not be unique.
         gain_regime: how gains follow their scores: `dynamic`, by their equation; `adiabatic`, at once (τp = 0); `frozen`, not
             at all (τp = ∞). Adiabatic gains are p = softmax(g(m)/T) at every instant; frozen ones stay at their start, and with
             uniform gains and the squared score this is the classical Hopfield network.
@@ -92,6 +97,7 @@ class AstrocyteMemory(AbstractMemory):
         initial_gain_logits: logits z of the gains at time 0, shape (K,); zeros, so uniform gains, if omitted.
         logit_bias: bias b of the logits, shape (K,); zeros if omitted. Scores are g(m) + b in every formula, so that gains
             at rest are multiplied by exp(b/T): a prior over the patterns.
+        pattern_classes: class of each pattern as a number, shape (K,), for the gap junctions `classes`.
 
     Raises `InputError` for a parameter that is not positive, an unknown name, or arrays that do not fit.
 
@@ -106,10 +112,13 @@ class AstrocyteMemory(AbstractMemory):
     stored: Stored | None
     initial_gain_logits: PerPattern | None
     logit_bias: PerPattern | None
+    pattern_classes: PerPattern | None
+    score_bias: PerPattern | None  # of the score, precomputed
     coupling: Scalar | None  # c where it was given as a number
     score: AbstractScore
     gain_map: AbstractGainMap
     activation: AbstractActivation
+    gap_junctions: AbstractGapJunctions
     gain_regime: str = eqx.field(static=True)
     coupling_name: str | None = eqx.field(static=True)  # `K`, `N` or `1` where the coupling was given by name
 
@@ -119,6 +128,7 @@ class AstrocyteMemory(AbstractMemory):
         "tau_p": {"gain_regime": ("dynamic",)},
         "initial_gain_logits": {"gain_regime": ("dynamic", "frozen")},
         "logit_bias": {"gain_regime": ("dynamic", "adiabatic")},
+        "gap_strength": {"gain_regime": ("dynamic",), "gap_junctions": ("ring", "classes", "matrix")},
     }
 
     def __init__(
@@ -132,17 +142,21 @@ class AstrocyteMemory(AbstractMemory):
         score: str | AbstractScore = "squared",
         gain_map: str | AbstractGainMap = "softmax",
         activation: str | AbstractActivation = "tanh",
+        gap_junctions: str | AbstractGapJunctions = "none",
         gain_regime: Annotated[str, OneOf(GAIN_REGIMES)] = "dynamic",
         coupling: Annotated[ScalarLike | str | None, Range(gt=0), OneOf(tuple(COUPLINGS))] = None,
         stored: MaskLike | None = None,
         initial_gain_logits: PerPatternLike | None = None,
         logit_bias: PerPatternLike | None = None,
+        pattern_classes: PerPatternLike | None = None,
     ) -> None:
         self.set_parameters(patterns, stored, temperature=temperature, tau_x=tau_x, tau_p=tau_p, slope=slope)
         dtype = self.patterns.dtype
         self.score = as_part("score", AbstractScore, score)
         self.gain_map = as_part("gain_map", AbstractGainMap, gain_map)
         self.activation = as_part("activation", AbstractActivation, activation)
+        if self.score.needs_bounded_rates:
+            require_bounded(self.activation, f"the score {kind_of(type(self.score), 'Score')}")
         one_of("gain_regime", gain_regime, GAIN_REGIMES)
         self.gain_regime = gain_regime
         self.coupling_name = coupling if isinstance(coupling, str) else None
@@ -151,6 +165,10 @@ class AstrocyteMemory(AbstractMemory):
         self.coupling = None if coupling is None or self.coupling_name else positive("coupling", coupling, dtype)
         self.initial_gain_logits = _per_pattern("initial_gain_logits", initial_gain_logits, self.patterns)
         self.logit_bias = _per_pattern("logit_bias", logit_bias, self.patterns)
+        self.pattern_classes = _per_pattern("pattern_classes", pattern_classes, self.patterns)
+        self.score_bias = None
+        self.gap_junctions = as_part("gap_junctions", AbstractGapJunctions, gap_junctions)
+        self.gap_junctions.check(self)
 
     def initial_state(self, query: Neurons) -> AstrocyteState:
         x = checked_query(query, self.patterns)
@@ -164,6 +182,7 @@ class AstrocyteMemory(AbstractMemory):
         dx = (drive - state.x) / self.tau_x
         if state.gain_logits is None:
             return AstrocyteState(dx, None)
+        scores = self._with_gap_junctions(scores, gains)
         return AstrocyteState(dx, (scores - self.temperature * state.gain_logits) / self.tau_p)
 
     def gains(self, state: AstrocyteState) -> PerPattern:
@@ -180,6 +199,7 @@ class AstrocyteMemory(AbstractMemory):
         scores = self.scores(state)
         logits = self._logits(state, scores)
         gains = self.gain_map.gains(logits, self.stored)
+        scores = self._with_gap_junctions(scores, gains, 0.5)
         free_energy = self.temperature * self.gain_map.regularizer_of(gains, logits, self.stored) - gains @ scores
         return self.coupling_constant() * free_energy + self.neuron_energy(state.x)
 
@@ -232,7 +252,19 @@ class AstrocyteMemory(AbstractMemory):
 
     def is_valid(self) -> BoolScalar:
         valid = super().is_valid()
+        if (in_range := self.gain_map.is_valid()) is not True:
+            valid &= in_range
         return valid if self.coupling is None else valid & (self.coupling > 0) & jnp.isfinite(self.coupling)
+
+    @property
+    def has_kinks(self) -> bool:
+        return self.activation.has_kinks or self.gain_map.has_kinks
+
+    def precompute(self) -> AbstractMemory:
+        if (bias := self._score_bias()) is None:
+            return self
+        known: AbstractMemory = eqx.tree_at(lambda m: m.score_bias, self, bias, is_leaf=lambda leaf: leaf is None)
+        return known
 
     def _initial_logits(self) -> PerPattern:
         if self.initial_gain_logits is None:
@@ -240,7 +272,17 @@ class AstrocyteMemory(AbstractMemory):
         return self.initial_gain_logits
 
     def _biased(self, scores: PerPattern) -> PerPattern:
-        return scores if self.logit_bias is None else scores + self.logit_bias
+        for bias in (self._score_bias(), self.logit_bias):
+            scores = scores if bias is None else scores + bias
+        return scores
+
+    def _score_bias(self) -> PerPattern | None:
+        return self.score.bias(self.patterns) if self.score_bias is None else self.score_bias
+
+    def _with_gap_junctions(self, scores: PerPattern, gains: PerPattern, share: float = 1.0) -> PerPattern:
+        """The scores with a `share` of κ A p."""
+        fed = self.gap_junctions(gains, self.stored, self.pattern_classes)
+        return scores if fed is None else scores + share * masked(fed, self.stored, 0.0)
 
     def _logits(self, state: AstrocyteState, scores: PerPattern) -> PerPattern:
         if state.gain_logits is not None:
@@ -271,6 +313,7 @@ def ModernHopfieldMemory(  # noqa: N802 (named like the other memories, of which
     temperature: PositiveLike = 0.01,
     tau_x: PerNeuronLike = 1.0,
     slope: PerNeuronLike = 5.0,
+    activation: str | AbstractActivation = "tanh",
     stored: MaskLike | None = None,
 ) -> AstrocyteMemory:
     """The modern Hopfield network: softmax attention as a dynamical system.
@@ -281,10 +324,17 @@ def ModernHopfieldMemory(  # noqa: N802 (named like the other memories, of which
 
         −T log Σ exp(m/T) + Σ [xφ(x) − L(x)].
 
-    Arguments and errors as for `AstrocyteMemory`.
+    Arguments and errors as for `AstrocyteMemory`. With the activation `identity` a step of length τx is the source's update.
 
     Source: Ramsauer et al. (2021), arXiv:2008.02217.
     """
     return AstrocyteMemory(
-        patterns, temperature=temperature, tau_x=tau_x, slope=slope, score=LinearScore(), gain_regime="adiabatic", stored=stored
+        patterns,
+        temperature=temperature,
+        tau_x=tau_x,
+        slope=slope,
+        score=LinearScore(),
+        activation=activation,
+        gain_regime="adiabatic",
+        stored=stored,
     )

@@ -166,6 +166,11 @@ class AbstractMemory(eqx.Module):
         return self.readout(state) @ self.patterns
 
     @property
+    def has_kinks(self) -> bool:
+        """Whether the derivative of the vector field jumps anywhere."""
+        return self.activation.has_kinks
+
+    @property
     def num_neurons(self) -> int:
         """Number of neurons N."""
         return self.patterns.shape[0]

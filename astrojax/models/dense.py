@@ -10,7 +10,7 @@ from .._internal.checks import at_least
 from .._internal.parameters import MOST_ORDER, Range
 from .._internal.registry import as_part
 from .._internal.types import MaskLike, Patterns, PerNeuronLike, Scalar, ScalarOrNeurons, Stored
-from .activations import AbstractActivation
+from .activations import AbstractActivation, require_bounded
 from .base import AbstractMemory, NeuronState
 from .packed import CompactPatterns
 
@@ -31,7 +31,7 @@ class DenseMemory(AbstractMemory):
             equivalent.
         tau_x: τx, time constant of the neurons, positive, dimensionless. A number, or one per neuron, shape (N,).
         slope: σ of the firing rate tanh(σx), positive. A number, or one per neuron, shape (N,).
-        activation: firing rate φ: `tanh`, or an object.
+        activation: firing rate φ: `tanh`, `sphere`, or an object with bounded rates.
         stored: which columns are stored, shape (K,), boolean; all of them if omitted.
 
     Raises `InputError` for a parameter out of range, or arrays of inconsistent shapes.
@@ -59,6 +59,7 @@ class DenseMemory(AbstractMemory):
         at_least("order", order, 2, MOST_ORDER)
         self.set_parameters(patterns, stored, tau_x=tau_x, slope=slope)
         self.activation = as_part("activation", AbstractActivation, activation)
+        require_bounded(self.activation, "a dense memory")
         self.order = order
 
     def vector_field(self, state: NeuronState) -> NeuronState:

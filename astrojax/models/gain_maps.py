@@ -2,13 +2,14 @@
 
 import functools
 from abc import abstractmethod
+from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._internal.types import PerPattern, Scalar, Stored
+from .._internal.types import BoolScalar, PerPattern, Scalar, Stored
 
 LOGIT_NOT_STORED = -1e30
 """Of columns that are not stored: no infinity, which would spoil gradients, and sums of such numbers do not overflow."""
@@ -25,6 +26,9 @@ class AbstractGainMap(eqx.Module):
     Source: Blondel, Martins and Niculae (2020), arXiv:1901.02324.
     """
 
+    has_kinks: ClassVar[bool] = False
+    """Whether the derivative of p(z) jumps anywhere, as where a gain becomes exactly 0 (see `spectrum`)."""
+
     @abstractmethod
     def __call__(self, logits: PerPattern) -> PerPattern:
         """Gains p(z) of the logits z, shape (K,): at least 0, with the sum 1."""
@@ -37,6 +41,10 @@ class AbstractGainMap(eqx.Module):
         """⟨v, ∇²Ω*(z) v⟩ for logits z and a direction v, both of shape (K,): v times the derivative of p along v."""
         _, change = jax.jvp(self, (logits,), (direction,))
         return jnp.sum(direction * change)
+
+    def is_valid(self) -> bool | BoolScalar:
+        """Whether its numbers are in range: the only check of traced ones."""
+        return True
 
     def gains(self, logits: PerPattern, stored: Stored | None) -> PerPattern:
         """Gains of padded logits, 0 for columns that are not stored."""

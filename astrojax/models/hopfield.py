@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from .._internal.checks import InputError
 from .._internal.registry import as_part
 from .._internal.types import MaskLike, Neurons, Patterns, PerNeuronLike, Scalar, ScalarOrNeurons, Stored
-from .activations import AbstractActivation
+from .activations import AbstractActivation, require_bounded
 from .base import AbstractMemory, NeuronState
 from .packed import CompactPatterns
 
@@ -26,7 +26,7 @@ class HopfieldMemory(AbstractMemory):
         patterns: stored patterns as columns, shape (N, K), or `compact_patterns`.
         tau_x: τx, time constant of the neurons, positive, dimensionless. A number, or one per neuron, shape (N,).
         slope: σ of the firing rate tanh(σx), positive. A number, or one per neuron, shape (N,).
-        activation: firing rate φ: `tanh`, or an object.
+        activation: firing rate φ: `tanh`, `sphere`, or an object with bounded rates.
         zero_diagonal: leave out the self-couplings W_ii = K/N. The paper keeps them; at K ≫ N they freeze every neuron in
             its starting sign, so that a fair comparison shows both.
         stored: which columns are stored, shape (K,), boolean; all of them if omitted.
@@ -55,6 +55,7 @@ class HopfieldMemory(AbstractMemory):
     ) -> None:
         self.set_parameters(patterns, stored, tau_x=tau_x, slope=slope)
         self.activation = as_part("activation", AbstractActivation, activation)
+        require_bounded(self.activation, "a Hopfield memory")
         if not isinstance(zero_diagonal, bool):
             raise InputError(f"zero_diagonal must be True or False; got {zero_diagonal!r}")
         self.zero_diagonal = zero_diagonal

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import equinox as eqx
 import jax
@@ -11,11 +11,15 @@ import jax.numpy as jnp
 from .._internal.checks import InputError, at_least
 from .._internal.parameters import MOST_ORDER, Range
 from .._internal.registry import members
-from .._internal.types import PerPattern, Scalar
+from .._internal.types import Patterns, PerPattern, Scalar
+from .packed import CompactPatterns
 
 
 class AbstractScore(eqx.Module):
     """A score g(m) and its coupling constant c."""
+
+    needs_bounded_rates: ClassVar[bool] = False
+    """Whether the drive it leads to grows with the firing rates, so that these must be bounded."""
 
     @abstractmethod
     def __call__(self, overlaps: PerPattern, num_neurons: int) -> PerPattern:
@@ -24,6 +28,10 @@ class AbstractScore(eqx.Module):
     @abstractmethod
     def coupling(self, num_patterns: Scalar) -> Scalar:
         """Coupling constant c for a memory load of `num_patterns`."""
+
+    def bias(self, patterns: Patterns | CompactPatterns) -> PerPattern | None:
+        """A part of the scores that depends on the patterns alone, shape (K,), if there is one."""
+        return None
 
     def with_derivative(self, overlaps: PerPattern, num_neurons: int) -> tuple[PerPattern, PerPattern]:
         """Scores g(m) and their derivatives g′(m)."""
@@ -37,6 +45,8 @@ class SquaredScore(AbstractScore):
 
     Source: Vivet and Arenas (2026), arXiv:2604.25481, Eqs. 4-8.
     """
+
+    needs_bounded_rates: ClassVar[bool] = True
 
     def __call__(self, overlaps: PerPattern, num_neurons: int) -> PerPattern:
         return overlaps**2 / (2 * num_neurons)
@@ -60,6 +70,20 @@ class LinearScore(AbstractScore):
         return jnp.ones_like(num_patterns)
 
 
+class DistanceScore(LinearScore):
+    """The score that compares patterns by their distance from the rates, for patterns of different lengths.
+
+        g = m − ½‖ξ‖²,  c = 1
+
+    This is −½‖φ − ξ‖² but for a term that all patterns share. With the linear score alone the longest pattern would win.
+    """
+
+    def bias(self, patterns: Patterns | CompactPatterns) -> PerPattern:
+        if isinstance(patterns, CompactPatterns):
+            raise InputError("patterns must be an array for the score distance; got compact ones")
+        return -jnp.sum(patterns**2, axis=0) / 2
+
+
 class PowerScore(AbstractScore):
     """A power of the overlap, of an even order a ≥ 2.
 
@@ -68,6 +92,7 @@ class PowerScore(AbstractScore):
     Order 2 is the squared score; higher ones route more sharply.
     """
 
+    needs_bounded_rates: ClassVar[bool] = True
     order: Annotated[int, Range(ge=2, le=MOST_ORDER, multiple_of=2)] = eqx.field(static=True, default=4)
 
     def __check_init__(self) -> None:

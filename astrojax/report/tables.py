@@ -195,7 +195,7 @@ def describe_grids(grids: Mapping[str, Mapping[str, float]], refined: Mapping[st
 
 def bounds_of(results: xr.Dataset, name: str) -> Bounds:
     """The smallest and the largest possible value of an observable of a run, as far as they are known."""
-    match name:
+    match name.removeprefix("best_"):
         case "success":
             return 0, 1
         case "overlap":

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from .._internal.arrays import read_array, transposition
 from .._internal.checks import InputError
 from .._internal.errors import shown_bytes
+from .._internal.parameters import PER_PAIR
 from .._internal.random import seed_key
 from .._internal.registry import members
 from ..config.axes import LEVELS, is_traced
@@ -157,8 +158,8 @@ def memory_of(
 
     Raises `ConfigError` of the `source` for a file of parameters that cannot be used, with the dotted `path` of the section.
     """
-    left_out = {*model.files, *model.score_fields}
-    settings = {name: value for name, value in model.own_fields().items() if name not in left_out}
+    settings = {name: value for name, value in model.own_fields().items() if name not in model.score_fields}
+    per_pattern = _read_files(model, settings, path, source, task, num_neurons)
     # Every real number is traced, so that memories that differ in them share a program.
     parameters = {name: settings.pop(name) for name, value in list(settings.items()) if isinstance(value, float)}
     make = _without_static(model.build, parameters)
@@ -169,27 +170,35 @@ def memory_of(
             own = section.own_fields() | (own_of_score if name == "score" else {})
             make_part = _without_static(section.build, own)
             numbers = {field: own.pop(field) for field in section.numbers}
+            per_pattern |= _read_files(section, own, f"{path}.{name}", source, task, num_neurons)
             if taken := numbers.keys() & (parameters.keys() | settings.keys()):
                 text = f"has a parameter {min(taken)}, as the memory or another of its parts has; rename it"
                 raise ConfigError(source, [(f"{path}.{name}", text)])
             if numbers:
-                parts[name] = eqx.Partial(make_part, **own), tuple(numbers)
+                parts[name] = eqx.Partial(make_part, **own), (*numbers, *(field for field in section.files if field not in own))
                 parameters |= numbers
             else:
                 settings[name] = section.kind if not own and section.kind in members(name) else make_part(**own)
     settings = {name: value for name, value in settings.items() if name not in parts}
     for name in [name for name, value in settings.items() if isinstance(value, Path) and name in model.numbers]:
-        parameters[name] = _numbers_in(settings.pop(name), num_neurons, f"{path}.{name}", source)
+        parameters[name] = _numbers_in(settings.pop(name), (num_neurons,), f"{path}.{name}", source)
         if not (parameters[name] > 0).all():
             raise ConfigError(source, [(f"{path}.{name}", f"{getattr(model, name)} must hold positive numbers")])
-    size = task.pool_size or 0
-    per_pattern = {
-        name: _numbers_in(file, size, f"{path}.{name}", source, num_neurons)
-        for name in model.files
-        if (file := getattr(model, name)) is not None
-    }
     build = eqx.Partial(make, **settings)
     return Assembled(build, parts) if parts else build, parameters, per_pattern
+
+
+def _read_files(
+    section: Choice, fields: dict[str, Any], path: str, source: str, task: Task, num_neurons: int
+) -> dict[str, jax.Array]:
+    """Take the files of numbers for each pattern out of the fields of a section, and read them."""
+    given = {name: fields.pop(name) for name in section.files}
+    size = task.pool_size or 0
+    return {
+        name: _numbers_in(file, (size,) * (2 if name in PER_PAIR else 1), f"{path}.{name}", source, num_neurons)
+        for name, file in given.items()
+        if file is not None
+    }
 
 
 def _without_static(build: Any, given: dict[str, Any]) -> Any:
@@ -232,7 +241,8 @@ class Assembled(eqx.Module):
         given = {*self.parts, *known.keywords}  # type: ignore[attr-defined]
         own = [one for name, one in signature.parameters.items() if name not in given]
         numbers = [number for _, numbers in self.parts.values() for number in numbers]
-        more = [inspect.Parameter(number, inspect.Parameter.KEYWORD_ONLY, default=0.0) for number in numbers]
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        more = [inspect.Parameter(name, keyword, default=None if name in PER_PAIR else 0.0) for name in numbers]
         return inspect.Signature([*own, *more])
 
 
@@ -251,23 +261,28 @@ def renamed(build: type, name: str) -> Any:
     return type(build)(build.__name__, (build,), {"name": name, "__doc__": build.__doc__, "__module__": build.__module__})
 
 
-def _numbers_in(file: Path, size: int, path: str, source: str, num_neurons: int | None = None) -> jax.Array:
-    """One number per neuron, or per pattern if the number of neurons is given. Raises `ConfigError` for anything else."""
+def _numbers_in(file: Path, shape: tuple[int, ...], path: str, source: str, num_neurons: int | None = None) -> jax.Array:
+    """An array with a number per neuron, or per pattern or pair of patterns if the number of neurons is given.
+
+    Raises `ConfigError` for anything else.
+    """
     try:
         values = read_array(file)
     except InputError as error:
         raise ConfigError(source, [(path, str(error))]) from error
-    if values.size != size or size not in values.shape or values.dtype == np.bool_:
+    fits = values.shape == shape or (len(shape) == 1 and values.size == shape[0] and shape[0] in values.shape)
+    if not fits or values.dtype == np.bool_:
         text = f"it holds an array of shape {values.shape} and type {values.dtype}"
         if values.size == num_neurons:
             text += ", as many as there are neurons: are the patterns the rows of their file?"
-        what = "pattern" if num_neurons else "neuron"
-        raise ConfigError(source, [(path, f"{file} must hold {size} numbers, one per {what}; {text}")])
-    values, precision = values.ravel().astype(np.float64), jnp.result_type(float)
+        what = "pair of patterns" if len(shape) == 2 else "pattern" if num_neurons else "neuron"
+        number = " by ".join(map(str, shape))
+        raise ConfigError(source, [(path, f"{file} must hold {number} numbers, one per {what}; {text}")])
+    values, precision = values.reshape(shape).astype(np.float64), jnp.result_type(float)
     bad = ~(np.abs(values) <= float(jnp.finfo(precision).max))
     if bad.any():
         where = int(np.argmax(bad))
-        text = f"must hold finite numbers in {precision}; number {where + 1} is {values[where]:g}"
+        text = f"must hold finite numbers in {precision}; number {where + 1} is {values.flat[where]:g}"
         raise ConfigError(source, [(path, f"{file} {text}")])
     return jnp.asarray(values, precision)
 

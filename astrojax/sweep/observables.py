@@ -1,6 +1,7 @@
 """Observables of a recall: functions `observable(memory, target, recall)` that return a number.
 
-Those of the package are the public functions below that have these parameters, in the order in which they are stored.
+Those of the package are the public functions below that have these parameters, in the order in which they are stored, and
+running observables, which are measured where they are named.
 """
 
 import functools
@@ -16,7 +17,7 @@ from .._internal.types import Neurons, Scalar
 from ..models.base import AbstractMemory
 from ..problems import observables as formulas
 from ..solve.recall import Recall
-from ..solve.running import AbstractRunningObservable
+from ..solve.running import AbstractRunningObservable, Maximum
 
 HOW = {
     "convergence_time": (
@@ -100,13 +101,53 @@ def settled(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     return jnp.all(jnp.sign(drive) == jnp.sign(x)).astype(x.dtype)
 
 
+class BestOverlap(Maximum):
+    """The largest overlap with the target at the start or at the end of any step."""
+
+    def value(self, memory: AbstractMemory, target: Neurons, state: Any) -> Scalar:
+        return formulas.overlap(target, memory.readout(state))
+
+
+class BestHammingError(Maximum):
+    """The smallest Hamming error at the start or at the end of any step."""
+
+    units = "neurons"
+
+    def value(self, memory: AbstractMemory, target: Neurons, state: Any) -> Scalar:
+        return -formulas.hamming_error(target, state.x)
+
+    def result(self, carry: Scalar) -> Scalar:
+        return -carry
+
+
+class TimeOfBest(AbstractRunningObservable[tuple[Scalar, Scalar]]):
+    """The time at which the overlap with the target is largest, the first where it is so several times."""
+
+    units = "dimensionless time"
+
+    def init(self, memory: AbstractMemory, target: Neurons, state: Any) -> tuple[Scalar, Scalar]:
+        """The largest overlap, and its time."""
+        best = BestOverlap().init(memory, target, state)
+        return best, jnp.zeros_like(best)
+
+    def update(
+        self, carry: tuple[Scalar, Scalar], memory: AbstractMemory, target: Neurons, t: Scalar, state: Any
+    ) -> tuple[Scalar, Scalar]:
+        best, time = carry
+        now = BestOverlap().number(memory, target, state)
+        return jnp.maximum(best, now), jnp.where(now > best, t, time)
+
+    def result(self, carry: tuple[Scalar, Scalar]) -> Scalar:
+        return carry[1]
+
+
 def chosen_functions(role: str, given: Sequence[Any] | None) -> tuple[Any, ...]:
     """Observables or decoders, given by name or as functions, as functions; those of the package if `None`.
 
     Raises `InputError` for an unknown name, for something that cannot be called or has no name, and for a name used twice.
     """
     if given is None:
-        return tuple(members(role).values())
+        return tuple(item for item in members(role).values() if not isinstance(item, type))
     if isinstance(given, str) or not isinstance(given, Sequence) or not given:
         raise InputError(f"{role}s must be a list of names or functions, at least one; got {shown(given)}")
     found = tuple(find(role, item) if isinstance(item, str) else item for item in given)
@@ -116,7 +157,9 @@ def chosen_functions(role: str, given: Sequence[Any] | None) -> tuple[Any, ...]:
         if not callable(item) and not isinstance(item, AbstractRunningObservable):
             raise InputError(f"{role}s must be names or functions of {', '.join(ROLES[role].takes)}; got {shown(item)}")
         name = name_of(item)
-        if not name.isidentifier() or name in HOW or name == "decoder_error" or members(role).get(name, item) is not item:
+        member = members(role).get(name)
+        is_ours = member in (None, item, type(item))
+        if not name.isidentifier() or name in HOW or name == "decoder_error" or not is_ours:
             raise InputError(f"{role}s must have names of letters, digits and _ that are not in use; got {name!r}")
         if name in names:
             raise InputError(f"{role}s must have different names; got {name!r} twice: give one of them a name")

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._internal.checks import InputError, did_you_mean, real_number, shaped, shown
+from .._internal.parameters import PER_PAIR
 from .._internal.random import seed_key
 from .._internal.types import IntScalar, Neurons, RandomKey, Scalar, ScalarLike
 from ..models.base import AbstractMemory
@@ -155,7 +156,7 @@ class RecallTrial(eqx.Module):
                 )
         others = {name: value for name, value in coordinates.items() if name not in self.task.coordinate_names}
         parameters: dict[str, Any] = self.parameters | {n: v for n, v in others.items() if n in taken or takes_any}
-        parameters |= {name: values[..., problem.columns] for name, values in self.per_pattern.items()}
+        parameters |= {name: of_columns(name, values, problem.columns) for name, values in self.per_pattern.items()}
         patterns = parameters.pop("patterns", problem.patterns)
         return self.build(patterns, stored=problem.stored, **parameters)
 
@@ -168,6 +169,12 @@ class RecallTrial(eqx.Module):
         _, *parameters = inspect.signature(build).parameters.values()
         named = (p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name not in given)
         return {p.name: p.default for p in named}, any(p.kind is p.VAR_KEYWORD for p in parameters)
+
+
+def of_columns(name: str, values: Any, columns: Any) -> Any:
+    """The entries of a parameter, given for all patterns of a pool, that belong to these columns of it."""
+    chosen = values[..., columns]
+    return chosen[columns] if name in PER_PAIR else chosen
 
 
 class DecoderTrial(eqx.Module):
