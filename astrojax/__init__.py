@@ -39,13 +39,19 @@ if TYPE_CHECKING:  # several names a line, which isort would not do
     from .models.scores import PowerScore as PowerScore, SquaredScore as SquaredScore
     from .problems.corruption import AbstractCorruption as AbstractCorruption
     from .problems.corruption import Erasures as Erasures, Flips as Flips, GaussianNoise as GaussianNoise
+    from .problems.corruption import Masking as Masking, mask as mask
     from .problems.corruption import add_noise as add_noise, erase as erase, flip as flip
     from .problems.decoders import bayes_decoder as bayes_decoder, nearest_pattern as nearest_pattern
+    from .problems.decoders import posterior_decoder as posterior_decoder
+    from .problems.observables import active_gains as active_gains, cosine as cosine
     from .problems.observables import hamming_error as hamming_error, overlap as overlap, perplexity as perplexity
+    from .problems.observables import identified as identified, rmse as rmse
     from .problems.observables import soft_hamming_error as soft_hamming_error, success as success
     from .problems.patterns import biased_patterns as biased_patterns, digits as digits
     from .problems.patterns import hierarchical_patterns as hierarchical_patterns, load_patterns as load_patterns
     from .problems.patterns import pooled_patterns as pooled_patterns, random_patterns as random_patterns
+    from .problems.real_patterns import gaussian_patterns as gaussian_patterns, spherical_patterns as spherical_patterns
+    from .problems.real_patterns import random_features_patterns as random_features_patterns
     from .problems.task import Task as Task
     from .report import figures as figures
     from .report.html.write import write_run_page as write_run_page

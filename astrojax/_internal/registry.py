@@ -9,13 +9,17 @@ import importlib
 import inspect
 import pkgutil
 import re
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from .errors import InputError, one_of
 
 PLUGINS = "astrojax.plugins"
 """Entry points of other packages, named `ROLE.KIND`: `score.cubic = "theirlab.scores:CubicScore"`."""
+
+
+Item = TypeVar("Item")
 
 
 class Role(NamedTuple):
@@ -64,6 +68,28 @@ def members(role: str) -> dict[str, Any]:
     return {
         kind_of(item, ending or base.removeprefix("Abstract")): item for name, item in _public(place) if belongs(name, item)
     }
+
+
+SIGNS: Final = "signs"
+REAL: Final = "real"
+ALL: Final = "all"
+"""Patterns for which a decoder or an observable is taken where none is named; those for `SIGNS` suit only entries of ±1."""
+
+
+def suits(patterns: str) -> Callable[[Item], Item]:
+    """Decorator: say for which patterns a decoder or an observable is: `SIGNS`, `REAL` (entries other than ±1) or `ALL`."""
+
+    def mark(item: Item) -> Item:
+        vars(item)["suited_to"] = patterns
+        return item
+
+    return mark
+
+
+def suitable(role: str, is_binary: bool) -> list[Any]:
+    """The package's own functions of a role that are taken where none is named, for patterns of ±1 or others."""
+    functions = [item for item in members(role).values() if not isinstance(item, type)]
+    return [item for item in functions if getattr(item, "suited_to", None) in (ALL, SIGNS if is_binary else REAL)]
 
 
 def names(role: str) -> list[str]:

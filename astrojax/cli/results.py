@@ -25,7 +25,7 @@ def show(parser: Parser) -> None:
     parser.option("--html", "FILE", text, nargs="?", const="")
     text = "files of the figures: png if omitted, pdf, svg, with commas"
     parser.option("--format", "FORMATS", text, type=_names, dest="formats")
-    parser.option("--observable", "NAME", "what tables and figures show, hamming_error if omitted")
+    parser.option("--observable", "NAME", "what tables and figures show, by default hamming_error or rmse")
     parser.option("--models", "NAMES", "models and decoders in figures, with commas; all if omitted", type=_names)
     text = "what figures call a model, an axis or an observable, with mathematics in $…$; may be repeated"
     parser.option("--label", "NAME=TEXT", text, type=_label, action="append", dest="labels")

@@ -19,6 +19,9 @@ LEVELS = {kind: corruption.level_name for kind, corruption in corruptions().item
 COUNTS = ("num_patterns", *(corruption.level_name for corruption in corruptions().values() if corruption.is_count))
 """Integer-valued axes."""
 
+WRITTEN = {"num_flips", "erased_fraction", "noise_scale", "temperature", "tau_x", "tau_p", "tau_s", "tau_a", "slope"}
+"""Axes that stand in every configuration, as null where they are not used; newer ones would change its SHA-256."""
+
 SECTIONS = ("patterns", "models", "retrieval", "corruption")
 """Sections whose numeric fields may be axes; so may `seed`."""
 
@@ -144,12 +147,12 @@ def is_traced(coordinate: str, own: Container[str] = ()) -> bool:
     return coordinate in {"num_patterns", "trial", *LEVELS.values(), *PARAMETERS} or coordinate in own
 
 
-def axis_field(limits: Range | None, description: str, *, of_integers: bool = False) -> Any:
-    """Annotation and default of an axis."""
+def axis_field(limits: Range | None, description: str, *, of_integers: bool = False, is_written: bool = True) -> Any:
+    """Annotation and default of an axis, and whether it is written where it is not used."""
     values, given = (Integer, AsIntegers) if of_integers else (Real, AsValues)
     bounds = Field(**(limits or Range()).bounds())
     axis = Annotated[list[Annotated[values, bounds]], Field(min_length=1), given]  # type: ignore[valid-type]
-    return axis | None, Field(None, description=description)
+    return axis | None, Field(None, description=description, exclude_if=lambda given: given is None and not is_written)
 
 
 Axes: Any = create_model(
@@ -159,11 +162,14 @@ Axes: Any = create_model(
     num_patterns=axis_field(Range(ge=1, le=LARGEST), "memory loads K", of_integers=True),
     **{
         corruption.level_name: axis_field(
-            corruption.level_range, f"{corruption.level_meaning}, for corruption: {kind}", of_integers=corruption.is_count
+            corruption.level_range,
+            f"{corruption.level_meaning}, for corruption: {kind}",
+            of_integers=corruption.is_count,
+            is_written=corruption.level_name in WRITTEN,
         )
         for kind, corruption in corruptions().items()
     },
-    **{name: axis_field(parameter.first(Range), parameter.meaning) for name, parameter in PARAMETERS.items()},
+    **{name: axis_field(one.first(Range), one.meaning, is_written=name in WRITTEN) for name, one in PARAMETERS.items()},
     zipped=(
         dict[AxisName, Annotated[dict[str, Numbers], Field(min_length=1)]],
         Field({}, description="axes along which several coordinates run together: name: {coordinate: values, …}"),

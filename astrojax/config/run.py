@@ -134,7 +134,7 @@ class Config(BaseConfig):
     observables: list[chosen("observable")] | None = Field(  # type: ignore[valid-type]
         None,
         min_length=1,
-        description="what is measured; all that the package has if omitted",
+        description="what is measured; if omitted, all that the package has for such patterns",
         exclude_if=lambda given: given is None,
     )
     retrieval: Retrieval = Field(Retrieval(), description="how trajectories are integrated")

@@ -366,7 +366,7 @@ def _pattern_section(kind: str, source: Any) -> type[Choice]:
 
 def _part_section(role: str, kind: str, item: Any) -> type[Choice]:
     is_flat = kind in scores() and item is scores()[kind]  # whose fields are those of the memory
-    parameters = [] if is_flat else parameters_of(item, () if isinstance(item, type) else ROLES[role].takes)
+    parameters = [] if is_flat else parameters_of(item, () if isinstance(item, type) else (*ROLES[role].takes, "problem"))
     if not isinstance(item, type):  # a default may be anything there, such as an array
         plain = (bool, int, float, str, type(None), type)
         parameters = [one for one in parameters if isinstance(one.default, plain)]

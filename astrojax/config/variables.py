@@ -12,8 +12,13 @@ DEFINITIONS = {
     **OBSERVABLES,
     **HOW,
     "decoder_error": ("neurons", "Hamming error of a decoder on the same problem, for reference"),
+    "decoder_identified": ("1", "1 where the stored pattern nearest to a decoder's answer is the target"),
 }
 """Units and definition of every variable of the package."""
+
+
+REAL_DECODER_ERROR = "1", "root mean squared error of a decoder on the same problem, for reference"
+"""Units and definition of `decoder_error` where patterns are not of ±1."""
 
 
 def ordered(names: Iterable[str]) -> list[str]:
@@ -23,7 +28,7 @@ def ordered(names: Iterable[str]) -> list[str]:
     return [name for name in [*OBSERVABLES, *sorted(names - DEFINITIONS.keys()), *others] if name in names]
 
 
-def attributes(name: str, observable: Any = None) -> dict[str, str]:
+def attributes(name: str, observable: Any = None, meaning: tuple[str, str] | None = None) -> dict[str, str]:
     """Units and definition of a variable, which a user's `observable` measures if it is none of the package's."""
-    units, definition = DEFINITIONS[name] if observable is None else meaning_of(observable)
+    units, definition = meaning or (DEFINITIONS[name] if observable is None else meaning_of(observable))
     return {"units": units, "long_name": name.replace("_", " "), "definition": definition}

@@ -12,7 +12,7 @@ from .._internal.checks import InputError, concrete, random_key, real, refuse_bi
 from .._internal.parameters import LARGEST, Range
 from .._internal.random import pinned, random_order
 from .._internal.registry import members
-from .._internal.types import Neurons, RandomKey, Scalar, ScalarLike
+from .._internal.types import IntScalar, Neurons, RandomKey, Scalar, ScalarLike
 
 Level = Num[Array, ""]
 """A level of corruption: how many flips, which fraction, which scale."""
@@ -27,7 +27,8 @@ def flip(key: RandomKey, pattern: Neurons, num_flips: ScalarLike) -> Neurons:
 
     Raises `InputError` unless `num_flips` is an integer between 0 and N, and for a pattern of 0 and 1 alone.
     """
-    pattern = _checked(key, pattern)
+    random_key(key)
+    pattern = _checked(pattern)
     within("num_flips", num_flips, 0, pattern.shape[0])
     count = jnp.round(jnp.asarray(num_flips))
     if concrete(jnp.asarray(num_flips) == count) is False:
@@ -44,13 +45,29 @@ def erase(key: RandomKey, pattern: Neurons, fraction: ScalarLike) -> Neurons:
 
     Raises `InputError` unless `fraction` lies within [0, 1], and for a pattern of 0 and 1 alone.
     """
-    pattern = _checked(key, pattern)
+    random_key(key)
+    pattern = _checked(pattern)
+    number = _number_of(fraction, pattern.shape[0])
+    return jnp.where(random_order(key, pattern.shape[0]) < number, jnp.zeros_like(pattern), pattern)
+
+
+def mask(pattern: Neurons, fraction: ScalarLike) -> Neurons:
+    """Set the last `fraction` of the entries of a pattern, shape (N,), to 0, which hides the bottom of a picture.
+
+    Their number is rounded, and bad input refused, as by `erase`.
+    """
+    pattern = _checked(pattern)
+    is_hidden = jnp.arange(pattern.shape[0] - 1, -1, -1, dtype=jnp.int32) < _number_of(fraction, pattern.shape[0])
+    return jnp.where(is_hidden, jnp.zeros_like(pattern), pattern)
+
+
+def _number_of(fraction: ScalarLike, size: int) -> IntScalar:
+    """The whole number nearest to a fraction of so many entries."""
     within("fraction", fraction, 0, 1)
     # In single precision always, so that a fraction means the same number in every precision.
-    product = jnp.asarray(fraction, jnp.float32) * jnp.float32(pattern.shape[0])
+    product = jnp.asarray(fraction, jnp.float32) * jnp.float32(size)
     rounding = 2 * jnp.finfo(jnp.float32).eps * product
-    num_erased = jnp.floor(product + (0.5 + rounding)).astype(jnp.int32)
-    return jnp.where(random_order(key, pattern.shape[0]) < num_erased, jnp.zeros_like(pattern), pattern)
+    return jnp.floor(product + (0.5 + rounding)).astype(jnp.int32)
 
 
 @pinned
@@ -59,7 +76,8 @@ def add_noise(key: RandomKey, pattern: Neurons, scale: ScalarLike) -> Neurons:
 
     Raises `InputError` for a negative `scale`, and for a pattern of 0 and 1 alone.
     """
-    pattern = _checked(key, pattern)
+    random_key(key)
+    pattern = _checked(pattern)
     within("scale", scale, 0, jnp.inf)
     noise = jax.random.normal(key, pattern.shape, jnp.float32).astype(pattern.dtype)
     return pattern + jnp.asarray(scale, pattern.dtype) * noise
@@ -84,6 +102,13 @@ class AbstractCorruption(eqx.Module):
         """The β for which a pattern ξ has the likelihood exp(β⟨ξ, query⟩), up to a constant; for `bayes_decoder`.
 
         `None`, the default, where there is no such number: the Bayes decoders are left out then.
+        """
+        return None
+
+    def precision(self, level: Level) -> Scalar | None:
+        """1/s² for which a real-valued pattern ξ has the likelihood exp(−‖query − ξ‖²/(2s²)), up to a constant.
+
+        Entries of 0 in a query are hidden, and do not count. `None`, the default, where there is no such number.
         """
         return None
 
@@ -124,8 +149,21 @@ class Erasures(AbstractCorruption):
     def evidence(self, level: Level, num_neurons: int) -> Scalar:
         return Flips().evidence(jnp.zeros_like(level), num_neurons)
 
+    def precision(self, level: Level) -> Scalar:
+        return GaussianNoise().precision(jnp.zeros_like(level))
+
     def similarity(self, level: Level, num_neurons: int) -> ScalarLike:
         return jnp.sqrt(1 - level)
+
+
+class Masking(Erasures):
+    """The last entries, the share `masked_fraction`, become 0: the bottom of a picture. Otherwise as `Erasures`."""
+
+    level_name: ClassVar[str] = "masked_fraction"
+    level_meaning: ClassVar[str] = "masked share of the query"
+
+    def __call__(self, key: RandomKey, pattern: Neurons, level: Level) -> Neurons:
+        return mask(pattern, level)
 
 
 class GaussianNoise(AbstractCorruption):
@@ -139,6 +177,9 @@ class GaussianNoise(AbstractCorruption):
         return add_noise(key, pattern, level)
 
     def evidence(self, level: Level, num_neurons: int) -> Scalar:
+        return self.precision(level)
+
+    def precision(self, level: Level) -> Scalar:
         return 1 / jnp.maximum(level**2, LEAST_NOISE)
 
     def similarity(self, level: Level, num_neurons: int) -> ScalarLike:
@@ -150,8 +191,7 @@ def corruptions() -> dict[str, type[AbstractCorruption]]:
     return members("corruption")
 
 
-def _checked(key: RandomKey, pattern: Neurons) -> Neurons:
-    random_key(key)
+def _checked(pattern: Neurons) -> Neurons:
     refuse_booleans("pattern", pattern)
     array = real("pattern", pattern)
     refuse_bits("pattern", array)

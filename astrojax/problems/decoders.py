@@ -5,19 +5,27 @@ import jax.numpy as jnp
 
 from .._internal.checks import finite, random_key, refuse_bit_queries, refuse_bits, shaped
 from .._internal.random import pinned, random_words
+from .._internal.registry import REAL, SIGNS, suits
 from .._internal.types import Neurons, Patterns, PerPattern, RandomKey, Scalar, ScalarLike, Stored
 from .task import Problem
 
 
 @pinned
 def nearest_pattern(
-    key: RandomKey, patterns: Patterns, query: Neurons, *, signed: bool = True, stored: Stored | None = None
+    key: RandomKey,
+    patterns: Patterns,
+    query: Neurons,
+    *,
+    signed: bool = True,
+    euclidean: bool = False,
+    stored: Stored | None = None,
 ) -> Neurons:
     """The stored pattern, shape (N,), with the largest overlap with the query; ties are broken uniformly at random.
 
     Signed, it is the maximum-likelihood answer for uniform flips. Unsigned, it takes the largest |overlap|, with its sign:
     the best single pattern for a memory that cannot tell a pattern from its negative. At overlap 0 the sign is random too.
-    Overlaps that differ by rounding alone are equal.
+    Overlaps that differ by rounding alone are equal. Euclidean, for real-valued patterns, it takes the smallest distance
+    ‖query − ξ‖ over the entries that the query shows, those other than 0: the most probable pattern for Gaussian noise.
 
     Arguments:
         key: for ties, which are frequent among binary patterns; taking the first would bias the result.
@@ -28,16 +36,20 @@ def nearest_pattern(
     random_key(key)
     _check(patterns, query, stored)
     overlaps = query @ patterns
+    rounding = 4 * jnp.finfo(overlaps.dtype).eps * jnp.sum(jnp.abs(query))
     likeness = overlaps if signed else jnp.abs(overlaps)
+    if euclidean:
+        squares = _squares(patterns, query)
+        likeness = overlaps - squares / 2
+        rounding = 4 * jnp.finfo(overlaps.dtype).eps * (query @ query + jnp.max(squares))
     if stored is not None:
         likeness = jnp.where(stored, likeness, -jnp.inf)
     # One random number per column from a key of its own: the choice does not change when patterns are padded.
     bits = random_words(key, jnp.arange(patterns.shape[1]), jnp.zeros((), jnp.uint32))
     priority = (bits >> 1).astype(jnp.int32)  # the last bit is a sign
-    rounding = 4 * jnp.finfo(overlaps.dtype).eps * jnp.sum(jnp.abs(query))
     winner = jnp.argmax(jnp.where(likeness >= jnp.max(likeness) - rounding, priority, jnp.iinfo(jnp.int32).min))
     pattern = patterns[:, winner]
-    if signed:
+    if signed or euclidean:
         return pattern
     is_negative = jnp.where(jnp.abs(overlaps[winner]) <= rounding, bits[winner] % 2 == 1, overlaps[winner] < 0)
     return jnp.where(is_negative, -pattern, pattern)
@@ -83,24 +95,64 @@ def bayes_decoder(
     return _signs_of(patterns, weights, units)
 
 
+def posterior_decoder(patterns: Patterns, query: Neurons, precision: ScalarLike, *, stored: Stored | None = None) -> Neurons:
+    """Mean of the stored patterns given a query with Gaussian noise, shape (N,): it minimizes the mean squared error.
+
+        Ξ softmax((Ξᵀx(0) − ½‖ξ‖²)/s²)
+
+    Squares are those of the entries that the query shows, the others are 0. For patterns of one length it is one step of
+    softmax attention at temperature s². The most probable pattern is the nearest one (see `nearest_pattern`).
+
+    Arguments:
+        patterns: shape (N, K), real-valued. query: shape (N,). stored: which columns count, shape (K,); all if omitted.
+        precision: 1/s², with s the standard deviation of the noise.
+
+    Raises `InputError` as `bayes_decoder`.
+    """
+    _check(patterns, query, stored)
+    exponents = jnp.asarray(precision, patterns.dtype) * (query @ patterns - _squares(patterns, query) / 2)
+    return patterns @ jax.nn.softmax(exponents, where=stored)
+
+
+@suits(SIGNS)
 def nearest_signed(problem: Problem, evidence: ScalarLike | None) -> Neurons:
     return nearest_pattern(problem.tie_key, problem.patterns, problem.query, signed=True, stored=problem.stored)
 
 
+@suits(SIGNS)
 def nearest_unsigned(problem: Problem, evidence: ScalarLike | None) -> Neurons:
     return nearest_pattern(problem.tie_key, problem.patterns, problem.query, signed=False, stored=problem.stored)
 
 
+@suits(SIGNS)
 def bayes_signed(problem: Problem, evidence: ScalarLike | None) -> Neurons | None:
     if evidence is None:
         return None
     return bayes_decoder(problem.patterns, problem.query, evidence, signed=True, stored=problem.stored)
 
 
+@suits(SIGNS)
 def bayes_unsigned(problem: Problem, evidence: ScalarLike | None) -> Neurons | None:
     if evidence is None:
         return None
     return bayes_decoder(problem.patterns, problem.query, evidence, signed=False, stored=problem.stored)
+
+
+@suits(REAL)
+def nearest_euclidean(problem: Problem, evidence: ScalarLike | None) -> Neurons:
+    return nearest_pattern(problem.tie_key, problem.patterns, problem.query, euclidean=True, stored=problem.stored)
+
+
+@suits(REAL)
+def posterior_mean(problem: Problem, evidence: ScalarLike | None) -> Neurons | None:
+    if evidence is None:
+        return None
+    return posterior_decoder(problem.patterns, problem.query, evidence, stored=problem.stored)
+
+
+def _squares(patterns: Patterns, query: Neurons) -> PerPattern:
+    """Squared lengths of patterns over the entries that a query shows."""
+    return (query != 0).astype(patterns.dtype) @ patterns**2
 
 
 def _signs_of(patterns: Patterns, weights: PerPattern, units: Scalar) -> Neurons:

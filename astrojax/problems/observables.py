@@ -2,9 +2,10 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Int
 
 from .._internal.checks import refuse_bits, require_signs, shaped
-from .._internal.types import Neurons, PerPattern, Scalar
+from .._internal.types import Neurons, Patterns, PerPattern, Scalar, Stored
 
 
 def hamming_error(target: Neurons, x: Neurons) -> Scalar:
@@ -66,6 +67,54 @@ def perplexity(log_gains: PerPattern) -> Scalar:
     present = jnp.isfinite(log_gains)
     safe = jnp.where(present, log_gains, 0)
     return jnp.exp(-jnp.sum(jnp.where(present, jnp.exp(safe) * safe, 0)))
+
+
+def rmse(target: Neurons, readout: Neurons) -> Scalar:
+    """Root mean squared error of firing rates φ(x) of shape (N,), in the units of the patterns.
+
+    √(‖φ(x) − ξ‖²/N)
+    """
+    shaped("readout", readout, target.shape, "that of the target")
+    return jnp.sqrt(jnp.mean((readout - target) ** 2))
+
+
+def cosine(target: Neurons, readout: Neurons) -> Scalar:
+    """Cosine similarity of firing rates φ(x) of shape (N,) and the target, in [−1, 1]; 0 if one of them is 0.
+
+    ⟨ξ, φ(x)⟩/(‖ξ‖ ‖φ(x)‖)
+    """
+    shaped("readout", readout, target.shape, "that of the target")
+    scale = jnp.linalg.norm(target) * jnp.linalg.norm(readout)
+    return jnp.where(scale > 0, jnp.clip(target @ readout / jnp.where(scale > 0, scale, 1), -1, 1), 0)
+
+
+def identified(
+    patterns: Patterns, readout: Neurons, *, stored: Stored | None = None, classes: Int[Array, " patterns"] | None = None
+) -> Scalar:
+    """1 where the pattern nearest to firing rates φ(x) of shape (N,) is the first, the target, else 0.
+
+        argmin_μ ‖φ(x) − ξ_μ‖²
+
+    Where several are equally near up to rounding, it is the target's share of them, as if one were taken at random. The
+    negative of a pattern is another pattern, also for memories that cannot tell them apart, as it is in Hamming errors.
+
+    Arguments:
+        patterns: shape (N, K). stored: which columns count, shape (K,); all if omitted.
+        classes: one number per pattern, shape (K,): the nearest pattern need only have the target's.
+    """
+    shaped("readout", readout, patterns.shape[:1], "one entry per neuron")
+    squares = jnp.sum(patterns**2, axis=0)
+    likeness = readout @ patterns - squares / 2
+    rounding = 4 * jnp.finfo(likeness.dtype).eps * (readout @ readout + jnp.max(squares))
+    likeness = likeness if stored is None else jnp.where(stored, likeness, -jnp.inf)
+    is_nearest = likeness >= jnp.max(likeness) - rounding
+    is_right = jnp.arange(patterns.shape[1]) == 0 if classes is None else classes == classes[0]
+    return jnp.sum(is_nearest & is_right, dtype=likeness.dtype) / jnp.sum(is_nearest, dtype=likeness.dtype)
+
+
+def active_gains(log_gains: PerPattern) -> Scalar:
+    """Number of gains above 0, in [1, K]; arguments as for `perplexity`."""
+    return jnp.sum(log_gains > -jnp.inf, dtype=log_gains.dtype)
 
 
 def _of_signs(target: Neurons, error: Scalar) -> Scalar:

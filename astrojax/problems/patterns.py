@@ -43,11 +43,11 @@ def random_patterns(key: RandomKey, *, num_neurons: Count, num_patterns: int) ->
 
     Raises `InputError` for sizes below 1.
     """
-    _check(key, num_neurons, num_patterns)
+    check_sizes(key, num_neurons, num_patterns)
     # Every bit of a random word is a sign: drawing a word for each would take a third of the time of a sweep.
     words = random_words(key, jnp.arange(num_patterns), jnp.arange(-(-num_neurons // WORD))[:, None])
     bits = words[:, None] >> jnp.arange(WORD, dtype=jnp.uint32)[None, :, None]
-    return _signs(bits.reshape(-1, num_patterns)[:num_neurons] % 2 == 1)
+    return signs_where(bits.reshape(-1, num_patterns)[:num_neurons] % 2 == 1)
 
 
 @pinned
@@ -62,12 +62,12 @@ def biased_patterns(
         num_neurons: number of neurons N, at least 1.
         mean: expected value of every entry, within [−1, 1].
     """
-    _check(key, num_neurons, num_patterns)
+    check_sizes(key, num_neurons, num_patterns)
     within("mean", mean, -1, 1)
     # Compared in single precision always, so that a key means the same patterns in every precision.
     words = random_words(key, jnp.arange(num_patterns), jnp.arange(num_neurons)[:, None])
     uniform = (words >> 9).astype(jnp.float32) * jnp.float32(2**-23)  # what jax.random.uniform makes of them
-    return _signs(uniform < (1 + jnp.asarray(mean, jnp.float32)) / 2)
+    return signs_where(uniform < (1 + jnp.asarray(mean, jnp.float32)) / 2)
 
 
 @pinned
@@ -90,7 +90,7 @@ def hierarchical_patterns(
         num_prototypes: number of prototypes, at least 1.
         overlap: expected overlap of two copies of one prototype, within [0, 1].
     """
-    _check(key, num_neurons, num_patterns)
+    check_sizes(key, num_neurons, num_patterns)
     at_least("num_prototypes", num_prototypes, 1)
     within("overlap", overlap, 0, 1)
     prototype_key, copy_key = jax.random.split(key)
@@ -229,12 +229,12 @@ def _repeats(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(originals != np.arange(len(rows))), originals
 
 
-def _signs(up: Bool[Array, "*shape"]) -> Float[Array, "*shape"]:
+def signs_where(up: Bool[Array, "*shape"]) -> Float[Array, "*shape"]:
     one = jnp.ones((), jnp.result_type(float))
     return jnp.where(up, one, -one)
 
 
-def _check(key: RandomKey, num_neurons: int, num_patterns: int) -> None:
+def check_sizes(key: RandomKey, num_neurons: int, num_patterns: int) -> None:
     random_key(key)
     at_least("num_neurons", num_neurons, 1)
     at_least("num_patterns", num_patterns, 1)

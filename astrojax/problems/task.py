@@ -5,16 +5,22 @@ from collections.abc import Callable, Mapping
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int
 
-from .._internal.checks import InputError, refuse_bits
-from .._internal.random import folded, pinned
+from .._internal.checks import InputError, concrete, refuse_bits
+from .._internal.random import folded, pinned, seed_key
+from .._internal.registry import members
 from .._internal.types import Neurons, Patterns, RandomKey, Stored
 from .corruption import AbstractCorruption
 from .patterns import pooled_columns, pooled_patterns
 
 Coordinates = Mapping[str, jax.Array]
 """Coordinates of a problem or a trajectory along the axes of a sweep, by name."""
+
+
+_BINARY: dict[str | None, bool] = {}
+"""What `Task.is_binary` found of ensembles of the package, by kind."""
 
 
 class Problem(eqx.Module):
@@ -71,6 +77,25 @@ class Task(eqx.Module):
     def coordinate_names(self) -> tuple[str, str, str]:
         """Names of a problem's coordinates: the load, the level of corruption and the trial."""
         return "num_patterns", self.corruption.level_name, "trial"
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether entries are −1 and +1: those of the pool, or of patterns of a fixed key; taken for granted if traced.
+
+        It does not depend on the numbers in an ensemble of the package, so each of these is tried once.
+        """
+        if self.pool is not None:
+            return isinstance(self.pool, jax.core.Tracer) or bool((np.abs(np.asarray(self.pool)) == 1).all())
+        function = getattr(self.ensemble, "func", self.ensemble)
+        kind = next((kind for kind, own in members("patterns").items() if own is function), None)
+        if kind not in _BINARY:
+            with jax.ensure_compile_time_eval():
+                drawn = jax.jit(lambda: self.ensemble(seed_key(0), num_patterns=2))()
+                is_binary = concrete(jnp.all(jnp.abs(drawn) == 1)) is not False
+            if kind is None:
+                return is_binary
+            _BINARY[kind] = is_binary
+        return _BINARY[kind]
 
     @property
     def pool(self) -> Patterns | None:

@@ -28,11 +28,14 @@ DECODERS = {
     "nearest_unsigned": "nearest pattern, blind to x → −x",
     "bayes_signed": "Bayes decoder",
     "bayes_unsigned": "Bayes decoder, blind to x → −x",
+    "nearest_euclidean": "nearest pattern",
+    "posterior_mean": "posterior mean",
 }
 LABELS = {
     "num_patterns": "memory load $K$",
     "num_flips": "flipped entries $n$",
     "erased_fraction": "erased fraction",
+    "masked_fraction": "masked fraction",
     "noise_scale": "noise",
     **{name: _symbol(name) for name in QUANTITIES if name.startswith("tau_")},
     **{name: f"{name} {_symbol(name)}" for name in ("temperature", "slope", "coupling")},

@@ -35,18 +35,23 @@ from .drawing import (
 from .tables import (
     VALUES_IN_MEMORY,
     axes_of,
+    bounds_of,
     default_observable,
     long_axes,
     mean_and_interval,
     observables_of,
+    of_decoders,
     pieces,
     values_of,
 )
 
-REFERENCES = {"bayes_signed": "--", "bayes_unsigned": ":"}
+REFERENCES = {"bayes_signed": "--", "bayes_unsigned": ":", "posterior_mean": "--", "nearest_euclidean": ":"}
 """Decoders shown as references, the first in maps and all along an axis, and their line styles."""
 
-BETTER = {"hamming_error": "lower", "success": "higher", "overlap": "higher"}
+BETTER = {
+    **dict.fromkeys(("hamming_error", "rmse"), "lower"),
+    **dict.fromkeys(("success", "overlap", "cosine", "identified", "class_identified"), "higher"),
+}
 """Which values of an observable are better."""
 
 FORMATS: dict[str, dict[str, Any]] = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
@@ -110,7 +115,7 @@ def figures_of(
     shown: dict[str, Any] = {"observable": observable, "labels": labels}
     which = "" if observable == "hamming_error" else f"{observable}_"
     figures: dict[str, Figure] = {}
-    for name in {observable, "decoder_error"} & set(results):
+    for name in {observable, "decoder_error", "decoder_identified"} & set(results):
         if results[name].size <= VALUES_IN_MEMORY:
             results[name].load()  # once, not for each figure
     axes = long_axes(results, observable)
@@ -137,10 +142,10 @@ def heat_map(
 
     Arguments:
         results: of a run, from `load`, or a part of them, such as `results.sel(num_patterns=[10])`.
-        observable: a variable of the results; the Hamming error if omitted, or the first that was measured.
+        observable: a variable of the results; if omitted, the Hamming error, the root mean squared error, or the first.
         vertical, horizontal: the axes, by default the first two with several values. The mean is over all others.
-        models: names of models, and of Hamming errors `bayes_signed` and `bayes_unsigned` where the decoders were run; all
-            models and the first decoder by default.
+        models: names of models, and where the decoders were run `bayes_signed` and `bayes_unsigned` of Hamming errors, or
+            `posterior_mean` and `nearest_euclidean`; all models and the first decoder by default.
         labels: labels of models, axes and observables, by name; `$…$` is mathematics.
         ax: one `Axes`, or as many as there are panels, to draw on; by default those of a new figure.
 
@@ -156,7 +161,7 @@ def heat_map(
     panels = [(model_label(name, labels), values_of(results, observable, name)) for name in names]
     references = _references(results, observable, models, vertical, horizontal)
     for decoder in references if models else references[:1]:
-        panels.append((axis_label(decoder, labels), results.decoder_error.sel(decoder=decoder)))
+        panels.append((axis_label(decoder, labels), of_decoders(results, observable).sel(decoder=decoder)))
     means = [mean_and_interval(values, [vertical, horizontal])[0] for _, values in panels]
     bottom = min(float(np.nanmin(mean, initial=0)) for mean in means)
     top = max(float(np.nanmax(mean, initial=0)) for mean in means) or float(bottom == 0)
@@ -249,7 +254,7 @@ def curves(
     (along,) = _axes(results, observable, [along])
     across = next((dim for dim in long_axes(results, observable) if dim != along), None)
     number = 3 if ax is None else np.size(ax)
-    positions, is_share = results[along].values, observable == "success"
+    positions, is_share = results[along].values, bounds_of(results, observable) == (0, 1)
     number = min(number, 1 if across is None else results.sizes[across])
     # At the middles of equal parts of the other axis: its ends are often trivial.
     places = [(2 * part + 1) * results.sizes.get(across, 1) // (2 * number) for part in range(number)]
@@ -268,7 +273,7 @@ def curves(
             one.plot(positions, mean, label=model_label(name, labels), **style)
             one.fill_between(positions, low, high, color=color, alpha=0.15, linewidth=0)
         for decoder in _references(chosen, observable, models, along):
-            errors = mean_and_interval(chosen.decoder_error.sel(decoder=decoder), [along])[0]
+            errors = mean_and_interval(of_decoders(chosen, observable).sel(decoder=decoder), [along])[0]
             style = {"color": "k", "linestyle": REFERENCES[decoder]}
             one.plot(positions, errors, label=axis_label(decoder, labels), **style)
         set_axis(one, along, positions, labels)
@@ -320,7 +325,8 @@ def _axes(results: xr.Dataset, observable: str, given: Sequence[str | None]) -> 
 
 def _references(results: xr.Dataset, observable: str, models: Sequence[str] | None, *axes: str) -> list[str]:
     """The decoders to be shown beside the models: all, or those among `models`, if their errors are known along the axes."""
-    if observable != "hamming_error" or "decoder_error" not in results or not set(axes) <= set(results.decoder_error.dims):
+    decoders = of_decoders(results, observable)
+    if decoders is None or not set(axes) <= set(decoders.dims):
         return []
     return [name for name in REFERENCES if name in results.decoder.values and (models is None or name in models)]
 

@@ -16,13 +16,14 @@ from rich.table import Table
 from .._internal.errors import InputError, one_of, shown_bytes
 from .._internal.registry import members
 from .._internal.status import Status
+from ..config.axes import LEVELS
 from ..sweep.observables import HOW
 from .statistics import UNKNOWN, Bounds, Moments, mean
 
 MAX_ROWS, MAX_COLUMNS = 8, 16
 """Rows and columns of a table: a longer axis is shown at evenly spread values."""
 
-PROBLEM_AXES = ("num_patterns", "num_flips", "erased_fraction", "noise_scale", "trial")
+PROBLEM_AXES = ("num_patterns", *LEVELS.values(), "trial")
 """Axes along which every point has its own problem, besides the seed and fields of the patterns."""
 
 VALUES_IN_MEMORY = 2**19
@@ -196,11 +197,13 @@ def describe_grids(grids: Mapping[str, Mapping[str, float]], refined: Mapping[st
 def bounds_of(results: xr.Dataset, name: str) -> Bounds:
     """The smallest and the largest possible value of an observable of a run, as far as they are known."""
     match name.removeprefix("best_"):
-        case "success":
+        case "success" | "identified" | "class_identified":
             return 0, 1
-        case "overlap":
+        case "overlap" | "cosine":
             return -1, 1
-        case "perplexity":
+        case "rmse":
+            return 0, None
+        case "perplexity" | "num_active_gains":
             largest = results.get("num_patterns")
             return 1, None if largest is None else float(largest.max())
         case "hamming_error" | "soft_hamming_error" | "decoder_error":
@@ -248,8 +251,17 @@ def in_words(observable: str) -> str:
 
 
 def default_observable(results: xr.Dataset) -> str:
-    """What is shown of a run: Hamming errors, or the first observable where they were not measured."""
-    return "hamming_error" if "hamming_error" in results else next(iter(observables_of(results)), "hamming_error")
+    """What is shown of a run: Hamming errors or root mean squared ones, or the first observable where neither was measured."""
+    usual = [name for name in ("hamming_error", "rmse") if name in results]
+    return next(iter([*usual, *observables_of(results)]), "hamming_error")
+
+
+def of_decoders(results: xr.Dataset, observable: str) -> Any:
+    """The same observable of the decoders, by decoder, if they were run."""
+    same = {"hamming_error": "decoder_error"}
+    if "decoder_identified" in results:  # patterns are not of ±1
+        same = {"rmse": "decoder_error", "identified": "decoder_identified"}
+    return results.get(same.get(observable, ""))
 
 
 def axes_of(results: xr.Dataset, observable: str, least: int = 1) -> list[str]:
@@ -308,11 +320,11 @@ def distinct(values: Sequence[float | int]) -> list[str]:
 
 
 def _means_of(results: xr.Dataset, observable: str) -> dict[str, xr.DataArray]:
-    """The values to be averaged, by model; Hamming errors by decoder too."""
+    """The values to be averaged, by model, and by decoder where they are known."""
     values = {str(name): values_of(results, observable, str(name)) for name in results.model.values}
-    if observable == "hamming_error" and "decoder_error" in results:
+    if (decoders := of_decoders(results, observable)) is not None:
         for name in results.decoder.values:
-            values[f"decoder {name}".replace("_", " ")] = results.decoder_error.sel(decoder=name, drop=True)
+            values[f"decoder {name}".replace("_", " ")] = decoders.sel(decoder=name, drop=True)
     return values
 
 

@@ -21,8 +21,8 @@ FINER = 8
 FINEST = 32
 """Largest refinement."""
 
-COMPARED = ("hamming_error", "overlap")
-"""The observables of pilot problems, whatever a run stores."""
+COMPARED = {True: ("hamming_error", "overlap"), False: ("identified", "rmse")}
+"""The observables of pilot problems, whatever a run stores: whether their patterns are of ±1 or not."""
 
 LAST_TRIAL = 2**31 - 1
 """Pilot problems count down from the last possible trial."""
@@ -32,7 +32,8 @@ def calibrate(plan: Plan, session: Session, outcome_error: float | None) -> dict
     """How well the time grids of each model agree with finer ones, refined until `differ` is at most `outcome_error`, if given.
 
     By model: `refinement`; `pilots`, their number; `differ`, the share whose Hamming error differs on the finer grid; and
-    `overlap_error`, the 99% quantile of differences of overlaps among the others.
+    `overlap_error`, the 99% quantile of differences of overlaps among the others. For patterns that are not of ±1, `differ` is
+    the share that identifies another pattern, and `rmse_error` that quantile of root mean squared errors.
     """
     parts: dict[str, list[Part]] = {}
     for part in plan.grid_parts:
@@ -54,8 +55,9 @@ def calibrate(plan: Plan, session: Session, outcome_error: float | None) -> dict
 def _compare(parts: Sequence[Part], session: Session, refinement: float) -> dict[str, float | int]:
     each = -(-NUM_PILOTS // len(parts))
     outcomes = [_pair(part, session, each, refinement) for part in parts]
+    compared = COMPARED[parts[0].sweep.sample.task.is_binary]
     (errors, overlaps), (finer_errors, finer_overlaps) = (
-        [np.concatenate([pair[i][name] for pair in outcomes]) for name in COMPARED] for i in (0, 1)
+        [np.concatenate([pair[i][name] for pair in outcomes]) for name in compared] for i in (0, 1)
     )
     known = np.isfinite(errors) & np.isfinite(finer_errors)
     differ = known & (errors != finer_errors)
@@ -63,14 +65,15 @@ def _compare(parts: Sequence[Part], session: Session, refinement: float) -> dict
     return {
         "pilots": int(known.sum()),
         "differ": float(differ.sum() / max(known.sum(), 1)),
-        "overlap_error": float(np.quantile(gaps, 0.99)) if gaps.size else 0.0,
+        f"{compared[1]}_error": float(np.quantile(gaps, 0.99)) if gaps.size else 0.0,
     }
 
 
 def _pair(part: Part, session: Session, number: int, refinement: float) -> tuple[dict[str, Any], dict[str, Any]]:
     sample = dataclasses.replace(part.sweep.sample, refinement=refinement)
-    if not set(COMPARED) <= part.outputs.keys():
-        sample = dataclasses.replace(sample, observables=COMPARED)
+    compared = COMPARED[sample.task.is_binary]
+    if not set(compared) <= part.outputs.keys():
+        sample = dataclasses.replace(sample, observables=compared)
     own = _outcomes(part, session, number, sample)
     # Finer grids may have more steps than those of a run, unless it is only a few pilots that need so many.
     usual = np.quantile(own["num_steps"], 0.99)

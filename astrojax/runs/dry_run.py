@@ -76,7 +76,7 @@ def _try_part(config: Config, part: Part, measures: Sequence[Any]) -> None:
     problem = sample.draw(part.root_key, first, int(part.sweep.shapes.capacities[0]))
     if part.name == DECODERS:
         with _blaming_own(config.corruption):
-            evidence = sample.task.corruption.evidence(first[level], problem.query.shape[0])
+            evidence = sample.evidence(first, problem.query.shape[0])
         for section, decoder in zip(measures, sample.decoders if measures else (), strict=True):
             with _blaming_own(section):
                 if (answer := eqx.filter_eval_shape(decoder, problem, evidence)) is not None:

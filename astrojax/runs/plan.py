@@ -12,14 +12,14 @@ import xarray as xr
 
 from .._internal.errors import InputError
 from ..config.run import Config
-from ..config.variables import attributes, ordered
+from ..config.variables import REAL_DECODER_ERROR, attributes, ordered
 from ..storage.results import Grid, Region, Variable, coordinates_of
 from ..sweep.engine import Engine, Lanes
 from ..sweep.execution import Sweep
 from ..sweep.grid import Block, blocks, chunk_shape, grown
 from ..sweep.observables import name_of
 from ..sweep.programs import outputs
-from ..sweep.trials import RecallTrial
+from ..sweep.trials import IDENTIFIED, RecallTrial
 
 DECODERS = "decoders"
 """Name under which the decoders are counted."""
@@ -172,19 +172,25 @@ class Plan:
         if taken := [name for name in observables if name in self.coordinates.coords]:
             raise InputError(f"an observable must have a name of its own; got {taken[0]!r}, which is that of a coordinate")
         stored = [Variable(name, grid, measured[name], attributes(name, observables.get(name))) for name in ordered(measured)]
-        if decoders := self._decoders:
-            own, number = self.dims[DECODERS], len(decoders)
+        if decoders := next((part for part in self.parts if part.name == DECODERS), None):
+            own, found = self.dims[DECODERS], _of_decoders(decoders)
+            number = len(found["decoder_error"])
             sizes = (number, *(self.sizes[axis] for axis in own))
             grid = Grid(("decoder", *own), sizes, (number, *self._chunk_lengths(own)))
-            stored.append(Variable("decoder_error", grid, next(iter(decoders.values())), attributes("decoder_error")))
+            real = {} if decoders.sweep.sample.is_binary else {"decoder_error": REAL_DECODER_ERROR}
+            stored += [
+                Variable(name, grid, decoders.outputs[those[0]], attributes(name, meaning=real.get(name)))
+                for name, those in found.items()
+            ]
         return stored
 
     @functools.cached_property
     def coordinates(self) -> xr.Dataset:
         """The coordinates of the stored variables."""
         matter = {name: self.dims[name] for name in self.config.models}
+        decoders = next((_of_decoders(part)["decoder_error"] for part in self.parts if part.name == DECODERS), None)
         about = {"config_sha256": self.config.sha256(), "solver": self.config.retrieval.solver, **self.problem_sizes}
-        return coordinates_of(self.config.swept_axes(), matter, list(self._decoders) or None).assign_attrs(about)
+        return coordinates_of(self.config.swept_axes(), matter, decoders).assign_attrs(about)
 
     @functools.cached_property
     def jobs(self) -> list[Job]:
@@ -240,7 +246,8 @@ class Plan:
     def _destination(self, part: Part) -> tuple[slice, Sequence[str], dict[str, list[str]]]:
         """Where a part is stored: its models or decoders, the axes of its variables, and their measurements by variable."""
         if part.name == DECODERS:
-            return slice(0, len(part.outputs)), self.dims[DECODERS], {"decoder_error": list(part.outputs)}
+            found = _of_decoders(part)
+            return slice(0, len(found["decoder_error"])), self.dims[DECODERS], found
         model = list(self.config.models).index(part.name)
         return slice(model, model + 1), list(self.sizes), {name: [name] for name in part.outputs}
 
@@ -249,10 +256,6 @@ class Plan:
         """The parts whose trajectories are solved on grids of steps that suit each problem."""
         samples = [(part, part.sweep.sample) for part in self.parts]
         return [part for part, s in samples if isinstance(s, RecallTrial) and s.on_grid and s.num_steps is None]
-
-    @property
-    def _decoders(self) -> dict[str, np.dtype]:
-        return next((part.outputs for part in self.parts if part.name == DECODERS), {})
 
     @functools.cached_property
     def _chunk(self) -> int:
@@ -281,3 +284,10 @@ class Plan:
             inside |= {axis: slice(at, at + 1) for axis, at in part.place.items()}
             region = (first, *(inside.get(axis, slice(0, self.sizes[axis])) for axis in dims))
             yield Job(number, piece, dict.fromkeys(measured, region))
+
+
+def _of_decoders(part: Part) -> dict[str, list[str]]:
+    """What a part measures of the decoders, by stored variable, in the same order for each."""
+    names = [name for name in part.outputs if not name.endswith(IDENTIFIED)]
+    found = {"decoder_error": names, "decoder_identified": [name + IDENTIFIED for name in names]}
+    return {variable: those for variable, those in found.items() if set(those) <= part.outputs.keys()}

@@ -26,7 +26,7 @@ from .run import Execution
 EQUAL = 1e-5
 """Relative difference up to which floats count as equal."""
 
-EXACT = ("hamming_error", "decoder_error", "success", "settled")
+EXACT = ("hamming_error", "success", "settled", "identified", "class_identified", "num_active_gains", "decoder_identified")
 """Floats that are counts, and must be equal."""
 
 

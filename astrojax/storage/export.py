@@ -77,7 +77,13 @@ def _tables(results: xr.Dataset) -> Iterator["pd.DataFrame"]:
     """The table in pieces, so that memory does not grow with it."""
     results = results.drop_vars("swept_axes")
     if "decoder_error" in results:
-        errors = {f"decoder_{name}": results.decoder_error.sel(decoder=name, drop=True) for name in results.decoder.values}
+        endings = {"decoder_error": "", "decoder_identified": "_identified"}
+        errors = {
+            f"decoder_{name}{ending}": results[variable].sel(decoder=name, drop=True)
+            for variable, ending in endings.items()
+            if variable in results
+            for name in results.decoder.values
+        }
         results = results.drop_dims("decoder").assign(errors)
     dims = list(results.status.dims)
     first = dims[1]

@@ -5,17 +5,19 @@ running observables, which are measured where they are named.
 """
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
 
 from .._internal.errors import InputError, shown
-from .._internal.registry import ROLES, find, kind_of, members
+from .._internal.registry import ALL, REAL, ROLES, SIGNS, find, kind_of, members, suitable
 from .._internal.types import Neurons, Scalar
 from ..models.base import AbstractMemory
 from ..problems import observables as formulas
+from ..problems.task import Problem, Task
 from ..solve.recall import Recall
 from ..solve.running import AbstractRunningObservable, Maximum
 
@@ -36,57 +38,66 @@ HOW = {
 """Units and definition of what is recorded of how a recall was computed, whatever the observables."""
 
 
-def observable(*, units: str = "1", definition: str | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def observable(
+    *, units: str = "1", definition: str | None = None, patterns: Literal["signs", "real", "all"] | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: say in which units a function `observable(memory, target, recall)` measures, and what.
 
     Both are stored with the values. Without it units are "1", and the definition is the first line of the docstring.
+    `patterns="signs"` says that it compares signs: it is refused where patterns have entries other than −1 and +1.
     """
 
     def describe(function: Callable[..., Any]) -> Callable[..., Any]:
-        vars(function).update({"units": units} | ({} if definition is None else {"definition": definition}))
+        given = {"units": units, "definition": definition, "suited_to": patterns}
+        vars(function).update({name: value for name, value in given.items() if value is not None})
         return function
 
     return describe
 
 
-@observable(units="neurons", definition="half the sum of |target - sign(x)|; sign(0) counts as half an error")
+@observable(patterns=SIGNS, units="neurons", definition="half the sum of |target - sign(x)|; sign(0) counts as half an error")
 def hamming_error(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     return formulas.hamming_error(target, recall.state.x)
 
 
-@observable(units="neurons", definition="half the sum of |target - tanh(slope x)|")
+@observable(patterns=SIGNS, units="neurons", definition="half the sum of |target - tanh(slope x)|")
 def soft_hamming_error(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     return formulas.soft_hamming_error(target, memory.readout(recall.state))
 
 
-@observable(definition="mean of target times tanh(slope x)")
+@observable(patterns=SIGNS, definition="mean of target times tanh(slope x)")
 def overlap(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     return formulas.overlap(target, memory.readout(recall.state))
 
 
-@observable(definition="1 where the Hamming error is 0")
+@observable(patterns=SIGNS, definition="1 where the Hamming error is 0")
 def success(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     return formulas.success(target, recall.state.x)
 
 
-@observable(units="patterns", definition="exponential of the entropy of the gains; NaN for memories without gains")
+@observable(
+    patterns=ALL, units="patterns", definition="exponential of the entropy of the gains; NaN for memories without gains"
+)
 def perplexity(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     log_gains = memory.log_gains(recall.state)
     return jnp.asarray(jnp.nan, target.dtype) if log_gains is None else formulas.perplexity(log_gains)
 
 
-@observable(definition="logarithm of the target's gain; NaN for memories without gains")
+@observable(patterns=ALL, definition="logarithm of the target's gain; NaN for memories without gains")
 def log_target_gain(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     log_gains = memory.log_gains(recall.state)
     return jnp.asarray(jnp.nan, target.dtype) if log_gains is None else log_gains[0]  # the target is the first pattern
 
 
-@observable(units="dimensionless energy", definition="Lyapunov function of the final state; differs from memory to memory")
+@observable(
+    patterns=ALL, units="dimensionless energy", definition="Lyapunov function of the final state; differs from memory to memory"
+)
 def energy(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     return memory.energy(recall.state)
 
 
 @observable(
+    patterns=ALL,
     units="dimensionless energy per time",
     definition="its exact time derivative at the final state; minus the dissipation",
 )
@@ -94,7 +105,10 @@ def energy_rate(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scal
     return memory.energy_rate(recall.state)
 
 
-@observable(definition="0 where a neuron is still driven towards the other sign, so that a longer horizon changes the outcome")
+@observable(
+    patterns=SIGNS,
+    definition="0 where a neuron is still driven towards the other sign, so that a longer horizon changes the outcome",
+)
 def settled(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     x = recall.state.x
     drive = x + memory.tau_x * memory.vector_field(recall.state).x
@@ -104,6 +118,8 @@ def settled(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
 class BestOverlap(Maximum):
     """The largest overlap with the target at the start or at the end of any step."""
 
+    suited_to = SIGNS
+
     def value(self, memory: AbstractMemory, target: Neurons, state: Any) -> Scalar:
         return formulas.overlap(target, memory.readout(state))
 
@@ -111,6 +127,7 @@ class BestOverlap(Maximum):
 class BestHammingError(Maximum):
     """The smallest Hamming error at the start or at the end of any step."""
 
+    suited_to = SIGNS
     units = "neurons"
 
     def value(self, memory: AbstractMemory, target: Neurons, state: Any) -> Scalar:
@@ -123,6 +140,7 @@ class BestHammingError(Maximum):
 class TimeOfBest(AbstractRunningObservable[tuple[Scalar, Scalar]]):
     """The time at which the overlap with the target is largest, the first where it is so several times."""
 
+    suited_to = SIGNS
     units = "dimensionless time"
 
     def init(self, memory: AbstractMemory, target: Neurons, state: Any) -> tuple[Scalar, Scalar]:
@@ -141,13 +159,38 @@ class TimeOfBest(AbstractRunningObservable[tuple[Scalar, Scalar]]):
         return carry[1]
 
 
-def chosen_functions(role: str, given: Sequence[Any] | None) -> tuple[Any, ...]:
-    """Observables or decoders, given by name or as functions, as functions; those of the package if `None`.
+@observable(patterns=REAL, definition="root mean squared difference of firing rates and target, in the units of the patterns")
+def rmse(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
+    return formulas.rmse(target, memory.readout(recall.state))
 
-    Raises `InputError` for an unknown name, for something that cannot be called or has no name, and for a name used twice.
+
+@observable(patterns=REAL, definition="cosine of the angle between firing rates and target")
+def cosine(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
+    return formulas.cosine(target, memory.readout(recall.state))
+
+
+@observable(
+    patterns=REAL,
+    definition="1 where the stored pattern nearest to the firing rates is the target; its share of equally near ones",
+)
+def identified(memory: AbstractMemory, target: Neurons, recall: Recall, problem: Problem) -> Scalar:
+    return formulas.identified(problem.patterns, memory.readout(recall.state), stored=problem.stored)
+
+
+@observable(patterns=REAL, units="patterns", definition="number of gains above 0; NaN for memories without gains")
+def num_active_gains(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
+    log_gains = memory.log_gains(recall.state)
+    return jnp.asarray(jnp.nan, target.dtype) if log_gains is None else formulas.active_gains(log_gains)
+
+
+def chosen_functions(role: str, given: Sequence[Any] | None, task: Task) -> tuple[Any, ...]:
+    """Observables or decoders, given by name or as functions, as functions; those that suit the patterns of a task if `None`.
+
+    Raises `InputError` for an unknown name, for something that cannot be called or has no name, for a name used twice, and for
+    what compares signs where patterns are not of ±1.
     """
     if given is None:
-        return tuple(item for item in members(role).values() if not isinstance(item, type))
+        return tuple(suitable(role, task.is_binary))
     if isinstance(given, str) or not isinstance(given, Sequence) or not given:
         raise InputError(f"{role}s must be a list of names or functions, at least one; got {shown(given)}")
     found = tuple(find(role, item) if isinstance(item, str) else item for item in given)
@@ -164,6 +207,12 @@ def chosen_functions(role: str, given: Sequence[Any] | None) -> tuple[Any, ...]:
         if name in names:
             raise InputError(f"{role}s must have different names; got {name!r} twice: give one of them a name")
         names.add(name)
+    if unfit := [name_of(item) for item in found if getattr(item, "suited_to", None) == SIGNS and not task.is_binary]:
+        others = ", ".join(map(name_of, suitable(role, False)))
+        raise InputError(
+            f"{role}s: {', '.join(unfit)} compare signs, and these patterns have entries other than -1 and +1; "
+            f"leave them out, or take others, such as {others}"
+        )
     return found
 
 
@@ -175,6 +224,13 @@ def name_of(item: Any) -> str:
     if isinstance(item, functools.partial | eqx.Partial):
         return name_of(item.func)
     return kind_of(type(item), "")
+
+
+def takes_problem(item: Any) -> bool:
+    """Whether an observable is also given the problem."""
+    while isinstance(item, functools.partial | eqx.Partial):
+        item = item.func
+    return "problem" in inspect.signature(item).parameters
 
 
 def meaning_of(item: Any) -> tuple[str, str]:

@@ -15,15 +15,15 @@ from jaxtyping import Array, Float
 from .._internal.checks import InputError, did_you_mean, real_number, shaped, shown
 from .._internal.parameters import PER_PAIR
 from .._internal.random import seed_key
-from .._internal.types import IntScalar, Neurons, RandomKey, Scalar, ScalarLike
+from .._internal.types import IntScalar, RandomKey, Scalar, ScalarLike
 from ..models.base import AbstractMemory
-from ..problems.observables import hamming_error
+from ..problems.observables import hamming_error, identified, rmse
 from ..problems.task import Coordinates, Problem, Task
 from ..solve.retrieve import Recall, Status, prepare, recall_of
 from ..solve.running import AbstractRunningObservable, RunningObservables
 from ..solve.settings import SolveSettings
 from ..solve.time_grid import common_num_steps
-from .observables import chosen_functions, name_of
+from .observables import chosen_functions, name_of, takes_problem
 
 Observables = dict[str, jax.Array]
 
@@ -42,7 +42,9 @@ class RecallTrial(eqx.Module):
             if it is too small, a sweep doubles it, up to `max_steps`.
         settings: all of them in one object, which `given` overrides.
         observables: what is measured, in this order: names of the package's or of plugins, or functions of your own,
-            `function(memory, target, recall)`, that return one real number (see `observable`); all of the package's if omitted.
+            `function(memory, target, recall)`, that return one real number (see `observable`); a parameter `problem` is given
+            the problem, with `patterns`, `stored` and `query`. If omitted, those of the package that suit the patterns: Hamming
+            errors for patterns of ±1, root mean squared errors for others, among more.
             A function is stored under its name; a partial function or an `equinox.Module` may have an attribute `name`.
             What happens along the way is measured by running observables, such as subclasses of `Maximum` and `FirstPassage`,
             which are stored under the name of their class in snake case.
@@ -71,7 +73,7 @@ class RecallTrial(eqx.Module):
     ) -> None:
         self.task, self.build = task, build
         self.parameters, self.per_pattern = dict(parameters or {}), dict(per_pattern or {})
-        self.observables = chosen_functions("observable", observables)
+        self.observables = chosen_functions("observable", observables, task)
         given |= {} if t1 is None else {"t1": t1}
         self.settings = SolveSettings(**given) if settings is None else replace(settings, **given)
 
@@ -108,7 +110,7 @@ class RecallTrial(eqx.Module):
         """Observables of a recall on a grid of `num_steps` steps."""
         memory = self.memory(problem, coordinates)
         recall = self.recall(memory, problem, diffrax.ForwardMode(), num_steps)
-        measured = observe(memory, problem.target, recall, self.observables)
+        measured = observe(memory, problem, recall, self.observables)
         if num_steps is None:
             return measured
         first = self.first_num_steps(coordinates, problem.stored.size)
@@ -178,23 +180,28 @@ def of_columns(name: str, values: Any, columns: Any) -> Any:
 
 
 class DecoderTrial(eqx.Module):
-    """Hamming errors of decoders, by name, on the problems of `RecallTrial` at the same coordinates.
+    """Errors of decoders, by name, on the problems of `RecallTrial` at the same coordinates.
+
+    They are Hamming errors for patterns of ±1. For others they are root mean squared errors, and `NAME identified` is 1 where
+    the stored pattern nearest to the answer is the target (see `identified`).
 
     Arguments:
         task: the distribution of problems.
         decoders: names of the package's or of plugins, or functions of your own, `function(problem, evidence)`, which return
-            the signs that they take for the target's, shape (N,), or `None` where they cannot decode: their error is left out.
-            `evidence` is that of the corruption at its level, or `None` where it gives none, and Bayes decoders return
-            `None` then. All of the package's if omitted.
+            the signs that they take for the target's, or the entries, shape (N,), or `None` where they cannot decode: their
+            error is left out. `evidence` is that of the corruption at its level, for real-valued patterns its `precision`, or
+            `None` where it gives none, and Bayes decoders return `None` then. Those that suit the patterns if omitted.
 
-    Raises `InputError` for decoders that are unknown, or have no name or the same one; and if none of them can decode.
+    Raises `InputError` for decoders that are unknown, or have no name or the same one, or take signs where patterns are not of
+    ±1; and if none of them can decode.
     """
 
     task: Task
     decoders: tuple[Any, ...]
+    is_binary: bool = eqx.field(init=False, static=True)
 
     def __init__(self, task: Task, decoders: Sequence[Any] | None = None) -> None:
-        self.task, self.decoders = task, chosen_functions("decoder", decoders)
+        self.task, self.decoders, self.is_binary = task, chosen_functions("decoder", decoders, task), task.is_binary
 
     @property
     def coordinate_names(self) -> tuple[str, ...]:
@@ -204,19 +211,33 @@ class DecoderTrial(eqx.Module):
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
         return self.task.draw(root_key, coordinates, capacity)
 
+    def evidence(self, coordinates: Coordinates, num_neurons: int) -> Scalar | None:
+        """What decoders are given besides the problem."""
+        corruption = self.task.corruption
+        level = coordinates[corruption.level_name]
+        return corruption.evidence(level, num_neurons) if self.is_binary else corruption.precision(level)
+
     def solve(self, problem: Problem, coordinates: Coordinates) -> Observables:
-        level = coordinates[self.task.corruption.level_name]
-        evidence = self.task.corruption.evidence(level, problem.query.shape[0])
+        evidence = self.evidence(coordinates, problem.query.shape[0])
         answers = {name_of(decoder): decoder(problem, evidence) for decoder in self.decoders}
         known = {name: answer for name, answer in answers.items() if answer is not None}
         if not known:
             raise InputError(f"decoders must be ones that can decode {shown(self.task.corruption)}; got {', '.join(answers)}")
         for name, answer in known.items():
             shaped(f"what decoder {name} returns", answer, problem.target.shape, "one entry per neuron")
-        return {name: hamming_error(problem.target, answer) for name, answer in known.items()}
+        if self.is_binary:
+            return {name: hamming_error(problem.target, answer) for name, answer in known.items()}
+        errors = {name: rmse(problem.target, answer) for name, answer in known.items()}
+        return errors | {
+            name + IDENTIFIED: identified(problem.patterns, answer, stored=problem.stored) for name, answer in known.items()
+        }
 
 
-def observe(memory: AbstractMemory, target: Neurons, recall: Recall, observables: Sequence[Any]) -> Observables:
+IDENTIFIED = " identified"
+"""Ending of what is measured of a decoder besides its error; no name of a decoder has it."""
+
+
+def observe(memory: AbstractMemory, problem: Problem, recall: Recall, observables: Sequence[Any]) -> Observables:
     """Observables of a recall, as `chosen_functions` returns them, and how it was computed.
 
     Observables are NaN where the status is not `OK`. Raises `InputError` for one that does not return a real number.
@@ -225,7 +246,10 @@ def observe(memory: AbstractMemory, target: Neurons, recall: Recall, observables
     measured: dict[str, Scalar] = {}
     for item in observables:
         name = name_of(item)
-        value = (recall.running or {})[name] if isinstance(item, AbstractRunningObservable) else item(memory, target, recall)
+        if isinstance(item, AbstractRunningObservable):
+            value = (recall.running or {})[name]
+        else:
+            value = item(memory, problem.target, recall, **({"problem": problem} if takes_problem(item) else {}))
         measured[name] = real_number(f"observable {name}", value, dtype)
     if recall.convergence_time is not None:
         measured["convergence_time"] = recall.convergence_time

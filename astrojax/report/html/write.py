@@ -39,6 +39,8 @@ NUM_SHOWN = 8
 QUANTITIES = {
     "success": "perfect recalls (share)",
     "hamming_error": "Hamming error (neurons)",
+    "identified": "identified (share)",
+    "rmse": "root mean squared error",
     "overlap": "overlap",
     "perplexity": "perplexity (patterns)",
     "num_steps": "steps",
