@@ -47,7 +47,9 @@ if TYPE_CHECKING:  # several names a line, which isort would not do
     from .problems.observables import hamming_error as hamming_error, overlap as overlap, perplexity as perplexity
     from .problems.observables import identified as identified, rmse as rmse
     from .problems.observables import soft_hamming_error as soft_hamming_error, success as success
+    from .problems.glyphs import glyphs as glyphs
     from .problems.patterns import biased_patterns as biased_patterns, digits as digits
+    from .problems.patterns import classes_of as classes_of, classified as classified
     from .problems.patterns import hierarchical_patterns as hierarchical_patterns, load_patterns as load_patterns
     from .problems.patterns import pooled_patterns as pooled_patterns, random_patterns as random_patterns
     from .problems.real_patterns import gaussian_patterns as gaussian_patterns, spherical_patterns as spherical_patterns

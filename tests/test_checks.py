@@ -112,7 +112,7 @@ CASES = {
         ),
         "2 * bits - 1",
     ),
-    "as_patterns(bits.T, 'a.npy', binary=False)": "threshold of 0.5",
+    "as_patterns(bits.T, 'a.npy', scaling='raw')": "threshold of 0.5",
 }
 """Calls, and what their errors must say."""
 

@@ -1,6 +1,7 @@
 """Real-valued patterns: ensembles, observables and decoders agree with closed forms and NumPy; runs store what fits them."""
 
 import math
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -10,6 +11,7 @@ import pytest
 from scipy import special, stats
 
 import astrojax as aj
+from astrojax.cli import main
 from astrojax.config.validation import parse_config
 
 KEY = jax.random.key(5)
@@ -147,3 +149,123 @@ def test_a_configuration_that_compares_signs_of_real_numbers_is_refused():
     config = {"axes": {"num_patterns": 3, "num_flips": 1}, "patterns": {"kind": "gaussian"}, "observables": ["hamming_error"]}
     with pytest.raises(aj.InputError, match="observables: hamming_error compare signs"):
         aj.run(parse_config(config | {"models": {"hopfield": {"kind": "hopfield"}}}), "never")
+
+
+def test_gray_levels_are_scaled_and_digits_have_their_labels():
+    table = np.loadtxt(Path(aj.__file__).with_name("problems") / "digits.csv.gz", delimiter=",")
+    np.testing.assert_array_equal(aj.digits(scaling="raw"), table[:, :-1].T)  # which are all different
+    np.testing.assert_array_equal(aj.classes_of(aj.digits, scaling="raw"), table[:, -1])
+    np.testing.assert_allclose(aj.digits(scaling="range"), table[:, :-1].T / 8 - 1)
+    standard = (table[:, :-1] - table[:, :-1].mean()) / table[:, :-1].std()
+    np.testing.assert_allclose(aj.digits(scaling="standard"), standard.T)
+    np.testing.assert_allclose(aj.digits(scaling="sphere"), 8 * standard.T / np.linalg.norm(standard.T, axis=0))
+    signs, first = np.unique(np.where(table[:, :-1] > 7, 1, -1), axis=0, return_index=True)
+    np.testing.assert_array_equal(aj.classes_of(aj.digits), table[np.sort(first), -1])
+    assert len(signs) == 1750
+
+
+def test_files_are_scaled_and_labeled(tmp_path):
+    rows, labels = np.random.default_rng(4).random((6, 9)), np.array([3, 3, 0, 1, 1, 1])
+    np.savez(tmp_path / "mine.npz", rows=rows, labels=labels)
+    np.savetxt(tmp_path / "labels.csv", labels, "%d")
+    np.testing.assert_array_equal(aj.load_patterns(tmp_path / "mine.npz", array="rows", scaling="raw"), rows.T)
+    for name in ("mine.npz", "labels.csv"):
+        np.testing.assert_array_equal(aj.classes_of(aj.load_patterns, path="mine.npz", labels=tmp_path / name), labels)
+    wrong = {"exclude each other": {"scaling": "range", "threshold": 0.5}, "one of raw, range,": {"scaling": "unit"}}
+    for text, how in wrong.items():
+        with pytest.raises(aj.InputError, match=text):
+            aj.load_patterns(tmp_path / "mine.npz", array="rows", **how)
+    np.savetxt(tmp_path / "labels.csv", labels[:5], "%d")
+    patterns = {"kind": "file", "path": "mine.npz", "array": "rows", "scaling": "range", "labels": "labels.csv"}
+    config = {"axes": {"num_patterns": 3, "noise_scale": 1}, "corruption": "noise", "patterns": patterns}
+    with pytest.raises(aj.InputError, match=r"patterns\.labels: must hold 6 labels, one per row; got 5"):
+        aj.run(parse_config(config | {"models": {"h": {"kind": "hopfield"}}}, folder=tmp_path), "never")
+
+
+def test_glyphs_are_distinct_pictures_of_letters():
+    binary, gray = aj.glyphs(size=10), aj.glyphs(size=10, scaling="range")
+    classes = aj.classes_of(aj.glyphs, size=10)
+    assert set(np.unique(binary)) == {-1, 1}
+    assert np.unique(binary, axis=1).shape == binary.shape == (100, classes.size)
+    assert gray.shape[1] > binary.shape[1]
+    assert (float(gray.min()), float(gray.max())) == (-1, 1)
+    assert set(np.asarray(classes)) == set(range(26))
+    # A letter looks more like the same letter in another font than like others.
+    cosines = np.corrcoef(np.asarray(binary).T)
+    same = np.asarray(classes)[:, None] == np.asarray(classes)
+    np.fill_diagonal(cosines, np.nan)
+    assert np.nanmean(cosines[same]) > np.nanmean(cosines[~same]) + 0.2
+    shifted = aj.glyphs(size=10, characters="I", num_fonts=1, max_shift=2, threshold=0.1)
+    assert shifted.shape == (100, 25)
+    pictures = np.asarray(shifted).reshape(10, 10, 25)
+    np.testing.assert_array_equal(pictures[4:, :, 20:], pictures[:-4, :, :5])  # four pixels farther down
+    for wrong in ({"characters": "AA"}, {"characters": "A "}, {"characters": "\u0f00"}, {"size": 5, "max_shift": 1}):
+        with pytest.raises(aj.InputError, match="must be"):
+            aj.glyphs(**wrong)
+
+
+def test_memories_are_given_the_classes_of_patterns_if_they_take_them():
+    seen = []
+
+    def build(patterns, *, stored, pattern_classes=None):
+        seen.append(pattern_classes)
+        return aj.HopfieldMemory(patterns, stored=stored)
+
+    at = {"num_patterns": jnp.asarray(3), "num_flips": jnp.asarray(1), "trial": jnp.asarray(0)}
+    copies = eqx.Partial(aj.hierarchical_patterns, num_neurons=9, num_prototypes=2, overlap=0.5)
+    for ensemble in (copies, eqx.Partial(aj.random_patterns, num_neurons=9)):
+        trial = aj.RecallTrial(aj.Task(ensemble, aj.Flips()), build)
+        trial.memory(trial.draw(KEY, at, 4), at)
+    np.testing.assert_array_equal(seen[0], [0, 1, 0, 1])
+    assert seen[1] is None
+    pool = aj.digits()
+    trial = aj.RecallTrial(aj.Task(eqx.Partial(aj.pooled_patterns, pool=pool), aj.Flips(), aj.classes_of(aj.digits)), build)
+    problem = trial.draw(KEY, at, 4)
+    trial.memory(problem, at)
+    where = [int(np.flatnonzero((pool == column[:, None]).all(axis=0))[0]) for column in problem.patterns.T]
+    np.testing.assert_array_equal(seen[2], aj.classes_of(aj.digits)[jnp.asarray(where)])
+    trial = aj.RecallTrial(aj.Task(ensemble, aj.Flips()), aj.HopfieldMemory, observables=["class_identified"])
+    with pytest.raises(aj.InputError, match="class_identified needs patterns with classes"):
+        aj.run_sweeps({"h": aj.Sweep(trial, {"num_patterns": [2], "num_flips": [1], "trial": [0]})}, KEY)
+
+
+CONFIG = """
+trials: 8
+models:
+  linear: {kind: astrocyte, score: distance, activation: identity, temperature: 1}
+"""
+GRAY = """
+patterns: {kind: digits, scaling: range}
+corruption: masking
+axes: {num_patterns: [4, 30], masked_fraction: 0.2}
+retrieval: {t1: 4}
+"""
+LETTERS = """
+patterns: {kind: glyphs, size: 8, num_fonts: 3}
+axes: {num_patterns: 20, num_flips: 4}
+retrieval: {t1: 4, num_steps: 40}
+observables: [hamming_error, identified, class_identified]
+"""
+
+
+@pytest.mark.parametrize(("what", "shown"), [(GRAY, "rmse"), (LETTERS, "hamming_error")])
+def test_a_run_is_stored_shown_and_verified(what, shown, tmp_path, monkeypatch, capsys, no_figures):
+    monkeypatch.chdir(tmp_path)
+    Path("run.yaml").write_text(CONFIG + what, encoding="utf-8")
+    assert main(["run", "run.yaml"]) == 0
+    results = aj.load("runs/run")
+    assert main(["show", "runs/run"]) == 0
+    assert f"mean {shown.replace('_', ' ').replace('hamming', 'Hamming')}" in capsys.readouterr().out
+    assert main(["verify", "runs/run", "--share", "1"]) == 0
+    aj.write_run_page("runs/run", "page.html")
+    if shown == "rmse":
+        assert results.decoder_error.attrs["units"] == "1"
+        assert [str(name) for name in results.decoder.values] == ["nearest_euclidean", "posterior_mean"]
+        figure = aj.figures.curves(results, "identified", "num_patterns")
+        assert {"posterior mean", "nearest pattern"} <= {text.get_text() for text in figure.legends[0].get_texts()}
+        # What is shown of a digit without its bottom fifth determines which one it is.
+        assert float(results.decoder_identified.mean()) == 1
+        assert "success" not in results
+    else:
+        assert results.decoder_error.attrs["units"] == "neurons"
+        assert bool((results.class_identified >= results.identified).all())

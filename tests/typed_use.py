@@ -27,6 +27,15 @@ assert_type(aj.random_features_patterns(key, num_neurons=30, num_patterns=10, nu
 assert_type(aj.gaussian_patterns(key, num_neurons=30, num_patterns=10), jax.Array)
 assert_type(aj.spherical_patterns(key, num_neurons=30, num_patterns=10), jax.Array)
 assert_type(aj.digits(), jax.Array)
+assert_type(aj.glyphs(size=16, scaling="standard"), jax.Array)
+assert_type(aj.classes_of(aj.digits, scaling="range"), jax.Array | None)
+
+
+@aj.classified(lambda num_patterns, **_: jnp.arange(num_patterns) % 2)
+def halves(key: jax.Array, *, num_patterns: int) -> jax.Array:
+    return aj.random_patterns(key, num_neurons=30, num_patterns=num_patterns)
+
+
 assert_type(aj.pooled_patterns(key, pool=aj.digits(), num_patterns=20), jax.Array)
 assert_type(aj.load_patterns("mine.npy"), jax.Array)
 assert_type(aj.compact_patterns(patterns), aj.CompactPatterns)

@@ -80,7 +80,8 @@ def transposition(path: str, array: str | None = None, threshold: object = None)
     """A line of Python that writes the transpose of the array in a file."""
     old, new = json.dumps(path), json.dumps(str(Path(path).with_suffix(".npy")))
     if Path(path).suffix.lower() == ".csv":
-        return f"np.save({new}, aj.load_patterns({old}, threshold={threshold}, binary=False, max_duplicates=10**9))"
+        how = "scaling='raw'" if threshold is None else f"threshold={threshold}"
+        return f"np.save({new}, aj.load_patterns({old}, {how}, max_duplicates=10**9))"
     return f"np.save({new}, np.load({old}){'' if array is None else f'[{json.dumps(array)}]'}.T)"
 
 

@@ -39,6 +39,7 @@ from ..models.activations import AbstractActivation
 from ..models.gain_maps import AbstractGainMap
 from ..models.gap_junctions import AbstractGapJunctions
 from ..models.scores import AbstractScore, scores
+from ..problems.glyphs import glyphs
 from ..problems.patterns import digits, ensembles, load_patterns
 
 
@@ -162,6 +163,7 @@ class Parameter(NamedTuple):
             annotation, limits, more = _named_number(allowed.names), None, {"exclude_if": lambda value: value is None}
         elif allowed:
             annotation = Literal[allowed.names]
+            more |= {"exclude_if": lambda value: value is None} if self.default is None else {}
         elif PER_NEURON in self.metadata:
             annotation, limits = Annotated[Real, Field(**(limits or Range()).bounds()), *MaybeFile], None
             meaning = f"{meaning}; or a file with one number per neuron"
@@ -360,7 +362,7 @@ def _can_be_given(annotation: Any) -> bool:
 
 
 def _pattern_section(kind: str, source: Any) -> type[Choice]:
-    parameters = parameters_of(source, leave_out=("key", "num_patterns", "binary"))
+    parameters = parameters_of(source, leave_out=("key", "num_patterns"))
     return _section(kind, source, "Patterns", {one.name: one.field() for one in parameters}, Choice)
 
 
@@ -512,13 +514,11 @@ class KindError(ValueError):
 MEMORIES = {kind: _section_of("memory", kind, build) for kind, build in memories().items()}
 """Sections of memories, by kind."""
 
-PATTERNS = {
-    kind: _pattern_section(kind, source) for kind, source in (*ensembles().items(), ("digits", digits), ("file", load_patterns))
-}
-"""Sections of patterns, by kind."""
+POOLS = {"digits": digits, "glyphs": glyphs, "file": load_patterns}
+"""Patterns that are the same in every problem, which draws some of them: functions that return them, by kind."""
 
-POOLS = ("digits", "file")
-"""Kinds of patterns that are the same in every problem, which draws some of them."""
+PATTERNS = {kind: _pattern_section(kind, source) for kind, source in (ensembles() | POOLS).items()}
+"""Sections of patterns, by kind."""
 
 _KNOWN_MEMORIES: Any = Annotated[functools.reduce(operator.or_, MEMORIES.values()), Field(discriminator="kind")]
 _KNOWN_PATTERNS: Any = Annotated[functools.reduce(operator.or_, PATTERNS.values()), Field(discriminator="kind")]

@@ -4,11 +4,12 @@ Pattern number μ is drawn from a key of its own, derived from the given key and
 patterns that the same key gives, whatever the padding, the batch or the floating-point precision.
 """
 
+import inspect
 import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -16,17 +17,48 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .._internal.arrays import read_array, transposition
-from .._internal.checks import InputError, at_least, random_key, refuse_bits, shown, within
-from .._internal.parameters import LARGEST, Range
+from .._internal.checks import InputError, at_least, one_of, random_key, refuse_bits, shown, within
+from .._internal.parameters import LARGEST, OneOf, Range
 from .._internal.random import folded, pinned, random_order, random_words
 from .._internal.registry import members
-from .._internal.types import Count, Patterns, RandomKey, ScalarLike
+from .._internal.types import PER_PATTERN, Count, Patterns, RandomKey, ScalarLike
 
 DIGITS = Path(__file__).with_name("digits.csv.gz")
 """The test set of the source of `digits`, CC BY 4.0: 64 pixels and the digit in each line."""
 
 WORD = 32
 """Bits of a random word."""
+
+SCALINGS = ("raw", "range", "standard", "sphere")
+Scaling = Annotated[str | None, OneOf(SCALINGS)]
+"""How real-valued patterns are scaled: not at all; so that the smallest and the largest of all entries become −1 and 1; so that
+entries have the mean 0 and the standard deviation 1; or so, and then every pattern to the length √N."""
+
+Source = TypeVar("Source", bound=Callable[..., Any])
+
+
+def classified(classes: Callable[..., Any]) -> Callable[[Source], Source]:
+    """Decorator: say which classes the patterns have that an ensemble, or the source of a pool, returns.
+
+    `classes` takes all its parameters but `key`, by name, and returns one integer per pattern, shape (K,), or `None`.
+    """
+
+    def describe(source: Source) -> Source:
+        vars(source)["classes"] = classes
+        return source
+
+    return describe
+
+
+def classes_of(source: Callable[..., Any], **parameters: Any) -> Int[Array, " patterns"] | None:
+    """Classes of the patterns that a function such as `digits` returns for these parameters, shape (K,); `None` without any."""
+    classes = getattr(source, "classes", None)
+    if classes is None:
+        return None
+    bound = inspect.signature(source).bind_partial(**parameters)
+    bound.apply_defaults()
+    found = classes(**bound.arguments)
+    return None if found is None else jnp.asarray(found, jnp.int32)
 
 
 @pinned
@@ -70,6 +102,7 @@ def biased_patterns(
     return signs_where(uniform < (1 + jnp.asarray(mean, jnp.float32)) / 2)
 
 
+@classified(lambda num_patterns, num_prototypes, **_: jnp.arange(num_patterns) % num_prototypes)
 @pinned
 def hierarchical_patterns(
     key: RandomKey,
@@ -133,32 +166,72 @@ def ensembles() -> dict[str, Callable[..., Patterns]]:
     return members("patterns")
 
 
-def digits(*, threshold: Annotated[ScalarLike, Range(ge=0, le=15)] = 7) -> Patterns:
-    """Handwritten digits, 8×8 pixels, as binary patterns.
+def _digits(threshold: ScalarLike, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
+    within("threshold", threshold, 0, 15)
+    table = np.loadtxt(DIGITS, delimiter=",")
+    return pool_of(table[:, :-1], table[:, -1], threshold, scaling)
+
+
+@classified(lambda **parameters: _digits(**parameters)[1])
+def digits(*, threshold: Annotated[ScalarLike, Range(ge=0, le=15)] = 7, scaling: Scaling = None) -> Patterns:
+    """Handwritten digits, 8×8 pixels, as binary patterns; or in gray levels. Their classes are the digits.
 
     Arguments:
         threshold: gray levels above it become +1.
+        scaling: gray levels instead, scaled by `range`, `standard` or `sphere`, or `raw` (see `load_patterns`).
 
     Returns:
         The distinct patterns of the test set, in its order, shape (64, 1750) at the default threshold, ±1.
 
-    Raises `InputError` for a threshold outside [0, 15], which would leave no pixel or no difference.
+    Raises `InputError` for a threshold outside [0, 15], which would leave no pixel or no difference, and an unknown scaling.
 
     Source: Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, doi:10.24432/C50P49.
     """
-    within("threshold", threshold, 0, 15)
-    rows = np.where(np.loadtxt(DIGITS, delimiter=",")[:, :-1] > threshold, 1.0, -1.0)
-    repeats, _ = _repeats(rows)
-    return jnp.asarray(np.delete(rows, repeats, axis=0).T, jnp.result_type(float))
+    return jnp.asarray(_digits(threshold, scaling)[0].T, jnp.result_type(float))
 
 
+def pool_of(rows: np.ndarray, labels: np.ndarray, threshold: ScalarLike, scaling: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct ones among rows of gray levels, as signs or scaled, and their labels."""
+    rows = np.where(rows > threshold, 1.0, -1.0) if scaling is None else scaled(rows, scaling)
+    kept = np.delete(np.arange(len(rows)), _repeats(rows)[0])
+    return rows[kept], labels[kept]
+
+
+def scaled(rows: np.ndarray, scaling: str) -> Any:
+    """Rows of real numbers, scaled; see `SCALINGS`. `InputError` for an unknown scaling, and where entries do not vary."""
+    one_of("scaling", scaling, SCALINGS)
+    if scaling == "raw":
+        return rows
+    low, high = rows.min(), rows.max()
+    if low == high:
+        raise InputError(f"scaling: {scaling} needs entries that differ; all are {low:g}")
+    if scaling == "range":
+        return (2 * rows - low - high) / (high - low)
+    rows = (rows - rows.mean()) / rows.std()
+    if scaling == "standard":
+        return rows
+    return rows * math.sqrt(rows.shape[1]) / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def _labels(labels: str | os.PathLike[str] | None, **_: Any) -> np.ndarray | None:
+    """Labels from a file, as integers."""
+    if labels is None:
+        return None
+    values = read_array(labels, "labels" if Path(labels).suffix.lower() == ".npz" else None).ravel()
+    if not np.array_equal(values, np.round(values)) or np.abs(values).max(initial=0) > LARGEST:
+        raise InputError(f"labels in {labels} must be integers of at most {LARGEST}")
+    return values
+
+
+@classified(_labels)
 def load_patterns(
     path: str | os.PathLike[str],
     *,
     array: str | None = None,
     threshold: ScalarLike | None = None,
-    binary: bool = True,
     max_duplicates: Annotated[int, Range(ge=0, le=LARGEST)] = 0,
+    scaling: Scaling = None,
+    labels: Annotated[str | os.PathLike[str] | None, PER_PATTERN] = None,
 ) -> Patterns:
     """Patterns from a file with one pattern per row, or one picture: `.npy`, `.npz` or `.csv`.
 
@@ -169,17 +242,21 @@ def load_patterns(
         path: file of patterns. Pickled arrays are never loaded.
         array: which array of an `.npz` file; not needed if it holds one. Its shape is (K, N), or (K, height, width).
         threshold: when given, entries above it become +1 and the others −1.
-        binary: whether every entry must be −1 or +1.
         max_duplicates: how many rows may repeat an earlier one.
+        scaling: when given, entries may be any real numbers. With `range` the smallest of all becomes −1 and the largest 1;
+            with `standard` their mean becomes 0 and their standard deviation 1; with `sphere` every pattern has the length √N
+            after that; `raw` leaves them as they are.
+        labels: classes of the patterns, an integer for each row; of an `.npz` file the array `labels`. They do not change what
+            is returned: `classes_of` returns them.
 
     Returns:
         Patterns as columns, shape (N, K).
 
-    Raises `InputError` for a file that is missing or cannot be read, and for rows that are not numbers, not finite, not ±1, or
-    too often the same; the message names file, row and column.
+    Raises `InputError` for a file that is missing or cannot be read, and for rows that are not numbers, not finite, not ±1
+    without a scaling, or too often the same; the message names file, row and column.
     """
     rows = read_array(path, array)
-    return as_patterns(rows, str(path), array=array, threshold=threshold, binary=binary, max_duplicates=max_duplicates)
+    return as_patterns(rows, str(path), array=array, threshold=threshold, max_duplicates=max_duplicates, scaling=scaling)
 
 
 def as_patterns(
@@ -188,14 +265,16 @@ def as_patterns(
     *,
     array: str | None = None,
     threshold: ScalarLike | None = None,
-    binary: bool = True,
     max_duplicates: int = 0,
+    scaling: str | None = None,
 ) -> Patterns:
     """Rows of a file as patterns, shape (N, K), as `load_patterns` makes and refuses them."""
     where = f"patterns in {path}"
     at_least("max_duplicates", max_duplicates, 0)
     if threshold is not None and not (np.ndim(threshold) == 0 and np.isreal(threshold) and np.isfinite(threshold)):
         raise InputError(f"threshold must be a finite number; got {shown(threshold)}")
+    if threshold is not None and scaling is not None:
+        raise InputError(f"threshold and scaling exclude each other; got {threshold} and {scaling}")
     if rows.ndim not in (2, 3) or 0 in rows.shape:
         raise InputError(f"{where} must be a table with one pattern per row, or a stack of pictures; got shape {rows.shape}")
     rows = rows.reshape(len(rows), -1)
@@ -204,11 +283,13 @@ def as_patterns(
     _refuse_entries(where, rows, ~(np.abs(rows) <= float(jnp.finfo(precision).max)), f"must be finite in {precision}")
     if threshold is not None:
         rows = np.where(rows > threshold, 1.0, -1.0)
-    if np.isin(rows, (0, 1)).all() and (rows == 0).any():
+    if np.isin(rows, (0, 1)).all() and (rows == 0).any() and scaling in (None, "raw"):
         raise InputError(f"{where} must be of -1 and +1; got 0 and 1 alone: give a threshold of 0.5 (threshold: 0.5)")
-    if binary:
+    if scaling is not None:
+        rows = scaled(rows, scaling)
+    else:
         middle = (rows.min() + rows.max()) / 2
-        hint = f"; give a threshold, for instance {middle:g}, to make them binary" if rows.min() < rows.max() else ""
+        hint = f"; give a threshold, for instance {middle:g}, or a scaling" if rows.min() < rows.max() else ""
         _refuse_entries(where, rows, np.abs(rows) != 1, "must be -1 or +1", hint)
     repeats, originals = _repeats(rows)
     if len(repeats) > max_duplicates:

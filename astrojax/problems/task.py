@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from .._internal.checks import InputError, concrete, refuse_bits
+from .._internal.checks import InputError, concrete, refuse_bits, shaped
 from .._internal.random import folded, pinned, seed_key
 from .._internal.registry import members
 from .._internal.types import Neurons, Patterns, RandomKey, Stored
 from .corruption import AbstractCorruption
-from .patterns import pooled_columns, pooled_patterns
+from .patterns import classes_of, pooled_columns, pooled_patterns
 
 Coordinates = Mapping[str, jax.Array]
 """Coordinates of a problem or a trajectory along the axes of a sweep, by name."""
@@ -33,6 +33,8 @@ class Problem(eqx.Module):
     tie_key: RandomKey
     columns: Int[Array, " patterns"] | None
     """Columns of the pool that the patterns come from; `None` without a pool."""
+    classes: Int[Array, " patterns"] | None = None
+    """The class of each pattern, if there are classes."""
 
 
 class Task(eqx.Module):
@@ -44,14 +46,20 @@ class Task(eqx.Module):
     Arguments:
         ensemble: `ensemble(key, num_patterns=K)` returns patterns, shape (N, K); the first is the same for every K.
         corruption: `corruption(key, pattern, level)` gives a query.
+        classes: of the patterns of a pool, shape (pool size,), as `classes_of` returns them; those of an ensemble are its own.
     """
 
     ensemble: Callable[..., Patterns]
     corruption: AbstractCorruption
+    classes: Int[Array, " pool"] | None = None
 
     def __check_init__(self) -> None:
         if self.pool is not None:
             refuse_bits("pool", self.pool)
+        if self.classes is not None:
+            if self.pool_size is None:
+                raise InputError("classes are those of a pool; decorate the ensemble with classified")
+            shaped("classes", self.classes, (self.pool_size,), "one per pattern of the pool")
 
     @pinned
     def draw(self, root_key: RandomKey, coordinates: Coordinates, capacity: int) -> Problem:
@@ -64,13 +72,20 @@ class Task(eqx.Module):
         pattern_key, corruption_key, tie_key = folded(root_key, *parts, jnp.arange(3))
         patterns = self.ensemble(pattern_key, num_patterns=capacity)
         target = patterns[:, 0]
+        if self.pool_size is None:
+            columns, function = None, getattr(self.ensemble, "func", self.ensemble)
+            classes = classes_of(function, num_patterns=capacity, **getattr(self.ensemble, "keywords", {}))
+        else:
+            columns = pooled_columns(pattern_key, size=self.pool_size, num_patterns=capacity)
+            classes = None if self.classes is None else self.classes[columns]
         return Problem(
             patterns=patterns,
             stored=jnp.arange(capacity, dtype=num_patterns.dtype) < num_patterns,
             target=target,
             query=self.corruption(corruption_key, target, level),
             tie_key=tie_key,
-            columns=None if self.pool_size is None else pooled_columns(pattern_key, size=self.pool_size, num_patterns=capacity),
+            columns=columns,
+            classes=classes,
         )
 
     @property

@@ -25,7 +25,7 @@ from ..config.sections import PARAMETERS, PATTERNS, POOLS, STATIC, Choice, Memor
 from ..config.tune import TuneConfig
 from ..config.validation import ConfigError
 from ..models import AbstractMemory
-from ..problems.patterns import digits, load_patterns, pooled_patterns
+from ..problems.patterns import classes_of, pooled_patterns
 from ..problems.task import Task
 from ..sweep.effective_axes import effective_coordinates
 from ..sweep.execution import Sweep
@@ -57,7 +57,11 @@ def build(config: Config, memory: int | None = None) -> Plan:
 
 
 def _parts(
-    config: Config, name: str, dims: Sequence[str], outer: Sequence[str], load: Callable[[Any, str, str], jax.Array]
+    config: Config,
+    name: str,
+    dims: Sequence[str],
+    outer: Sequence[str],
+    load: Callable[[Any, str, str], tuple[jax.Array, jax.Array | None]],
 ) -> Iterator[Part]:
     axes = {axis: named for axis, named in config.swept_axes().items() if axis in dims}
     inner = {axis: named for axis, named in axes.items() if axis not in outer}
@@ -287,14 +291,16 @@ def _numbers_in(file: Path, shape: tuple[int, ...], path: str, source: str, num_
     return jnp.asarray(values, precision)
 
 
-def task_of(config: Config | TuneConfig, load: Callable[[Any, str, str], jax.Array]) -> tuple[Task, int]:
+def task_of(
+    config: Config | TuneConfig, load: Callable[[Any, str, str], tuple[jax.Array, jax.Array | None]]
+) -> tuple[Task, int]:
     """Where problems come from, and how many neurons they have."""
     corruption = config.corruption.build(**config.corruption.own_fields())
     patterns = config.patterns
     if patterns.kind in POOLS:
-        pool = load(patterns, config.name, config.precision)
+        pool, classes = load(patterns, config.name, config.precision)
         _check_pool(config, pool)
-        return Task(eqx.Partial(pooled_patterns, pool=pool), corruption), pool.shape[0]
+        return Task(eqx.Partial(pooled_patterns, pool=pool), corruption, classes), pool.shape[0]
     ensemble = eqx.Partial(patterns.build, **patterns.own_fields())
     if patterns.kind not in PATTERNS:
         try_ensemble(patterns)
@@ -318,12 +324,14 @@ def _check_pool(config: Config | TuneConfig, pool: jax.Array) -> None:
         raise ConfigError(config.name, faults)
 
 
-def load_pool(patterns: Any, name: str, precision: str) -> jax.Array:
-    """The patterns that a section stands for, as columns. Raises `ConfigError` for a file that cannot be used."""
+def load_pool(patterns: Any, name: str, precision: str) -> tuple[jax.Array, jax.Array | None]:
+    """The patterns that a section stands for, as columns, and their classes. Raises `ConfigError` for unusable files."""
+    fields = patterns.own_fields()
     with jax.enable_x64(precision == "float64"):
-        if patterns.kind == "digits":
-            return digits(threshold=patterns.threshold)
         try:
-            return load_patterns(patterns.path, **patterns.model_dump(exclude={"kind", "path"}))
+            pool, classes = patterns.build(**fields), classes_of(patterns.build, **fields)
         except InputError as error:
-            raise ConfigError(name, [("patterns.path", str(error))]) from error
+            raise ConfigError(name, [("patterns.path" if "path" in fields else "patterns", str(error))]) from error
+    if classes is not None and classes.shape != pool.shape[1:]:
+        raise ConfigError(name, [("patterns.labels", f"must hold {pool.shape[1]} labels, one per row; got {classes.size}")])
+    return pool, classes

@@ -177,6 +177,14 @@ def identified(memory: AbstractMemory, target: Neurons, recall: Recall, problem:
     return formulas.identified(problem.patterns, memory.readout(recall.state), stored=problem.stored)
 
 
+@observable(definition="1 where the stored pattern nearest to the firing rates has the target's class")
+def class_identified(memory: AbstractMemory, target: Neurons, recall: Recall, problem: Problem) -> Scalar:
+    if problem.classes is None:
+        raise InputError("class_identified needs patterns with classes, such as digits, glyphs, or a file with labels")
+    rates = memory.readout(recall.state)
+    return formulas.identified(problem.patterns, rates, stored=problem.stored, classes=problem.classes)
+
+
 @observable(patterns=REAL, units="patterns", definition="number of gains above 0; NaN for memories without gains")
 def num_active_gains(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     log_gains = memory.log_gains(recall.state)

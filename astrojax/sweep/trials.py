@@ -34,6 +34,7 @@ class RecallTrial(eqx.Module):
     Arguments:
         task: the distribution of problems.
         build: `build(patterns, stored=…, **parameters)` returns a memory; an `equinox.Partial` keeps settings comparable.
+            A parameter `pattern_classes` is given the classes of the patterns where they have any.
         parameters: dynamical parameters by name. Coordinates override them, and may also name other parameters of `build`.
         per_pattern: parameters with one entry per pattern of a pool, by name, shape (…, pool size).
         given: settings of the solve by name, as for `retrieve`: `t1` (default 10), `solver`, `rtol`, `atol`, `max_steps`,
@@ -159,6 +160,8 @@ class RecallTrial(eqx.Module):
         others = {name: value for name, value in coordinates.items() if name not in self.task.coordinate_names}
         parameters: dict[str, Any] = self.parameters | {n: v for n, v in others.items() if n in taken or takes_any}
         parameters |= {name: of_columns(name, values, problem.columns) for name, values in self.per_pattern.items()}
+        if problem.classes is not None and "pattern_classes" in taken:
+            parameters = {"pattern_classes": problem.classes} | parameters
         patterns = parameters.pop("patterns", problem.patterns)
         return self.build(patterns, stored=problem.stored, **parameters)
 
