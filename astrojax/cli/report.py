@@ -7,7 +7,7 @@ from typing import Any
 
 from .._internal.errors import RunError
 from .._internal.files import refuse_links, write_json
-from ..config.files import run_again
+from ..config.files import CONFIG, run_again
 from ..storage import folder as store
 from ..storage.provenance import read_record
 from .output import Output
@@ -49,6 +49,11 @@ def show_run(
     def draw(**chosen: Any) -> Any:
         from ..report.figures import figures_of
 
+        if chosen.pop("theory", False):
+            from ..config.run import Config
+            from ..config.validation import read
+
+            chosen["theory"] = read(folder / CONFIG, Config, trust=None)
         return figures_of(results, **chosen)
 
     figures = _figures(folder, content, draw, drawing)

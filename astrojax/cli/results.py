@@ -15,6 +15,7 @@ def show(parser: Parser) -> None:
     examples:
       astrojax show runs/first
       astrojax show runs/mine --along temperature,num_flips
+      astrojax show runs/mine --theory
       astrojax show runs/mine --html                # one page that needs no other file
       astrojax show runs/mine --format pdf,svg --models astrocyte,hopfield --label num_flips='flipped bits'
       astrojax show runs/mine --json | jq .summary.success
@@ -27,6 +28,8 @@ def show(parser: Parser) -> None:
     parser.option("--format", "FORMATS", text, type=_names, dest="formats")
     parser.option("--observable", "NAME", "what tables and figures show, by default hamming_error or rmse")
     parser.option("--models", "NAMES", "models and decoders in figures, with commas; all if omitted", type=_names)
+    text = "draw what theory says over the figures along an axis, where it says something"
+    parser.add_argument("--theory", action="store_true", default=None, help=text)
     text = "what figures call a model, an axis or an observable, with mathematics in $…$; may be repeated"
     parser.option("--label", "NAME=TEXT", text, type=_label, action="append", dest="labels")
     add_output(parser, quiet=True)
@@ -34,11 +37,11 @@ def show(parser: Parser) -> None:
 
 
 def _show(options: argparse.Namespace) -> int:
-    given = {name: getattr(options, name) for name in ("formats", "observable", "models", "labels")}
+    given = {name: getattr(options, name) for name in ("formats", "observable", "models", "labels", "theory")}
     given["labels"] = options.labels and dict(options.labels)
     drawing = {name: value for name, value in given.items() if value is not None}
     if options.html is not None and set(drawing) - {"formats"}:
-        raise InputError("--html: a page shows the whole run; leave out --observable, --models and --label")
+        raise InputError("--html: a page shows the whole run; leave out --observable, --models, --label and --theory")
     from ..config.files import is_search
     from .report import show_run, show_search
 
@@ -46,7 +49,7 @@ def _show(options: argparse.Namespace) -> int:
     if not is_search(folder):
         show_run(output, folder, options.along, options.html, drawing)
     elif options.along or set(drawing) - {"formats"}:
-        text = "--along, --observable, --models and --label are for runs"
+        text = "--along, --observable, --models, --label and --theory are for runs"
         raise InputError(f"{text}; {folder} is the folder of a search, whose runs are in {folder / 'heldout'}")
     else:
         show_search(output, folder, options.html, drawing)

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -44,6 +44,9 @@ from .tables import (
     pieces,
     values_of,
 )
+
+if TYPE_CHECKING:
+    from ..config.run import Config
 
 REFERENCES = {"bayes_signed": "--", "bayes_unsigned": ":", "posterior_mean": "--", "nearest_euclidean": ":"}
 """Decoders shown as references, the first in maps and all along an axis, and their line styles."""
@@ -108,8 +111,12 @@ def figures_of(
     observable: str | None = None,
     models: Sequence[str] | None = None,
     labels: Labels = None,
+    theory: "Config | None" = None,
 ) -> dict[str, Figure]:
-    """All figures that the axes of a run allow, by name; arguments as for `curves`."""
+    """All figures that the axes of a run allow, by name; arguments as for `curves`.
+
+    Raises `InputError` if theory is asked for and says nothing of any figure along an axis.
+    """
     checked, observable = _checked(results, observable, models, labels)
     names = [str(name) for name in checked.model.values]
     shown: dict[str, Any] = {"observable": observable, "labels": labels}
@@ -123,8 +130,15 @@ def figures_of(
         figures[observable] = heat_map(results, models=models, **shown)
         for other in names[1:]:
             figures[f"{which}difference_{names[0]}_{other}"] = difference(results, names[0], other, **shown)
+    silent: list[InputError] = []
     for axis in axes:
-        figures[f"{which}along_{axis}"] = curves(results, along=axis, models=models, **shown)
+        try:
+            figures[f"{which}along_{axis}"] = curves(results, along=axis, models=models, theory=theory, **shown)
+        except NoTheoryError as error:
+            silent.append(error)
+            figures[f"{which}along_{axis}"] = curves(results, along=axis, models=models, **shown)
+    if theory is not None and len(silent) == len(axes):
+        raise (silent or [InputError("theory is drawn along an axis of several values; this run has none")])[0]
     return figures
 
 
@@ -230,6 +244,7 @@ def curves(
     models: Sequence[str] | None = None,
     labels: Labels = None,
     ax: Any = None,
+    theory: "Config | None" = None,
 ) -> Figure:
     """Draw the mean of an observable along one axis of a sweep, unsmoothed, one line per model.
 
@@ -242,12 +257,15 @@ def curves(
         models: as for `heat_map`, but all decoders by default. The color of a model does not depend on the choice.
         ax: one or several `Axes` to draw on, by default those of a new figure. The legend lies to the right of the last:
             `layout="constrained"` of their figure keeps room for it.
+        theory: the configuration of the run, as `load_config` returns it, if what theory says is to be drawn too (see
+            `astrojax.theory`): gray lines for the nearest pattern, thin dashed lines and vertical thresholds for models.
 
     Returns:
         The figure that the axes belong to.
 
     Raises:
-        InputError (a ValueError): for unknown names, and results without an axis with several values.
+        InputError (a ValueError): for unknown names, results without an axis with several values, and if theory is asked for
+            and says nothing of this figure.
     """
     every = [str(name) for name in _checked(results, observable, None, labels)[0].model.values]
     results, observable = _checked(results, observable, models, labels)
@@ -259,6 +277,7 @@ def curves(
     # At the middles of equal parts of the other axis: its ends are often trivial.
     places = [(2 * part + 1) * results.sizes.get(across, 1) // (2 * number) for part in range(number)]
     figure, panels = make_panels(ax, len(places), (1 + 4.2 * len(places), 4.0))
+    has_theory = False
     for one, place in zip(panels, places, strict=True):
         chosen = results if across is None else results.isel({across: place})
         for name in map(str, results.model.values):
@@ -276,14 +295,54 @@ def curves(
             errors = mean_and_interval(of_decoders(chosen, observable).sel(decoder=decoder), [along])[0]
             style = {"color": "k", "linestyle": REFERENCES[decoder]}
             one.plot(positions, errors, label=axis_label(decoder, labels), **style)
+        if theory is not None:
+            has_theory |= _draw_theory(one, theory, chosen, observable, along, every, labels)
         set_axis(one, along, positions, labels)
         one.set_title(fixed_values(chosen, labels), fontsize="medium")
+    if theory is not None and not has_theory:
+        raise NoTheoryError(theory, observable, along)
     panels[0].set_ylabel(observable_label(results, observable, labels, "mean ", (along, across)))
     handles, _ = max((one.get_legend_handles_labels() for one in panels), key=lambda found: len(found[0]))
     title = "mean, 95% interval" if is_share else "mean, quartiles"
     if handles:
         add_legend(figure, handles, None if ax is None else panels[-1], title=title)
     return figure
+
+
+class NoTheoryError(InputError):
+    """Theory was asked for, and says nothing of a figure."""
+
+    def __init__(self, config: "Config", observable: str, along: str) -> None:
+        super().__init__(
+            f"theory says nothing of {observable} along {along} for {config.patterns.kind} patterns and "
+            f"{config.corruption.kind}: it gives, for random patterns, hamming_error and success after flips, for one load and "
+            "number of flips or along them; thresholds of these along temperature and num_patterns; and overlap and "
+            "hamming_error of Hopfield networks along num_patterns"
+        )
+
+
+def _draw_theory(
+    ax: Any, config: "Config", results: xr.Dataset, observable: str, along: str, every: list[str], labels: Labels
+) -> bool:
+    """Draw the lines of theory, and whether there are any."""
+    from .theory_lines import lines_of
+
+    lines = lines_of(config, results, observable, along)
+    for line in lines:
+        label, color = line.label, "0.5"
+        if line.model is not None:
+            label, color = f"{model_label(line.model, labels)}: {label}", COLORS[every.index(line.model) % len(COLORS)]
+        style: dict[str, Any] = {
+            "color": color,
+            "linestyle": line.style,
+            "linewidth": 1,
+            "label": label,
+        }
+        if isinstance(line.values, np.ndarray):
+            ax.plot(results[along].values, line.values, **style)
+        else:
+            ax.axvline(line.values, **style)
+    return bool(lines)
 
 
 def _checked(
