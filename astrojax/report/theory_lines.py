@@ -13,7 +13,7 @@ from ..config.run import Config
 from ..config.sections import Unread, sections_in
 from ..theory.capacity import SCORES
 
-PARTS = ("score", "gain_map", "activation")
+PARTS = ("score", "gain_map", "activation", "gap_junctions")
 
 
 class Line(NamedTuple):
@@ -64,7 +64,7 @@ def _lines(config: Config, results: xr.Dataset, observable: str, along: str) -> 
     size, load = sizes[0], math.log(loads[0]) / sizes[0]
     for name in map(str, results.model.values):
         model = config.models[name]
-        score, gain_map, activation = (getattr(getattr(model, part, None), "kind", "") for part in PARTS)
+        score, gain_map, activation, junctions = (getattr(getattr(model, part, None), "kind", "") for part in PARTS)
         if activation not in ("", "tanh"):
             continue
         axes = (f"models.{name}.temperature", "temperature")
@@ -72,7 +72,7 @@ def _lines(config: Config, results: xr.Dataset, observable: str, along: str) -> 
         slopes = known(getattr(model, "slope", None), f"models.{name}.slope", "slope")
         score = "linear" if model.kind == "modern_hopfield" else score
         is_biased = any(getattr(model, prior, None) for prior in ("logit_bias", "initial_gain_logits"))
-        is_gated = gain_map in ("", "softmax") and getattr(model, "gain_regime", "") != "frozen" and not is_biased
+        is_gated = gain_map in ("", "softmax") and junctions in ("", "none") and getattr(model, "gain_regime", "") != "frozen" and not is_biased
         if flips is not None and is_gated and score in SCORES and temperatures is not None and 2 * flips[0] <= size:
             threshold = math.nan
             if along in axes and load <= math.log(2):
