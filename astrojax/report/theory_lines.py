@@ -72,7 +72,8 @@ def _lines(config: Config, results: xr.Dataset, observable: str, along: str) -> 
         slopes = known(getattr(model, "slope", None), f"models.{name}.slope", "slope")
         score = "linear" if model.kind == "modern_hopfield" else score
         is_biased = any(getattr(model, prior, None) for prior in ("logit_bias", "initial_gain_logits"))
-        is_gated = gain_map in ("", "softmax") and junctions in ("", "none") and getattr(model, "gain_regime", "") != "frozen" and not is_biased
+        is_simple = gain_map in ("", "softmax") and junctions in ("", "none") and not is_biased
+        is_gated = is_simple and getattr(model, "gain_regime", "") != "frozen"
         if flips is not None and is_gated and score in SCORES and temperatures is not None and 2 * flips[0] <= size:
             threshold = math.nan
             if along in axes and load <= math.log(2):
