@@ -278,7 +278,7 @@ def _check_parameter(name: str, how: Searched, model: Any, sections: Mapping[str
         for edge in ("low", "high"):
             if not limits.admits(getattr(how, edge)):
                 raise InputError(f"needs a {edge} that {name} may be, {limits}; got {getattr(how, edge):g}")
-    if name in QUANTITIES and name not in DIMENSIONS and how.low <= 0:
+    if name == "t1" and how.low <= 0:
         raise InputError(f"needs a positive low; got {how.low:g}")
     if sections.get("gradient") == "implicit" and name in TRANSIENT:
         raise InputError("does not move an equilibrium, so that gradient: implicit cannot find it")

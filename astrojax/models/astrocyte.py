@@ -128,7 +128,7 @@ class AstrocyteMemory(AbstractMemory):
         "tau_p": {"gain_regime": ("dynamic",)},
         "initial_gain_logits": {"gain_regime": ("dynamic", "frozen")},
         "logit_bias": {"gain_regime": ("dynamic", "adiabatic")},
-        "gap_strength": {"gain_regime": ("dynamic",), "gap_junctions": ("ring", "classes", "matrix")},
+        "gap_strength": {"gain_regime": ("dynamic",)},
     }
 
     def __init__(

@@ -29,8 +29,9 @@ from ..problems.patterns import classes_of, pooled_patterns
 from ..problems.task import Task
 from ..sweep.effective_axes import effective_coordinates
 from ..sweep.execution import Sweep
+from ..sweep.programs import one_lane
 from ..sweep.trials import DecoderTrial, RecallTrial
-from .dry_run import try_ensemble, try_own_code
+from .dry_run import is_own, try_ensemble, try_own_code
 from .plan import DECODERS, Part, Plan
 
 
@@ -49,11 +50,27 @@ def build(config: Config, memory: int | None = None) -> Plan:
     }
     load = functools.cache(load_pool)
     parts = tuple(part for name, varied in dims.items() for part in _parts(config, name, varied, outer, load))
+    _refuse_parts_that_do_not_fit(config, parts)
     try_own_code(config, parts)
     if memory is not None:
         _refuse_too_large(config, parts, memory)
     _refuse_idle_parameters(config, parts)
     return Plan(config, parts, dims, outer)
+
+
+def _refuse_parts_that_do_not_fit(config: Config, parts: Sequence[Part]) -> None:
+    """Raise `ConfigError` for a model that refuses its parts, such as a score that does not go with its activation."""
+    for name, part in {part.name: part for part in parts if part.name != DECODERS}.items():
+        sample, lane = part.sweep.sample, one_lane(part.sweep.grid.at(np.zeros(1, int)))
+        size = int(part.sweep.shapes.capacities[0])
+        if is_own(config.models[name]):
+            continue  # which is tried by itself
+        try:
+            eqx.filter_eval_shape(
+                lambda sample=sample, lane=lane, size=size: sample.memory(sample.draw(seed_key(0), lane, size), lane)
+            )
+        except InputError as error:
+            raise ConfigError(config.name, [(f"models.{name}", str(error))]) from error
 
 
 def _parts(
@@ -196,13 +213,14 @@ def _read_files(
     section: Choice, fields: dict[str, Any], path: str, source: str, task: Task, num_neurons: int
 ) -> dict[str, jax.Array]:
     """Take the files of numbers for each pattern out of the fields of a section, and read them."""
-    given = {name: fields.pop(name) for name in section.files}
-    size = task.pool_size or 0
-    return {
-        name: _numbers_in(file, (size,) * (2 if name in PER_PAIR else 1), f"{path}.{name}", source, num_neurons)
-        for name, file in given.items()
-        if file is not None
-    }
+    given, found = {name: fields.pop(name) for name in section.files}, dict[str, jax.Array]()
+    for name, file in given.items():
+        if file is not None:
+            shape = (task.pool_size or 0,) * (2 if name in PER_PAIR else 1)
+            found[name] = _numbers_in(file, shape, f"{path}.{name}", source, num_neurons)
+            if name in PER_PAIR and not np.array_equal(found[name], found[name].T):
+                raise ConfigError(source, [(f"{path}.{name}", f"{file} must hold a symmetric matrix")])
+    return found
 
 
 def _without_static(build: Any, given: dict[str, Any]) -> Any:
