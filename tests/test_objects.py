@@ -113,11 +113,12 @@ def test_objects_and_a_file_give_the_same_run(mylab, tmp_path, monkeypatch):
         },
         observables=["hamming_error", mylab.block_error],
         decoders=["nearest_signed", mylab.shown_entries],
+        retrieval={"num_steps": 100},  # which needs no programs to try finer grids
     )
     stored = aj.run(experiment, tmp_path / "objects").load()
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     axes = {"axes.num_patterns": [3], "axes.num_occluded": [8], "observables": ["hamming_error", "mylab.py:block_error"]}
-    config = aj.load_config(LAB / "run.yaml", trust=True, trials=4, **axes)
+    config = aj.load_config(LAB / "run.yaml", trust=True, trials=4, **axes, **{"retrieval.num_steps": 100})
     models = {name: model for name, model in config.models.items() if name != "sparse"}
     named = aj.run(config.model_copy(update={"models": models}), tmp_path / "named").load()
     xr.testing.assert_equal(stored, named)

@@ -195,6 +195,7 @@ def test_a_run_that_stores_a_users_observable_is_loaded_and_shown(tmp_path, monk
         "patterns": {"kind": "random", "num_neurons": 12},
         "axes": {"num_patterns": [2, 8], "num_flips": [1, 3]},
         "trials": 4,
+        "retrieval": {"num_steps": 100},
     }
     results = aj.run(Config.model_validate(raw), tmp_path / "run")
     assert list(results)[:2] == ["overlap", "angle"]

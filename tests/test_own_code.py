@@ -40,8 +40,10 @@ axes: {num_patterns: 2, num_flips: [1, 2]}
 trials: 3
 patterns: {num_neurons: 8}
 models: {a: {kind: astrocyte, temperature: 1, score: "spy.py:Score"}}
+retrieval: {num_steps: 50}
 decoders: false
 """
+"""A number of steps needs no programs to try finer grids."""
 
 TUNE = """
 axes: {num_patterns: 2, num_flips: 1}
@@ -84,7 +86,7 @@ def lab(tmp_path):
     jax.config.update("jax_numpy_dtype_promotion", before)
 
 
-def test_without_trust_nothing_is_imported(capsys):
+def test_without_trust_nothing_is_imported(capsys, no_figures):
     commands = {
         "run run.yaml": 2,
         "run run.yaml --dry-run": 2,
@@ -147,8 +149,7 @@ def test_a_run_folder_repeats_elsewhere_and_refuses_changed_code(capsys):
 
 
 def test_a_run_equals_retrieve_one_by_one(lab):
-    steps = {"retrieval.num_steps": 400}  # which needs no programs to try finer grids
-    config = aj.load_config(lab / "run.yaml", trust=True, trials=3, precision="float64", **steps)
+    config = aj.load_config(lab / "run.yaml", trust=True, trials=3, precision="float64", **{"retrieval.num_steps": 400})
     results = aj.run(config, "r")
     module = own_code._file(str(lab / "mylab.py"))
     with jax.enable_x64(True):
@@ -163,7 +164,7 @@ def test_a_run_equals_retrieve_one_by_one(lab):
             }
             stored = results.sel(num_patterns=load, num_occluded=occluded, sharpness=sharpness).isel(trial=trial)
             for name, memory in memories.items():
-                recall = aj.retrieve(memory, problem.query, t1=10.0, solver="etd3", rtol=1e-6)
+                recall = aj.retrieve(memory, problem.query, t1=10.0, solver="adams", num_steps=2000)
                 wrong = np.sign(recall.x) != problem.target
                 error = stored.sel(model=name)
                 assert error.hamming_error == aj.hamming_error(problem.target, recall.x)

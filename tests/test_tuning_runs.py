@@ -80,7 +80,8 @@ def assert_same_search(one: Path, other: Path) -> None:
     assert tuned[0] == tuned[1]
 
 
-def test_the_page_of_a_search_has_its_values_its_history_and_held_out_problems(searched, tmp_path):
+def test_the_page_of_a_search_has_its_values_its_history_and_held_out_problems(searched, tmp_path, monkeypatch):
+    monkeypatch.setattr("astrojax.report.html.render.render_figure", lambda figure: b"drawn by the search already")
     page = write_run_page(searched, tmp_path / "page.html").read_text()
     best = yaml.safe_load((searched / "tuned.yaml").read_text())["models"]["tuned"]
     assert f"{best['temperature']:.4g}</td>" in page
@@ -91,7 +92,7 @@ def test_the_page_of_a_search_has_its_values_its_history_and_held_out_problems(s
         assert f">{heading}</h2>" in page
 
 
-def test_a_search_leaves_history_figures_and_a_configuration_to_run(searched, capsys):
+def test_a_search_leaves_history_figures_and_a_configuration_to_run(searched, capsys, no_figures):
     results = aj.load_search(searched)
     history = results.history
     assert dict(history.sizes) == {"score": 2, "start": 2, "step": 7}
