@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 STYLED := astrojax tests experiments benchmarks docs
-# Most tests spend their time compiling, which these flags cut to a third.
+# Most tests and tutorials spend their time compiling, which these flags cut.
 QUICK := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1
 PYTEST := XLA_FLAGS="$$XLA_FLAGS $(QUICK)" $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
@@ -37,7 +37,7 @@ check: .venv/dev        ## style, and types as the oldest Python has them and ea
 	  if python$$python -c '' 2> /dev/null; then $(BIN)/mypy --python-version $$python || exit 1; fi; done
 
 docs: .venv/dev         ## the documentation, its tutorials executed: build/docs/index.html
-	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+	@XLA_FLAGS="$$XLA_FLAGS $(QUICK)" $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
 	@echo "open build/docs/index.html"
 
 build: .venv/dev        ## wheel and source distribution, into dist

@@ -126,3 +126,12 @@ def test_times_that_rounding_takes_beyond_the_horizon_end_at_it():
     recall = aj.retrieve(aj.HopfieldMemory(PATTERNS.astype(jnp.float32)), QUERY, t1=20.0, ts=times, **FAST)
     assert recall.status == aj.Status.OK
     assert recall.ts[-1] == 20
+
+
+def test_retrievals_by_default_can_be_differentiated_in_reverse():
+    """Traced, not computed: slow tests compare the values with differences of SciPy's."""
+
+    def overlap(temperature):
+        return aj.retrieve(aj.AstrocyteMemory(PATTERNS, temperature=temperature), QUERY, t1=1.0).x @ PATTERNS[:, 0]
+
+    assert jax.eval_shape(jax.grad(overlap), 0.1).shape == ()
