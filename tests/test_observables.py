@@ -79,6 +79,7 @@ class Steps(aj.AbstractRunningObservable):
         return carry
 
 
+BEST = ("best_overlap", "best_hamming_error", "time_of_best")
 PEAK, ARRIVAL = PeakNorm(), Arrival(0.9)
 
 
@@ -98,7 +99,7 @@ def one(trial, place):
     ],
 )
 def test_running_observables_are_those_of_the_states_at_the_ends_of_steps(settings):
-    trial = aj.RecallTrial(TASK, aj.AstrocyteMemory, observables=[PEAK, ARRIVAL, Steps], t1=6.0, **settings)
+    trial = aj.RecallTrial(TASK, aj.AstrocyteMemory, observables=[PEAK, ARRIVAL, Steps, *BEST], t1=6.0, **settings)
     found = swept(trial)
     np.testing.assert_array_equal(found["steps"], found["num_steps"])
     assert 0 < np.isinf(found["arrival"]).sum() < found["arrival"].size
@@ -116,6 +117,11 @@ def test_running_observables_are_those_of_the_states_at_the_ends_of_steps(settin
             np.interp(0.9, *(part[i : i + 2] for part in (values, ts))) if (i := np.argmax(values >= 0.9) - 1) >= 0 else np.inf
         )
         assert found["arrival"][place] == pytest.approx(crossing, rel=1e-3)
+        x, target = np.asarray(states.x), np.asarray(problem.target)
+        overlaps, errors = np.tanh(5 * x) @ target / 12, np.sum(np.sign(x) != target, axis=1)
+        best = [overlaps.max(), errors.min(), np.asarray(ts)[overlaps >= overlaps.max() - 1e-4].min()]
+        np.testing.assert_allclose([found[name][place] for name in BEST[:2]], best[:2], rtol=1e-3)
+        assert best[2] * (1 - 1e-3) <= found["time_of_best"][place] <= 6
 
 
 def test_rejected_steps_and_failed_recalls_do_not_count():
