@@ -135,3 +135,12 @@ def test_retrievals_by_default_can_be_differentiated_in_reverse():
         return aj.retrieve(aj.AstrocyteMemory(PATTERNS, temperature=temperature), QUERY, t1=1.0).x @ PATTERNS[:, 0]
 
     assert jax.eval_shape(jax.grad(overlap), 0.1).shape == ()
+
+
+@pytest.mark.parametrize(("score", "expected"), [("squared", 0.0), ("linear", 1.0)])
+def test_a_query_of_zeros_is_retrieved_on_a_grid(score, expected):
+    """A single pattern: neurons stay at 0, where the drive is m/N, or relax to the pattern, as 1 − exp(−t)."""
+    memory = aj.AstrocyteMemory(jnp.ones((4, 1)) * jnp.asarray([[1.0], [-1.0], [1.0], [1.0]]), score=score)
+    recall = aj.retrieve(memory, jnp.zeros(4), t1=2.0, solver="adams", num_steps=100)
+    assert recall.status == aj.Status.OK
+    np.testing.assert_allclose(recall.x, expected * (1 - np.exp(-2)) * memory.patterns[:, 0], atol=1e-6)

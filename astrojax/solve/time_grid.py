@@ -58,7 +58,8 @@ def scale_of_grid(memory: AbstractMemory, y0: PyTree) -> Scalar:
     """Time up to which steps are nearly uniform."""
     neurons = jnp.max(jnp.abs(y0.x))
     change = jnp.max(jnp.abs(memory.tau_x * memory.vector_field(y0).x))
-    return jax.lax.stop_gradient(memory.time_scale() * jnp.minimum(1, SUDDEN * neurons / jnp.maximum(change, neurons)))
+    share = jnp.where(neurons > 0, SUDDEN * neurons / jnp.maximum(change, neurons), 1)
+    return jax.lax.stop_gradient(memory.time_scale() * jnp.minimum(1, share))
 
 
 def ends_of_steps(
