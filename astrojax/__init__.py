@@ -43,9 +43,8 @@ if TYPE_CHECKING:  # several names a line, which isort would not do
     from .problems.corruption import add_noise as add_noise, erase as erase, flip as flip
     from .problems.decoders import bayes_decoder as bayes_decoder, nearest_pattern as nearest_pattern
     from .problems.decoders import posterior_decoder as posterior_decoder
-    from .problems.observables import active_gains as active_gains, cosine as cosine
     from .problems.observables import hamming_error as hamming_error, overlap as overlap, perplexity as perplexity
-    from .problems.observables import identified as identified, rmse as rmse
+    from .problems.observables import cosine as cosine, identified as identified, rmse as rmse
     from .problems.observables import soft_hamming_error as soft_hamming_error, success as success
     from .problems.glyphs import glyphs as glyphs
     from .problems.patterns import biased_patterns as biased_patterns, digits as digits

@@ -84,7 +84,6 @@ def test_observables_agree_with_numpy():
     assert float(aj.identified(twice, twice[:, 0])) == pytest.approx(1 / 3)
     assert float(aj.identified(jnp.asarray(patterns), -jnp.asarray(patterns[:, 0]))) == 0
     assert float(aj.cosine(twice[:, 0], jnp.zeros(12))) == 0
-    assert float(aj.active_gains(jnp.log(jnp.asarray([0.5, 0.5, 0.0])))) == 2
 
 
 def test_decoders_agree_with_numpy_and_the_gaussian_error():

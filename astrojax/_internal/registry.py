@@ -72,12 +72,12 @@ def members(role: str) -> dict[str, Any]:
 
 SIGNS: Final = "signs"
 REAL: Final = "real"
-ALL: Final = "all"
-"""Patterns for which a decoder or an observable is taken where none is named; those for `SIGNS` suit only entries of ±1."""
+NAMED: Final = "named"
+"""What decoders and observables are for: only patterns of ±1; others, where none is named; any, but only where named."""
 
 
 def suits(patterns: str) -> Callable[[Item], Item]:
-    """Decorator: say for which patterns a decoder or an observable is: `SIGNS`, `REAL` (entries other than ±1) or `ALL`."""
+    """Decorator: say what a decoder suits."""
 
     def mark(item: Item) -> Item:
         vars(item)["suited_to"] = patterns
@@ -89,7 +89,7 @@ def suits(patterns: str) -> Callable[[Item], Item]:
 def suitable(role: str, is_binary: bool) -> list[Any]:
     """The package's own functions of a role that are taken where none is named, for patterns of ±1 or others."""
     functions = [item for item in members(role).values() if not isinstance(item, type)]
-    return [item for item in functions if getattr(item, "suited_to", None) in (ALL, SIGNS if is_binary else REAL)]
+    return [item for item in functions if getattr(item, "suited_to", None) in (None, SIGNS if is_binary else REAL)]
 
 
 def names(role: str) -> list[str]:

@@ -17,10 +17,6 @@ DEFINITIONS = {
 """Units and definition of every variable of the package."""
 
 
-REAL_DECODER_ERROR = "1", "root mean squared error of a decoder on the same problem, for reference"
-"""Units and definition of `decoder_error` where patterns are not of ±1."""
-
-
 def ordered(names: Iterable[str]) -> list[str]:
     """Names of variables in the order in which they are stored: the package's observables, a user's, all others."""
     names = set(names)
@@ -28,7 +24,7 @@ def ordered(names: Iterable[str]) -> list[str]:
     return [name for name in [*OBSERVABLES, *sorted(names - DEFINITIONS.keys()), *others] if name in names]
 
 
-def attributes(name: str, observable: Any = None, meaning: tuple[str, str] | None = None) -> dict[str, str]:
+def attributes(name: str, observable: Any = None) -> dict[str, str]:
     """Units and definition of a variable, which a user's `observable` measures if it is none of the package's."""
-    units, definition = meaning or (DEFINITIONS[name] if observable is None else meaning_of(observable))
+    units, definition = DEFINITIONS[name] if observable is None else meaning_of(observable)
     return {"units": units, "long_name": name.replace("_", " "), "definition": definition}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import numpy as np
 from jinja2 import Template
 from pydantic import ValidationError
@@ -23,6 +24,8 @@ from ..config.axes import Axes
 from ..config.files import dump_yaml
 from ..config.run import Config, level_of
 from ..config.sections import POOLS, Choice, MemorySection, Parameter, parameters_of, score_parameters, section_of
+from ..problems.corruption import Flips
+from ..problems.task import Task
 
 NUM_NEURONS = (16, 20, 25, 30, 36, 49, 64, 100)
 """Sizes of random patterns that can be chosen. Each has a compiled program of its own."""
@@ -62,8 +65,9 @@ def built_in(role: str) -> dict[str, Any]:
 
 @functools.cache
 def everything() -> Offer:
-    """What is offered without a configuration. Ensembles need no more than their size."""
+    """What is offered without a configuration: ensembles of ±1 that need no more than their size."""
     drawn = {kind: section for kind, section in built_in("patterns").items() if {"num_neurons"} == section.own_fields().keys()}
+    drawn = {kind: one for kind, one in drawn.items() if Task(eqx.Partial(one.build, **one.own_fields()), Flips()).is_binary}
     models = built_in("memory")
     axes = Axes.model_validate({"num_patterns": [30], "num_flips": [8]})
     config = Config(name="explored", trials=TRIALS, axes=axes, models=models)

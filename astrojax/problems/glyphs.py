@@ -3,7 +3,7 @@
 import functools
 import itertools
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -31,24 +31,18 @@ LARGEST_SIDE, LARGEST_SHIFT = 256, 16
 def _pictures(size: int, characters: str, num_fonts: int, max_shift: int) -> tuple[np.ndarray, np.ndarray]:
     """Ink of every pixel, from 0 to 1, and the number of the character, for every font, character and position."""
     import matplotlib as mpl
-    from matplotlib.ft2font import FT2Font, LoadFlags
+    from matplotlib.ft2font import FT2Font
 
     inner, rows, labels = size - 2 * max_shift, [], []
+    whole = FINER * inner
     for name in FONTS[:num_fonts]:
         font = FT2Font(str(Path(mpl.get_data_path(), "fonts", "ttf", f"{name}.ttf")))
         if missing := [one for one in characters if not font.get_char_index(ord(one))]:
             raise InputError(f"characters must be in the font {name}, which lacks {missing[0]!r}; take fewer fonts or others")
 
-        def draw(character: str, height: float) -> np.ndarray:
-            font.set_size(height, 72)  # noqa: B023
-            font.set_text(character, 0.0, flags=LoadFlags.NO_HINTING)  # noqa: B023
-            font.draw_glyphs_to_bitmap(antialiased=True)  # noqa: B023
-            return np.asarray(font.get_image(), np.float64) / 255  # noqa: B023
-
-        whole = FINER * inner
-        largest = max(max(draw(one, float(whole)).shape) for one in characters)
+        largest = max(max(_ink(font, one, float(whole)).shape) for one in characters)
         for number, one in enumerate(characters):
-            ink = draw(one, whole * whole / (largest + 2))[:whole, :whole]
+            ink = _ink(font, one, whole * whole / (largest + 2))[:whole, :whole]
             if not ink.any():
                 raise InputError(f"characters must be ones that leave ink; got {one!r}")
             margins = [((whole - side) // 2, whole - side - (whole - side) // 2) for side in ink.shape]
@@ -57,6 +51,16 @@ def _pictures(size: int, characters: str, num_fonts: int, max_shift: int) -> tup
                 rows.append(np.pad(picture, ((down, 2 * max_shift - down), (right, 2 * max_shift - right))).ravel())
                 labels.append(number)
     return np.array(rows), np.array(labels)
+
+
+def _ink(font: Any, character: str, height: float) -> np.ndarray:
+    """Ink of a character in a font of that height in pixels, in the smallest rectangle around it."""
+    from matplotlib.ft2font import LoadFlags
+
+    font.set_size(height, 72)
+    font.set_text(character, 0.0, flags=LoadFlags.NO_HINTING)
+    font.draw_glyphs_to_bitmap(antialiased=True)
+    return np.asarray(font.get_image(), np.float64) / 255
 
 
 def _glyphs(

@@ -112,11 +112,6 @@ def identified(
     return jnp.sum(is_nearest & is_right, dtype=likeness.dtype) / jnp.sum(is_nearest, dtype=likeness.dtype)
 
 
-def active_gains(log_gains: PerPattern) -> Scalar:
-    """Number of gains above 0, in [1, K]; arguments as for `perplexity`."""
-    return jnp.sum(log_gains > -jnp.inf, dtype=log_gains.dtype)
-
-
 def _of_signs(target: Neurons, error: Scalar) -> Scalar:
     """The error, or NaN for a traced target with entries other than ±1."""
     require_signs("target", target)

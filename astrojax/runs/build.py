@@ -34,6 +34,8 @@ from ..sweep.trials import DecoderTrial, RecallTrial
 from .dry_run import is_own, try_ensemble, try_own_code
 from .plan import DECODERS, Part, Plan
 
+LoadPool = Callable[[Any, str, str], tuple[jax.Array, jax.Array | None]]
+
 
 def build(config: Config, memory: int | None = None) -> Plan:
     """The plan of a run.
@@ -73,13 +75,7 @@ def _refuse_parts_that_do_not_fit(config: Config, parts: Sequence[Part]) -> None
             raise ConfigError(config.name, [(f"models.{name}", str(error))]) from error
 
 
-def _parts(
-    config: Config,
-    name: str,
-    dims: Sequence[str],
-    outer: Sequence[str],
-    load: Callable[[Any, str, str], tuple[jax.Array, jax.Array | None]],
-) -> Iterator[Part]:
+def _parts(config: Config, name: str, dims: Sequence[str], outer: Sequence[str], load: LoadPool) -> Iterator[Part]:
     axes = {axis: named for axis, named in config.swept_axes().items() if axis in dims}
     inner = {axis: named for axis, named in axes.items() if axis not in outer}
     own = config.own_axes()
@@ -309,9 +305,7 @@ def _numbers_in(file: Path, shape: tuple[int, ...], path: str, source: str, num_
     return jnp.asarray(values, precision)
 
 
-def task_of(
-    config: Config | TuneConfig, load: Callable[[Any, str, str], tuple[jax.Array, jax.Array | None]]
-) -> tuple[Task, int]:
+def task_of(config: Config | TuneConfig, load: LoadPool) -> tuple[Task, int]:
     """Where problems come from, and how many neurons they have."""
     corruption = config.corruption.build(**config.corruption.own_fields())
     patterns = config.patterns

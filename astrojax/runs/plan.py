@@ -12,12 +12,12 @@ import xarray as xr
 
 from .._internal.errors import InputError
 from ..config.run import Config
-from ..config.variables import REAL_DECODER_ERROR, attributes, ordered
+from ..config.variables import attributes, ordered
 from ..storage.results import Grid, Region, Variable, coordinates_of
 from ..sweep.engine import Engine, Lanes
 from ..sweep.execution import Sweep
 from ..sweep.grid import Block, blocks, chunk_shape, grown
-from ..sweep.observables import name_of
+from ..sweep.observables import name_of, rmse
 from ..sweep.programs import outputs
 from ..sweep.trials import IDENTIFIED, RecallTrial
 
@@ -177,11 +177,9 @@ class Plan:
             number = len(found["decoder_error"])
             sizes = (number, *(self.sizes[axis] for axis in own))
             grid = Grid(("decoder", *own), sizes, (number, *self._chunk_lengths(own)))
-            real = {} if decoders.sweep.sample.is_binary else {"decoder_error": REAL_DECODER_ERROR}
-            stored += [
-                Variable(name, grid, decoders.outputs[those[0]], attributes(name, meaning=real.get(name)))
-                for name, those in found.items()
-            ]
+            measured_as = {} if decoders.sweep.sample.is_binary else {"decoder_error": rmse}
+            for name, those in found.items():
+                stored.append(Variable(name, grid, decoders.outputs[those[0]], attributes(name, measured_as.get(name))))
         return stored
 
     @functools.cached_property

@@ -197,9 +197,12 @@ def load_search(folder: str | Path) -> SearchResults:
 def objective_of(config: TuneConfig, score: str, memory: int | None = None) -> Objective:
     """What a configuration minimizes, with one of its scores.
 
-    Raises `ConfigError` for a file that cannot be used, and if one trajectory takes more than `memory` bytes, if that is given.
+    Raises `ConfigError` for a file that cannot be used, for patterns that are not of ±1, and if one trajectory takes more than
+    `memory` bytes, if that is given.
     """
     task, num_neurons = task_of(config, load_pool)
+    if not task.is_binary:
+        raise ConfigError(config.name, [("patterns", "must have entries of -1 and +1 alone: a search counts wrong signs")])
     loads = [int(load) for load in config.axes.values()["num_patterns"]]
     build, parameters, per_pattern = memory_of(config.models()[score], "model", task, num_neurons, config.name)
     level = level_of(config.corruption)

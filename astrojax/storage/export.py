@@ -77,13 +77,9 @@ def _tables(results: xr.Dataset) -> Iterator["pd.DataFrame"]:
     """The table in pieces, so that memory does not grow with it."""
     results = results.drop_vars("swept_axes")
     if "decoder_error" in results:
-        endings = {"decoder_error": "", "decoder_identified": "_identified"}
-        errors = {
-            f"decoder_{name}{ending}": results[variable].sel(decoder=name, drop=True)
-            for variable, ending in endings.items()
-            if variable in results
-            for name in results.decoder.values
-        }
+        errors = {f"decoder_{name}": results.decoder_error.sel(decoder=name, drop=True) for name in results.decoder.values}
+        for name in results.decoder.values if "decoder_identified" in results else ():
+            errors[f"decoder_{name}_identified"] = results.decoder_identified.sel(decoder=name, drop=True)
         results = results.drop_dims("decoder").assign(errors)
     dims = list(results.status.dims)
     first = dims[1]

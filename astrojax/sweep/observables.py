@@ -13,7 +13,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from .._internal.errors import InputError, shown
-from .._internal.registry import ALL, REAL, ROLES, SIGNS, find, kind_of, members, suitable
+from .._internal.registry import NAMED, REAL, ROLES, SIGNS, find, kind_of, members, suitable
 from .._internal.types import Neurons, Scalar
 from ..models.base import AbstractMemory
 from ..problems import observables as formulas
@@ -39,7 +39,7 @@ HOW = {
 
 
 def observable(
-    *, units: str = "1", definition: str | None = None, patterns: Literal["signs", "real", "all"] | None = None
+    *, units: str = "1", definition: str | None = None, patterns: Literal["signs", "real", "named"] | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: say in which units a function `observable(memory, target, recall)` measures, and what.
 
@@ -75,29 +75,24 @@ def success(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     return formulas.success(target, recall.state.x)
 
 
-@observable(
-    patterns=ALL, units="patterns", definition="exponential of the entropy of the gains; NaN for memories without gains"
-)
+@observable(units="patterns", definition="exponential of the entropy of the gains; NaN for memories without gains")
 def perplexity(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     log_gains = memory.log_gains(recall.state)
     return jnp.asarray(jnp.nan, target.dtype) if log_gains is None else formulas.perplexity(log_gains)
 
 
-@observable(patterns=ALL, definition="logarithm of the target's gain; NaN for memories without gains")
+@observable(definition="logarithm of the target's gain; NaN for memories without gains")
 def log_target_gain(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     log_gains = memory.log_gains(recall.state)
     return jnp.asarray(jnp.nan, target.dtype) if log_gains is None else log_gains[0]  # the target is the first pattern
 
 
-@observable(
-    patterns=ALL, units="dimensionless energy", definition="Lyapunov function of the final state; differs from memory to memory"
-)
+@observable(units="dimensionless energy", definition="Lyapunov function of the final state; differs from memory to memory")
 def energy(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     return memory.energy(recall.state)
 
 
 @observable(
-    patterns=ALL,
     units="dimensionless energy per time",
     definition="its exact time derivative at the final state; minus the dissipation",
 )
@@ -159,7 +154,7 @@ class TimeOfBest(AbstractRunningObservable[tuple[Scalar, Scalar]]):
         return carry[1]
 
 
-@observable(patterns=REAL, definition="root mean squared difference of firing rates and target, in the units of the patterns")
+@observable(patterns=REAL, definition="root mean squared error, in the units of the patterns")
 def rmse(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     return formulas.rmse(target, memory.readout(recall.state))
 
@@ -169,15 +164,12 @@ def cosine(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     return formulas.cosine(target, memory.readout(recall.state))
 
 
-@observable(
-    patterns=REAL,
-    definition="1 where the stored pattern nearest to the firing rates is the target; its share of equally near ones",
-)
+@observable(patterns=REAL, definition="1 where the stored pattern nearest to the firing rates is the target; a share in ties")
 def identified(memory: AbstractMemory, target: Neurons, recall: Recall, problem: Problem) -> Scalar:
     return formulas.identified(problem.patterns, memory.readout(recall.state), stored=problem.stored)
 
 
-@observable(definition="1 where the stored pattern nearest to the firing rates has the target's class")
+@observable(patterns=NAMED, definition="1 where the stored pattern nearest to the firing rates has the target's class")
 def class_identified(memory: AbstractMemory, target: Neurons, recall: Recall, problem: Problem) -> Scalar:
     if problem.classes is None:
         raise InputError("class_identified needs patterns with classes, such as digits, glyphs, or a file with labels")
@@ -188,7 +180,7 @@ def class_identified(memory: AbstractMemory, target: Neurons, recall: Recall, pr
 @observable(patterns=REAL, units="patterns", definition="number of gains above 0; NaN for memories without gains")
 def num_active_gains(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     log_gains = memory.log_gains(recall.state)
-    return jnp.asarray(jnp.nan, target.dtype) if log_gains is None else formulas.active_gains(log_gains)
+    return jnp.asarray(jnp.nan, target.dtype) if log_gains is None else jnp.sum(log_gains > -jnp.inf, dtype=target.dtype)
 
 
 def chosen_functions(role: str, given: Sequence[Any] | None, task: Task) -> tuple[Any, ...]:
