@@ -291,7 +291,7 @@ def rule_of(fault: Any) -> str:
 
 def _pool_faults(models: Mapping[str, Any], patterns: Any) -> Iterator[Fault]:
     """Parameters of single patterns make sense where these are the same in every problem."""
-    text = f"belongs to patterns of a pool (kind digits or file); of kind {patterns.kind} new ones are drawn for every problem"
+    text = f"belongs to patterns of a pool (digits, glyphs, file); of kind {patterns.kind} new ones are drawn for every problem"
     places = {f"models.{model}": section for model, section in models.items() if isinstance(section, Choice)}
     places |= {f"{path}.{name}": part for path, one in places.items() for name, part in one if isinstance(part, Choice)}
     for path, section in places.items() if patterns.kind not in POOLS else ():

@@ -288,7 +288,7 @@ def _check_parameter(name: str, how: Searched, model: Any, sections: Mapping[str
     if name in DIMENSIONS:
         if patterns is not None and patterns.kind not in POOLS:
             raise InputError(
-                f"belongs to patterns of a pool (kind digits or file); of kind {patterns.kind} new ones are drawn every time"
+                f"belongs to patterns of a pool (digits, glyphs, file); of kind {patterns.kind} new ones are drawn every time"
             )
         return
     if name == "t1" and "retrieval" not in sections:
