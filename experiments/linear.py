@@ -92,8 +92,7 @@ def draw(results: xr.Dataset) -> Figure:
         for kind, style in (("signed", "--"), ("unsigned", ":")):
             error = float(here.decoder_error.sel(decoder=f"bayes_{kind}").mean())
             ax.axhline(error, color="k", linestyle=style, linewidth=1, label=f"Bayes, {kind}")
-        noise = flips / NEURONS
-        ax.axvline(2 / np.log((1 - noise) / noise), color="0.6", linewidth=1)
+        ax.axvline(aj.theory.best_temperature(flips / NEURONS, "linear"), color="0.6", linewidth=1)
         ax.set_xscale("log")
         ax.set_xlabel("temperature $T$")
         ax.set_ylabel(f"mean Hamming error, n = {flips}")

@@ -155,7 +155,7 @@ experiment = aj.experiment(task=task, axes={"num_patterns": [5], "num_flips": 2}
 assert_type(experiment, Config)
 assert_type(aj.run(config, "runs/mine", execution=aj.Execution(num_threads=2)), xr.Dataset)
 assert_type(aj.load("runs/mine", partial=True), xr.Dataset)
-assert_type(aj.figures.curves(aj.load("runs/mine"), "overlap", models=["a"]), Figure)
+assert_type(aj.figures.curves(aj.load("runs/mine"), "overlap", models=["a"], theory=config), Figure)
 assert_type(aj.figures.save(Figure(), "mine.pdf"), Path)
 assert_type(aj.export("runs/mine", "csv"), Path)
 assert_type(aj.write_run_page("runs/mine", "mine.html"), Path)

@@ -9,7 +9,7 @@ from scipy.stats import binom
 from .._internal.checks import at_least
 from .._internal.errors import InputError
 
-MOST_NEURONS, MOST_PATTERNS = 10**6, 10**15
+MOST_NEURONS, MOST_PATTERNS = 10**6, 10**18
 
 
 class DecoderPerformance(NamedTuple):
@@ -34,7 +34,7 @@ def nearest_pattern(num_neurons: int, num_patterns: int, num_flips: int, *, sign
     for |m|, with the sign that makes the overlap positive: for n > N/2 the negative of the target competes, at distance N.
 
     Arguments:
-        num_neurons: N, at most 10⁶. num_patterns: K, at most 10¹⁵. num_flips: n, exactly as many, within [0, N].
+        num_neurons: N, at most 10⁶. num_patterns: K, at most 10¹⁸. num_flips: n, exactly as many, within [0, N].
         signed: as for `astrojax.nearest_pattern`.
 
     Raises `InputError` for numbers that are not integers in these ranges.
