@@ -37,10 +37,11 @@ def recall_threshold(noise_level: float, temperature: float, score: str = "squar
     A pattern weighs exp(N g(m)/T), where g(m) is m for the linear score (softmax attention) and m²/2 for the squared one. The
     target outweighs all others for α below
 
-        min over 0 ≤ m ≤ s of I(m) + [g(s) − g(m)]/T,  I(m) = ½(1 + m) log(1 + m) + ½(1 − m) log(1 − m).
+        α* = min I(m) + [g(s) − g(m)]/T
+        I(m) = ½(1 + m) log(1 + m) + ½(1 − m) log(1 − m)
 
-    For the linear score and λ = 1/T this is λ(1 − 2η) − log cosh λ, down to `best_temperature`. Below it the minimum is at
-    m = s, since patterns that the mean counts do not exist: the threshold is `channel_capacity`.
+    over 0 ≤ m ≤ s. For the linear score and λ = 1/T this is λ(1 − 2η) − log cosh λ, down to `best_temperature`. Below it the
+    minimum is at m = s, since patterns that the mean counts do not exist: the threshold is `channel_capacity`.
 
     Arguments:
         noise_level: η = n/N, within [0, ½]. temperature: T, positive. score: `linear` or `squared`.
@@ -66,9 +67,10 @@ def recall_threshold(noise_level: float, temperature: float, score: str = "squar
 def best_temperature(noise_level: float, score: str = "squared") -> float:
     """The largest temperature at which `recall_threshold` is the capacity of the channel.
 
-        2/log((1 − η)/η) for the linear score,  (1 − 2η)/artanh(1 − 2η) for the squared one
+        T* = 2/log((1 − η)/η)
 
-    At the first, one step of attention is the Bayes decoder too. Arguments and errors as for `recall_threshold`.
+    for the linear score, where one step of attention is the Bayes decoder too, and (1 − 2η)/artanh(1 − 2η) for the squared
+    one. Arguments and errors as for `recall_threshold`.
     """
     overlap = _query_overlap(noise_level)
     one_of("score", score, SCORES)
