@@ -37,7 +37,7 @@ def memories(temperature: float) -> dict[str, Any]:
         "Hopfield": aj.HopfieldMemory,
         "squared": aj.AstrocyteMemory,
         "linear": linear,
-        "linear, entmax 1.5": functools.partial(linear, gain_map=aj.EntmaxGainMap(1.5)),
+        "linear entmax": functools.partial(linear, gain_map=aj.EntmaxGainMap(1.5)),
         "modern Hopfield": functools.partial(modern, activation="identity", score="distance"),
     }
 
@@ -67,7 +67,8 @@ def row(name: str, results: xr.Dataset) -> list[str]:
     nearest, other = decoders.decoder.values
     nearest, other = (nearest, other) if str(nearest).startswith("nearest") else (other, nearest)
     found = [(results.identified.sel(model=model), error.sel(model=model)) for model in results.model.values]
-    found.append((decoders.sel(decoder=nearest) == 0, decoders.sel(decoder=nearest)))
+    is_right = results.decoder_identified if name in REAL else decoders == 0
+    found.append((is_right.sel(decoder=nearest), decoders.sel(decoder=nearest)))
     cells = [f"{float(np.mean(identified)):.0%}  {float(np.mean(wrong)):.2f}" for identified, wrong in found]
     return [name, *cells, f"{float(decoders.sel(decoder=other).mean()):.2f}"]
 

@@ -12,7 +12,10 @@ from scipy import special, stats
 
 import astrojax as aj
 from astrojax.cli import main
-from astrojax.config.validation import parse_config
+from astrojax.config.tune import TuneConfig
+from astrojax.config.validation import parse, parse_config
+from astrojax.runs.build import build
+from astrojax.runs.tune_results import objective_of
 
 KEY = jax.random.key(5)
 
@@ -148,6 +151,14 @@ def test_a_configuration_that_compares_signs_of_real_numbers_is_refused():
     config = {"axes": {"num_patterns": 3, "num_flips": 1}, "patterns": {"kind": "gaussian"}, "observables": ["hamming_error"]}
     with pytest.raises(aj.InputError, match="observables: hamming_error compare signs"):
         aj.run(parse_config(config | {"models": {"hopfield": {"kind": "hopfield"}}}), "never")
+    search = {
+        "axes": config["axes"],
+        "patterns": {"kind": "spherical"},
+        "model": {"kind": "astrocyte"},
+        "parameters": ["slope"],
+    }
+    with pytest.raises(aj.InputError, match="patterns: must have entries of -1 and"):
+        objective_of(parse(search, TuneConfig), "squared")
 
 
 def test_gray_levels_are_scaled_and_digits_have_their_labels():
@@ -226,6 +237,18 @@ def test_memories_are_given_the_classes_of_patterns_if_they_take_them():
     trial = aj.RecallTrial(aj.Task(ensemble, aj.Flips()), aj.HopfieldMemory, observables=["class_identified"])
     with pytest.raises(aj.InputError, match="class_identified needs patterns with classes"):
         aj.run_sweeps({"h": aj.Sweep(trial, {"num_patterns": [2], "num_flips": [1], "trial": [0]})}, KEY)
+
+
+def test_an_experiment_keeps_gray_levels_and_classes():
+    task = aj.Task(
+        eqx.Partial(aj.pooled_patterns, pool=aj.digits(scaling="raw")),
+        aj.GaussianNoise(),
+        aj.classes_of(aj.digits, scaling="raw"),
+    )
+    experiment = aj.experiment(task=task, axes={"num_patterns": [3], "noise_scale": [1]}, models={"h": aj.HopfieldMemory})
+    found = build(experiment).parts[0].sweep.sample.task
+    np.testing.assert_array_equal(found.pool, task.pool)
+    np.testing.assert_array_equal(found.classes, task.classes)
 
 
 CONFIG = """

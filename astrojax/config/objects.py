@@ -69,6 +69,8 @@ def _config(kind: Any, task: Task | None, sections: dict[str, Any], trust: bool)
         sections = sections | {"patterns": task.ensemble, "corruption": task.corruption}
     writer = _Writer()
     content = {name: writer.plain(name, value) for name, value in sections.items()}
+    if task is not None and task.classes is not None:
+        content["patterns"]["labels"] = writer.file(task.classes)
     writer.finish()
     return parse(content, kind, source="the experiment", trust=trust)
 
@@ -98,8 +100,10 @@ class _Writer:
         if isinstance(value, Path):
             return str(value)
         if isinstance(value, jax.Array | np.ndarray):
-            # rows of a file are patterns
-            return {"kind": "file", "path": self._file(np.transpose(value))} if role == "patterns" else self._file(value)
+            if role != "patterns":
+                return self.file(value)
+            real = {} if (np.abs(value) == 1).all() else {"scaling": "raw"}
+            return {"kind": "file", "path": self.file(np.transpose(value)), **real}  # whose rows are patterns
         if key == "axes" or isinstance(value, range):
             return _numbers(value)
         if isinstance(value, list | tuple):
@@ -175,7 +179,8 @@ class _Writer:
             return content | score | {"kind": content["kind"], "score": score["kind"]}
         return content
 
-    def _file(self, values: Any) -> str:
+    def file(self, values: Any) -> str:
+        """The path of a new file with an array."""
         self._num_arrays += 1
         path = self._folder / f"array-{self._num_arrays}.npy"
         np.save(path, np.asarray(values))

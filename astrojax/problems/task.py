@@ -1,5 +1,6 @@
 """Problems: patterns, target and query at given coordinates."""
 
+import functools
 from collections.abc import Callable, Mapping
 
 import equinox as eqx
@@ -97,15 +98,18 @@ class Task(eqx.Module):
     def is_binary(self) -> bool:
         """Whether entries are −1 and +1: those of the pool, or of patterns of a fixed key; taken for granted if traced.
 
-        It does not depend on the numbers in an ensemble of the package, so each of these is tried once.
+        It does not depend on the numbers in an ensemble of the package, so each of these is tried once, at small sizes.
         """
         if self.pool is not None:
             return isinstance(self.pool, jax.core.Tracer) or bool((np.abs(np.asarray(self.pool)) == 1).all())
         function = getattr(self.ensemble, "func", self.ensemble)
         kind = next((kind for kind, own in members("patterns").items() if own is function), None)
         if kind not in _BINARY:
+            ensemble, given = self.ensemble, getattr(self.ensemble, "keywords", {})
+            if kind is not None:
+                ensemble = functools.partial(function, **{n: min(v, 8) if type(v) is int else v for n, v in given.items()})
             with jax.ensure_compile_time_eval():
-                drawn = jax.jit(lambda: self.ensemble(seed_key(0), num_patterns=2))()
+                drawn = jax.jit(lambda: ensemble(seed_key(0), num_patterns=2))()
                 is_binary = concrete(jnp.all(jnp.abs(drawn) == 1)) is not False
             if kind is None:
                 return is_binary

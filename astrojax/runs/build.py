@@ -148,11 +148,12 @@ def _refuse_too_large(config: Config, parts: Sequence[Part], memory: int) -> Non
 
 def memory_fault(task: Task, num_neurons: int, capacity: int, needed: int, memory: int) -> str | None:
     """What is wrong with a model of which one trajectory, padded to `capacity` patterns, takes more than `memory` bytes."""
-    prototypes = getattr(task.ensemble, "keywords", {}).get("num_prototypes", 0)
-    needed += num_neurons * prototypes
+    keywords = getattr(task.ensemble, "keywords", {})
+    shared = next((name for name in ("num_prototypes", "num_features") if name in keywords), "")
+    needed += num_neurons * keywords.get(shared, 0)
     if needed <= memory:
         return None
-    source = f" of {prototypes:,} prototypes (patterns.num_prototypes)" if prototypes else ""
+    source = f" of {keywords[shared]:,} {shared.removeprefix('num_')} (patterns.{shared})" if shared else ""
     return (
         f"one trajectory of {num_neurons:,} neurons (patterns.num_neurons) and {capacity:,} patterns (axes.num_patterns)"
         f"{source} takes at least {shown_bytes(needed)} of memory; {shown_bytes(memory)} are available to each thread "
