@@ -16,7 +16,7 @@ from rich.console import Console
 import astrojax as aj
 from astrojax.report.tables import make_table
 
-LOAD, NUM_FLIPS, NOISE = 100, 16, 2.0
+LOAD, NUM_FLIPS, NOISE, WARMTH = 100, 16, 2.0, 1.0
 
 DATA_SETS: dict[str, dict[str, Any]] = {
     "random": {"kind": "random", "num_neurons": 64},
@@ -30,7 +30,11 @@ REAL = ("gray digits", "Gaussian")
 
 
 def memories(temperature: float) -> dict[str, Any]:
-    """The memories; those with a linear score at the temperature at which one step of softmax attention is a Bayes decoder."""
+    """The memories; those with a linear score at a temperature.
+
+    For patterns of ±1 it is that at which one step of softmax attention is the Bayes decoder. For real-valued ones it is lower
+    than s², since the first step takes away most of the noise; later steps at s² would blend similar pictures.
+    """
     linear = functools.partial(aj.AstrocyteMemory, score="linear", temperature=temperature)
     modern = functools.partial(aj.AstrocyteMemory, gain_regime="adiabatic", temperature=temperature)
     return {
@@ -51,7 +55,7 @@ def computed(name: str, trials: int, folder: Path) -> xr.Dataset:
         trials=trials,
         patterns=DATA_SETS[name],
         corruption="noise" if is_real else "flips",
-        models=memories(NOISE**2 if is_real else 2 / float(jnp.log((1 - rate) / rate))),
+        models=memories(WARMTH if is_real else 2 / float(jnp.log((1 - rate) / rate))),
         observables=["rmse", "identified"] if is_real else ["hamming_error", "identified"],
         decoders=["nearest_euclidean", "posterior_mean"] if is_real else ["nearest_signed", "bayes_signed"],
         retrieval={"num_steps": 80},
@@ -73,7 +77,7 @@ def row(name: str, results: xr.Dataset) -> list[str]:
     return [name, *cells, f"{float(decoders.sel(decoder=other).mean()):.2f}"]
 
 
-def main(trials: int = 100, folder: str | Path = "runs/data_sets", names: Sequence[str] = tuple(DATA_SETS)) -> None:
+def main(trials: int = 500, folder: str | Path = "runs/data_sets", names: Sequence[str] = tuple(DATA_SETS)) -> None:
     """Compute and print the table."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     rows = [row(name, computed(name, trials, Path(folder))) for name in names]

@@ -24,7 +24,7 @@ CASES = {
     "aj.HopfieldMemory(patterns, zero_diagonal='yes')": "zero_diagonal must be True or False; got 'yes'",
     "aj.DenseMemory(patterns, order=2**70)": "order must be an integer of at most 10000; got",
     "aj.retrieve_many(memory, query[None], t1=1.0, max_bytes=2**70)": "max_bytes must be an integer of at most",
-    "aj.AstrocyteMemory(patterns, score=3)": "score must be one of squared, linear, power; got 3",
+    "aj.AstrocyteMemory(patterns, score=3)": "score must be one of squared, linear, distance, power; got 3",
     "aj.retrieve(patterns, query, t1=1.0)": "memory must be a memory",
     "aj.retrieve(memory, 'query', t1=1.0)": "query must be an array of real numbers; got 'query'",
     "aj.retrieve(memory, query, t1='long')": "t1 must be a positive number; got 'long'",
