@@ -110,11 +110,126 @@ def test_pictures_keep_the_sign_of_every_rate():
     faint = replace(found, rates=np.where(np.arange(25) == 3, 0, found.rates * 1e-6))
     for one in (found, faint):
         pictures = pictures_of(START, make_problem(START, UPLOADED), one)
-        sent = np.frombuffer(base64.b64decode(pictures["rates"]), np.uint8).reshape(one.rates.shape) / 127 - 1
+        sent = decoded(pictures["pictures"]["state"]).reshape(one.rates.shape)
         np.testing.assert_array_equal(np.sign(sent), np.sign(one.rates))
         np.testing.assert_allclose(sent, one.rates, atol=1 / 127)
     assert pictures["columns"] == 5
-    assert pictures["answers"]["bayes"] == "".join("+" if sign > 0 else "-" for sign in found.signs["bayes"])
+    np.testing.assert_array_equal(decoded(pictures["pictures"]["bayes"]), found.signs["bayes"])
+    assert pictures["errors"] == {}
+
+
+def decoded(picture):
+    return np.frombuffer(base64.b64decode(picture), np.uint8) / 127 - 1
+
+
+def part(role, kind, **numbers):
+    return section_of(role, kind)(kind=kind, **numbers)
+
+
+def test_real_valued_patterns_are_explored_by_distances():
+    """Against NumPy, and against direct calls without padding or masks."""
+    patterns, corruption = part("patterns", "gaussian", num_neurons=16), built_in("corruption")["noise"]
+    settings = Settings(patterns=patterns, capacity=12, num_patterns=9, target=2, corruption=corruption, level=0.8, t1=30.0)
+    parts = {"score": part("score", "distance"), "activation": part("activation", "identity")}
+    parts |= {"gain_map": part("gain_map", "entmax"), "gap_junctions": part("gap_junctions", "ring")}
+    settings = settings.change(**parts).change(alpha=1.3, gap_strength=0.5, temperature=4.0)
+    problem, names, printed = make_problem(settings, None), {}, io.StringIO()
+    found = answer(settings, problem)
+    with contextlib.redirect_stdout(printed):
+        exec(settings.python(problem.classes), names)
+    memory, recall = names["memory"], names["recall"]
+    assert (memory.gain_map.alpha, memory.gap_junctions.gap_strength) == (1.3, 0.5)
+    np.testing.assert_allclose(found.rates[-1], recall.x, atol=2e-3)
+    np.testing.assert_allclose(found.final_gains[:9], recall.gains, atol=2e-3)
+    assert found.residual < 0.01
+
+    stored, query = problem.patterns[:, :9].astype(float), problem.query.astype(float)
+    squares = np.sum((stored - query[:, None]) ** 2, axis=0)
+    weights = np.exp(-(squares - squares.min()) / (2 * 0.8**2))
+    np.testing.assert_allclose(found.signs["bayes"], stored @ weights / weights.sum(), atol=1e-4)
+    np.testing.assert_array_equal(found.signs["nearest"], problem.patterns[:, np.argmin(squares)])
+    for name, end in found.signs.items():
+        distances = np.sum((stored - end[:, None]) ** 2, axis=0)
+        assert found.errors[name] == pytest.approx(np.sqrt(distances[2] / 16), rel=1e-4, abs=1e-6)
+        assert found.identified[name] == (np.argmin(distances) == 2)
+    distances = np.sum((stored - found.rates[-1][:, None]) ** 2, axis=0)
+    distances[2] = np.inf
+    assert found.shown[:2].tolist() == [2, np.argmin(distances)]
+    assert "hopfield" not in found.signs
+    assert found.verdict(settings) == "The target is the nearest pattern"
+    said = readout(settings, problem, found, explain(settings, problem, found, None))
+    assert f"{found.errors['memory']:.3g}" in said
+    assert "Hamming" not in said
+    assert printed.getvalue().startswith("OK: root mean squared error 0.17")
+    lost = replace(found, identified=dict.fromkeys(found.identified, 0.0))
+    assert lost.verdict(settings) == f"Another pattern is the nearest, number {found.shown[1]}"
+    assert explain(settings, problem, lost, None)
+
+    pictures, largest = pictures_of(settings, problem, found), np.abs(stored).max()
+    for name, values in {"target": problem.target, "query": problem.query, "bayes": found.signs["bayes"]}.items():
+        np.testing.assert_allclose(decoded(pictures["pictures"][name]), np.clip(values / largest, -1, 1), atol=1 / 127)
+    assert pictures["errors"]["state"][-1] == pytest.approx(found.errors["memory"], rel=1e-5)
+    assert pictures["errors"]["query"] == pytest.approx(np.sqrt(squares[2] / 16), rel=1e-5)
+    config = parse_config(yaml.safe_load(settings.yaml()), folder=Path())
+    assert config.models == {"astrocyte": settings.model}
+
+
+REAL = {
+    "digits": "kind: digits\n  scaling: standard",
+    "glyphs": "kind: glyphs\n  size: 6\n  num_fonts: 2\n  scaling: sphere",
+    "gaussian": "kind: gaussian\n  num_neurons: 16",
+}
+
+
+@pytest.mark.filterwarnings("ignore:Widget.name:PendingDeprecationWarning")
+@pytest.mark.parametrize("kind", REAL)
+def test_configurations_of_real_valued_patterns_are_explored(kind, explored, tmp_path):
+    models = "m: {kind: astrocyte, activation: identity, score: distance, gain_map: sparsemax}"
+    text = f"name: real\npatterns:\n  {REAL[kind]}\ncorruption: masking\n"
+    text += f"axes: {{num_patterns: [5], masked_fraction: [0.25]}}\ntrials: 2\nmodels:\n  {models}\n"
+    (tmp_path / "real.yaml").write_text(text)
+    settings = explored(tmp_path / "real.yaml").settings()
+    problem = make_problem(settings, None)
+    assert not settings.is_binary
+    assert (settings.level, settings.num_patterns, problem.evidence) == (0.25, 5, 1e6)
+    np.testing.assert_array_equal(problem.query[-len(problem.query) // 4 :], 0)
+    assert read_config(tmp_path / "real.yaml").models == parse_config(yaml.safe_load(settings.yaml()), folder=tmp_path).models
+
+
+@pytest.mark.filterwarnings("ignore:Widget.name:PendingDeprecationWarning")
+def test_parts_that_do_not_fit_say_so_and_classes_are_given_where_there_are_any(explored):
+    explorer = explored(None)
+    numbers, options = explorer.models.numbers, explorer.models.options
+
+    def said():
+        explorer.message.object = ""
+        explorer._wanted = explorer.settings(), None, None, 0
+        explorer._work()
+        compute.program(explorer.settings(), make_problem(explorer.settings(), None)).exception()
+        return explorer.message.object
+
+    explorer.source.value, explorer.neurons.value = "random", 16
+    options["activation"].value = "identity"
+    assert "activation must have bounded rates with the score squared" in said()
+    options["activation"].value, options["gap_junctions"].value = "tanh", "classes"
+    assert "pattern_classes must be given for the gap junctions classes" in said()
+    options["gain_map"].value = "entmax"
+    numbers["gap_strength"].value, numbers["alpha"].value = -0.1, 1.25
+    assert not numbers["gap_strength"].disabled
+    assert {-100, -0.1, 0, 0.1, 1, 100} <= {*numbers["gap_strength"].values}
+    assert {1.01, 1.25, 1.5, 2} <= {*numbers["alpha"].values}
+    explorer.source.value = "digits"
+    settings = explorer.settings()
+    problem, names = make_problem(settings, None), {}
+    exec(settings.python(problem.classes).partition("recall = ")[0], names)
+    table = np.loadtxt(Path(aj.__file__).parent / "problems" / "digits.csv.gz", delimiter=",")
+    label = {(row[:-1] > 7).tobytes(): int(row[-1]) for row in reversed(table)}
+    wanted = [label[(pattern > 0).tobytes()] for pattern in problem.patterns.T[:30]]
+    recipe, parameters = compute._recipe(settings, problem)
+    memory = recipe.build(jnp.asarray(problem.patterns), **parameters)
+    for one, made in (("script", names["memory"]), ("page", memory)):
+        np.testing.assert_array_equal(made.pattern_classes[:30], wanted, one)
+        assert (made.gap_junctions.gap_strength, made.gain_map.alpha) == pytest.approx((-0.1, 1.25)), one
 
 
 ORIGINS = {
@@ -231,7 +346,7 @@ def test_the_python_text_has_the_patterns_and_the_query_that_are_shown(source):
         names = {}
         exec(settings.python().partition("memory = ")[0], names)
         problem = make_problem(settings, None)
-        np.testing.assert_array_equal(names["patterns"], problem.patterns[:, :20])
+        np.testing.assert_allclose(names["patterns"], problem.patterns[:, :20], rtol=1e-6)
         np.testing.assert_allclose(names["query"], problem.query, rtol=1e-6)
 
 
@@ -262,7 +377,7 @@ def explored(monkeypatch):
     """Opens the explorer without a page on a configuration."""
     monkeypatch.setattr(app.Explorer, "_changed", lambda *_: None)
     monkeypatch.setattr(app.Explorer, "_later", lambda _, show: show())
-    return lambda path: app.Explorer(None, _offer(path, trust=True))
+    return lambda path: app.Explorer(None, None if path is None else _offer(path, trust=True))
 
 
 @pytest.mark.filterwarnings("ignore:Widget.name:PendingDeprecationWarning")
@@ -414,16 +529,17 @@ def zipped():
 )
 def test_a_bad_upload_says_what_is_wrong_with_it(name, data, message):
     with pytest.raises(aj.InputError, match=message) as refused:
-        read_upload(name, data, None, None)
+        read_upload(name, data)
     assert "/" not in str(refused.value)
 
 
 def test_an_upload_is_read_as_a_pattern_file():
-    np.testing.assert_array_equal(read_upload("mine.npy", saved(ONES), None, None), ONES.T)
-    np.testing.assert_array_equal(read_upload("mine.npz", saved(None, a=ONES, b=3 + ONES), "b", 3.0), ONES.T)
-    np.testing.assert_array_equal(read_upload("C:\\data\\mine.csv", b"1,-1\n-1,-1\n", None, None), [[1, -1], [-1, -1]])
-    np.testing.assert_array_equal(read_upload("twice.npy", saved(np.ones((3, 4))), None, None, 2), np.ones((4, 3)))
-    np.testing.assert_array_equal(read_upload("spreadsheet.csv", b"\xef\xbb\xbf1,-1\n", None, None), [[1], [-1]])
+    np.testing.assert_array_equal(read_upload("mine.npy", saved(ONES)), ONES.T)
+    np.testing.assert_array_equal(read_upload("mine.npz", saved(None, a=ONES, b=3 + ONES), array="b", threshold=3.0), ONES.T)
+    np.testing.assert_array_equal(read_upload("C:\\data\\mine.csv", b"1,-1\n-1,-1\n"), [[1, -1], [-1, -1]])
+    np.testing.assert_array_equal(read_upload("twice.npy", saved(np.ones((3, 4))), max_duplicates=2), np.ones((4, 3)))
+    np.testing.assert_array_equal(read_upload("spreadsheet.csv", b"\xef\xbb\xbf1,-1\n"), [[1], [-1]])
+    np.testing.assert_array_equal(read_upload("gray.npy", saved(3 + ONES), scaling="range"), ONES.T)
 
 
 def test_what_cannot_be_served_is_refused(tmp_path, monkeypatch):

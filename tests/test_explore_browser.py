@@ -86,7 +86,7 @@ def test_sliders_obey_the_keyboard_and_every_control_is_reached_by_tab(visit):
     api.expect(temperature).to_be_disabled()
     page.get_by_label("Gain regime").select_option("dynamic")
     api.expect(page.get_by_role("slider", name="τp:")).to_be_enabled()
-    page.get_by_role("button", name="digits").focus()
+    page.get_by_label("Source").focus()
     reached = []
     for _ in range(40):
         page.keyboard.press("Tab")
@@ -145,16 +145,38 @@ def test_a_query_is_drawn_by_keys_and_by_hand(visit):
     shows(page, "aj.Flips()(jax.random.key(1), target, jnp.asarray(8))")
 
 
+def test_real_valued_patterns_are_shown_in_gray_and_combinations_that_are_refused_say_so(visit):
+    failed = []
+    page = visit(lambda page: page.on("pageerror", lambda error: failed.append(str(error))))
+    page.get_by_label("Corruption").select_option("masking")
+    shows(page, "aj.Masking()")
+    page.get_by_label("Source").select_option("gray digits")
+    shows(page, 'aj.digits(scaling="range")')
+    api.expect(page.get_by_role("definition").first).to_be_visible()
+    api.expect(page.get_by_text("Hamming error")).to_have_count(0)
+    api.expect(page.locator("figure.query")).to_contain_text("RMS error")
+    api.expect(page.locator("figure.hopfield")).to_be_hidden()
+    api.expect(page.get_by_role("button", name="Clear")).to_be_disabled()
+    page.get_by_label("Activation").select_option("identity")
+    api.expect(page.get_by_role("alert")).to_contain_text("activation must have bounded rates", timeout=TIMEOUT)
+    page.get_by_label("Score").select_option("distance")
+    shows(page, 'score="distance"')
+    api.expect(page.get_by_role("alert")).to_have_count(0)
+    api.expect(page.locator("figure.bayes")).to_contain_text("Posterior mean")
+    api.expect(page.get_by_text("The target is the nearest pattern")).to_be_visible()
+    assert failed == []
+
+
 def test_a_bad_upload_says_what_is_wrong_and_the_page_lives_on(visit, tmp_path):
     np.save(tmp_path / "cube.npy", np.ones((2, 3, 4, 5)))
     np.save(tmp_path / "grey.npy", np.arange(128.0).reshape(2, 64) % 7)
     np.save(tmp_path / "large.npy", np.zeros(11 * 2**20, np.int8))
     page = visit()
-    page.get_by_role("button", name="file").click()
+    page.get_by_label("Source").select_option("file")
     for name, message in {
         "cube.npy": "one pattern per row",
         "large.npy": "the explorer takes at most 10 MiB",
-        "grey.npy": "give a threshold",
+        "grey.npy": "or a scaling",
     }.items():
         page.locator("input[type=file]").set_input_files(tmp_path / name)
         api.expect(page.get_by_role("alert")).to_contain_text(message)
@@ -165,7 +187,7 @@ def test_a_bad_upload_says_what_is_wrong_and_the_page_lives_on(visit, tmp_path):
     page.get_by_label("Threshold").press("Enter")
     api.expect(page.get_by_role("alert")).to_have_count(0)
     api.expect(page.get_by_role("slider", name="K: memory load")).to_have_attribute("aria-valuetext", "2")
-    page.get_by_role("button", name="digits").click()
+    page.get_by_label("Source").select_option("digits")
     shows(page, "pool=aj.digits(), num_patterns=2\n")
     api.expect(page.get_by_role("region", name="Course of the retrieval")).to_be_visible()
 

@@ -60,6 +60,7 @@ def explore(parser: Parser) -> None:
     add_trust(parser)
     parser.option("--array", "NAME", "array of an .npz file that holds several")
     parser.option("--threshold", "X", "larger entries of FILE become +1, the others -1", type=float)
+    parser.option("--scaling", "S", "entries of FILE may be any numbers: raw, range, standard or sphere")
     parser.option("--max-duplicates", "N", "rows that may repeat another", type=integer, default=0)
     parser.option("--port", "N", "5006 if omitted; 0 for any that is free", type=integer, default=5006)
     parser.option("--address", "A", "127.0.0.1 if omitted: only this machine can reach it", default="127.0.0.1")
@@ -72,7 +73,8 @@ def _explore(options: argparse.Namespace) -> int:
     from ..explore import serve
 
     local_devices()  # where JAX has no device this fails here, not in the first request
-    given = {name: getattr(options, name) for name in ("array", "threshold", "max_duplicates", "address", "port", "trust")}
+    names = ("array", "threshold", "scaling", "max_duplicates", "address", "port", "trust")
+    given = {name: getattr(options, name) for name in names}
     if options.file is not None:
         given["patterns" if options.file.endswith((".npy", ".npz", ".csv")) else "config"] = options.file
     serve(**given, show=not options.no_browser)

@@ -21,6 +21,7 @@ def serve(
     trust: bool = False,
     array: str | None = None,
     threshold: float | None = None,
+    scaling: str | None = None,
     max_duplicates: int = 0,
 ) -> None:
     """Serve the explorer until it is interrupted (Ctrl-C).
@@ -32,7 +33,7 @@ def serve(
             machine can reach the page; at any other, whoever reaches the address can use it.
         port: to listen on; 0 takes a free one. The page's address is printed.
         show: open the page in a browser.
-        patterns, array, threshold, max_duplicates: a pattern file to start with, as `load_patterns` takes it.
+        patterns, array, threshold, scaling, max_duplicates: a pattern file to start with, as `load_patterns` takes it.
         config: the configuration of a run, `example:NAME` or a run folder, whose models, patterns and corruption are
             explored. trust: whether code that it names may run.
 
@@ -43,9 +44,9 @@ def serve(
     if not address or ":" in address:  # Bokeh takes no IPv6 address
         raise InputError(f"address must be a host name or an IPv4 address, such as '127.0.0.1'; got {shown(address)}")
     at_least("port", port, 0, 65535)
-    reading = {"array": array, "threshold": threshold, "max_duplicates": max_duplicates}
-    if config is not None and (patterns is not None or reading != {"array": None, "threshold": None, "max_duplicates": 0}):
-        raise InputError("config names its patterns: patterns, array, threshold and max_duplicates cannot be given with it")
+    reading = {"array": array, "threshold": threshold, "scaling": scaling, "max_duplicates": max_duplicates}
+    if config is not None and (patterns is not None or reading != dict.fromkeys(reading) | {"max_duplicates": 0}):
+        raise InputError(f"config names its patterns: patterns, {', '.join(reading)} cannot be given with it")
     start = None if patterns is None else _read(Path(patterns), reading)
     with needing("the explorer needs Panel", "astrojax-memory[explore]"):
         import panel  # noqa: F401

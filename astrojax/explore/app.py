@@ -26,11 +26,12 @@ from .._internal.compilation_cache import keep_compiled_programs
 from .._internal.parameters import QUANTITIES
 from ..config.run import level_of
 from ..config.sections import section_of
+from ..problems.patterns import SCALINGS
 from .components import COPY, HERE, STYLED, WIDE, Pictures, Slider, Upload, button, fit, markup, side_by_side
-from .compute import MOST_ENTRIES, NUM_SHOWN, Answer, Problem, answer, make_problem, program, read_upload, task_of, workers
+from .compute import MOST_ENTRIES, NUM_SHOWN, Answer, Problem, answer, make_problem, program, read_upload, workers
 from .controls import Models
-from .presentation import COLORS, course_of, explain, legend, pictures_of, readout, signs_of
-from .settings import HORIZON, NUM_NEURONS, Offer, Settings, everything, spread, with_values
+from .presentation import COLORS, course_of, explain, legend, pictures_of, readout
+from .settings import HORIZON, NUM_NEURONS, Offer, Settings, everything, spread, task_of, with_values
 
 LOOPBACK = ("127.0.0.1", "localhost")
 
@@ -68,8 +69,8 @@ class Explorer:
         if start is not None:
             name, data, reading = start
             self._offered = {"name": name, "data": data}
-            self.array.value, self.threshold.value = reading["array"] or "", reading["threshold"]
-            self.duplicates.value = reading["max_duplicates"]
+            for argument, value in reading.items():
+                self.reading[argument].value = value
             self.source.value = "file"
             self._read()
         else:
@@ -82,14 +83,17 @@ class Explorer:
         begin, loads = Settings(), self.offer.config.axes.values()["num_patterns"]
         select: Any = functools.partial(pn.widgets.Select, **STYLED)
         sources = [*self.offer.patterns, *([] if self._is_given else ["file"])]
-        self.source = pn.widgets.RadioButtonGroup(options=sources, value=sources[0], **STYLED)
+        self.source = select(name="Source", options=sources)
         self.neurons = select(name="N: neurons", options=list(NUM_NEURONS), value=64)
         self.upload = Upload(**WIDE)
-        numbers = {"name": "Threshold: larger entries become +1", "placeholder": "none: entries are ±1"}
-        self.threshold = pn.widgets.FloatInput(**numbers, value=None, **STYLED)
-        array = {"name": "Array of an .npz file", "placeholder": "needed where it holds several"}
-        self.array = pn.widgets.TextInput(**array, **STYLED)
-        self.duplicates = pn.widgets.IntInput(name="Rows that may repeat an earlier one", value=0, start=0, **STYLED)
+        none, array = "none: entries are ±1", {"name": "Array of an .npz file", "placeholder": "needed where it holds several"}
+        threshold = {"name": "Threshold: larger entries become +1", "placeholder": none}
+        self.reading: dict[str, Any] = {
+            "threshold": pn.widgets.FloatInput(**threshold, value=None, **STYLED),
+            "scaling": select(name="Scaling of real numbers", options={none: None} | {name: name for name in SCALINGS}),
+            "array": pn.widgets.TextInput(**array, **STYLED),
+            "max_duplicates": pn.widgets.IntInput(name="Rows that may repeat an earlier one", value=0, start=0, **STYLED),
+        }
         load, target = "memory load: patterns stored", "number of the pattern to recall"
         self.load = Slider(label="K", help=load, first=1, last=self.offer.capacity, value=loads[0], **WIDE)
         self.target = Slider(label="Target", help=target, last=loads[0] - 1, value=begin.target, **WIDE)
@@ -102,18 +106,18 @@ class Explorer:
         self.models = Models(self.offer, self._is_given, self._changed, self._refuse)
         self.redraw = button("New patterns", "Draw other patterns")
         fresh = button("New query", "Corrupt the target in another way")
-        clear = button("Clear", "Make every entry of the query −1, to draw on")
+        self.clear = button("Clear", "Make every entry of the query −1, to draw on")
         following = button("Next target", "Recall the next pattern")
 
         self.seeds: dict[str, Any] = {"seed": 0, "query_seed": 0}
         self.redraw.on_click(lambda _: self._renew("seed"))
         fresh.on_click(lambda _: self._renew("query_seed"))
-        clear.on_click(lambda _: self._draw("-" * self._size()[0]))
+        self.clear.on_click(lambda _: self._draw("-" * self._size()[0]))
         following.on_click(lambda _: setattr(self.target, "value", (self.target.value + 1) % self.load.value))
         self.upload.param.watch(self._received, "file")
         watched: dict[Callable[..., None], list[Any]] = {
             self._source_changed: [self.source, self.neurons, self.corruption],
-            self._read: [self.threshold, self.array, self.duplicates],
+            self._read: [*self.reading.values()],
             self._corrupt: [self.target, self.level],
             self._changed: [self.load, self.horizon],
             self._model_chosen: [self.memory],
@@ -121,9 +125,8 @@ class Explorer:
         for react, controls in watched.items():
             for control in controls:
                 control.param.watch(react, "value")
-        reading = (self.upload, self.threshold, self.array, self.duplicates)
-        self.from_file = pn.Column(*reading, styles={"gap": "8px"}, **WIDE)
-        buttons = pn.Row(fresh, clear, following, styles={"gap": "6px"}, **WIDE)
+        self.from_file = pn.Column(self.upload, *self.reading.values(), styles={"gap": "8px"}, **WIDE)
+        buttons = pn.Row(fresh, self.clear, following, styles={"gap": "6px"}, **WIDE)
         groups = {
             "Patterns": [self.source, self.neurons, self.from_file, self.load, self.redraw],
             "Query": [self.target, self.corruption, self.level, buttons],
@@ -145,6 +148,7 @@ class Explorer:
         self.pictures.jscallback(frame="now.location = course.data.t[cb_obj.frame]", args={"now": now, "course": self.course})
         gains = self._figure("gain p", [f"gain{place}" for place in range(NUM_SHOWN)], now, (-0.03, 1.03))
         overlaps = self._figure("overlap ⟨ξ, φ(x)⟩/N", [f"overlap{place}" for place in range(NUM_SHOWN)], now, (-1.05, 1.05))
+        self.overlaps = overlaps.y_range
         energy = self._figure("energy E", ["energy"], now, None)
         self.legend = markup("", css_classes=["legend"])
         panes = [pn.pane.Bokeh(plot, height=220, **WIDE) for plot in (gains, overlaps, energy)]
@@ -213,7 +217,7 @@ class Explorer:
         """Numbers of neurons, and of patterns that can be stored."""
         if self.from_file.visible:
             return self._uploaded.shape if self._uploaded is not None else (0, 0)
-        task, num_neurons = task_of(self._patterns(), self.offer.corruptions[self.corruption.value])
+        task, num_neurons, _ = task_of(self._patterns(), self.offer.corruptions[self.corruption.value])
         most = min(self.offer.capacity, max(MOST_ENTRIES // num_neurons, 1))
         return num_neurons, min(most, task.pool_size or most)
 
@@ -288,9 +292,7 @@ class Explorer:
         """Read the patterns of the file that is offered; if they cannot be used, say why, and show nothing."""
         if not self._offered:
             return
-        threshold, duplicates = self.threshold.value, self.duplicates.value or None
-        given: dict[str, Any] = {"array": self.array.value or None, "threshold": threshold, "max_duplicates": duplicates}
-        reading = {name: value for name, value in given.items() if value is not None}
+        reading = {name: control.value for name, control in self.reading.items() if control.value not in (None, "")}
         try:
             self._uploaded = read_upload(**self._offered, **reading)
         except InputError as error:
@@ -338,9 +340,9 @@ class Explorer:
 
     def _answer(self, settings: Settings, uploaded: np.ndarray | None, drawn: str | None, strokes: int) -> None:
         problem = make_problem(settings, uploaded)
-        if drawn is not None and len(drawn) == len(problem.target):
-            pairs = zip(drawn, signs_of(problem.target), strict=True)
-            flipped = tuple(place for place, (own, sign) in enumerate(pairs) if (own == "+") != (sign == "+"))
+        if drawn is not None and len(drawn) == len(problem.target) and settings.is_binary:
+            pairs = zip(drawn, problem.target, strict=True)
+            flipped = tuple(place for place, (own, sign) in enumerate(pairs) if (own == "+") != (sign > 0))
             settings = replace(settings, flipped=flipped)
             problem = make_problem(settings, uploaded)
         compiling = program(settings, problem)
@@ -371,13 +373,16 @@ class Explorer:
             if NO_ANSWER in self.message.object:
                 self._refuse("")
             self.course.data = course_of(found)
+            reach = 1.05 * float(np.max(np.abs(found.overlaps), initial=1, where=np.isfinite(found.overlaps)))
+            self.overlaps.update(start=-reach, end=reach)
+            self.clear.disabled = not settings.is_binary
             self.now.location = float(found.times[self.pictures.frame])
             self.pictures.param.update(
                 **pictures_of(settings, problem, found), strokes=strokes, version=self.pictures.version + 1
             )
             self.verdict.object = readout(settings, problem, found, why)
             self.legend.object = legend(found)
-            self.yaml.value, self.python.value = settings.yaml(), settings.python()
+            self.yaml.value, self.python.value = settings.yaml(), settings.python(problem.classes)
 
 
 class Foreign(Matcher):

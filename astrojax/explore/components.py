@@ -20,16 +20,14 @@ STYLED: dict[str, Any] = WIDE | {"stylesheets": [WIDGETS]}
 
 
 class Pictures(JSComponent):
-    """The pictures of a retrieval and its clock. Signs are strings of `+`, `-` and `0`; `version` is set after all else."""
+    """The pictures of a retrieval and its clock. `version` is set after all else."""
 
     columns = param.Integer(1)
     labels = param.Dict({})
-    target = param.String("")
-    query = param.String("")
-    drawn = param.Dict({})  # the `signs` of a query drawn by the user, and the number of `strokes` so far
+    pictures = param.Dict({}, doc="Entries or firing rates, one byte each, in base64; those of `state` at all times.")
+    errors = param.Dict({}, doc="Root mean squared errors of real-valued pictures, those of `state` at all times; {} for ±1.")
+    drawn = param.Dict({})  # the `signs` of a query drawn by the user, `+` and `-`, and the number of `strokes` so far
     strokes = param.Integer(0)  # the number that the answer includes
-    answers = param.Dict({})
-    rates = param.String("", doc="Firing rates over time, one byte each, in base64.")
     times = param.List([])
     frame = param.Integer(0)
     version = param.Integer(0)

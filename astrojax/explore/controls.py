@@ -90,7 +90,8 @@ class Models:
                 known[name].param.watch(self._changed, "value")
                 self.part.append(known[name])
             known[name].param.update(**settings)
-            known[name].disabled = any(values.get(option) not in wanted for option, wanted in needs.get(name, {}).items())
+            given = {option: getattr(values.get(option), "kind", values.get(option)) for option in needs.get(name, ())}
+            known[name].disabled = any(value not in needs[name][option] for option, value in given.items())
             shown.add(known[name])
         for control in [*self.numbers.values(), *self.options.values()]:
             control.visible = control in shown and len(getattr(control, "options", "..")) > 1

@@ -1,5 +1,5 @@
 // The pictures: target, query (which the user can draw on), state over time, and the answers of the network and the decoders.
-// Signs come as strings of "+", "-" and "0"; the firing rates over time as bytes, 0 for −1, 127 for 0 and 254 for +1.
+// All come as bytes, 0 for −1, 127 for 0 and 254 for +1. Where patterns are not of ±1, these are shares of their largest entry.
 
 const DARK = matchMedia("(prefers-color-scheme: dark)")
 
@@ -10,7 +10,7 @@ function element(tag, attributes = {}, ...children) {
   return made
 }
 
-const asNumbers = signs => Array.from(signs, sign => ({"+": 1, "-": -1, "0": 0})[sign])
+const asNumbers = text => Array.from(atob(text ?? ""), letter => (letter.charCodeAt(0) - 127) / 127)
 const asWritten = time => time == null ? "" : Number(time.toPrecision(2)).toString()
 
 export function render({model}) {
@@ -33,7 +33,8 @@ export function render({model}) {
   const hint = element("p", {}, "Draw on the query with mouse or finger, or with arrow keys and space. Orange marks the neurons whose sign differs from the target.")
   root.append(element("div", {class: "clock"}, play, element("span", {}, "time t"), slider, clock), hint)
 
-  let target = [], strokes = 0, frames = new Uint8Array(), timer = null
+  let target = [], strokes = 0, frames = [], timer = null
+  const isReal = () => "query" in model.errors
 
   function color(name) {
     const hex = getComputedStyle(root).getPropertyValue(name).trim().slice(1)
@@ -53,7 +54,7 @@ export function render({model}) {
       const x = cell % columns * size, y = Math.floor(cell / columns) * size
       context.fillStyle = `rgb(${paper.map((low, part) => low + (ink[part] - low) * (value + 1) / 2)})`
       context.fillRect(x, y, size, size)
-      if (Math.sign(value) != target[cell]) {
+      if (!isReal() && Math.sign(value) != target[cell]) {
         context.fillStyle = wrong
         context.fillRect(x + size * 0.34, y + size * 0.34, size * 0.32, size * 0.32)
       }
@@ -67,10 +68,11 @@ export function render({model}) {
 
   const numberWrong = values => values.reduce((sum, value, cell) => sum + Math.abs(target[cell] - Math.sign(value)) / 2, 0)
 
-  function show(key, values) {
-    const panel = panels[key], count = numberWrong(values)
+  function show(key, values, at = 0) {
+    const panel = panels[key]
     panel.values = values
-    panel.note.textContent = key == "target" || !target.length ? "" : `${count} of ${target.length} wrong`
+    const note = isReal() ? `RMS error ${asWritten([].concat(model.errors[key])[at])}` : `${numberWrong(values)} of ${target.length} wrong`
+    panel.note.textContent = key == "target" || !target.length ? "" : note
     panel.canvas.setAttribute("aria-label", `${panel.label.textContent}: ${panel.note.textContent || target.length + " neurons"}`)
     draw(panel)
   }
@@ -79,8 +81,7 @@ export function render({model}) {
     const at = Number(slider.value), size = target.length
     clock.textContent = asWritten(model.times[at])
     slider.setAttribute("aria-valuetext", `t = ${clock.textContent}`)
-    if (size && frames.length >= (at + 1) * size)
-      show("state", Array.from(frames.subarray(at * size, (at + 1) * size), byte => (byte - 127) / 127))
+    if (size && frames.length >= (at + 1) * size) show("state", frames.slice(at * size, (at + 1) * size), at)
     if (model.frame != at) model.frame = at
   }
 
@@ -95,8 +96,9 @@ export function render({model}) {
       cursor = Math.min(cursor, values.length - 1)
     }
     values.forEach((value, cell) => {
-      const flipped = value == target[cell] ? "" : ", flipped"
-      const text = `row ${Math.floor(cell / columns) + 1}, column ${cell % columns + 1}: ${value > 0 ? "+1" : value < 0 ? "−1" : "0"}${flipped}`
+      const flipped = isReal() || value == target[cell] ? "" : ", flipped"
+      const shown = isReal() ? value.toFixed(2) : value > 0 ? "+1" : value < 0 ? "−1" : "0"
+      const text = `row ${Math.floor(cell / columns) + 1}, column ${cell % columns + 1}: ${shown}${flipped}`
       if (cells[cell].textContent != text) cells[cell].textContent = text
     })
     canvas.setAttribute("aria-activedescendant", `cell-${cursor}`)
@@ -108,28 +110,27 @@ export function render({model}) {
   }
 
   function showAll() {
-    target = asNumbers(model.target)
+    target = asNumbers(model.pictures.target)
+    hint.hidden = isReal()
     root.classList.toggle("strips", model.columns * model.columns != target.length)
     for (const [key, panel] of Object.entries(panels)) {
-      panel.figure.hidden = model.target != "" && !(key in model.labels)
+      panel.figure.hidden = target.length > 0 && !(key in model.pictures)
       panel.label.textContent = model.labels[key] ?? ""
     }
     show("target", target)
     // An answer to an earlier stroke must not wipe out the strokes since.
     const {values} = panels.query, stale = model.strokes < strokes && values.length == target.length
-    showQuery(stale ? values : asNumbers(model.query))
+    showQuery(stale ? values : asNumbers(model.pictures.query))
     const atEnd = slider.value == slider.max
-    const binary = atob(model.rates)
-    frames = Uint8Array.from(binary, letter => letter.charCodeAt(0))
+    frames = asNumbers(model.pictures.state)
     slider.max = Math.max(model.times.length - 1, 0)
     if (atEnd) slider.value = slider.max
     showState()
-    for (const [key, signs] of Object.entries(model.answers))
-      if (signs.length == target.length) show(key, asNumbers(signs))
+    for (const key of ["hopfield", "nearest", "bayes"]) if (key in model.pictures) show(key, asNumbers(model.pictures[key]))
   }
 
   function put(cell, value) {
-    if (panels.query.values[cell] == value) return
+    if (isReal() || panels.query.values[cell] == value) return
     panels.query.values[cell] = value
     showQuery(panels.query.values)
     model.drawn = {strokes: ++strokes, signs: panels.query.values.map(sign => sign > 0 ? "+" : "-").join("")}

@@ -32,6 +32,7 @@ REMEDIES = {
     "tau_x": "slower neurons",
     "slope": "a steeper firing rate",
     "t1": "a longer horizon",
+    "gap_strength": "uncoupled astrocytes",
 }
 
 Changes = dict[str, Any]
@@ -50,36 +51,39 @@ def course_of(found: Answer) -> dict[str, np.ndarray]:
 def pictures_of(settings: Settings, problem: Problem, found: Answer) -> dict[str, Any]:
     """What the pictures show."""
     num_neurons, side = len(problem.target), round(len(problem.target) ** 0.5)
-    rows = -(-num_neurons // LONGEST_ROW)
+    rows, is_binary = -(-num_neurons // LONGEST_ROW), settings.is_binary
+    scale = 1 if is_binary else float(np.max(np.abs(problem.patterns[:, : settings.num_patterns])))
+    pictures = {"target": problem.target, "query": problem.query, "state": found.rates} | found.signs
+    errors = {name: np.sqrt(np.mean((values - problem.target) ** 2, axis=-1)).tolist() for name, values in pictures.items()}
     return {
         "columns": side if side * side == num_neurons else -(-num_neurons // rows),
         "labels": {
             "target": f"Target {settings.target}",
-            "query": "Query (draw here)",
+            "query": "Query (draw here)" if is_binary else "Query",
             "state": "Firing rates φ(x)",
             "hopfield": "Hopfield network",
-            "nearest": "Nearest" if found.signed else "Nearest, ±",
-            **({"bayes": "Bayes decoder"} if "bayes" in found.signs else {}),
+            "nearest": "Nearest" if found.signed or not is_binary else "Nearest, ±",
+            "bayes": "Bayes decoder" if is_binary else "Posterior mean",
         },
-        "target": signs_of(problem.target),
-        "query": signs_of(problem.query),
-        "answers": {name: signs_of(signs) for name, signs in found.signs.items() if name != "memory"},
-        "rates": base64.b64encode(_bytes(found.rates)).decode(),
+        "pictures": {name: encoded(values / scale) for name, values in pictures.items()},
+        "errors": {} if is_binary else errors,
         "times": found.times.tolist(),
     }
 
 
 def readout(settings: Settings, problem: Problem, found: Answer, why: str) -> str:
     """The outcome as HTML; `why` explains a failure."""
-    num_neurons, (accepted, rejected), facts = len(problem.target), found.steps, {}
+    error, (accepted, rejected), facts = found.errors["memory"], found.steps, dict[str, str]()
     if found.statuses["memory"] == Status.OK:
-        facts["Hamming error"] = f"{found.errors['memory']:g} of {num_neurons}"
+        facts |= (
+            {"Hamming error": f"{error:g} of {len(problem.target)}"} if settings.is_binary else {"RMS error": f"{error:.3g}"}
+        )
         if not np.isnan(gains := found.final_gains).any():
             facts["winning gain"] = f"{gains.max():.3f} (pattern {gains.argmax()})"
             facts["target's gain"] = f"{gains[settings.target]:.3f}"
             facts["perplexity"] = f"{found.perplexity:.2f} of {settings.num_patterns}"
     facts["steps"] = f"{accepted} + {rejected} rejected"
-    if found.statuses["hopfield"] != Status.OK:
+    if found.statuses.get("hopfield", Status.OK) != Status.OK:
         facts["Hopfield"] = Status(found.statuses["hopfield"]).name
     listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
     verdict = f'<strong class="{"good" if found.is_recalled else "bad"}">{html.escape(found.verdict(settings))}</strong>'
@@ -94,20 +98,18 @@ def legend(found: Answer) -> str:
     return "".join(f'<span><i style="background:{color}"></i>{name}</span>' for color, name in zip(COLORS, names, strict=False))
 
 
-def _bytes(rates: np.ndarray) -> bytes:
-    """Rates in [−1, 1] as bytes from 0 to 254. None loses its sign, however small: the page counts signs."""
-    sizes = np.clip(np.rint(127 * np.abs(rates)), 1, 127)
-    return (127 + np.sign(rates) * sizes).astype(np.uint8).tobytes()
-
-
-def signs_of(values: np.ndarray) -> str:
-    return "".join("0+-"[int(np.sign(value))] for value in values)
+def encoded(values: np.ndarray) -> str:
+    """Values in [−1, 1] as bytes from 0 to 254, in base64. None loses its sign, however small: the page counts signs."""
+    sizes = np.clip(np.rint(127 * np.abs(values)), 1, 127)
+    return base64.b64encode((127 + np.sign(values) * sizes).astype(np.uint8).tobytes()).decode()
 
 
 def explain(settings: Settings, problem: Problem, found: Answer, solve: Callable[[Settings], Answer]) -> str:
     """Why a recall failed, with a remedy that recalls the target by `solve`; empty for success, and for a failed status."""
     if found.statuses["memory"] != Status.OK or found.is_recalled:
         return ""
+    if not settings.is_binary:
+        return "" if found.identified["nearest"] else "The query is nearer to another pattern than to the target."
     text, remedies = _cause(settings, problem, found)
     for changes in remedies:
         if changes and solve(settings.change(**changes)).is_recalled:
@@ -147,6 +149,9 @@ def _cause(settings: Settings, problem: Problem, found: Answer) -> tuple[str, li
         text = f"Frozen gains weigh all {load} patterns alike" if regime == "frozen" else "No gain selects a pattern here"
         fewer = [len(problem.query) // part for part in (3, 7, 14)]  # a Hopfield network recalls up to 0.14 N
         return f"{text}, and the others outweigh the target", [{"num_patterns": few} for few in fewer if target < few < load]
+
+    if getattr(settings.values.get("gap_junctions"), "kind", "none") != "none":
+        return "Gap junctions feed the gains besides the scores", [{"gap_strength": 0.0}]
 
     # While neurons wait at the query, gains tend to those of g(m)/T. Slower neurons can help only where the target wins there.
     waiting = found.waiting_gains[0]

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 from jinja2 import Template
 from pydantic import ValidationError
@@ -24,8 +23,8 @@ from ..config.axes import Axes
 from ..config.files import dump_yaml
 from ..config.run import Config, level_of
 from ..config.sections import POOLS, Choice, MemorySection, Parameter, parameters_of, score_parameters, section_of
-from ..problems.corruption import Flips
 from ..problems.task import Task
+from ..runs import build
 
 NUM_NEURONS = (16, 20, 25, 30, 36, 49, 64, 100)
 """Sizes of random patterns that can be chosen. Each has a compiled program of its own."""
@@ -65,13 +64,23 @@ def built_in(role: str) -> dict[str, Any]:
 
 @functools.cache
 def everything() -> Offer:
-    """What is offered without a configuration: ensembles of ±1 that need no more than their size."""
+    """What is offered without a configuration. Ensembles need no more than their size."""
     drawn = {kind: section for kind, section in built_in("patterns").items() if {"num_neurons"} == section.own_fields().keys()}
-    drawn = {kind: one for kind, one in drawn.items() if Task(eqx.Partial(one.build, **one.own_fields()), Flips()).is_binary}
     models = built_in("memory")
     axes = Axes.model_validate({"num_patterns": [30], "num_flips": [8]})
     config = Config(name="explored", trials=TRIALS, axes=axes, models=models)
-    return Offer(config, {"digits": section_of("patterns", "digits")(kind="digits"), **drawn}, built_in("corruption"))
+    pools = {kind: section_of("patterns", kind)(kind=kind) for kind in ("digits", "glyphs")}
+    gray = {f"gray {kind}": with_values(section, {"scaling": "range"}) for kind, section in pools.items()}
+    return Offer(config, pools | gray | drawn, built_in("corruption"))
+
+
+@functools.lru_cache(maxsize=16)
+def task_of(patterns: Choice, corruption: Choice) -> tuple[Task, int, bool]:
+    """Where problems come from, how many neurons they have, and whether patterns are of ±1."""
+    changes = {"patterns": patterns, "corruption": corruption, "axes": Axes.model_validate({"num_patterns": [1]})}
+    with own_code.pointing_at_own_code():
+        task, num_neurons = build.task_of(everything().config.model_copy(update=changes), build.load_pool)
+        return task, num_neurons, task.is_binary
 
 
 def offer_of(config: Config, folder: Path) -> Offer:
@@ -113,12 +122,16 @@ def with_values(section: Any, values: dict[str, Any]) -> Any:
 
 
 def spread(parameter: Parameter, value: float, *more: float) -> list[float]:
-    """Values for a slider, of two digits or given: twenty in a decade, or evenly spaced if the lowest is not positive."""
+    """Values for a slider, rounded or given: twenty in a decade, or of both signs, or evenly spaced from one of at most 0."""
     name, limits = parameter.name, parameter.first(Range) or Range()
     known = QUANTITIES.get(name, Quantity(name, ""))
     low = limits.gt if limits.ge is None else limits.ge
     high = limits.lt if limits.le is None else limits.le
-    if name in QUANTITIES or (value > 0 and low is None) or low == limits.gt == 0 or (low or 0) > 0:
+    is_ratio = name in QUANTITIES or (value > 0 and low is None) or low == limits.gt == 0 or (low or 0) > 0
+    if known.transform == "identity":
+        sizes = np.geomspace(known.high / 1e4, known.high, 81)
+        found = np.concatenate([-sizes, [0], sizes])
+    elif known.transform == "log" and is_ratio:
         low, high = (known.low, LONGEST if name == "t1" else known.high) if name in QUANTITIES else (low, high)
         low = min(low or known.low, high or np.inf, value)
         high = max(value, high or max(known.high, 10 * low))
@@ -126,7 +139,7 @@ def spread(parameter: Parameter, value: float, *more: float) -> list[float]:
     else:
         reach = max(1.0, 4 * abs(value))
         found = np.linspace(-reach if low is None else low, reach if high is None else high, 81)
-    rounded = {float(f"{one:.2g}") for one in found}
+    rounded = {float(f"{one:.{3 if known.transform == 'logit' else 2}g}") for one in found}
     inside = {one for one in rounded if one not in (limits.gt, limits.lt)}
     return sorted({float(value), *more, *inside})
 
@@ -168,6 +181,12 @@ class Settings:
         known = {*self.model.every_number(), "t1"}
         return {name: value for name, value in self.values.items() if name in known and isinstance(value, float)}
 
+    @property
+    def is_binary(self) -> bool:
+        """Whether patterns are of ±1, as are those of every pool unless they are scaled."""
+        patterns: Any = self.patterns
+        return patterns.scaling is None if patterns.kind in POOLS else task_of(patterns, self.corruption)[2]
+
     def static_key(self) -> tuple[Any, ...]:
         """What a compiled program depends on, besides shapes."""
         numbers = self.model.every_number()
@@ -185,14 +204,14 @@ class Settings:
         if self.flipped is not None:
             corruption, level = built_in("corruption")["flips"], len(self.flipped)
         scales = {name: value for name, value in self.values.items() if name in ("tau_x", "slope")}
-        hopfield = with_values(built_in("memory")["hopfield"], scales)
+        hopfield = {"Hopfield": with_values(built_in("memory")["hopfield"], scales)} if self.is_binary else {}
         base = self.offer.config
         return base.model_copy(
             update={
                 "patterns": self.patterns,
                 "corruption": corruption,
                 "axes": Axes.model_validate({"num_patterns": [self.num_patterns], level_of(corruption): [level]}),
-                "models": {self.name: self.model, "Hopfield": hopfield} | {self.name: self.model},
+                "models": {self.name: self.model} | hopfield | {self.name: self.model},
                 "retrieval": base.retrieval.model_copy(update={"t1": self.t1}),
             }
         )
@@ -211,15 +230,15 @@ class Settings:
     def _relative(self, path: Path) -> str:
         return os.path.relpath(path, self.offer.folder)
 
-    def python(self) -> str:
-        """A script that recalls exactly what is shown."""
+    def python(self, classes: Any = None) -> str:
+        """A script that recalls exactly what is shown; gap junctions may need the `classes` of the patterns."""
         if any(isinstance(value, Path) for value in self.values.values()):
             return "# Parameters of single patterns or neurons are read from files here, which no script does."
         parts = [one for one in values_in(self.model).values() if isinstance(one, Choice) and _is_called(one)]
         imports: dict[str, set[str]] = {}
         for place, name in map(_home, (self.patterns, self.corruption, self.model, *parts)):
             imports.setdefault(place, set()).add(name)
-        is_pool = self.patterns.kind in POOLS
+        is_pool, junctions = self.patterns.kind in POOLS, getattr(self.values.get("gap_junctions"), "kind", "none")
         return Template(SCRIPT, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True).render(
             {one.name: getattr(self, one.name) for one in fields(self)}
             | {
@@ -227,6 +246,8 @@ class Settings:
                 "pool": _call(self.patterns) if is_pool else None,
                 "ensemble": _home(self.patterns)[1],
                 "sizes": [] if is_pool else _arguments(self.patterns),
+                "is_binary": self.is_binary,
+                "classes": [] if junctions in ("none", "ring") or classes is None else classes[: self.num_patterns],
                 "corruption": _call(self.corruption),
                 "memory": _home(self.model)[1],
                 "arguments": _arguments(self.model),

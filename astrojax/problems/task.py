@@ -71,14 +71,8 @@ class Task(eqx.Module):
         num_patterns, level, trial = (coordinates[name] for name in self.coordinate_names)
         parts = (_as_bits(part) for part in (num_patterns, level, trial))
         pattern_key, corruption_key, tie_key = folded(root_key, *parts, jnp.arange(3))
-        patterns = self.ensemble(pattern_key, num_patterns=capacity)
+        patterns, columns, classes = self.patterns(pattern_key, capacity)
         target = patterns[:, 0]
-        if self.pool_size is None:
-            columns, function = None, getattr(self.ensemble, "func", self.ensemble)
-            classes = classes_of(function, num_patterns=capacity, **getattr(self.ensemble, "keywords", {}))
-        else:
-            columns = pooled_columns(pattern_key, size=self.pool_size, num_patterns=capacity)
-            classes = None if self.classes is None else self.classes[columns]
         return Problem(
             patterns=patterns,
             stored=jnp.arange(capacity, dtype=num_patterns.dtype) < num_patterns,
@@ -88,6 +82,15 @@ class Task(eqx.Module):
             columns=columns,
             classes=classes,
         )
+
+    def patterns(self, key: RandomKey, num_patterns: int) -> tuple[Patterns, Array | None, Array | None]:
+        """Patterns of a key, shape (N, K), and as in `Problem` their columns in the pool and their classes."""
+        patterns = self.ensemble(key, num_patterns=num_patterns)
+        if self.pool_size is None:
+            function, given = getattr(self.ensemble, "func", self.ensemble), getattr(self.ensemble, "keywords", {})
+            return patterns, None, classes_of(function, num_patterns=num_patterns, **given)
+        columns = pooled_columns(key, size=self.pool_size, num_patterns=num_patterns)
+        return patterns, columns, None if self.classes is None else self.classes[columns]
 
     @property
     def coordinate_names(self) -> tuple[str, str, str]:
