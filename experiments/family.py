@@ -1,6 +1,6 @@
-"""The wider family: gain maps over the temperature, gap junctions over their strength, transient recall over the load.
+"""The wider family: gain maps, gap junctions, transient recall, real-valued patterns.
 
-Runs three configurations into `runs/family` and draws the figures of docs/family.md.
+Runs four configurations into `runs/family` and draws the figures of docs/family.md and docs/guides/real_patterns.md.
 """
 
 from collections.abc import Callable
@@ -61,6 +61,21 @@ def transient(results: xr.Dataset) -> Figure:
     return figure
 
 
+def real_patterns(results: xr.Dataset) -> Figure:
+    """Share identified and error along the noise, beside the decoders."""
+    figure = Figure((9, 3.4), layout="constrained")
+    names = {"identified": "share identified", "rmse": "root mean squared error"}
+    for ax, (name, label) in zip(figure.subplots(1, 2), names.items(), strict=True):
+        for color, model in zip(COLORS, results.model.values, strict=False):
+            draw(ax, results, name, "noise_scale", {"color": color, "label": str(model)}, model=model)
+        decoders = results["decoder_identified" if name == "identified" else "decoder_error"].squeeze().mean("trial")
+        for decoder, style in zip(results.decoder.values, ("--", ":"), strict=True):
+            ax.plot(results.noise_scale, decoders.sel(decoder=decoder), style, color="k", label=str(decoder).replace("_", " "))
+        ax.set_ylabel(label)
+    add_legend(figure, ax.get_legend_handles_labels()[0])
+    return figure
+
+
 def draw(ax: Any, results: xr.Dataset, observable: str, along: str, style: dict[str, Any], **at: Any) -> None:
     """Draw a mean with its 95% interval along an axis."""
     values = results[observable].sel(at).squeeze(drop=True)
@@ -74,6 +89,7 @@ FIGURES: dict[str, Callable[[xr.Dataset], Figure]] = {
     "gain_maps": gain_maps,
     "gap_junctions": gap_junctions,
     "transient": transient,
+    "real_patterns": real_patterns,
 }
 
 

@@ -140,12 +140,13 @@ def thresholds(page: Page, trials: int) -> None:
     rows.append(["log(N)/N", "", "0", *(f"{math.log(size) / size:.3f}" for size in SIZES)])
     page.table(header, rows)
     page.text(
-        "Loads log(K)/N of half success, and in brackets how far they are above the theory for N → ∞. –: not between the loads "
-        "that were run; at N = 256 a load of 0.035 is K = 8,000 already. The deviations are large, since theory compares "
-        "exponents only, and a factor in K adds its logarithm divided by N. At low temperature they are those of the exact "
-        "nearest pattern. Warm memories recall more patterns than exp(Nα), by a factor of the order of T with the linear "
-        "score and of about N with the squared one: where gains are nearly uniform, the other patterns hold a neuron in its "
-        "state with a weight of only tanh(1/T), or 1/N, and the target needs a gain of that size, not of one half."
+        "Loads log(K)/N at which half of the queries are recalled, and in brackets how far they are above the theory for "
+        "N → ∞. –: outside the range of loads that was run; at N = 256 a load of 0.035 is K = 8,000 already. The "
+        "deviations are large, since theory compares exponents only, and a factor in K adds its logarithm divided by N. "
+        "At low temperature they are those of the exact nearest pattern. Warm memories recall more patterns than exp(Nα), "
+        "by a factor that approaches the order of T with the linear score, as N grows, and about N with the squared one: "
+        "where gains are nearly uniform, the other patterns hold a neuron in its state with a weight of only tanh(1/T), "
+        "or 1/N, and the target needs a gain of that size, not of one half."
     )
 
 

@@ -291,3 +291,4 @@ def test_a_run_is_stored_shown_and_verified(what, shown, tmp_path, monkeypatch, 
     else:
         assert results.decoder_error.attrs["units"] == "neurons"
         assert bool((results.class_identified >= results.identified).all())
+        assert float(results.identified.mean()) < float(results.class_identified.mean()) < 1

@@ -80,7 +80,7 @@ def test_overlaps_of_hopfield_networks_need_no_flips():
 
 
 def test_what_theory_does_not_know_is_refused():
-    nothing = "theory says nothing of hamming_error along temperature for .* it gives, for random patterns"
+    nothing = "theory does not cover hamming_error along temperature for .* it covers, for random patterns"
     axes = {"num_patterns": [10], "num_flips": [1], "temperature": [0.1, 1]}
     config, results = run_with_theory({"kind": "biased", "num_neurons": 20, "mean": 0.3}, **axes)
     with pytest.raises(aj.InputError, match=nothing):
@@ -101,5 +101,5 @@ def test_the_command_draws_theory_or_says_what_it_knows(tmp_path, capsys):
     text = (run / "figures" / "along_num_patterns.svg").read_text(encoding="utf-8")
     assert "nearest pattern, exact</text>" in text
     message = refused(capsys, "show", run, "--theory", "--observable", "num_steps")
-    assert "theory says nothing of num_steps along num_patterns for random patterns and flips" in message
+    assert "theory does not cover num_steps along num_patterns for random patterns and flips" in message
     assert "leave out --observable" in refused(capsys, "show", run, "--theory", "--html", tmp_path / "page.html")

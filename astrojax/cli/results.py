@@ -28,7 +28,7 @@ def show(parser: Parser) -> None:
     parser.option("--format", "FORMATS", text, type=_names, dest="formats")
     parser.option("--observable", "NAME", "what tables and figures show, by default hamming_error or rmse")
     parser.option("--models", "NAMES", "models and decoders in figures, with commas; all if omitted", type=_names)
-    text = "draw what theory says over the figures along an axis, where it says something"
+    text = "draw theory over the figures along an axis, where it applies"
     parser.add_argument("--theory", action="store_true", default=None, help=text)
     text = "what figures call a model, an axis or an observable, with mathematics in $…$; may be repeated"
     parser.option("--label", "NAME=TEXT", text, type=_label, action="append", dest="labels")

@@ -67,9 +67,9 @@ def spectrum(memory: AbstractMemory, state: PyTree) -> Spectrum:
     single precision fast directions may hide slow ones, which are `MARGINAL` then. Imaginary parts larger than about √ε, by
     which rounding splits a degenerate eigenvalue, show that the memory does not rest here: `UNKNOWN`.
 
-    Where gains become exactly 0 or rates are rectified, the derivative of the vector field jumps. At rest on such a kink, as
-    rectified neurons are at x = 0, the linearized equations do not decide either: `MARGINAL`, and the eigenvalues are those of
-    one side.
+    Where rates are rectified, or gains of sparsemax become 0, the derivative of the vector field jumps; with entmax it changes
+    steeply. At rest on such a kink, as rectified neurons are at x = 0, the linearized equations do not decide either:
+    `MARGINAL`, and the eigenvalues are those of one side.
 
     Arguments and errors as for `jacobian`, at a state at which the memory rests, such as `equilibrium` finds.
     """

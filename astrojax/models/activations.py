@@ -96,7 +96,7 @@ class TanhActivation(AbstractActivation):
 
 
 class IdentityActivation(AbstractActivation):
-    """Rates of any size, for real-valued patterns: φ(x) = x,  L(x) = ½‖x‖². It has no slope.
+    """Rates of any size, for real-valued patterns: φ(x) = x,  L(x) = ½‖x‖². The slope has no effect.
 
     With the linear score and adiabatic gains this is the modern Hopfield network of Ramsauer et al. (2021), arXiv:2008.02217.
     """
@@ -111,7 +111,7 @@ class IdentityActivation(AbstractActivation):
 
 
 class RectifiedActivation(AbstractActivation):
-    """Rates that are not negative: φ(x) = max(x, 0),  L(x) = ½‖max(x, 0)‖². It has no slope."""
+    """Rates that are not negative: φ(x) = max(x, 0),  L(x) = ½‖max(x, 0)‖². The slope has no effect."""
 
     is_bounded: ClassVar[bool] = False
     has_kinks: ClassVar[bool] = True
@@ -126,7 +126,7 @@ class RectifiedActivation(AbstractActivation):
 class SphereActivation(AbstractActivation):
     """Rates of length 1, so that patterns are compared by their direction: φ(x) = x/√(‖x‖² + ε),  L(x) = √(‖x‖² + ε).
 
-    It has no slope. ε = 10⁻⁶ keeps φ smooth at x = 0.
+    The slope has no effect. ε = 10⁻⁶ keeps φ smooth at x = 0.
 
     Source: Krotov and Hopfield (2021), arXiv:2008.06996, model C.
     """

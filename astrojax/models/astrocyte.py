@@ -86,7 +86,7 @@ class AstrocyteMemory(AbstractMemory):
             `EntmaxGainMap(1.3)`.
         activation: firing rate φ: `tanh` (the paper), `identity`, `rectified`, `sphere`, or an object.
         gap_junctions: how astrocytes are coupled: `none` (the paper), `ring`, `classes`, or an object such as
-            `MatrixGapJunctions(A)`. In the regime `dynamic` alone: instantaneous gains would not be unique.
+            `MatrixGapJunctions(A)`. Only in the regime `dynamic`: instantaneous gains would not be unique.
         gain_regime: how gains follow their scores: `dynamic`, by their equation; `adiabatic`, at once (τp = 0); `frozen`, not
             at all (τp = ∞). Adiabatic gains are p = softmax(g(m)/T) at every instant; frozen ones stay at their start, and with
             uniform gains and the squared score this is the classical Hopfield network.
@@ -113,7 +113,6 @@ class AstrocyteMemory(AbstractMemory):
     initial_gain_logits: PerPattern | None
     logit_bias: PerPattern | None
     pattern_classes: PerPattern | None
-    score_bias: PerPattern | None  # of the score, precomputed
     coupling: Scalar | None  # c where it was given as a number
     score: AbstractScore
     gain_map: AbstractGainMap
@@ -166,7 +165,6 @@ class AstrocyteMemory(AbstractMemory):
         self.initial_gain_logits = _per_pattern("initial_gain_logits", initial_gain_logits, self.patterns)
         self.logit_bias = _per_pattern("logit_bias", logit_bias, self.patterns)
         self.pattern_classes = _per_pattern("pattern_classes", pattern_classes, self.patterns)
-        self.score_bias = None
         self.gap_junctions = as_part("gap_junctions", AbstractGapJunctions, gap_junctions)
         self.gap_junctions.check(self)
 
@@ -251,20 +249,12 @@ class AstrocyteMemory(AbstractMemory):
         return jnp.where(is_clear, clear, unclear) * jnp.maximum(1, self.tau_p / jnp.min(self.tau_x)) ** math.log10(2)
 
     def is_valid(self) -> BoolScalar:
-        valid = super().is_valid()
-        if (in_range := self.gain_map.is_valid()) is not True:
-            valid &= in_range
+        valid = super().is_valid() & self.gain_map.is_valid()
         return valid if self.coupling is None else valid & (self.coupling > 0) & jnp.isfinite(self.coupling)
 
     @property
     def has_kinks(self) -> bool:
         return self.activation.has_kinks or self.gain_map.has_kinks
-
-    def precompute(self) -> AbstractMemory:
-        if (bias := self._score_bias()) is None:
-            return self
-        known: AbstractMemory = eqx.tree_at(lambda m: m.score_bias, self, bias, is_leaf=lambda leaf: leaf is None)
-        return known
 
     def _initial_logits(self) -> PerPattern:
         if self.initial_gain_logits is None:
@@ -272,12 +262,9 @@ class AstrocyteMemory(AbstractMemory):
         return self.initial_gain_logits
 
     def _biased(self, scores: PerPattern) -> PerPattern:
-        for bias in (self._score_bias(), self.logit_bias):
+        for bias in (self.score.bias(self.patterns), self.logit_bias):
             scores = scores if bias is None else scores + bias
         return scores
-
-    def _score_bias(self) -> PerPattern | None:
-        return self.score.bias(self.patterns) if self.score_bias is None else self.score_bias
 
     def _with_gap_junctions(self, scores: PerPattern, gains: PerPattern, share: float = 1.0) -> PerPattern:
         """The scores with a `share` of κ A p."""

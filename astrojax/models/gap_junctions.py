@@ -49,6 +49,8 @@ class NoGapJunctions(AbstractGapJunctions):
 class RingGapJunctions(AbstractGapJunctions):
     """Each pattern's astrocyte is coupled with those of the patterns before and after it, the last with the first.
 
+    Of two patterns each is both neighbors of the other; a single one is its own.
+
     Arguments:
         gap_strength: κ, strength of the gap junctions; negative ones inhibit.
     """

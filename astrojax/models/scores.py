@@ -75,7 +75,7 @@ class DistanceScore(LinearScore):
 
         g = m − ½‖ξ‖²,  c = 1
 
-    This is −½‖φ − ξ‖² but for a term that all patterns share. With the linear score alone the longest pattern would win.
+    This is −½‖φ − ξ‖² up to a term common to all patterns. With the linear score alone the longest pattern would win.
     """
 
     def bias(self, patterns: Patterns | CompactPatterns) -> PerPattern:

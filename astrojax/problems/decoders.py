@@ -100,7 +100,7 @@ def posterior_decoder(patterns: Patterns, query: Neurons, precision: ScalarLike,
 
         Ξ softmax((Ξᵀx(0) − ½‖ξ‖²)/s²)
 
-    Squares are those of the entries that the query shows, the others are 0. For patterns of one length it is one step of
+    Hidden entries, those of 0 in the query, are left out of ‖ξ‖². For patterns of one length it is one step of
     softmax attention at temperature s². The most probable pattern is the nearest one (see `nearest_pattern`).
 
     Arguments:

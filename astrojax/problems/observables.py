@@ -75,7 +75,8 @@ def rmse(target: Neurons, readout: Neurons) -> Scalar:
     √(‖φ(x) − ξ‖²/N)
     """
     shaped("readout", readout, target.shape, "that of the target")
-    return jnp.sqrt(jnp.mean((readout - target) ** 2))
+    square = jnp.mean((readout - target) ** 2)
+    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)  # whose gradient is finite
 
 
 def cosine(target: Neurons, readout: Neurons) -> Scalar:
@@ -84,8 +85,8 @@ def cosine(target: Neurons, readout: Neurons) -> Scalar:
     ⟨ξ, φ(x)⟩/(‖ξ‖ ‖φ(x)‖)
     """
     shaped("readout", readout, target.shape, "that of the target")
-    scale = jnp.linalg.norm(target) * jnp.linalg.norm(readout)
-    return jnp.where(scale > 0, jnp.clip(target @ readout / jnp.where(scale > 0, scale, 1), -1, 1), 0)
+    scale = (target @ target) * (readout @ readout)
+    return jnp.where(scale > 0, jnp.clip(target @ readout / jnp.sqrt(jnp.where(scale > 0, scale, 1)), -1, 1), 0)
 
 
 def identified(

@@ -210,7 +210,10 @@ def scaled(rows: np.ndarray, scaling: str) -> Any:
     rows = (rows - rows.mean()) / rows.std()
     if scaling == "standard":
         return rows
-    return rows * math.sqrt(rows.shape[1]) / np.linalg.norm(rows, axis=1, keepdims=True)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    if (wrong := np.flatnonzero(lengths == 0)).size:
+        raise InputError(f"scaling: sphere needs rows that differ from the mean of all; row {wrong[0] + 1} does not")
+    return rows * math.sqrt(rows.shape[1]) / lengths
 
 
 def _labels(labels: str | os.PathLike[str] | None, **_: Any) -> np.ndarray | None:

@@ -113,7 +113,7 @@ def figures_of(
 ) -> dict[str, Figure]:
     """All figures that the axes of a run allow, by name; arguments as for `curves`.
 
-    Raises `InputError` if theory is asked for and says nothing of any figure along an axis.
+    Raises `InputError` if theory is asked for and covers no figure along an axis.
     """
     checked, observable = _checked(results, observable, models, labels)
     names = [str(name) for name in checked.model.values]
@@ -263,7 +263,7 @@ def curves(
 
     Raises:
         InputError (a ValueError): for unknown names, results without an axis with several values, and if theory is asked for
-            and says nothing of this figure.
+            and does not cover this figure.
     """
     every = [str(name) for name in _checked(results, observable, None, labels)[0].model.values]
     results, observable = _checked(results, observable, models, labels)
@@ -308,12 +308,13 @@ def curves(
 
 
 class NoTheoryError(InputError):
-    """Theory was asked for, and says nothing of a figure."""
+    """Theory was asked for, and does not cover a figure."""
 
     def __init__(self, config: "Config", observable: str, along: str) -> None:
         super().__init__(
-            f"theory says nothing of {observable} along {along} for {config.patterns.kind} patterns and "
-            f"{config.corruption.kind}: it gives, for random patterns, hamming_error and success after flips, for one load and "
+            f"theory does not cover {observable} along {along} for {config.patterns.kind} patterns and "
+            f"{config.corruption.kind}: "
+            "it covers, for random patterns, hamming_error and success after flips, for one load and "
             "number of flips or along them; thresholds of these along temperature and num_patterns; and overlap and "
             "hamming_error of Hopfield networks along num_patterns"
         )
@@ -330,12 +331,7 @@ def _draw_theory(
         label, color = line.label, "0.5"
         if line.model is not None:
             label, color = f"{model_label(line.model, labels)}: {label}", COLORS[every.index(line.model) % len(COLORS)]
-        style: dict[str, Any] = {
-            "color": color,
-            "linestyle": line.style,
-            "linewidth": 1,
-            "label": label,
-        }
+        style: dict[str, Any] = {"color": color, "linestyle": line.style, "linewidth": 1, "label": label}
         if isinstance(line.values, np.ndarray):
             ax.plot(results[along].values, line.values, **style)
         else:

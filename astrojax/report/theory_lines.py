@@ -1,5 +1,6 @@
 """What theory says of a run: lines and thresholds that its figures show beside the means."""
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -10,10 +11,10 @@ import xarray as xr
 from .. import theory
 from .._internal.errors import InputError, shown
 from ..config.run import Config
-from ..config.sections import Unread, sections_in
+from ..config.sections import PARTS, Unread, sections_in
 from ..theory.capacity import SCORES
 
-PARTS = ("score", "gain_map", "activation", "gap_junctions")
+_capacity = functools.cache(theory.hopfield_capacity)  # which takes a second
 
 
 class Line(NamedTuple):
@@ -64,7 +65,7 @@ def _lines(config: Config, results: xr.Dataset, observable: str, along: str) -> 
     size, load = sizes[0], math.log(loads[0]) / sizes[0]
     for name in map(str, results.model.values):
         model = config.models[name]
-        score, gain_map, activation, junctions = (getattr(getattr(model, part, None), "kind", "") for part in PARTS)
+        score, gain_map, activation, junctions = (getattr(getattr(model, part, None), "kind", "") for part in PARTS.values())
         if activation not in ("", "tanh"):
             continue
         axes = (f"models.{name}.temperature", "temperature")
@@ -88,4 +89,4 @@ def _lines(config: Config, results: xr.Dataset, observable: str, along: str) -> 
             values = [one.overlap if observable == "overlap" else size * one.error_rate for one in states]
             kept = np.where([one.overlap > 0 for one in states], values, np.nan)
             yield Line("mean field", name, "-.", kept)
-            yield Line("capacity, mean field", name, "-.", theory.hopfield_capacity(**given) * size)
+            yield Line("capacity, mean field", name, "-.", _capacity(**given) * size)

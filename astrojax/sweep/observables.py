@@ -60,12 +60,12 @@ def hamming_error(memory: AbstractMemory, target: Neurons, recall: Recall) -> Sc
     return formulas.hamming_error(target, recall.state.x)
 
 
-@observable(patterns=SIGNS, units="neurons", definition="half the sum of |target - tanh(slope x)|")
+@observable(patterns=SIGNS, units="neurons", definition="half the sum of |target - firing rate|")
 def soft_hamming_error(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     return formulas.soft_hamming_error(target, memory.readout(recall.state))
 
 
-@observable(patterns=SIGNS, definition="mean of target times tanh(slope x)")
+@observable(patterns=SIGNS, definition="mean of target times firing rate")
 def overlap(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     return formulas.overlap(target, memory.readout(recall.state))
 

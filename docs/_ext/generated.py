@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from astrojax._internal.registry import members
 from astrojax.cli.main import make_parser
 from astrojax.config.run import Config
-from astrojax.config.sections import Chosen, PartSection
+from astrojax.config.sections import Chosen, PartSection, section_of
 from astrojax.config.tune import Searched, TuneConfig
 
 DOCS = Path(__file__).parents[1]
@@ -59,6 +59,11 @@ def configuration() -> str:
             if section not in told:
                 parts += [f"### {name}", cleandoc(section.__doc__ or ""), _table(section)]
                 told.add(section)
+        for role in ("gain_map", "gap_junctions") if kind is Config else ():
+            for name in members(role):
+                section = section_of(role, name)
+                if len(section.model_fields) > 1:
+                    parts += [f"### {role} of a model, kind {name}", cleandoc(section.__doc__ or ""), _table(section)]
     return "\n\n".join(parts) + "\n"
 
 
