@@ -311,7 +311,10 @@ def ModernHopfieldMemory(  # noqa: N802 (named like the other memories, of which
 
         −T log Σ exp(m/T) + Σ [xφ(x) − L(x)].
 
-    Arguments and errors as for `AstrocyteMemory`. With the activation `identity` a step of length τx is the source's update.
+    With the activation `identity` a step of length τx is the source's update. Other arguments and errors as for `AstrocyteMemory`.
+
+    Arguments:
+        activation: firing rate φ, as for `AstrocyteMemory`.
 
     Source: Ramsauer et al. (2021), arXiv:2008.02217.
     """
