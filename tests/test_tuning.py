@@ -8,6 +8,7 @@ import optax
 import pytest
 
 import astrojax as aj
+from astrojax._internal.registry import find
 from astrojax.sweep.engine import Engine
 from astrojax.tuning.gradients import mean_gradient, perturbations
 from astrojax.tuning.objective import aggregate, measure
@@ -186,7 +187,7 @@ def test_values_are_not_better_for_trajectories_that_fail(engine):
         ([0.5, 0.3, 0.3], [0.9, 0.2, 0.1], 2),  # the loss breaks ties
         ([0.5, 0.3, 0.3], [0.9, 0.2, 0.2], 1),  # then the order
         ([0.0, 0.3, 0.0], [0.2, 0.1, 0.2], 0),
-        ([np.nan] * 3, [0.9, 0.1, 0.2], 1),  # targets that are not ±1 have no errors
+        ([np.nan] * 3, [0.9, 0.1, 0.2], 1),  # as where traced targets are not ±1
         ([0.5, np.nan, 0.6], [0.9, np.nan, 0.1], 0),  # all trajectories failed
         ([np.nan, 0.7, 0.8], [np.inf, 0.9, 0.1], 1),
     ],
@@ -213,16 +214,45 @@ def test_every_validation_is_reported_and_the_choice_follows_from_them(search, e
         np.testing.assert_allclose([again["hamming_error"].mean(), again["loss"].mean()], found[best], rtol=1e-6)
 
 
-def test_where_targets_are_not_signs_the_loss_decides(engine):
-    pool = jax.random.normal(jax.random.key(1), (12, 16))
-    task = aj.Task(eqx.Partial(aj.pooled_patterns, pool=pool), aj.GaussianNoise())
-    aim = aj.Objective(task, aj.AstrocyteMemory, num_patterns=[6], levels=[0.3], num_steps=40)
-    validated = []
-    *_, state = aj.tune(aim, START, engine=engine, on_look=validated.append, **FAST)
-    assert np.isnan(state.best_error).all()
-    losses = np.stack([one.record.validation_loss for one in validated])
-    np.testing.assert_array_equal(state.best_loss, losses.min(axis=0))
-    assert state.best_start == np.argmin(losses.min(axis=0))
+def test_real_valued_patterns_are_searched_by_root_mean_squared_errors(engine):
+    """With a single pattern x − ξ falls as exp(−t/τx), so that every error is known."""
+    task = aj.Task(eqx.Partial(aj.gaussian_patterns, num_neurons=12), aj.GaussianNoise())
+    build = eqx.Partial(aj.AstrocyteMemory, score="linear", activation="identity", gain_regime="adiabatic")
+    settings = {"num_patterns": [1], "levels": [0.3], "t1": 2.0, "num_steps": 40}
+    aim = aj.Objective(task, build, loss="squared", **settings)
+    *_, state = aj.tune(aim, {"tau_x": [1.0, 3.0]}, engine=engine, **FAST)
+    root = jax.random.fold_in(KEY, VALIDATION)
+    targets, queries = np.transpose([(one.target, one.query) for one in (aim.problem(root, n) for n in range(32))], (1, 0, 2))
+    distance = np.sqrt(np.mean((queries - targets) ** 2, axis=1)).mean()
+    np.testing.assert_allclose(state.best_error, distance * np.exp(-2 / state.best_values["tau_x"]), rtol=1e-4)
+    assert np.all(state.best_error < distance * np.exp(-2 / np.array([1.0, 3.0])))
+    assert np.all(state.record.identified == 1)
+    _, error, identified = aggregate(measure(aim, {"tau_x": jnp.asarray([-1.0, 2.0])}, root, np.arange(32), engine))
+    assert np.isnan(error[0])  # all trajectories failed
+    assert error[1] == pytest.approx(distance * np.exp(-1), rel=1e-4)
+    assert identified[1] == 1
+    wrong = measure(aim, {"tau_x": jnp.asarray([-1.0])}, root, np.arange(32), engine)
+    np.testing.assert_allclose(wrong["rmse"][0], 2 * np.sqrt(np.mean(targets**2, axis=1)))
+    assert not wrong["identified"].any()
+    for name in ("softsign", "logistic", "soft_hamming"):
+        with pytest.raises(aj.InputError, match=f"losses: {name} compare signs, .* such as direction, squared, gain"):
+            aj.Objective(task, build, loss={name: 1.0, "squared": 1.0}, **settings)
+
+
+def test_losses_of_real_numbers_agree_with_numpy():
+    target, x = np.random.default_rng(3).normal(size=(2, 49))
+    memory = aj.AstrocyteMemory(target[:, None], score="distance", activation="rectified")
+    state = memory.initial_state(jnp.asarray(x))
+    cosine = target @ x / np.linalg.norm(target) / np.linalg.norm(x)
+    assert find("loss", "direction")(memory, jnp.asarray(target), state) == pytest.approx((1 - cosine) / 2)
+    assert find("loss", "direction")(memory, jnp.zeros(49), state) == 0.5
+    assert find("loss", "squared")(memory, jnp.asarray(target), state) == pytest.approx(
+        np.mean((np.maximum(x, 0) - target) ** 2)
+    )
+    # A reciprocal of 49 that is rounded must not change what the loss is for signs.
+    signs = jnp.sign(jnp.asarray(target))
+    expected = jax.jit(lambda x: (1 - jnp.mean(signs * x) / jnp.sqrt(jnp.mean(x**2) + 1e-12)) / 2)(state.x)
+    assert jax.jit(find("loss", "direction"))(memory, signs, state) == expected
 
 
 def test_memories_of_a_pool_store_all_of_it_and_refuse_other_patterns():

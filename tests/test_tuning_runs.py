@@ -292,3 +292,44 @@ def test_parameters_of_patterns_and_the_horizon_are_tuned_and_run(tmp_path, no_f
     np.save(tuned.models["tuned"].logit_bias, np.ones(3))
     with pytest.raises(aj.InputError, match="must hold 12 numbers, one per pattern; it holds an array of shape"):
         aj.run(aj.load_config(tmp_path / "run" / "tuned.yaml"), tmp_path / "other")
+
+
+def test_a_search_on_real_valued_patterns_reports_root_mean_squared_errors(tmp_path, capsys, no_figures):
+    changes = {
+        "patterns": {"kind": "gaussian", "num_neurons": 12},
+        "corruption": "noise",
+        "axes": {"num_patterns": [6], "noise_scale": [0.5]},
+        "model": {
+            "kind": "astrocyte",
+            "score": "distance",
+            "activation": "identity",
+            "gain_regime": "adiabatic",
+            "temperature": 20.0,
+        },
+        "scores": [],
+        "parameters": ["temperature"],
+        "search": SMALL["search"] | {"random_starts": 0},
+        "compare": {},
+        "landscape": {"size": 0},
+    }
+    config, out = written(tmp_path, **changes), tmp_path / "run"
+    assert main(["tune", str(config), "--out", str(out)]) == 2
+    assert "losses: softsign compare signs" in capsys.readouterr().err
+    assert not out.exists()
+    assert main(["tune", str(config), "--out", str(out), "--loss", "squared"]) == 0
+    printed = capsys.readouterr().out
+    assert "identified recalls" in printed
+    assert "mean rmse" in printed
+    results = aj.load_search(out)
+    history, heldout = results.history.isel(score=0, start=0), results.heldout()
+    assert {"rmse", "identified", "validation_error", "validation_identified"} < set(history) ^ {"hamming_error", "success"}
+    assert "root mean squared" in history.rmse.definition
+    assert results.best.error == float(history.validation_error.min()) < float(history.validation_error[0])
+    assert list(heldout.model.values) == ["tuned", "start", "defaults"]
+    assert float(heldout.rmse.sel(model="tuned").mean()) < float(heldout.rmse.sel(model="start").mean())
+    assert set(heldout.decoder_identified.decoder.values) == {"nearest_euclidean", "posterior_mean"}
+    again = aj.run(aj.load_config(out / "tuned.yaml"), tmp_path / "again")
+    np.testing.assert_array_equal(again.rmse.sel(model="tuned"), heldout.rmse.sel(model="tuned"))
+    page = write_run_page(out, tmp_path / "page.html").read_text()
+    for heading in ("identified recalls", "mean root mean squared error", "root mean squared error there", "identified there"):
+        assert f">{heading}</th>" in page

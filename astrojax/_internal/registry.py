@@ -9,7 +9,7 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -90,6 +90,15 @@ def suitable(role: str, is_binary: bool) -> list[Any]:
     """The package's own functions of a role that are taken where none is named, for patterns of ±1 or others."""
     functions = [item for item in members(role).values() if not isinstance(item, type)]
     return [item for item in functions if getattr(item, "suited_to", None) in (None, SIGNS if is_binary else REAL)]
+
+
+def refuse_signs(role: str, chosen: Mapping[str, Any], is_binary: bool) -> None:
+    """Raise `InputError` for members of a role, by name, that compare signs where patterns are not of ±1."""
+    unfit = [name for name, item in chosen.items() if getattr(item, "suited_to", None) == SIGNS and not is_binary]
+    if unfit:
+        others = [name for name, item in members(role).items() if item in suitable(role, False)]
+        text = "compare signs, and these patterns have entries other than -1 and +1; leave them out, or take others, such as"
+        raise InputError(f"{role}{'es' if role == 'loss' else 's'}: {', '.join(unfit)} {text} {', '.join(others)}")
 
 
 def names(role: str) -> list[str]:

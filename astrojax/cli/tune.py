@@ -71,13 +71,15 @@ def _describe_step(state: "SearchState") -> str:
     """Loss, error and values of the start that is best at this step."""
     import numpy as np
 
-    record = state.record
+    from ..tuning.record import measures_in
+
+    record, right = state.record, measures_in(state.record._fields).right
     at = int(np.argmin(np.where(np.isfinite(record.loss), record.loss, np.inf)))
     values = "  ".join(f"{name} {value[at]:.3g}" for name, value in state.values.items() if value.ndim == 1)
     dropped = int(record.num_non_finite.sum() + record.num_failed.sum())
     problems = f"  {dropped} gradients left out" if dropped else ""
-    recall = f"error {record.hamming_error[at]:.2f}  perfect {record.success[at]:.0%}"
-    return f"loss {record.loss[at]:.4f}  {recall}{_which(at, record.loss)}  {values}{problems}"
+    loss, error, success = (each[at] for each in record[:3])
+    return f"loss {loss:.4f}  error {error:.2f}  {right} {success:.0%}{_which(at, record.loss)}  {values}{problems}"
 
 
 def _describe_validation(state: "SearchState") -> str:

@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from ..runs.tune_results import best_entry
+from ..tuning.record import measures_in
 from .drawing import COLORS, DECODERS, add_legend, axis_label, is_logarithmic, set_axis
 from .figures import curves, difference, heat_map
 from .statistics import fdr_significant, mean_interval, paired_p_values, share_interval, with_interval
-from .tables import bounds_of, long_axes, make_table
+from .tables import bounds_of, in_words, long_axes, make_table
 
 NAMES = {"random": "random search", **DECODERS}
 """Labels of what is compared, where they are not the names."""
@@ -31,34 +32,43 @@ def tune_summary(history: xr.Dataset, heldout: xr.Dataset, parameters: Sequence[
 
 
 def heldout_errors(heldout: xr.Dataset) -> dict[str, Any]:
-    """Share of perfect recalls and mean Hamming error over all loads and levels, each with its 95% interval, by name."""
-    each = {str(name): heldout.hamming_error.sel(model=name) for name in heldout.model.values}
-    each |= {str(name): heldout.decoder_error.sel(decoder=name) for name in heldout.decoder.values}
-    found, limits = {}, bounds_of(heldout, "hamming_error")
-    for name, errors in each.items():
-        flat = errors.values.astype(float).ravel()
+    """Share of right recalls and mean error over all loads and levels, each with its 95% interval, by name; see `Measures`."""
+    error, success, right, _ = measures_in(heldout)
+    models, decoders = heldout[[error, success]].to_array(), heldout.decoder_error
+    identified = heldout.get("decoder_identified", decoders == 0)
+    each: dict[str, Any] = {str(name): models.sel(model=name) for name in heldout.model.values}
+    each |= {str(name): (decoders.sel(decoder=name), identified.sel(decoder=name)) for name in heldout.decoder.values}
+    found, limits = {}, bounds_of(heldout, error)
+    for name, (errors, successes) in each.items():
+        flat, number = errors.values.astype(float).ravel(), float(np.nansum(successes.values, dtype=float))
         flat = flat[~np.isnan(flat)]
         found[name] = {
-            "perfect": [float(np.sum(flat == 0) / errors.size), *share_interval(np.sum(flat == 0), errors.size).tolist()],
-            "hamming_error": [float(np.mean(flat)), *mean_interval(flat, limits).tolist()] if flat.size else [None] * 3,
+            right: [number / errors.size, *share_interval(number, errors.size).tolist()],
+            error: _finite([np.mean(flat), *mean_interval(flat, limits)]) if flat.size else [None] * 3,
             "problems": flat.size,
             "failed": int(errors.size - flat.size),
         }
     return found
 
 
+def _finite(values: Sequence[Any]) -> list[float | None]:
+    return [float(value) if np.isfinite(value) else None for value in values]
+
+
 def print_tune_summary(console: Console, content: dict[str, Any]) -> None:
     """Print a `tune_summary`."""
     rows = [[*error_cells(name, row), f"{row['failed']:,}" if row["failed"] else ""] for name, row in content["errors"].items()]
-    headings = ["", "perfect recalls", "mean Hamming error", "failed"]
+    measures = measures_in(next(iter(content["errors"].values())))
+    headings = ["", f"{measures.right} recalls", f"mean {in_words(measures.error)}", "failed"]
     console.print(make_table(headings, rows, "on held-out problems, with 95% intervals"))
     for sentence in describe(content):
         console.print(sentence, soft_wrap=True)
 
 
 def error_cells(name: str, row: dict[str, Any]) -> list[str]:
-    """Label, share of perfect recalls and mean Hamming error, for a table."""
-    return [NAMES.get(name, name), with_interval(row["perfect"], ".1%"), with_interval(row["hamming_error"], ".3f")]
+    """Label, share of right recalls and mean error, for a table."""
+    error, _, right, _ = measures_in(row)
+    return [NAMES.get(name, name), with_interval(row[right], ".1%"), with_interval(row[error], ".3f")]
 
 
 def describe(content: dict[str, Any]) -> list[str]:
@@ -101,7 +111,7 @@ def tune_figures(
     figures = {"search": plot_history(history, best)}
     if landscape is not None:
         figures["landscape"] = plot_landscape(history, landscape, best)
-    axes = long_axes(heldout, "hamming_error")
+    axes = long_axes(heldout, measures_in(heldout).error)
     if len(axes) >= 2:
         figures["before_and_after"] = heat_map(heldout)
         figures["difference"] = difference(heldout, "tuned", "start")
@@ -194,8 +204,7 @@ def last_step(history: xr.Dataset) -> int:
 
 def _cells(heldout: xr.Dataset) -> dict[str, int]:
     """In how many pairs of load and level the tuned memory errs less or more than the start; false discovery rate 5%."""
-    axes = [dim for dim in heldout.hamming_error.dims if dim not in ("model", "trial")]
-    errors = heldout.hamming_error.transpose("model", *axes, "trial")
+    errors = heldout[measures_in(heldout).error].transpose("model", ..., "trial")
     difference = (errors.sel(model="tuned") - errors.sel(model="start")).values.astype(float)
     mean = np.nanmean(difference, axis=-1) if difference.size else np.zeros(0)
     certain = fdr_significant(paired_p_values(difference))

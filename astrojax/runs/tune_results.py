@@ -28,7 +28,7 @@ from ..storage.provenance import check_files, read_record
 from ..storage.results import add_to_store
 from ..sweep.costs import trajectory_bytes
 from ..tuning.objective import Objective
-from ..tuning.record import CHOICE, DEFINITIONS, ranked
+from ..tuning.record import CHOICE, measures_in, ranked
 from .build import load_pool, memory_fault, memory_of, task_of
 from .dry_run import try_search
 
@@ -40,7 +40,8 @@ class Best:
     """What a search chose: of all validations the one with the lowest error; the loss breaks ties.
 
     Arguments:
-        score, start, step: where in the history it is. error, loss: mean Hamming error in neurons and mean loss there.
+        score, start, step: where in the history it is. loss: mean loss there. error: mean Hamming error in neurons, or
+            root mean squared error where patterns are not of ±1.
         values: what was found, by parameter: numbers, and arrays with an entry for each pattern of the pool.
         objective: what was minimized.
     """
@@ -122,7 +123,7 @@ class SearchResults:
                 raise InputError(f"{folder / name} holds the run of another configuration; {again}")
         runs = [load(folder / name).drop_vars("swept_axes") for name in recorded]
         together = xr.concat([run.drop_dims("decoder", errors="ignore") for run in runs], dim="model", join="exact")
-        return together.merge(runs[0][["decoder_error"]])
+        return together.merge(runs[0][[name for name in ("decoder_error", "decoder_identified") if name in runs[0]]])
 
     def comparison(self) -> dict[str, Any]:
         """What other searches found, by method: values, numbers of candidates and of trajectories."""
@@ -143,8 +144,8 @@ class SearchResults:
         """Store what happened, by score: an entry before the first step, and one after each."""
         longest = max(len(history) for history in histories.values())
         dataset = xr.Dataset(coords={"score": np.array(list(histories), dtype=object)}, attrs={"choice": CHOICE})
-        for name in next(iter(histories.values()))[0]:
-            definition = DEFINITIONS.get(name, "value of the parameter after the step")
+        for name in (names := next(iter(histories.values()))[0]):
+            definition = measures_in(names).definitions.get(name, "value of the parameter after the step")
             each = [np.array([entry[name] for entry in history], float).T for history in histories.values()]
             padded = [np.pad(rows, ((0, 0), (0, longest - rows.shape[1])), constant_values=np.nan) for rows in each]
             dataset[name] = ("score", "start", "step"), np.stack(padded), {"definition": definition}
@@ -197,12 +198,10 @@ def load_search(folder: str | Path) -> SearchResults:
 def objective_of(config: TuneConfig, score: str, memory: int | None = None) -> Objective:
     """What a configuration minimizes, with one of its scores.
 
-    Raises `ConfigError` for a file that cannot be used, for patterns that are not of ±1, and if one trajectory takes more than
-    `memory` bytes, if that is given.
+    Raises `ConfigError` for a file that cannot be used, and if one trajectory takes more than `memory` bytes, if that is given;
+    `InputError` for losses that compare signs of other numbers than ±1.
     """
     task, num_neurons = task_of(config, load_pool)
-    if not task.is_binary:
-        raise ConfigError(config.name, [("patterns", "must have entries of -1 and +1 alone: a search counts wrong signs")])
     loads = [int(load) for load in config.axes.values()["num_patterns"]]
     build, parameters, per_pattern = memory_of(config.models()[score], "model", task, num_neurons, config.name)
     level = level_of(config.corruption)

@@ -13,7 +13,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from .._internal.errors import InputError, shown
-from .._internal.registry import NAMED, REAL, ROLES, SIGNS, find, kind_of, members, suitable
+from .._internal.registry import NAMED, REAL, ROLES, SIGNS, find, kind_of, members, refuse_signs, suitable
 from .._internal.types import Neurons, Scalar
 from ..models.base import AbstractMemory
 from ..problems import observables as formulas
@@ -195,7 +195,7 @@ def chosen_functions(role: str, given: Sequence[Any] | None, task: Task) -> tupl
         raise InputError(f"{role}s must be a list of names or functions, at least one; got {shown(given)}")
     found = tuple(find(role, item) if isinstance(item, str) else item for item in given)
     found = tuple(item() if isinstance(item, type) and issubclass(item, AbstractRunningObservable) else item for item in found)
-    names: set[str] = set()
+    named: dict[str, Any] = {}
     for item in found:
         if not callable(item) and not isinstance(item, AbstractRunningObservable):
             raise InputError(f"{role}s must be names or functions of {', '.join(ROLES[role].takes)}; got {shown(item)}")
@@ -204,15 +204,10 @@ def chosen_functions(role: str, given: Sequence[Any] | None, task: Task) -> tupl
         is_ours = member in (None, item, type(item))
         if not name.isidentifier() or name in HOW or name == "decoder_error" or not is_ours:
             raise InputError(f"{role}s must have names of letters, digits and _ that are not in use; got {name!r}")
-        if name in names:
+        if name in named:
             raise InputError(f"{role}s must have different names; got {name!r} twice: give one of them a name")
-        names.add(name)
-    if unfit := [name_of(item) for item in found if getattr(item, "suited_to", None) == SIGNS and not task.is_binary]:
-        others = ", ".join(map(name_of, suitable(role, False)))
-        raise InputError(
-            f"{role}s: {', '.join(unfit)} compare signs, and these patterns have entries other than -1 and +1; "
-            f"leave them out, or take others, such as {others}"
-        )
+        named[name] = item
+    refuse_signs(role, named, task.is_binary)
     return found
 
 

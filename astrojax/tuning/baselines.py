@@ -23,7 +23,7 @@ class Candidates(NamedTuple):
 
     Arguments:
         values: by parameter, shape (C,).
-        loss, error: mean loss and mean Hamming error of each, shape (C,); infinite and NaN where no trajectory could be used.
+        loss, error: mean loss and mean error of each, shape (C,); infinite and NaN where no trajectory could be used.
         num_solves: how many trajectories were solved.
     """
 

@@ -9,6 +9,7 @@ import numpy as np
 from .._internal.random import pinned
 from .._internal.types import RandomKey
 from ..solve.retrieve import Status
+from .record import measures_in
 
 
 @pinned
@@ -36,7 +37,7 @@ def mean_gradient(
     usable = succeeded & np.isfinite(norm) & np.isfinite(found["loss"])
     num_usable = np.maximum(usable.sum(axis=1), 1)
     means = {}
-    for name in ("loss", "hamming_error", "success"):
+    for name in ("loss", *measures_in(found)[:2]):
         total = np.sum(np.where(usable, found[name], 0).astype(np.float64), axis=1)
         means[name] = np.where(usable.any(axis=1), total / num_usable, np.nan)
     clipping = np.where(usable, _clipping(norm, max_norm), 0.0)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from .._internal.checks import InputError, concrete, real, real_number, shown
-from .._internal.registry import find, kind_of
+from .._internal.registry import SIGNS, find, kind_of, suits
 from .._internal.types import Neurons, Scalar, ScalarLike
 from ..models.base import AbstractMemory
 from ..problems.observables import soft_hamming_error
@@ -20,24 +20,33 @@ SILENT = 1e-6  # root mean square of x below which a state has no direction
 
 
 def direction_loss(memory: AbstractMemory, target: Neurons, state: Any) -> Scalar:
-    """(1 − cos(ξ, x))/2, in [0, 1]: the share of wrong neurons, where all |x| are equal.
+    """(1 − cos(ξ, x))/2, in [0, 1]: the share of wrong neurons, where all |x| are equal and ξ is of ±1.
 
     Only the direction of x counts. So the loss is bounded, yet does not saturate with |x|, which reaches K.
     """
     scale = jnp.sqrt(jnp.mean(state.x**2) + SILENT**2)
-    return (1 - jnp.mean(target * state.x) / scale) / 2
+    length = jnp.where(jnp.all(jnp.abs(target) == 1), 1, jnp.sqrt(jnp.mean(target**2) + SILENT**2))  # of ±1 exactly 1
+    return (1 - jnp.mean(target * state.x) / (length * scale)) / 2
 
 
+def squared_loss(memory: AbstractMemory, target: Neurons, state: Any) -> Scalar:
+    """Mean of (φ(x) − ξ)²: the squared error of the firing rates, for patterns of any numbers."""
+    return jnp.mean((memory.readout(state) - target) ** 2)
+
+
+@suits(SIGNS)
 def softsign_loss(memory: AbstractMemory, target: Neurons, state: Any) -> Scalar:
     """Mean of (1 − ξx/(1 + |x|))/2, in [0, 1]: bounded, with a gradient that falls as 1/x² instead of exponentially."""
     return jnp.mean(1 - target * state.x / (1 + jnp.abs(state.x))) / 2
 
 
+@suits(SIGNS)
 def logistic_loss(memory: AbstractMemory, target: Neurons, state: Any) -> Scalar:
     """Mean of log(1 + exp(−ξx)): grows as |x| where the sign is wrong, so the strength of a wrong recall counts."""
     return jnp.mean(jax.nn.softplus(-target * state.x))
 
 
+@suits(SIGNS)
 def soft_hamming_loss(memory: AbstractMemory, target: Neurons, state: Any) -> Scalar:
     """Soft Hamming error per neuron, in [0, 1]. It has no gradient once firing rates saturate: for comparison."""
     return soft_hamming_error(target, memory.readout(state)) / target.shape[0]

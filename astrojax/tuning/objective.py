@@ -12,10 +12,11 @@ import numpy as np
 
 from .._internal.checks import InputError, at_least, one_of, shown
 from .._internal.parameters import DIMENSIONS, TRANSIENT
+from .._internal.registry import refuse_signs
 from .._internal.types import IntScalar, RandomKey, Scalar, ScalarLike
 from ..equilibria.fixed_points import equilibrium
 from ..models.base import AbstractMemory
-from ..problems.observables import hamming_error
+from ..problems.observables import hamming_error, identified, rmse, success
 from ..problems.task import Coordinates, Problem, Task
 from ..solve.retrieve import Status
 from ..solve.time_grid import solve_on_grids
@@ -24,6 +25,7 @@ from ..sweep.programs import in_precision
 from ..sweep.shapes import Shapes
 from ..sweep.trials import Observables, RecallTrial
 from .losses import Loss
+from .record import measures_in
 
 Values = Mapping[str, Any]  # arrays by name
 
@@ -45,14 +47,15 @@ class Objective(eqx.Module):
             or `None` where all patterns are stored.
         num_patterns: memory loads K.
         levels: levels of corruption, such as numbers of flips.
-        loss: a name or function, weights of several of them, or a `Loss`, which says what these may be.
+        loss: a name or function, weights of several of them, or a `Loss`, which says what these may be. Those that compare
+            signs are for patterns of ±1; `squared` and `direction` for any.
         gradient: `forward`, for few parameters; `reverse`, with checkpoints, for many; `implicit`: that of the equilibrium to
             which the trajectory leads, by the implicit function theorem. `auto` is one of the first two, by their number.
         t1: horizon. parameters: values of parameters that are not tuned, by name.
         settings: further ones of `RecallTrial`: solver, rtol, atol, max_steps, num_steps, confirm. The solver is `adams` unless
             given, and both tolerances of others are 1e-3: docs/guides/tuning.md says how accurate gradients are then.
 
-    Raises `InputError` for an unknown name, and for loads or levels that are missing.
+    Raises `InputError` for an unknown name, for a loss that compares signs of other numbers, and for missing loads or levels.
     """
 
     trial: RecallTrial
@@ -60,6 +63,7 @@ class Objective(eqx.Module):
     num_patterns: tuple[int, ...] = eqx.field(static=True)
     levels: tuple[float | int, ...] = eqx.field(static=True)
     gradient: str = eqx.field(static=True)
+    is_binary: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -80,6 +84,8 @@ class Objective(eqx.Module):
             rtol, atol = (TOLERANCE if given is None else given for given in (how.rtol, how.atol))
             self.trial = dataclasses.replace(self.trial, settings=dataclasses.replace(how, rtol=rtol, atol=atol))
         self.loss = loss if isinstance(loss, Loss) else Loss(loss if isinstance(loss, Mapping) else {loss: 1.0})
+        self.is_binary = task.is_binary
+        refuse_signs("loss", self.loss.functions, self.is_binary)
         for name, values in {"num_patterns": num_patterns, "levels": levels}.items():
             if not isinstance(values, Sequence | np.ndarray) or len(values) == 0:
                 raise InputError(f"{name} must be a list of at least one value; got {shown(values)}")
@@ -102,9 +108,8 @@ class Objective(eqx.Module):
     def recalled(
         self, values: Values, problem: Problem, adjoint: diffrax.AbstractAdjoint, num_steps: int | IntScalar | None = None
     ) -> tuple[Scalar, Observables]:
-        """The loss of one problem, and what is reported of it: Hamming error, success, status and accepted steps.
-
-        In a trajectory that fails all neurons count as wrong. Where the target is not ±1 error and success are NaN.
+        """The loss of one problem, and what is reported of it: Hamming error and success (where patterns are not of ±1, `rmse`
+        and `identified`), status and accepted steps. A trajectory that fails counts as one that recalls the target's negative.
         """
         trial = self.trial_with(values)
         memory = trial.memory(problem, {})
@@ -114,17 +119,13 @@ class Objective(eqx.Module):
             end = equilibrium(memory, jax.lax.stop_gradient(state))
             state, status = end.state, jnp.where(end.converged | (status != Status.OK), status, Status.SOLVER_FAILED)
         loss, target = self.loss(memory, problem.target, state), problem.target
-        signs = jnp.abs(target) == 1
-        error = hamming_error(jnp.where(signs, target, jnp.ones_like(target)), state.x)
-        error = jnp.where((status == Status.OK) & jnp.isfinite(loss), error, target.size)
-        meaningful = jnp.all(signs)
-        measured = {
-            "hamming_error": jnp.where(meaningful, error, jnp.nan),
-            "success": jnp.where(meaningful, (error == 0).astype(error.dtype), jnp.nan),
-            "status": status,
-            "num_steps": recall.stats["num_accepted_steps"],
-        }
-        return loss, measured
+        is_usable = (status == Status.OK) & jnp.isfinite(loss)
+        x = jnp.where(is_usable, state.x if self.is_binary else memory.readout(state), -target)
+        how = {"status": status, "num_steps": recall.stats["num_accepted_steps"]}
+        if self.is_binary:
+            return loss, {"hamming_error": hamming_error(target, x), "success": success(target, x)} | how
+        is_nearest = jnp.where(is_usable, identified(problem.patterns, x, stored=problem.stored), 0)
+        return loss, {"rmse": rmse(target, x), "identified": is_nearest} | how
 
     def memory(self, values: Values, patterns: jax.typing.ArrayLike | None = None) -> AbstractMemory:
         """A memory with values that a search has found, to be used with `retrieve`::
@@ -282,7 +283,7 @@ def _measure_on_grids(lanes: Lanes, engine: Engine) -> dict[str, np.ndarray]:
 
 
 def aggregate(found: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean loss, Hamming error and success over the problems, each of shape (S,), in double precision.
+    """Mean loss, error and success over the problems, each of shape (S,), in double precision.
 
     The loss of a failed trajectory counts as the worst that any start met; NaN where all problems of a start failed.
     """
@@ -291,7 +292,7 @@ def aggregate(found: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, 
     each = {**found, "loss": np.where(usable, found["loss"], worst)}
     loss, error, success = (
         np.where(usable.any(axis=1), np.mean(each[name].astype(np.float64), axis=1), np.nan)
-        for name in ("loss", "hamming_error", "success")
+        for name in ("loss", *measures_in(found)[:2])
     )
     return loss, error, success
 

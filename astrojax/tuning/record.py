@@ -1,6 +1,8 @@
 """What a search records of each step, and how its best values are chosen from that."""
 
-from typing import Annotated, NamedTuple, get_args
+from collections import namedtuple
+from collections.abc import Container
+from typing import Annotated, Any, NamedTuple, get_args
 
 import numpy as np
 
@@ -24,10 +26,31 @@ class Record(NamedTuple):
     validation_success: Annotated[np.ndarray, "share of the validation problems that were recalled without error"]
 
 
-DEFINITIONS: dict[str, str] = {name: get_args(field)[1] for name, field in Record.__annotations__.items()}
-"""What the fields of a `Record` are."""
+class Measures(NamedTuple):
+    """What is reported of recalls: the names of an error, which selects values, and of what is 1 where a recall is `right`."""
 
-VALIDATION_METRICS = ("validation_loss", "validation_error", "validation_success")
+    error: str
+    success: str
+    right: str
+    definitions: dict[str, str]
+    """What the fields of a record are."""
+
+
+_REAL = {
+    "hamming_error": ("rmse", "mean root mean squared error over the same problems, in the units of the patterns"),
+    "success": ("identified", "share of them where the stored pattern nearest to the firing rates is the target"),
+    "validation_error": ("validation_error", "mean rmse over the validation problems; of the negative target in a failed one"),
+    "validation_success": ("validation_identified", "share of the validation problems where the target is the nearest"),
+}
+SIGNED = Measures("hamming_error", "success", "perfect", {name: get_args(of)[1] for name, of in Record.__annotations__.items()})
+REAL = Measures("rmse", "identified", "identified", dict(_REAL.get(one[0], one) for one in SIGNED.definitions.items()))
+RealRecord: Any = namedtuple("RealRecord", REAL.definitions)  # type: ignore[misc]
+
+
+def measures_in(names: Container[Any]) -> Measures:
+    """The measures of a search or a run that reports these names."""
+    return SIGNED if SIGNED.error in names else REAL
+
 
 CHOICE = "the lowest validation_error; validation_loss breaks ties, then the order of score, start and step"
 

@@ -17,7 +17,7 @@ from .._internal.types import RandomKey
 from ..sweep.engine import Engine
 from .gradients import mean_gradient, perturbations
 from .objective import Objective, aggregate, measure
-from .record import VALIDATION_METRICS, Record, ranked
+from .record import RealRecord, Record, ranked
 from .transforms import PARAMETERS, Parameter
 
 TRAINING, VALIDATION, LANDSCAPE, STARTS, PERTURBATION, CANDIDATES = 1, 2, 3, 4, 5, 7
@@ -31,11 +31,11 @@ class SearchState(NamedTuple):
         raw: unconstrained numbers by parameter, shape (S, …) for S starts.
         values: the values they stand for.
         optimiser_state: of optax, with a leading axis of the starts.
-        best_values: values with the lowest mean Hamming error on the validation problems so far; the loss breaks ties, then the
-            earlier step counts. Where targets are not ±1 errors are NaN, and the loss decides.
+        best_values: values with the lowest mean error on the validation problems so far (Hamming error or, where patterns are
+            not of ±1, root mean squared error); the loss breaks ties, then the earlier step counts.
         best_loss, best_error: loss and error there, shape (S,).
         num_checks: how many validations there were since the best, shape (S,).
-        record: of the last step.
+        record: of the last step; `rmse` and `identified` replace `hamming_error` and `success` where patterns are not of ±1.
         best_step: after how many steps each start had its best values, shape (S,).
     """
 
@@ -124,6 +124,8 @@ class Search:
         self.validation_size, self.validate_every, self.patience = validation_size, validate_every, patience
         self.on_look = on_look or (lambda state: None)
         self.key, self.engine = key, engine or Engine()
+        self._record: Any = Record if objective.is_binary else RealRecord
+        self._validated = self._record._fields[-3:]
         num_devices = len(self.engine.devices)
         if objective.gradient == "implicit" and num_devices > 1:
             raise InputError(f"gradient implicit works on one device; got {num_devices}: set num_devices (--devices) to 1")
@@ -156,7 +158,7 @@ class Search:
             optimizer_state = jax.vmap(self.optimizer.init)(raw)
         num_starts = len(next(iter(values.values())))
         unknown, zero = np.full(num_starts, np.nan), np.zeros(num_starts, np.int64)
-        record = Record(*[unknown] * 4, *[zero] * 3, *[unknown] * 3)
+        record = self._record(*[unknown] * 4, *[zero] * 3, *[unknown] * 3)
         return _as_numpy(SearchState(np.asarray(0), raw, values, optimizer_state, values, unknown, unknown, zero, record, zero))
 
     def step(self, state: SearchState) -> SearchState:
@@ -186,8 +188,8 @@ class Search:
         state = state._replace(step=np.asarray(step + 1), raw=raw, values=values, optimiser_state=optimizer_state)
         if (step + 1) % self.validate_every and step + 1 != self.num_steps:
             unknown = np.full_like(state.best_loss, np.nan)
-            return _as_numpy(state._replace(record=Record(**metrics, **dict.fromkeys(VALIDATION_METRICS, unknown))))
-        state = _as_numpy(_with_best(state._replace(record=Record(**metrics, **self._validate(values)))))
+            return _as_numpy(state._replace(record=self._record(**metrics, **dict.fromkeys(self._validated, unknown))))
+        state = _as_numpy(_with_best(state._replace(record=self._record(**metrics, **self._validate(values)))))
         self.on_look(state)
         return state
 
@@ -220,7 +222,7 @@ class Search:
     def _validate(self, values: Any) -> dict[str, np.ndarray]:
         problems = np.arange(self.validation_size)
         found = measure(self.objective, values, self._key(VALIDATION), problems, self.engine, name="validation")
-        return dict(zip(VALIDATION_METRICS, aggregate(found), strict=True))
+        return dict(zip(self._validated, aggregate(found), strict=True))
 
     def _checked(self, start: Mapping[str, Any]) -> dict[str, jax.Array]:
         pool_size = self.objective.trial.task.pool_size

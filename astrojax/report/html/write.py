@@ -16,7 +16,7 @@ from ...config.variables import DEFINITIONS
 from ...runs.tune_results import TUNED, load_search
 from ...storage import folder as store
 from ...storage.provenance import read_record
-from ...tuning.record import ranked
+from ...tuning.record import measures_in, ranked
 from ..figures import figures_of
 from ..statistics import with_interval
 from ..tables import (
@@ -55,7 +55,7 @@ MAP_CAPTION = "Mean {} of every model over two axes, beside the Bayes decoder's 
 TUNE_CAPTIONS = {
     "search": "The loss, and each parameter, over the steps: one line per start, one color per score.",
     "landscape": "The loss on a plane of two parameters, the others at their best values, and the path over it.",
-    "before_and_after": "Hamming errors on held-out problems.",
+    "before_and_after": "Errors on held-out problems.",
     "difference": "Tuned minus start on the same problems: blue where tuning helped, pale where that is not certain.",
 }
 
@@ -202,6 +202,8 @@ def _tune_content(folder: Path) -> dict[str, Any]:
         "provenance": provenance,
         "found": found,
         "names": NAMES,
+        "measures": measures_in(() if history is None else history),
+        "quantities": QUANTITIES,
         "history": [] if history is None else list(_history(history)),
         "gradients": "" if history is None else describe_gradients(count_gradients(history)),
         "tuned": (folder / TUNED).read_text(encoding="utf-8") if (folder / TUNED).exists() else None,
@@ -216,6 +218,6 @@ def _history(history: xr.Dataset) -> Iterator[list[Any]]:
             losses, errors = line.validation_loss.values, line.validation_error.values
             if np.isfinite(losses).any():
                 at = int(ranked(errors, losses)[0])
-                success = f"{float(line.validation_success[at]):.1%}"
+                success = f"{float(line[f'validation_{measures_in(line).success}'][at]):.1%}"
                 first, *best = (f"{float(value):.4g}" for value in (losses[0], losses[at], errors[at]))
                 yield [score, start, last_step(line), first, at, *best, success]
