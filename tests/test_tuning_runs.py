@@ -304,7 +304,7 @@ def test_a_search_on_real_valued_patterns_reports_root_mean_squared_errors(tmp_p
             "score": "distance",
             "activation": "identity",
             "gain_regime": "adiabatic",
-            "temperature": 20.0,
+            "temperature": 3.0,
         },
         "scores": [],
         "parameters": ["temperature"],

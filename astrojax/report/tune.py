@@ -42,17 +42,14 @@ def heldout_errors(heldout: xr.Dataset) -> dict[str, Any]:
     for name, (errors, successes) in each.items():
         flat, number = errors.values.astype(float).ravel(), float(np.nansum(successes.values, dtype=float))
         flat = flat[~np.isnan(flat)]
+        mean = [float(np.mean(flat)), *mean_interval(flat, limits).tolist()] if flat.size else [np.nan] * 3
         found[name] = {
             right: [number / errors.size, *share_interval(number, errors.size).tolist()],
-            error: _finite([np.mean(flat), *mean_interval(flat, limits)]) if flat.size else [None] * 3,
+            error: [one if np.isfinite(one) else None for one in mean],
             "problems": flat.size,
             "failed": int(errors.size - flat.size),
         }
     return found
-
-
-def _finite(values: Sequence[Any]) -> list[float | None]:
-    return [float(value) if np.isfinite(value) else None for value in values]
 
 
 def print_tune_summary(console: Console, content: dict[str, Any]) -> None:

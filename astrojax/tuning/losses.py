@@ -25,8 +25,8 @@ def direction_loss(memory: AbstractMemory, target: Neurons, state: Any) -> Scala
     Only the direction of x counts. So the loss is bounded, yet does not saturate with |x|, which reaches K.
     """
     scale = jnp.sqrt(jnp.mean(state.x**2) + SILENT**2)
-    length = jnp.where(jnp.all(jnp.abs(target) == 1), 1, jnp.sqrt(jnp.mean(target**2) + SILENT**2))  # of ±1 exactly 1
-    return (1 - jnp.mean(target * state.x) / (length * scale)) / 2
+    unit = jnp.where(jnp.all(jnp.abs(target) == 1), target, target / jnp.sqrt(jnp.mean(target**2) + SILENT**2))
+    return (1 - jnp.mean(unit * state.x) / scale) / 2
 
 
 def squared_loss(memory: AbstractMemory, target: Neurons, state: Any) -> Scalar:
