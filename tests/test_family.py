@@ -313,6 +313,13 @@ def test_numbers_of_parts_are_checked():
     for alpha in (1.0, 2.1, -1, np.nan):
         with pytest.raises(aj.InputError, match="alpha must be a number above 1 and at most 2; got"):
             aj.EntmaxGainMap(alpha)
+    with pytest.raises(aj.InputError, match=r"alpha must be a number above 1 and at most 2; got"):
+        aj.EntmaxGainMap(jnp.asarray([1.2, 1.5]))
+    for strength in (np.nan, np.ones(2)):
+        with pytest.raises(aj.InputError, match="gap_strength must be a single finite number; got"):
+            aj.RingGapJunctions(strength)
+    with pytest.raises(aj.InputError, match="gap_junctions 'matrix' needs fields; give an object"):
+        aj.AstrocyteMemory(problem(0)[0], gap_junctions="matrix")
     with pytest.raises(aj.InputError, match="gap_matrix must be symmetric"):
         aj.MatrixGapJunctions(np.triu(np.ones((3, 3))))
     with pytest.raises(aj.InputError, match="activation must have bounded rates with a Hopfield memory"):

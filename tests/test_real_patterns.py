@@ -136,9 +136,9 @@ def test_what_is_measured_depends_on_the_patterns(ensemble):
         "num_active_gains",
     ]
     task = aj.Task(ensemble, aj.Flips())
-    with pytest.raises(aj.InputError, match=r"observables: success compare signs, .* such as .*rmse"):
+    with pytest.raises(aj.InputError, match=r"observables: success are for patterns of -1 and \+1.* such as .*rmse"):
         aj.RecallTrial(task, aj.HopfieldMemory, observables=["rmse", "success"])
-    with pytest.raises(aj.InputError, match="decoders: bayes_signed compare signs"):
+    with pytest.raises(aj.InputError, match="decoders: bayes_signed are for patterns of -1"):
         aj.DecoderTrial(task, ["bayes_signed"])
     binary = aj.Task(eqx.Partial(aj.random_patterns, num_neurons=9), aj.Flips())
     names = [item.__name__ for item in aj.RecallTrial(binary, aj.HopfieldMemory).observables]
@@ -149,7 +149,7 @@ def test_what_is_measured_depends_on_the_patterns(ensemble):
 
 def test_a_configuration_that_compares_signs_of_real_numbers_is_refused():
     config = {"axes": {"num_patterns": 3, "num_flips": 1}, "patterns": {"kind": "gaussian"}, "observables": ["hamming_error"]}
-    with pytest.raises(aj.InputError, match="observables: hamming_error compare signs"):
+    with pytest.raises(aj.InputError, match="observables: hamming_error are for patterns of -1"):
         aj.run(parse_config(config | {"models": {"hopfield": {"kind": "hopfield"}}}), "never")
     search = {
         "axes": config["axes"],
@@ -291,4 +291,3 @@ def test_a_run_is_stored_shown_and_verified(what, shown, tmp_path, monkeypatch, 
     else:
         assert results.decoder_error.attrs["units"] == "neurons"
         assert bool((results.class_identified >= results.identified).all())
-        assert float(results.identified.mean()) < float(results.class_identified.mean()) < 1

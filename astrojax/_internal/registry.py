@@ -122,7 +122,13 @@ def find(role: str, name: str) -> Any:
 
 def as_part(role: str, base: type[Any], given: Any) -> Any:
     """An object of a class of a role, given as such or by name; `InputError` for anything else."""
-    return given if isinstance(given, base) else find(role, given)()
+    if isinstance(given, base):
+        return given
+    part = find(role, given)
+    try:
+        return part()
+    except TypeError as error:  # a field without a default
+        raise InputError(f"{role} {given!r} needs fields; give an object, {part.__name__}(…)") from error
 
 
 @functools.cache

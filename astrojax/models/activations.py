@@ -54,6 +54,9 @@ class AbstractActivation(eqx.Module):
     is_bounded: ClassVar[bool] = True
     """Whether rates are bounded. If they are not, drives that grow with them let x grow without limit."""
 
+    is_direction: ClassVar[bool] = False
+    """Whether rates have the length 1, so that patterns are identified by their direction."""
+
     has_kinks: ClassVar[bool] = False
     """Whether the derivative of φ jumps anywhere (see `spectrum`)."""
 
@@ -132,6 +135,7 @@ class SphereActivation(AbstractActivation):
     """
 
     couples_neurons: ClassVar[bool] = True
+    is_direction: ClassVar[bool] = True
 
     def __call__(self, x: Neurons, slope: ScalarOrNeurons) -> Neurons:
         return x / self.lagrangian(x, slope)

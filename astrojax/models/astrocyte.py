@@ -249,7 +249,7 @@ class AstrocyteMemory(AbstractMemory):
         return jnp.where(is_clear, clear, unclear) * jnp.maximum(1, self.tau_p / jnp.min(self.tau_x)) ** math.log10(2)
 
     def is_valid(self) -> BoolScalar:
-        valid = super().is_valid() & self.gain_map.is_valid()
+        valid = super().is_valid() & self.gain_map.is_valid() & self.gap_junctions.is_valid()
         return valid if self.coupling is None else valid & (self.coupling > 0) & jnp.isfinite(self.coupling)
 
     @property
@@ -311,7 +311,8 @@ def ModernHopfieldMemory(  # noqa: N802 (named like the other memories, of which
 
         −T log Σ exp(m/T) + Σ [xφ(x) − L(x)].
 
-    With the activation `identity` a step of length τx is the source's update. Other arguments and errors as for `AstrocyteMemory`.
+    With the activation `identity` a step of length τx is the source's update. Patterns of different lengths need the score
+    `distance` of an `AstrocyteMemory`. Other arguments and errors are as there.
 
     Arguments:
         activation: firing rate φ, as for `AstrocyteMemory`.

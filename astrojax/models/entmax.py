@@ -33,7 +33,7 @@ class EntmaxGainMap(AbstractGainMap):
     has_kinks: ClassVar[bool] = True
 
     def __check_init__(self) -> None:
-        if concrete(jnp.all(self.is_valid())) is False:
+        if jnp.ndim(self.alpha) or concrete(self.is_valid()) is False:
             raise InputError(f"alpha must be a number above 1 and at most 2; got {shown(self.alpha)}")
 
     def __call__(self, logits: PerPattern) -> PerPattern:

@@ -7,8 +7,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._internal.checks import InputError, concrete, finite, real
-from .._internal.types import PerPattern, PerPatternLike, ScalarLike, Stored
+from .._internal.checks import InputError, concrete, finite, real, shown
+from .._internal.types import BoolScalar, PerPattern, PerPatternLike, ScalarLike, Stored
 
 
 class AbstractGapJunctions(eqx.Module):
@@ -27,6 +27,16 @@ class AbstractGapJunctions(eqx.Module):
 
         `classes` are the memory's `pattern_classes`. All have shape (K,).
         """
+
+    def is_valid(self) -> bool | BoolScalar:
+        """Whether their numbers are in range: the only check of traced ones."""
+        strength = getattr(self, "gap_strength", None)
+        return strength is None or jnp.isfinite(jnp.asarray(strength))
+
+    def __check_init__(self) -> None:
+        strength = real("gap_strength", getattr(self, "gap_strength", 0.0))
+        if strength.ndim or concrete(jnp.isfinite(strength)) is False:
+            raise InputError(f"gap_strength must be a single finite number; got {shown(strength)}")
 
     def check(self, memory: Any) -> None:
         """Raise `InputError` if they do not fit a memory."""

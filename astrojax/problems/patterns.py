@@ -205,15 +205,14 @@ def scaled(rows: np.ndarray, scaling: str) -> Any:
     low, high = rows.min(), rows.max()
     if low == high:
         raise InputError(f"scaling: {scaling} needs entries that differ; all are {low:g}")
-    if scaling == "range":
-        return (2 * rows - low - high) / (high - low)
-    rows = (rows - rows.mean()) / rows.std()
-    if scaling == "standard":
-        return rows
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    if (wrong := np.flatnonzero(lengths == 0)).size:
-        raise InputError(f"scaling: sphere needs rows that differ from the mean of all; row {wrong[0] + 1} does not")
-    return rows * math.sqrt(rows.shape[1]) / lengths
+    with np.errstate(all="ignore"):
+        result = (2 * rows - low - high) / (high - low) if scaling == "range" else (rows - rows.mean()) / rows.std()
+        if scaling == "sphere":
+            result = result * math.sqrt(rows.shape[1]) / np.linalg.norm(result, axis=1, keepdims=True)
+    if not np.isfinite(result).all():
+        row = int(np.argmin(np.isfinite(result).all(axis=1)))
+        raise InputError(f"scaling: {scaling} is not finite for row {row + 1}, which must differ from the mean of all entries")
+    return result
 
 
 def _labels(labels: str | os.PathLike[str] | None, **_: Any) -> np.ndarray | None:

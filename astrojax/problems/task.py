@@ -110,7 +110,9 @@ class Task(eqx.Module):
         if kind not in _BINARY:
             ensemble, given = self.ensemble, getattr(self.ensemble, "keywords", {})
             if kind is not None:
-                ensemble = functools.partial(function, **{n: min(v, 8) if type(v) is int else v for n, v in given.items()})
+                ensemble = functools.partial(
+                    function, **{n: max(2, min(v, 8)) if type(v) is int else v for n, v in given.items()}
+                )
             with jax.ensure_compile_time_eval():
                 drawn = jax.jit(lambda: ensemble(seed_key(0), num_patterns=2))()
                 is_binary = concrete(jnp.all(jnp.abs(drawn) == 1)) is not False

@@ -38,7 +38,7 @@ LABELS = {
     "masked_fraction": "masked fraction",
     "noise_scale": "noise",
     **{name: _symbol(name) for name in QUANTITIES if name.startswith("tau_")},
-    **{name: f"{name} {_symbol(name)}" for name in ("temperature", "slope", "coupling")},
+    **{name: f"{name} {_symbol(name)}" for name in ("temperature", "slope", "coupling", "alpha", "gap_strength")},
     "t1": f"horizon {_symbol('t1')}",
     **DECODERS,
 }

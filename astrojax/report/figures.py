@@ -51,8 +51,8 @@ if TYPE_CHECKING:
 REFERENCES = {"bayes_signed": "--", "bayes_unsigned": ":", "posterior_mean": "--", "nearest_euclidean": ":"}
 """Decoders shown as references, the first in maps and all along an axis, and their line styles."""
 
-BETTER = dict.fromkeys(("success", "overlap", "cosine", "identified", "class_identified"), "higher")
-BETTER |= {"hamming_error": "lower", "rmse": "lower"}
+BETTER = dict.fromkeys(("success", "overlap", "best_overlap", "cosine", "identified", "class_identified"), "higher")
+BETTER |= dict.fromkeys(("hamming_error", "best_hamming_error", "rmse"), "lower")
 """Which values of an observable are better."""
 
 FORMATS: dict[str, dict[str, Any]] = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}

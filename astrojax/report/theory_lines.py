@@ -38,7 +38,11 @@ def lines_of(config: Config, results: xr.Dataset, observable: str, along: str) -
         raise InputError("theory must be the configuration of these results; got that of another run")
     low, high = results[along].values.min(), results[along].values.max()
     found = list(_lines(config, results, observable, along)) if config.patterns.kind == "random" else []
-    return [one for one in found if isinstance(one.values, np.ndarray) or low <= one.values <= high]
+    return [
+        one
+        for one in found
+        if np.isfinite(one.values).any() and (isinstance(one.values, np.ndarray) or low <= one.values <= high)
+    ]
 
 
 def _lines(config: Config, results: xr.Dataset, observable: str, along: str) -> Iterator[Line]:
@@ -88,5 +92,5 @@ def _lines(config: Config, results: xr.Dataset, observable: str, along: str) -> 
             states = [theory.hopfield_recall(one, **given) for one in np.minimum(loads / size, 1)]
             values = [one.overlap if observable == "overlap" else size * one.error_rate for one in states]
             kept = np.where([one.overlap > 0 for one in states], values, np.nan)
-            yield Line("mean field", name, "-.", kept)
+            yield Line("mean field, pattern as query", name, "-.", kept)
             yield Line("capacity, mean field", name, "-.", _capacity(**given) * size)

@@ -335,10 +335,12 @@ def load_pool(patterns: Any, name: str, precision: str) -> tuple[jax.Array, jax.
     """The patterns that a section stands for, as columns, and their classes. Raises `ConfigError` for unusable files."""
     fields = patterns.own_fields()
     with jax.enable_x64(precision == "float64"):
+        place = "patterns.path" if "path" in fields else "patterns"
         try:
-            pool, classes = patterns.build(**fields), classes_of(patterns.build, **fields)
+            pool, place = patterns.build(**fields), "patterns.labels" if "labels" in fields else place
+            classes = classes_of(patterns.build, **fields)
         except InputError as error:
-            raise ConfigError(name, [("patterns.path" if "path" in fields else "patterns", str(error))]) from error
+            raise ConfigError(name, [(place, str(error))]) from error
     if classes is not None and classes.shape != pool.shape[1:]:
         raise ConfigError(name, [("patterns.labels", f"must hold {pool.shape[1]} labels, one per row; got {classes.size}")])
     return pool, classes

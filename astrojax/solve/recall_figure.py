@@ -26,7 +26,7 @@ from .._internal.status import Status
 from .._internal.types import ScalarLike
 from ..models.base import AbstractMemory, check_state
 from ..models.packed import CompactPatterns
-from ..problems.observables import hamming_error
+from ..problems.observables import cosine, hamming_error
 
 NUM_PICTURES, NUM_OTHERS, NUM_BARS = 6, 20, 40
 """Of a figure: pictures of a state along time, the strongest patterns beside the highlighted ones, and the largest bars."""
@@ -170,6 +170,9 @@ def _title(recall: Any, target: Any) -> str:
         return f"{status.name} after {num_steps} steps: the final state is invalid"
     if target is None:
         return f"{num_steps} steps ({recall.solver})"
+    wanted, x = (np.asarray(values, float) for values in (target, recall.x))
+    if not (np.abs(wanted) == 1).all():
+        return f"cosine with the target: {float(cosine(jnp.asarray(wanted), jnp.asarray(x))):.3f}"
     wrong = float(hamming_error(jnp.asarray(target, recall.x.dtype), jnp.asarray(recall.x)))
     return f"{wrong:g} of {recall.x.shape[-1]} neurons differ from the target"
 

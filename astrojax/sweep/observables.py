@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from .._internal.errors import InputError, shown
 from .._internal.registry import NAMED, REAL, ROLES, SIGNS, find, kind_of, members, refuse_signs, suitable
-from .._internal.types import Neurons, Scalar
+from .._internal.types import Neurons, Patterns, Scalar
 from ..models.base import AbstractMemory
 from ..problems import observables as formulas
 from ..problems.task import Problem, Task
@@ -110,6 +110,9 @@ def settled(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     return jnp.all(jnp.sign(drive) == jnp.sign(x)).astype(x.dtype)
 
 
+BEST_TOLERANCE = 1e-3  # smaller rises of an overlap, as neurons come to rest, do not count for its time
+
+
 class BestOverlap(Maximum):
     """The largest overlap with the target at the start or at the end of any step."""
 
@@ -133,7 +136,7 @@ class BestHammingError(Maximum):
 
 
 class TimeOfBest(AbstractRunningObservable[tuple[Scalar, Scalar]]):
-    """The time at which the overlap with the target is largest, the first where it is so several times."""
+    """The time at which the overlap with the target is largest, up to 10⁻³: after it, it rises by no more than that."""
 
     suited_to = SIGNS
     units = "dimensionless time"
@@ -148,7 +151,8 @@ class TimeOfBest(AbstractRunningObservable[tuple[Scalar, Scalar]]):
     ) -> tuple[Scalar, Scalar]:
         best, time = carry
         now = BestOverlap().number(memory, target, state)
-        return jnp.maximum(best, now), jnp.where(now > best, t, time)
+        rises = now > best + BEST_TOLERANCE
+        return jnp.where(rises, now, best), jnp.where(rises, t, time)
 
     def result(self, carry: tuple[Scalar, Scalar]) -> Scalar:
         return carry[1]
@@ -166,7 +170,15 @@ def cosine(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
 
 @observable(patterns=REAL, definition="1 where the stored pattern nearest to the firing rates is the target; a share in ties")
 def identified(memory: AbstractMemory, target: Neurons, recall: Recall, problem: Problem) -> Scalar:
-    return formulas.identified(problem.patterns, memory.readout(recall.state), stored=problem.stored)
+    return formulas.identified(_comparable(memory, problem), memory.readout(recall.state), stored=problem.stored)
+
+
+def _comparable(memory: AbstractMemory, problem: Problem) -> Patterns:
+    """The patterns, of length 1 if firing rates are: they are compared by their direction then."""
+    if not memory.activation.is_direction:
+        return problem.patterns
+    lengths = jnp.linalg.norm(problem.patterns, axis=0)
+    return problem.patterns / jnp.where(lengths > 0, lengths, 1)
 
 
 @observable(patterns=NAMED, definition="1 where the stored pattern nearest to the firing rates has the target's class")
@@ -174,7 +186,7 @@ def class_identified(memory: AbstractMemory, target: Neurons, recall: Recall, pr
     if problem.classes is None:
         raise InputError("class_identified needs patterns with classes, such as digits, glyphs, or a file with labels")
     rates = memory.readout(recall.state)
-    return formulas.identified(problem.patterns, rates, stored=problem.stored, classes=problem.classes)
+    return formulas.identified(_comparable(memory, problem), rates, stored=problem.stored, classes=problem.classes)
 
 
 @observable(patterns=REAL, units="patterns", definition="number of gains above 0; NaN for memories without gains")

@@ -82,8 +82,8 @@ def best_temperature(noise_level: float, score: str = "squared") -> float:
 def critical_temperature(noise_level: float, load: float, score: str = "squared") -> float:
     """The temperature up to which a load α = log(K)/N is recalled: where `recall_threshold` is α.
 
-    It is 0 where no temperature suffices, beyond `channel_capacity`, and infinite at load 0. Arguments and errors as for
-    `recall_threshold`; `load` is from 0 to log 2.
+    It is 0 where no temperature suffices, beyond `channel_capacity`, and infinite at load 0 and beyond 10¹². Arguments and
+    errors as for `recall_threshold`; `load` is from 0 to log 2.
     """
     capacity, best = channel_capacity(noise_level), best_temperature(noise_level, score)
     load = real_number("load", load, 0, math.log(2))
@@ -94,6 +94,8 @@ def critical_temperature(noise_level: float, load: float, score: str = "squared"
     coldest = max(best, 0.01)  # there the threshold is the capacity, up to rounding
     if recall_threshold(noise_level, coldest, score) <= load:
         return coldest
+    if recall_threshold(noise_level, 1e12, score) >= load:
+        return math.inf
     found = brentq(lambda evidence: recall_threshold(noise_level, 1 / evidence, score) - load, 1e-12, 1 / coldest)
     return float(1 / found)
 
