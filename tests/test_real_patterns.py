@@ -157,7 +157,7 @@ def test_a_configuration_that_compares_signs_of_real_numbers_is_refused():
         "model": {"kind": "astrocyte"},
         "parameters": ["slope"],
     }
-    with pytest.raises(aj.InputError, match="losses: softsign compare signs"):
+    with pytest.raises(aj.InputError, match="losses: softsign are for patterns"):
         objective_of(parse(search, TuneConfig), "squared")
 
 

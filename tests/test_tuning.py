@@ -235,7 +235,7 @@ def test_real_valued_patterns_are_searched_by_root_mean_squared_errors(engine):
     np.testing.assert_allclose(wrong["rmse"][0], 2 * np.sqrt(np.mean(targets**2, axis=1)))
     assert not wrong["identified"].any()
     for name in ("softsign", "logistic", "soft_hamming"):
-        with pytest.raises(aj.InputError, match=f"losses: {name} compare signs, .* such as direction, squared, gain"):
+        with pytest.raises(aj.InputError, match=f"losses: {name} are for patterns.* such as direction, squared, gain"):
             aj.Objective(task, build, loss={name: 1.0, "squared": 1.0}, **settings)
 
 

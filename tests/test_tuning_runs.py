@@ -314,7 +314,7 @@ def test_a_search_on_real_valued_patterns_reports_root_mean_squared_errors(tmp_p
     }
     config, out = written(tmp_path, **changes), tmp_path / "run"
     assert main(["tune", str(config), "--out", str(out)]) == 2
-    assert "losses: softsign compare signs" in capsys.readouterr().err
+    assert "losses: softsign are for patterns" in capsys.readouterr().err
     assert not out.exists()
     assert main(["tune", str(config), "--out", str(out), "--loss", "squared"]) == 0
     printed = capsys.readouterr().out

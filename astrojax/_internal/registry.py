@@ -97,7 +97,7 @@ def refuse_signs(role: str, chosen: Mapping[str, Any], is_binary: bool) -> None:
     unfit = [name for name, item in chosen.items() if getattr(item, "suited_to", None) == SIGNS and not is_binary]
     if unfit:
         others = [name for name, item in members(role).items() if item in suitable(role, False)]
-        text = "compare signs, and these patterns have entries other than -1 and +1; leave them out, or take others, such as"
+        text = "are for patterns of -1 and +1, and these have other entries; leave them out, or take others, such as"
         raise InputError(f"{role}{'es' if role == 'loss' else 's'}: {', '.join(unfit)} {text} {', '.join(others)}")
 
 
