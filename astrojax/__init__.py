@@ -21,8 +21,7 @@ if TYPE_CHECKING:  # several names a line, which isort would not do
     from .equilibria.stability import Spectrum as Spectrum, Stability as Stability, jacobian as jacobian, spectrum as spectrum
     from .models.activations import AbstractActivation as AbstractActivation, IdentityActivation as IdentityActivation
     from .models.activations import RectifiedActivation as RectifiedActivation, SphereActivation as SphereActivation
-    from .models.activations import TanhActivation as TanhActivation
-    from .models.activations import activation as activation, lagrangian as lagrangian
+    from .models.activations import TanhActivation as TanhActivation, activation as activation, lagrangian as lagrangian
     from .models.astrocyte import AstrocyteMemory as AstrocyteMemory, AstrocyteState as AstrocyteState
     from .models.astrocyte import ModernHopfieldMemory as ModernHopfieldMemory
     from .models.base import AbstractMemory as AbstractMemory, NeuronState as NeuronState
@@ -37,9 +36,8 @@ if TYPE_CHECKING:  # several names a line, which isort would not do
     from .models.packed import CompactPatterns as CompactPatterns, compact_patterns as compact_patterns
     from .models.scores import AbstractScore as AbstractScore, DistanceScore as DistanceScore, LinearScore as LinearScore
     from .models.scores import PowerScore as PowerScore, SquaredScore as SquaredScore
-    from .problems.corruption import AbstractCorruption as AbstractCorruption
     from .problems.corruption import Erasures as Erasures, Flips as Flips, GaussianNoise as GaussianNoise
-    from .problems.corruption import Masking as Masking, mask as mask
+    from .problems.corruption import AbstractCorruption as AbstractCorruption, Masking as Masking, mask as mask
     from .problems.corruption import add_noise as add_noise, erase as erase, flip as flip
     from .problems.decoders import bayes_decoder as bayes_decoder, nearest_pattern as nearest_pattern
     from .problems.decoders import posterior_decoder as posterior_decoder

@@ -298,7 +298,10 @@ def test_a_state_on_a_kink_is_marginal(dtype):
         ({"activation": "relu"}, r"activation must be one of tanh, .*; got 'relu'"),
         ({"activation": "identity"}, "activation must have bounded rates with the score squared, .* got identity"),
         ({"gap_junctions": "rng"}, r"gap junctions must be one of .*; got 'rng'"),
-        ({"gap_junctions": "ring", "gain_regime": "adiabatic"}, "gap_junctions need the gain_regime dynamic; got adiabatic"),
+        (
+            {"gap_junctions": "ring", "gain_regime": "adiabatic"},
+            "gain_regime with gap junctions must be one of dynamic; got .adiabatic",
+        ),
         ({"gap_junctions": "classes"}, "pattern_classes must be given for the gap junctions classes"),
         ({"gap_junctions": aj.MatrixGapJunctions(np.eye(4))}, r"gap_matrix must have shape \(6, 6\), .* got \(4, 4\)"),
         ({"activation": "sphere", "tau_x": np.ones(10)}, "tau_x must be a single number with SphereActivation"),

@@ -77,7 +77,7 @@ def test_numbers_and_files_of_parts_are_those_of_the_patterns_drawn(folder, junc
     matrix = np.load("even.npy") if "matrix" in junctions else np.equal.outer(LABELS, LABELS) - np.eye(12)
     gains = np.array([0.1, 0.2, 0.3, 0.1, 0.2, 0.1, 0, 0])
     fed = memory.gap_junctions(jnp.asarray(gains), memory.stored, memory.pattern_classes)
-    np.testing.assert_allclose(fed[:6], 0.5 * (matrix[np.ix_(columns, columns)] @ gains)[:6], rtol=1e-12)
+    np.testing.assert_allclose(fed[:6], (matrix[np.ix_(columns, columns)] @ gains)[:6], rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_numbers_and_files_of_parts_are_those_of_the_patterns_drawn(folder, junc
             ("JUNCTIONS", "{kind: matrix, gap_matrix: rows.npy}"),
             r"rows\.npy must hold 12 by 12 numbers, one per pair of patterns",
         ),
-        (("JUNCTIONS", "ring, gain_regime: adiabatic"), r"models\.coupled: gap_junctions need the gain_regime dynamic"),
+        (("JUNCTIONS", "ring, gain_regime: adiabatic"), r"models\.coupled: gain_regime with gap junctions must be"),
         (
             ("JUNCTIONS", "ring, activation: identity"),
             r"models\.coupled: activation must have bounded rates",

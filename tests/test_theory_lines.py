@@ -49,7 +49,7 @@ def test_errors_and_thresholds_along_the_load():
             np.testing.assert_allclose(lines[label], expected)
         states = [aj.theory.hopfield_recall(load / 100, 5.0) for load in (2, 20)]
         assert states[1].overlap == 0
-        np.testing.assert_allclose(lines["hopfield: mean field, pattern as query"], [100 * states[0].error_rate, *[math.nan] * 3])
+        np.testing.assert_allclose(lines["hopfield: mean field, from pattern"], [100 * states[0].error_rate, *[math.nan] * 3])
         assert lines["hopfield: capacity, mean field"] == pytest.approx(12.6, abs=0.1)
         thresholds = {name for name in lines if "threshold" in name}
         for name, score, temperature in (("attention", "linear", 2), ("squared", "squared", 0.5)):
@@ -75,7 +75,8 @@ def test_overlaps_of_hopfield_networks_need_no_flips():
     results = results.squeeze("num_flips", drop=True).rename(hamming_error="overlap")
     lines = drawn(aj.figures.curves(results, "overlap", theory=config))
     np.testing.assert_allclose(
-        lines["hopfield: mean field, pattern as query"], [aj.theory.hopfield_recall(load / 100, 5.0).overlap for load in (2, 5, 9)]
+        lines["hopfield: mean field, from pattern"],
+        [aj.theory.hopfield_recall(load / 100, 5.0).overlap for load in (2, 5, 9)],
     )
 
 

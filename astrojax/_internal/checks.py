@@ -65,6 +65,15 @@ def within(name: str, value: Any, low: float | int, high: float | int) -> None:
         raise InputError(f"{name} must lie within [{low}, {high}]; got {value}")
 
 
+def float_within(name: str, value: Any, low: float, high: float) -> float:
+    """A value as a float; `InputError` unless it is a real number within [low, high]."""
+    known = hasattr(value, "__float__") and not isinstance(value, bool | str) and getattr(value, "shape", ()) == ()
+    number = float(value) if known else np.nan
+    if not low <= number <= high:
+        raise InputError(f"{name} must be a number within [{low:g}, {high:g}]; got {shown(value)}")
+    return number
+
+
 def random_key(key: object) -> None:
     if not isinstance(key, jax.Array) or not jnp.issubdtype(key.dtype, jax.dtypes.prng_key) or key.shape != ():
         raise InputError(f"key must be a single key made by jax.random.key; got {shown(key)}")

@@ -234,7 +234,7 @@ def _key(folder: Path, code: Code) -> str:
 def load(reference: str) -> Any:
     """What a reference names. Raises `InputError` if it is not trusted, cannot be imported, or has no such name."""
     found = FILE.fullmatch(reference)
-    module = _file(found[1]) if found else _package(reference)
+    module = module_of(found[1]) if found else _package(reference)
     name = short_name(reference)
     if not hasattr(module, name):
         own = [one for one, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
@@ -243,12 +243,8 @@ def load(reference: str) -> Any:
     return getattr(module, name)
 
 
-def module_of(path: Path) -> ModuleType:
+def module_of(path: str) -> ModuleType:
     """The module that a file of code is. Raises as `load` does."""
-    return _file(str(path))
-
-
-def _file(path: str) -> ModuleType:
     content = _read(path)
     digest = hashlib.sha256(content).hexdigest()
     with _lock:

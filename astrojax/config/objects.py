@@ -88,7 +88,7 @@ class _Writer:
             (self._folder / FILE).write_text(text, encoding="utf-8", newline="")
         own_code.trust_here(own_code.code_in({"kind": self._references}))
         if text:
-            self._gathered.check(own_code.module_of(self._folder / FILE))
+            self._gathered.check(own_code.module_of(str(self._folder / FILE)))
 
     def plain(self, key: str, value: Any) -> Any:
         """What stands for a value under a key of a configuration."""

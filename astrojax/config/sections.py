@@ -333,9 +333,7 @@ def _memory_section(kind: str, build: Callable[..., Any]) -> type[MemorySection]
     return section
 
 
-def _section(
-    kind: str, build: Any, ending: str, fields: dict[str, Any], base: type, parameters: Iterable[Parameter] = ()
-) -> Any:
+def _section(kind: str, build: Any, ending: str, fields: dict[str, Any], base: type, parameters: Any = ()) -> Any:
     name = "".join(word.title() for word in kind.removesuffix("s").split("_")) + ending
     about = (inspect.getdoc(build) or "").partition("\n")[0]
     tag: Any = (Literal[kind], "random" if kind == "random" else ...)

@@ -147,8 +147,7 @@ class TuneConfig(BaseConfig):
         min_length=1, description="what is searched: names, with transform and bounds where others than usual are wanted"
     )
     loss: Annotated[
-        dict[str, Annotated[Real, Field(ge=0)]],
-        BeforeValidator(_loss, json_schema_input_type=LossName | dict[LossName, float]),
+        dict[str, Annotated[Real, Field(ge=0)]], BeforeValidator(_loss, json_schema_input_type=LossName | dict[LossName, float])
     ] = Field({"softsign": 1.0}, min_length=1, description="a loss, or weights of several")
     gradient: Literal["auto", "forward", "reverse", "implicit"] = Field("auto", description="how gradients are found")
     optimiser: Optimizer = Optimizer()

@@ -24,9 +24,8 @@ class Stability(IntEnum):
     UNKNOWN = 4  #: The Jacobian is not finite, or has complex eigenvalues, since the memory does not rest here.
 
 
-KINK_WIDTH, KINK_JUMP = 16, 1e-3
-"""A state is on a kink if the Jacobians at two points that far from it, to either side, in units of rounding of the largest
-variable of a kind, differ by more than this fraction of the largest entry."""
+KINK_WIDTH = 16  # how far from a state, to either side, Jacobians are compared; in units of rounding of the largest variable
+KINK_JUMP = 1e-3  # on a kink they differ by more than this fraction of the largest entry
 
 
 class Spectrum(Labeled):

@@ -12,8 +12,6 @@ from .._internal.errors import InputError
 from .._internal.registry import kind_of
 from .._internal.types import Neurons, Scalar, ScalarOrNeurons
 
-SPHERE_EPSILON = 1e-6
-
 
 def activation(x: Float[Array, "*shape"], slope: ScalarOrNeurons) -> Float[Array, "*shape"]:
     """Firing rate, entry by entry.
@@ -141,7 +139,7 @@ class SphereActivation(AbstractActivation):
         return x / self.lagrangian(x, slope)
 
     def lagrangian(self, x: Neurons, slope: ScalarOrNeurons) -> Scalar:
-        return jnp.sqrt(jnp.sum(x**2) + SPHERE_EPSILON)
+        return jnp.sqrt(jnp.sum(x**2) + 1e-6)
 
 
 def require_bounded(activation: AbstractActivation, what: str) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -29,7 +29,7 @@ from .._internal.types import (
 from .activations import AbstractActivation, require_bounded
 from .base import DEFAULT_TOLERANCE, LARGEST_TOLERANCE, NUM_STEPS, AbstractMemory, NeuronState, checked_query, largest
 from .gain_maps import AbstractGainMap, masked
-from .gap_junctions import AbstractGapJunctions
+from .gap_junctions import AbstractGapJunctions, NoGapJunctions
 from .packed import CompactPatterns
 from .scores import COUPLINGS, AbstractScore, LinearScore, SquaredScore
 
@@ -166,6 +166,8 @@ class AstrocyteMemory(AbstractMemory):
         self.logit_bias = _per_pattern("logit_bias", logit_bias, self.patterns)
         self.pattern_classes = _per_pattern("pattern_classes", pattern_classes, self.patterns)
         self.gap_junctions = as_part("gap_junctions", AbstractGapJunctions, gap_junctions)
+        if not isinstance(self.gap_junctions, NoGapJunctions):
+            one_of("gain_regime with gap junctions", gain_regime, ("dynamic",))
         self.gap_junctions.check(self)
 
     def initial_state(self, query: Neurons) -> AstrocyteState:
@@ -269,7 +271,10 @@ class AstrocyteMemory(AbstractMemory):
     def _with_gap_junctions(self, scores: PerPattern, gains: PerPattern, share: float = 1.0) -> PerPattern:
         """The scores with a `share` of κ A p."""
         fed = self.gap_junctions(gains, self.stored, self.pattern_classes)
-        return scores if fed is None else scores + share * masked(fed, self.stored, 0.0)
+        if fed is None:
+            return scores
+        strength = jnp.asarray(self.gap_junctions.gap_strength, fed.dtype)  # type: ignore[attr-defined]
+        return scores + share * strength * masked(fed, self.stored, 0.0)
 
     def _logits(self, state: AstrocyteState, scores: PerPattern) -> PerPattern:
         if state.gain_logits is not None:
@@ -319,13 +324,5 @@ def ModernHopfieldMemory(  # noqa: N802 (named like the other memories, of which
 
     Source: Ramsauer et al. (2021), arXiv:2008.02217.
     """
-    return AstrocyteMemory(
-        patterns,
-        temperature=temperature,
-        tau_x=tau_x,
-        slope=slope,
-        score=LinearScore(),
-        activation=activation,
-        gain_regime="adiabatic",
-        stored=stored,
-    )
+    parts: dict[str, Any] = {"score": LinearScore(), "activation": activation, "gain_regime": "adiabatic"}
+    return AstrocyteMemory(patterns, temperature=temperature, tau_x=tau_x, slope=slope, stored=stored, **parts)

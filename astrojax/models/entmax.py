@@ -40,8 +40,7 @@ class EntmaxGainMap(AbstractGainMap):
         return entmax(logits, jnp.asarray(self.alpha, logits.dtype))
 
     def regularizer(self, gains: PerPattern) -> Scalar:
-        """Written so that it does not cancel near α = 1."""
-        alpha = jnp.asarray(self.alpha, gains.dtype)
+        alpha = jnp.asarray(self.alpha, gains.dtype)  # α − 1 does not cancel
         return jnp.sum(gains * jnp.expm1((alpha - 1) * jnp.log(jnp.where(gains > 0, gains, 1)))) / (alpha * (alpha - 1))
 
     def is_valid(self) -> BoolScalar:

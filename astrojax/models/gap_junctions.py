@@ -16,14 +16,15 @@ class AbstractGapJunctions(eqx.Module):
 
         τp dz/dt = g(m) + b + κ A p − T z
 
-    The energy has the term −(cκ/2) pᵀA p. Junctions of your own define `__call__`.
+    The energy has the term −(cκ/2) pᵀA p. Junctions of your own define `__call__` and the field `gap_strength`, which is κ;
+    negative ones inhibit.
 
     Source: Gordleeva et al. (2021), doi:10.3389/fncel.2021.631485.
     """
 
     @abstractmethod
     def __call__(self, gains: PerPattern, stored: Stored | None, classes: PerPattern | None) -> PerPattern | None:
-        """κ A p for gains p, which are 0 where columns are not stored; what is returned for those is set to 0.
+        """A p for gains p, which are 0 where columns are not stored; what is returned for those is set to 0.
 
         `classes` are the memory's `pattern_classes`. All have shape (K,).
         """
@@ -40,8 +41,6 @@ class AbstractGapJunctions(eqx.Module):
 
     def check(self, memory: Any) -> None:
         """Raise `InputError` if they do not fit a memory."""
-        if memory.gain_regime != "dynamic":
-            raise InputError(f"gap_junctions need the gain_regime dynamic; got {memory.gain_regime}")
 
 
 class NoGapJunctions(AbstractGapJunctions):
@@ -52,44 +51,33 @@ class NoGapJunctions(AbstractGapJunctions):
     def __call__(self, gains: PerPattern, stored: Stored | None, classes: PerPattern | None) -> None:
         return None
 
-    def check(self, memory: Any) -> None:
-        pass
-
 
 class RingGapJunctions(AbstractGapJunctions):
     """Each pattern's astrocyte is coupled with those of the patterns before and after it, the last with the first.
 
     Of two patterns each is both neighbors of the other; a single one is its own.
-
-    Arguments:
-        gap_strength: κ, strength of the gap junctions; negative ones inhibit.
     """
 
     gap_strength: ScalarLike = 1.0
 
     def __call__(self, gains: PerPattern, stored: Stored | None, classes: PerPattern | None) -> PerPattern:
         if stored is None:
-            return _times(self.gap_strength, jnp.roll(gains, 1) + jnp.roll(gains, -1))
+            return jnp.roll(gains, 1) + jnp.roll(gains, -1)
         place, number = jnp.cumsum(stored) - 1, jnp.sum(stored)
         in_order = jnp.zeros_like(gains).at[place].add(gains)
-        return _times(self.gap_strength, in_order[(place + 1) % number] + in_order[(place - 1) % number])
+        return in_order[(place + 1) % number] + in_order[(place - 1) % number]
 
 
 class ClassesGapJunctions(AbstractGapJunctions):
-    """The astrocytes of all patterns of a class are coupled with each other.
-
-    Arguments:
-        gap_strength: κ, strength of the gap junctions; negative ones inhibit.
-    """
+    """The astrocytes of all patterns of a class are coupled with each other."""
 
     gap_strength: ScalarLike = 1.0
 
     def __call__(self, gains: PerPattern, stored: Stored | None, classes: PerPattern | None) -> PerPattern:
         same = (classes[:, None] == classes[None]).astype(gains.dtype)  # type: ignore[index]
-        return _times(self.gap_strength, same @ gains - gains)
+        return same @ gains - gains
 
     def check(self, memory: Any) -> None:
-        super().check(memory)
         if memory.pattern_classes is None:
             raise InputError("pattern_classes must be given for the gap junctions classes: one number per pattern; got None")
 
@@ -116,14 +104,9 @@ class MatrixGapJunctions(AbstractGapJunctions):
             raise InputError("gap_matrix must be symmetric, or no energy would fall; it differs from its transpose")
 
     def __call__(self, gains: PerPattern, stored: Stored | None, classes: PerPattern | None) -> PerPattern:
-        return _times(self.gap_strength, self.gap_matrix.astype(gains.dtype) @ gains)
+        return self.gap_matrix.astype(gains.dtype) @ gains
 
     def check(self, memory: Any) -> None:
-        super().check(memory)
         shape = (memory.patterns.shape[1],) * 2
         if self.gap_matrix.shape[-2:] != shape:
             raise InputError(f"gap_matrix must have shape {shape}, one row per pattern; got {self.gap_matrix.shape}")
-
-
-def _times(strength: ScalarLike, fed: PerPattern) -> PerPattern:
-    return jnp.asarray(strength, fed.dtype) * fed

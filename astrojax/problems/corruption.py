@@ -52,10 +52,7 @@ def erase(key: RandomKey, pattern: Neurons, fraction: ScalarLike) -> Neurons:
 
 
 def mask(pattern: Neurons, fraction: ScalarLike) -> Neurons:
-    """Set the last `fraction` of the entries of a pattern, shape (N,), to 0, which hides the bottom of a picture.
-
-    Their number is rounded, and bad input refused, as by `erase`.
-    """
+    """Set the last `fraction` of the entries of a pattern, shape (N,), to 0; rounds their number and raises as `erase` does."""
     pattern = _checked(pattern)
     is_hidden = jnp.arange(pattern.shape[0] - 1, -1, -1, dtype=jnp.int32) < _number_of(fraction, pattern.shape[0])
     return jnp.where(is_hidden, jnp.zeros_like(pattern), pattern)

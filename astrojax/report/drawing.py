@@ -128,13 +128,7 @@ def set_axis(ax: Any, axis: str, positions: np.ndarray, labels: Labels = None) -
 
 
 def draw_grid(
-    ax: Any,
-    results: xr.Dataset,
-    grid: np.ndarray,
-    vertical: str,
-    horizontal: str,
-    labels: Labels = None,
-    **style: Any,
+    ax: Any, results: xr.Dataset, grid: np.ndarray, vertical: str, horizontal: str, labels: Labels = None, **style: Any
 ) -> Any:
     """Draw one value (or color) per cell over two axes of a sweep, with their ticks, and return the image."""
     image = ax.imshow(grid, origin="lower", aspect="auto", interpolation="nearest", **style)

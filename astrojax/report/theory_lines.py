@@ -92,5 +92,5 @@ def _lines(config: Config, results: xr.Dataset, observable: str, along: str) -> 
             states = [theory.hopfield_recall(one, **given) for one in np.minimum(loads / size, 1)]
             values = [one.overlap if observable == "overlap" else size * one.error_rate for one in states]
             kept = np.where([one.overlap > 0 for one in states], values, np.nan)
-            yield Line("mean field, pattern as query", name, "-.", kept)
+            yield Line("mean field, from pattern", name, "-.", kept)
             yield Line("capacity, mean field", name, "-.", _capacity(**given) * size)

@@ -93,8 +93,7 @@ def energy(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
 
 
 @observable(
-    units="dimensionless energy per time",
-    definition="its exact time derivative at the final state; minus the dissipation",
+    units="dimensionless energy per time", definition="its exact time derivative at the final state; minus the dissipation"
 )
 def energy_rate(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     return memory.energy_rate(recall.state)
@@ -110,6 +109,7 @@ def settled(memory: AbstractMemory, target: Neurons, recall: Recall) -> Scalar:
     return jnp.all(jnp.sign(drive) == jnp.sign(x)).astype(x.dtype)
 
 
+Pair = tuple[Scalar, Scalar]
 BEST_TOLERANCE = 1e-3  # smaller rises of an overlap, as neurons come to rest, do not count for its time
 
 
@@ -135,26 +135,24 @@ class BestHammingError(Maximum):
         return -carry
 
 
-class TimeOfBest(AbstractRunningObservable[tuple[Scalar, Scalar]]):
+class TimeOfBest(AbstractRunningObservable[Pair]):
     """The time at which the overlap with the target is largest, up to 10⁻³: after it, it rises by no more than that."""
 
     suited_to = SIGNS
     units = "dimensionless time"
 
-    def init(self, memory: AbstractMemory, target: Neurons, state: Any) -> tuple[Scalar, Scalar]:
+    def init(self, memory: AbstractMemory, target: Neurons, state: Any) -> Pair:
         """The largest overlap, and its time."""
         best = BestOverlap().init(memory, target, state)
         return best, jnp.zeros_like(best)
 
-    def update(
-        self, carry: tuple[Scalar, Scalar], memory: AbstractMemory, target: Neurons, t: Scalar, state: Any
-    ) -> tuple[Scalar, Scalar]:
+    def update(self, carry: Pair, memory: AbstractMemory, target: Neurons, t: Scalar, state: Any) -> Pair:
         best, time = carry
         now = BestOverlap().number(memory, target, state)
         rises = now > best + BEST_TOLERANCE
         return jnp.where(rises, now, best), jnp.where(rises, t, time)
 
-    def result(self, carry: tuple[Scalar, Scalar]) -> Scalar:
+    def result(self, carry: Pair) -> Scalar:
         return carry[1]
 
 

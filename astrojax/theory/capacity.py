@@ -6,8 +6,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import xlog1py
 
+from .._internal.checks import float_within
 from .._internal.errors import one_of
-from .inputs import real_number
 
 SCORES = {"linear": 1, "squared": 2}
 """Scores by name, and the power of the overlap that they are proportional to."""
@@ -52,7 +52,7 @@ def recall_threshold(noise_level: float, temperature: float, score: str = "squar
     """
     overlap = _query_overlap(noise_level)
     one_of("score", score, SCORES)
-    evidence = 1 / real_number("temperature", temperature, 1e-12, 1e12)
+    evidence = 1 / float_within("temperature", temperature, 1e-12, 1e12)
     order = SCORES[score]
     if order == 1:
         rival = min(math.tanh(evidence), overlap)
@@ -86,7 +86,7 @@ def critical_temperature(noise_level: float, load: float, score: str = "squared"
     errors as for `recall_threshold`; `load` is from 0 to log 2.
     """
     capacity, best = channel_capacity(noise_level), best_temperature(noise_level, score)
-    load = real_number("load", load, 0, math.log(2))
+    load = float_within("load", load, 0, math.log(2))
     if load >= capacity:
         return best if load == capacity else 0.0
     if load == 0:
@@ -102,13 +102,13 @@ def critical_temperature(noise_level: float, load: float, score: str = "squared"
 
 def num_patterns_at(load: float, num_neurons: int) -> float:
     """The number of patterns at a load α = log(K)/N: exp(αN), not rounded; infinite where it is beyond double precision."""
-    load = real_number("load", load, 0, math.log(2))
-    return float(np.exp(np.minimum(load * real_number("num_neurons", num_neurons, 1, 1e15), 1e4)))
+    load = float_within("load", load, 0, math.log(2))
+    return float(np.exp(np.minimum(load * float_within("num_neurons", num_neurons, 1, 1e15), 1e4)))
 
 
 def _query_overlap(noise_level: float) -> float:
     """1 − 2η."""
-    return 1 - 2 * real_number("noise_level", noise_level, 0, 0.5)
+    return 1 - 2 * float_within("noise_level", noise_level, 0, 0.5)
 
 
 def _rate(overlap: float) -> float:

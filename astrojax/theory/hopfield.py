@@ -7,8 +7,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
+from .._internal.checks import float_within
 from .._internal.errors import InputError
-from .inputs import real_number
 
 DENSITY_AT_0 = 1 / math.sqrt(2 * math.pi)
 WIDTH = 20.0  # beyond it 1/cosh² is below rounding
@@ -46,8 +46,8 @@ def hopfield_recall(load: float, slope: float = math.inf, *, zero_diagonal: bool
     Source: Amit, Gutfreund and Sompolinsky (1985), doi:10.1103/PhysRevLett.55.1530; Shiino and Fukai (1992),
     doi:10.1088/0305-4470/25/7/017.
     """
-    load = real_number("load", load, 1e-9, 1)
-    slope = real_number("slope", slope, 0.01, math.inf)
+    load = float_within("load", load, 1e-9, 1)
+    slope = float_within("slope", slope, 0.01, math.inf)
     if not isinstance(zero_diagonal, bool):
         raise InputError(f"zero_diagonal must be True or False; got {zero_diagonal!r}")
     overlap, noise, response = 1.0, math.sqrt(load), 0.0

@@ -26,9 +26,7 @@ TRANSFORMS: dict[str, Transform] = {
     "identity": Transform(lambda raw, low, high: raw, lambda value, low, high: value),
     "log": Transform(lambda raw, low, high: jnp.exp(raw), lambda value, low, high: jnp.log(value), positive=True),
     "softplus": Transform(
-        lambda raw, low, high: jax.nn.softplus(raw),
-        lambda value, low, high: value + jnp.log(-jnp.expm1(-value)),
-        positive=True,
+        lambda raw, low, high: jax.nn.softplus(raw), lambda value, low, high: value + jnp.log(-jnp.expm1(-value)), positive=True
     ),
     "logit": Transform(
         lambda raw, low, high: low + (high - low) * jax.nn.sigmoid(raw),
