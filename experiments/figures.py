@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
-from intervals import error_bars
 from matplotlib.colors import CenteredNorm, ListedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -22,6 +21,7 @@ from astrojax.report.drawing import COLORS, add_legend, axis_label, draw_grid, o
 from astrojax.report.figures import REFERENCES
 from astrojax.report.statistics import (
     Bounds,
+    error_bars,
     fdr_significant,
     mean,
     mean_interval,

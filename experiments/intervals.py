@@ -73,11 +73,3 @@ def lead(errors: Any) -> np.ndarray:
     means = mean(rivals[..., ::2])
     best = np.argmin(np.where(np.isnan(means), np.inf, means), axis=0)
     return np.take_along_axis(rivals[..., 1::2], best[None, ..., None], axis=0)[0] - first[..., 1::2]
-
-
-def error_bars(middle: Any, ends: Any) -> np.ndarray:
-    """Distances of the ends of intervals from their middles, for matplotlib, shape (2, …); NaN (no bar) for an unknown end."""
-    low, high = ends
-    gaps = np.array([np.subtract(middle, low), np.subtract(high, middle)])
-    # Because of rounding, a middle may lie beyond an end that it equals.
-    return np.where(np.isinf(gaps), np.nan, np.maximum(gaps, 0))

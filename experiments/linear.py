@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from intervals import error_bars
 from matplotlib.figure import Figure
 from measures import Claim, batched, drawn, mean, stored
 from page import Page
@@ -14,7 +13,7 @@ from page import Page
 import astrojax as aj
 from astrojax.cli.run import run_config
 from astrojax.report.drawing import COLORS, add_legend
-from astrojax.report.statistics import mean_interval
+from astrojax.report.statistics import error_bars, mean_interval
 
 NEURONS = 20
 

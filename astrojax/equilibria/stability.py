@@ -1,6 +1,5 @@
 """Stability: the Jacobian at a state of a memory, its eigenvalues, and what follows for small deviations."""
 
-from collections.abc import Callable
 from enum import IntEnum
 
 import jax
@@ -50,8 +49,8 @@ def jacobian(memory: AbstractMemory, state: PyTree) -> Float[Array, "variables v
 
     Raises `InputError` for something that is not a memory or a state of it.
     """
-    flat, field = _flat_field(memory, state)
-    return jax.jacfwd(field)(flat)
+    flat, unravel = ravel_pytree(state)
+    return jax.jacfwd(lambda y: ravel_pytree(memory.vector_field(unravel(y)))[0])(flat)
 
 
 @of_state
@@ -89,16 +88,9 @@ def spectrum(memory: AbstractMemory, state: PyTree) -> Spectrum:
 
 def _on_kink(memory: AbstractMemory, state: PyTree) -> BoolScalar:
     """Whether the Jacobian jumps at a state."""
-    unit = float(jnp.finfo(memory.patterns.dtype).eps)
-    sizes = jax.tree.map(lambda part: jnp.full_like(part, 1 + jnp.max(jnp.abs(part))), state)
-    (flat, field), scale = _flat_field(memory, state), ravel_pytree(sizes)[0]
+    unit, (flat, unravel) = float(jnp.finfo(memory.patterns.dtype).eps), ravel_pytree(state)
+    scale = ravel_pytree(jax.tree.map(lambda part: jnp.full_like(part, 1 + jnp.max(jnp.abs(part))), state))[0]
     # All variables at once, each by another amount: gains do not change with what is added to all logits.
     step = KINK_WIDTH * unit * scale * (1.5 + jnp.cos(1 + jnp.arange(flat.size, dtype=flat.dtype)))
-    sides = jax.vmap(jax.jacfwd(field))(jnp.stack([flat - step, flat + step]))
-    return jnp.max(jnp.abs(sides[1] - sides[0])) > KINK_JUMP * jnp.max(jnp.abs(sides))
-
-
-def _flat_field(memory: AbstractMemory, state: PyTree) -> tuple[jax.Array, Callable[[jax.Array], jax.Array]]:
-    """A state as a vector, and the vector field as a function of such vectors."""
-    flat, unravel = ravel_pytree(state)
-    return flat, lambda y: ravel_pytree(memory.vector_field(unravel(y)))[0]
+    low, high = (jacobian(memory, unravel(flat + sign * step)) for sign in (-1, 1))
+    return jnp.max(jnp.abs(high - low)) > KINK_JUMP * jnp.max(jnp.abs(high))

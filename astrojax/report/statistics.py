@@ -142,6 +142,14 @@ def with_interval(found: Iterable[Any], form: str = ".2f") -> str:
     return f"{mean:{form}} [{ends[0]}, {ends[1]}]"
 
 
+def error_bars(middle: Any, ends: Any) -> np.ndarray:
+    """Distances of the ends of intervals from their middles, for matplotlib, shape (2, …); NaN (no bar) for an unknown end."""
+    low, high = ends
+    gaps = np.array([np.subtract(middle, low), np.subtract(high, middle)])
+    # Because of rounding, a middle may lie beyond an end that it equals.
+    return np.where(np.isinf(gaps), np.nan, np.maximum(gaps, 0))
+
+
 def mean(values: np.ndarray) -> np.ndarray:
     """Mean over the last axis; NaN where there is no value."""
     number = np.sum(~np.isnan(values), axis=-1)
