@@ -245,8 +245,8 @@ def test_the_explorer_is_called_with_what_was_asked(monkeypatch):
     options = ["--port", "0", "--address", "::1", "--no-browser", "--array", "a", "--threshold", "0.5", "--max-duplicates", "3"]
     assert main(["explore", "own.npy", *options]) == 0
     assert main(["explore", "own.yaml", "--trust"]) == 0
-    names = ("address", "port", "show", "array", "threshold", "max_duplicates", "trust")
-    plain, given = ("127.0.0.1", 5006, True, None, None, 0, False), ("::1", 0, False, "a", 0.5, 3, False)
+    names = ("address", "port", "show", "array", "threshold", "scaling", "max_duplicates", "trust")
+    plain, given = ("127.0.0.1", 5006, True, None, None, None, 0, False), ("::1", 0, False, "a", 0.5, None, 3, False)
     asked_of = [dict(zip(names, values, strict=True)) for values in (plain, given, (*plain[:-1], True))]
     assert asked == [asked_of[0], asked_of[1] | {"patterns": "own.npy"}, asked_of[2] | {"config": "own.yaml"}]
 

@@ -80,7 +80,10 @@ def read_configuration(path: Path) -> None:
 
 
 def read_arrays(path: Path) -> None:
-    ways = (lambda: aj.load_patterns(path, max_duplicates=9), lambda: read_upload(path.name, path.read_bytes(), None, 0.0, 9))
+    ways = (
+        lambda: aj.load_patterns(path, max_duplicates=9),
+        lambda: read_upload(path.name, path.read_bytes(), threshold=0.0, max_duplicates=9),
+    )
     for read in ways:
         values = read()
         assert values.ndim == 2

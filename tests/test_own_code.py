@@ -151,7 +151,7 @@ def test_a_run_folder_repeats_elsewhere_and_refuses_changed_code(capsys):
 def test_a_run_equals_retrieve_one_by_one(lab):
     config = aj.load_config(lab / "run.yaml", trust=True, trials=3, precision="float64", **{"retrieval.num_steps": 400})
     results = aj.run(config, "r")
-    module = own_code._file(str(lab / "mylab.py"))
+    module = own_code.module_of(str(lab / "mylab.py"))
     with jax.enable_x64(True):
         task = aj.Task(lambda key, num_patterns: module.barcodes(key, num_patterns=num_patterns), module.Occlusion())
         for load, occluded, sharpness, trial in ((6, 4, 1.0, 0), (6, 8, 3.0, 2)):

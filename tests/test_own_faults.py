@@ -275,4 +275,4 @@ def test_what_objects_cannot_say_is_refused():
 
 def own_code_of():
     own_code.trust_here(own_code.code_in({"kind": "mine.py:Mine"}))
-    return own_code._file("mine.py")
+    return own_code.module_of("mine.py")

@@ -294,6 +294,7 @@ def test_parameters_of_patterns_and_the_horizon_are_tuned_and_run(tmp_path, no_f
         aj.run(aj.load_config(tmp_path / "run" / "tuned.yaml"), tmp_path / "other")
 
 
+@pytest.mark.slow
 def test_a_search_on_real_valued_patterns_reports_root_mean_squared_errors(tmp_path, capsys, no_figures):
     changes = {
         "patterns": {"kind": "gaussian", "num_neurons": 12},
