@@ -56,6 +56,7 @@ class Given(eqx.Module):
     queries: jax.Array
     corruption: aj.Flips
     coordinate_names: tuple[str, ...] = eqx.field(static=True, default=("num_patterns", "trial"))
+    is_binary: bool = eqx.field(static=True, default=True)
 
     def draw(self, root_key: Any, coordinates: Mapping[str, jax.Array], capacity: int) -> Problem:
         """The problem of a trial. Patterns have been padded."""

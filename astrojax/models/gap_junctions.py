@@ -35,9 +35,10 @@ class AbstractGapJunctions(eqx.Module):
         return strength is None or jnp.isfinite(jnp.asarray(strength))
 
     def __check_init__(self) -> None:
-        strength = real("gap_strength", getattr(self, "gap_strength", 0.0))
-        if strength.ndim or concrete(jnp.isfinite(strength)) is False:
-            raise InputError(f"gap_strength must be a single finite number; got {shown(strength)}")
+        if (given := getattr(self, "gap_strength", None)) is not None:
+            strength = real("gap_strength", given)
+            if strength.ndim or concrete(jnp.isfinite(strength)) is False:
+                raise InputError(f"gap_strength must be a single finite number; got {shown(given)}")
 
     def check(self, memory: Any) -> None:
         """Raise `InputError` if they do not fit a memory."""
