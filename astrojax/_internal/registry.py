@@ -61,7 +61,7 @@ def members(role: str) -> dict[str, Any]:
             return isinstance(item, type) and not item.__name__.startswith("Abstract") and base in base_names(item)
         if not callable(item) or not name.endswith(ending) or item.__name__.startswith("Abstract"):
             return False
-        if role == "observable" and isinstance(item, type):
+        if own_base and isinstance(item, type):
             return own_base in base_names(item)
         return set(takes) <= inspect.signature(item).parameters.keys()
 

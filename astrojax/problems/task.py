@@ -1,7 +1,9 @@
 """Problems: patterns, target and query at given coordinates."""
 
+import contextlib
 import functools
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -20,8 +22,8 @@ Coordinates = Mapping[str, jax.Array]
 """Coordinates of a problem or a trajectory along the axes of a sweep, by name."""
 
 
-_BINARY: dict[str | None, bool] = {}
-"""What `Task.is_binary` found of ensembles of the package, by kind."""
+_BINARY: dict[Any, bool] = {}
+"""What `Task.is_binary` found: of ensembles of the package by kind, of others by function and arguments."""
 
 
 class Problem(eqx.Module):
@@ -105,21 +107,22 @@ class Task(eqx.Module):
         """
         if self.pool is not None:
             return isinstance(self.pool, jax.core.Tracer) or bool((np.abs(np.asarray(self.pool)) == 1).all())
-        function = getattr(self.ensemble, "func", self.ensemble)
+        ensemble, given = self.ensemble, getattr(self.ensemble, "keywords", {})
+        function = getattr(ensemble, "func", ensemble)
         kind = next((kind for kind, own in members("patterns").items() if own is function), None)
-        if kind not in _BINARY:
-            ensemble, given = self.ensemble, getattr(self.ensemble, "keywords", {})
-            if kind is not None:
-                ensemble = functools.partial(
-                    function, **{n: max(2, min(v, 8)) if type(v) is int else v for n, v in given.items()}
-                )
-            with jax.ensure_compile_time_eval():
-                drawn = jax.jit(lambda: ensemble(seed_key(0), num_patterns=2))()
-                is_binary = concrete(jnp.all(jnp.abs(drawn) == 1)) is not False
-            if kind is None:
-                return is_binary
-            _BINARY[kind] = is_binary
-        return _BINARY[kind]
+        key: Any = kind or (function, *getattr(ensemble, "args", ()), *given.items())
+        with contextlib.suppress(TypeError):  # an array among its arguments, which are tried every time
+            if key in _BINARY:
+                return _BINARY[key]
+        if kind is not None:
+            small = {name: max(2, min(value, 8)) if type(value) is int else value for name, value in given.items()}
+            ensemble = functools.partial(function, **small)
+        with jax.ensure_compile_time_eval():
+            drawn = jax.jit(lambda: ensemble(seed_key(0), num_patterns=2))()
+            is_binary = concrete(jnp.all(jnp.abs(drawn) == 1)) is not False
+        with contextlib.suppress(TypeError):
+            _BINARY[key] = is_binary
+        return is_binary
 
     @property
     def pool(self) -> Patterns | None:

@@ -69,15 +69,15 @@ def _lines(config: Config, results: xr.Dataset, observable: str, along: str) -> 
     size, load = sizes[0], math.log(loads[0]) / sizes[0]
     for name in map(str, results.model.values):
         model = config.models[name]
-        score, gain_map, activation, junctions = (getattr(getattr(model, part, None), "kind", "") for part in PARTS.values())
-        if activation not in ("", "tanh"):
+        kinds = {part: getattr(getattr(model, part, None), "kind", "") for part in PARTS.values()}
+        if kinds["activation"] not in ("", "tanh"):
             continue
         axes = (f"models.{name}.temperature", "temperature")
         temperatures = known(getattr(model, "temperature", None), *axes)
         slopes = known(getattr(model, "slope", None), f"models.{name}.slope", "slope")
-        score = "linear" if model.kind == "modern_hopfield" else score
+        score = "linear" if model.kind == "modern_hopfield" else kinds["score"]
         is_biased = any(getattr(model, prior, None) for prior in ("logit_bias", "initial_gain_logits"))
-        is_simple = gain_map in ("", "softmax") and junctions in ("", "none") and not is_biased
+        is_simple = kinds["gain_map"] in ("", "softmax") and kinds["gap_junctions"] in ("", "none") and not is_biased
         is_gated = is_simple and getattr(model, "gain_regime", "") != "frozen"
         if flips is not None and is_gated and score in SCORES and temperatures is not None and 2 * flips[0] <= size:
             threshold = math.nan
