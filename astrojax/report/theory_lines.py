@@ -38,11 +38,8 @@ def lines_of(config: Config, results: xr.Dataset, observable: str, along: str) -
         raise InputError("theory must be the configuration of these results; got that of another run")
     low, high = results[along].values.min(), results[along].values.max()
     found = list(_lines(config, results, observable, along)) if config.patterns.kind == "random" else []
-    return [
-        one
-        for one in found
-        if np.isfinite(one.values).any() and (isinstance(one.values, np.ndarray) or low <= one.values <= high)
-    ]
+    known = [one for one in found if np.isfinite(one.values).any()]
+    return [one for one in known if isinstance(one.values, np.ndarray) or low <= one.values <= high]
 
 
 def _lines(config: Config, results: xr.Dataset, observable: str, along: str) -> Iterator[Line]:
